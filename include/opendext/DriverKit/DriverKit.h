@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything of DriverKit, without the USB part: <USBDriverKit/USBDriverKit.h>. */
+#ifndef OPENDEXT_DRIVERKIT_DRIVERKIT_H
+#define OPENDEXT_DRIVERKIT_DRIVERKIT_H
+
+#include <DriverKit/IODispatchQueue.h>
+#include <DriverKit/IOMemoryDescriptor.h>
+#include <DriverKit/IOReturn.h>
+#include <DriverKit/IOService.h>
+#include <DriverKit/IOUserClient.h>
+#include <DriverKit/OSAction.h>
+#include <DriverKit/OSCollections.h>
+#include <DriverKit/OSObject.h>
+#include <DriverKit/dext_bundle.h>
+#include <os/log.h>
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * IOUserClient: one app's connection to a driver. The driver's NewUserClient makes it;
+ * ExternalMethod receives the app's IOConnectCall..., CopyClientMemoryForType its
+ * IOConnectMapMemory64, and AsyncCompletion calls the app back. Stop comes when the app closes the
+ * connection or dies.
+ */
+#ifndef OPENDEXT_DRIVERKIT_IOUSERCLIENT_H
+#define OPENDEXT_DRIVERKIT_IOUSERCLIENT_H
+
+#include <DriverKit/IOMemoryDescriptor.h>
+#include <DriverKit/IOService.h>
+
+DEXT_BEGIN_DECLS
+
+#define kIOUserClientScalarArrayCountMax    16
+#define kIOUserClientAsyncArgumentsCountMax 16
+#define kIOUserClientAsyncReferenceCountMax 16
+#define kIOUserClientVariableStructureSize  0xffffffffU
+
+#define IO_USER_CLIENT_METHOD_ARGUMENTS_CURRENT_VERSION 2
+#define kIOUserClientMethodArgumentsCurrentVersion	2
+
+/* Result of CopyClientMemoryForType: the app may only read. */
+enum {
+	kIOUserClientMemoryReadOnly = 0x1,
+};
+
+typedef uint64_t IOUserClientAsyncArgumentsArray[kIOUserClientAsyncArgumentsCountMax];
+
+/*
+ * One call. All pointers are borrowed and end with the call; what the driver wants to keep it
+ * retains
+ * (`completion`, the descriptors). The arguments are private copies: the app cannot change them any
+ * more. A structure of at most 4096 bytes comes as OSData, a larger one as a descriptor, never as
+ * both.
+ */
+typedef struct IOUserClientMethodArguments {
+	uint64_t version; /* kIOUserClientMethodArgumentsCurrentVersion */
+	uint64_t selector;
+	OSAction *completion; /* NULL unless the app made an asynchronous call */
+	const uint64_t *scalarInput;
+	uint32_t scalarInputCount;
+	OSData *structureInput;
+	IOMemoryDescriptor *structureInputDescriptor; /* direction Out: maps read-only */
+	uint64_t *scalarOutput;			      /* zeroed */
+	uint32_t scalarOutputCount;		      /* in: room; out: how many are returned */
+	/* Set by the driver to an OSData that it created; the library releases it. */
+	OSData *structureOutput;
+	IOMemoryDescriptor *structureOutputDescriptor; /* instead of structureOutput, if not NULL */
+	uint64_t structureOutputMaximumSize;
+	uint64_t __reserved[30];
+} IOUserClientMethodArguments;
+
+typedef kern_return_t (*IOUserClientMethodFunction)(OSObject *target, void *reference,
+						    IOUserClientMethodArguments *arguments);
+
+/*
+ * A row of the usual table of methods. Each count must be met exactly unless it is
+ * kIOUserClientVariableStructureSize; checkCompletionExists: 0 no completion allowed, 1 one
+ * required, kIOUserClientVariableStructureSize either.
+ */
+typedef struct IOUserClientMethodDispatch {
+	IOUserClientMethodFunction function;
+	uint32_t checkCompletionExists;
+	uint32_t checkScalarInputCount;
+	uint32_t checkStructureInputSize;
+	uint32_t checkScalarOutputCount;
+	uint32_t checkStructureOutputSize;
+} IOUserClientMethodDispatch;
+
+typedef struct IOUserClientMethods {
+	size_t size; /* sizeof(IOUserClientMethods) */
+	/*
+	 * An override looks its row up in a table of its own and passes it to
+	 * IOUserClient_ExternalMethod_Impl with the target, which checks the counts and calls the
+	 * row's function.
+	 */
+	kern_return_t (*ExternalMethod)(IOUserClient *self, uint64_t selector,
+					IOUserClientMethodArguments *arguments,
+					const IOUserClientMethodDispatch *dispatch,
+					OSObject *target, void *reference);
+	/*
+	 * Returns the memory of that type, +1; the same object for the same type each time, also
+	 * when the app unmaps it. *options is 0 on entry.
+	 */
+	kern_return_t (*CopyClientMemoryForType)(IOUserClient *self, uint64_t type,
+						 uint64_t *options, IOMemoryDescriptor **memory);
+} IOUserClientMethods;
+
+extern const OSMetaClass gIOUserClientMetaClass;
+
+kern_return_t IOUserClient_ExternalMethod(IOUserClient *self, uint64_t selector,
+					  IOUserClientMethodArguments *arguments,
+					  const IOUserClientMethodDispatch *dispatch,
+					  OSObject *target, void *reference);
+/*
+ * Checks the arguments against `dispatch` and calls its function. kIOReturnUnsupported without a
+ * dispatch; kIOReturnBadArgument when a count differs (the log says which); kIOReturnNoCompletion
+ * when the checks pass and the row has no function.
+ */
+kern_return_t IOUserClient_ExternalMethod_Impl(IOUserClient *self, uint64_t selector,
+					       IOUserClientMethodArguments *arguments,
+					       const IOUserClientMethodDispatch *dispatch,
+					       OSObject *target, void *reference);
+
+kern_return_t IOUserClient_CopyClientMemoryForType(IOUserClient *self, uint64_t type,
+						   uint64_t *options, IOMemoryDescriptor **memory);
+/* The base implementation: kIOReturnUnsupported. */
+kern_return_t IOUserClient_CopyClientMemoryForType_Impl(IOUserClient *self, uint64_t type,
+							uint64_t *options,
+							IOMemoryDescriptor **memory);
+
+/*
+ * Calls the app back through the completion that came with one of its calls, as often as the driver
+ * likes. Never blocks, any thread; completions of one client arrive in the order of these calls and
+ * none is lost. kIOReturnMessageTooLarge for more than 16 arguments; kIOReturnBadArgument if action
+ * is not a completion of this client; success and nothing else once the app has gone.
+ */
+kern_return_t IOUserClient_AsyncCompletion(IOUserClient *self, OSAction *action, IOReturn status,
+					   const uint64_t *asyncData, uint32_t asyncDataCount);
+
+DEXT_END_DECLS
+
+#endif

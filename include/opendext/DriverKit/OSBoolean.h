@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPENDEXT_DRIVERKIT_OSBOOLEAN_H
+#define OPENDEXT_DRIVERKIT_OSBOOLEAN_H
+
+#include <DriverKit/OSCollections.h>
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The limits on a client, in one place: ARCHITECTURE.md, "Limits". One past a limit is
+ * kIOReturnNoResources and a log line that names the limit, unless said otherwise. Prefixed DEXT_
+ * to stay clear of <limits.h>.
+ */
+#ifndef BASE_BOUNDS_H
+#define BASE_BOUNDS_H
+
+#define DEXT_LIMIT_CONNECTIONS	    256u /* open connections of a host */
+#define DEXT_LIMIT_CALLS	    64u /* calls in flight on a connection: slots of the call page */
+#define DEXT_LIMIT_MAPPED_BYTES	    (UINT64_C(16) << 30) /* bytes mapped by a client */
+#define DEXT_LIMIT_BUFFERS_CLIENT   4096u		 /* memory types a client has mapped */
+#define DEXT_LIMIT_BUFFERS_HOST	    16384u		 /* the same, over all clients of a host */
+#define DEXT_LIMIT_ASYNC	    1024u		 /* completions registered by a client */
+#define DEXT_LIMIT_COMPLETIONS	    65536u /* waiting for a slow client; past it: kIOReturnOverrun */
+#define DEXT_LIMIT_SERVICES_HOST    256u   /* services that a host publishes */
+#define DEXT_LIMIT_REGISTRY_CLIENTS 1024u  /* sockets open on the registry */
+
+/* Structures up to this many bytes travel inside the call page, larger ones as memory. */
+#define DEXT_STRUCTURE_INLINE_MAX 4096u
+#define DEXT_SCALARS_MAX	  16u
+
+/* A client that rings more often without bringing an entry is not listened to for a while. */
+#define DEXT_EMPTY_RINGS_PER_SECOND 10000u
+#define DEXT_EMPTY_RINGS_PAUSE_MSEC 10u
+
+#endif

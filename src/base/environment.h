@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Environment variables: read here and nowhere else. Results are borrowed from the environment. */
+#ifndef BASE_ENVIRONMENT_H
+#define BASE_ENVIRONMENT_H
+
+/* OPENDEXT_RUNTIME_DIR, or NULL. */
+const char *environment_runtime_dir(void);
+/* XDG_RUNTIME_DIR, or NULL. */
+const char *environment_user_runtime_dir(void);
+/* OPENDEXT_LOG, or NULL. */
+const char *environment_log(void);
+
+#endif

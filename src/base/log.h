@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The log: one line per call, written with one write(2) to standard error. Silent in apps unless
+ * OPENDEXT_LOG asks for it; errno is kept.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdbool.h>
+
+#include <dext_cdefs.h>
+
+enum log_level {
+	LOG_LEVEL_OFF,
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+};
+
+/* The level of a program that sets none: OFF for apps. OPENDEXT_LOG, where set, wins. */
+void log_set_level(enum log_level level);
+/* What each line starts with: the program's or the driver's name; copied, at most 63 bytes. */
+void log_set_name(const char *name);
+bool log_enabled(enum log_level level);
+
+void log_write(enum log_level level, const char *format, ...) DEXT_PRINTF(2, 3);
+
+#define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_info(...)  log_write(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+#endif

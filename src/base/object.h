@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of OSObject: what every object starts with, and how a method is found.
+ *
+ * An instance is this header followed by the instance variables of each class of its chain, the
+ * base class's first, each aligned to 16 bytes. Framework classes keep their own state there as
+ * well, so that OSObjectIVars is the only way to state, for them and for drivers.
+ */
+#ifndef BASE_OBJECT_H
+#define BASE_OBJECT_H
+
+#include <stdatomic.h>
+
+#include <DriverKit/OSObject.h>
+
+struct OSObject {
+	const OSMetaClass *metaclass; /* [const] */
+	_Atomic uint32_t references;
+	uint32_t freed; /* [last owner] set by OSObject_free_Impl, so that a forgotten super call is
+			   noticed */
+};
+
+/*
+ * The nearest implementation of an entry of a method table, from the object's class upwards; NULL
+ * if there is none. `table` is the table's offset in OSMetaClass, `entry` the entry's offset in the
+ * table.
+ */
+typedef void (*object_method_fn)(void);
+object_method_fn object_method(const void *object, size_t table, size_t entry);
+
+/* METHOD(self, service, IOServiceMethods, Start)(self, provider) */
+#define METHOD(object, table, type, entry)                                                        \
+	((__typeof__(((type *)NULL)->entry))object_method((object), offsetof(OSMetaClass, table), \
+							  offsetof(type, entry)))
+
+/*
+ * An object of this class that went through init, or NULL. For framework classes, whose init cannot
+ * fail other than for want of memory.
+ */
+#define object_create(type) ((type *)object_create_of(OSTypeID(type)))
+OSObject *object_create_of(const OSMetaClass *metaclass);
+
+#endif

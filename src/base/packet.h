@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One packet on a SOCK_SEQPACKET socket, with its descriptors. The only file that calls sendmsg and
+ * recvmsg.
+ *
+ * Every message of every protocol here starts with struct packet_header; `fd_count` must agree with
+ * the descriptors that arrive, and that is checked here, so no caller ever sees a packet with
+ * others.
+ */
+#ifndef BASE_PACKET_H
+#define BASE_PACKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <DriverKit/IOReturn.h>
+
+#define PACKET_MAX     65536u /* bytes, header included */
+#define PACKET_FDS_MAX 33u
+
+struct packet_header {
+	uint32_t length; /* of the whole packet */
+	uint16_t type;	 /* of the protocol */
+	uint16_t fd_count;
+	uint32_t sequence; /* a reply carries its request's */
+	int32_t status;	   /* of a reply; 0 in a request */
+};
+
+_Static_assert(sizeof(struct packet_header) == 16, "wire");
+
+/*
+ * Sends the header followed by `body`; fills header->length and ->fd_count. The descriptors stay
+ * the caller's. No SIGPIPE. wait: whether to block while the peer's buffer is full; else
+ * kIOReturnBusy. kIOReturnOffline: the peer has gone. kIOReturnNoResources: too many descriptors in
+ * flight.
+ */
+IOReturn packet_send(int socket, struct packet_header *header, const void *body, size_t length,
+		     const int *fds, unsigned fd_count, bool wait);
+
+/* A received packet. The descriptors are close-on-exec and the receiver's; packet_close_fds ends
+ * them. */
+struct packet {
+	struct packet_header *header; /* = buffer; length and fd_count were checked */
+	const uint8_t *body;	      /* after the header */
+	size_t body_length;
+	int fds[PACKET_FDS_MAX];
+	unsigned fd_count;
+	_Alignas(8) uint8_t buffer[PACKET_MAX];
+};
+
+/*
+ * Receives one packet. kIOReturnNotReady: none there (wait false). kIOReturnOffline: end of the
+ * stream. kIOReturnNoResources: descriptors were lost because this process is out of them; the rest
+ * is valid and fd_count tells how many there are. kIOReturnIPCError: the peer broke the rules; end
+ * the connection.
+ */
+IOReturn packet_receive(int socket, struct packet *packet, bool wait);
+
+/* Takes descriptor `index` out of the packet: the caller owns it. */
+int packet_take_fd(struct packet *packet, unsigned index);
+void packet_close_fds(struct packet *packet);
+
+/* Closes *fd if it is one and sets it to -1; errno is kept. */
+void fd_close(int *fd);
+
+#endif

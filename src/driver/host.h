@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A host process: it receives START on its control socket, makes the provider, loads the bundle's
+ *shared object, makes the driver object and serves its clients until it is told to stop, the device
+ *goes or the registry ends.
+ *
+ * START carries a property list (PROTOCOL.md, "Registry and host"):
+ *	Executable		string	path of the shared object
+ *	Bundle			string	CFBundleIdentifier
+ *	Personality		dict	of Info.plist, with IOUserClass
+ *	Device			dict	Backend ("virtual" or "usb"), Spec (virtual)
+ *	InterfaceNumber		number	absent: the provider is the device itself
+ *	ProviderID		number	registry id of the provider
+ */
+#ifndef DRIVER_HOST_H
+#define DRIVER_HOST_H
+
+#include "loop.h"
+
+#include <DriverKit/IOService.h>
+
+struct host_provider {
+	/*
+	 * Makes the provider that START describes, +1; takes device_fd (-1: none) on every path.
+	 * Its descriptors are added to the loop.
+	 */
+	IOReturn (*create_take)(OSDictionary *start, int device_fd, struct loop *loop,
+				IOService **ret_provider);
+	/* Closes it after the driver has stopped. */
+	void (*close)(IOService *provider);
+};
+
+/* Runs the host on this socket (which it takes) until its end; returns the process's exit status.
+ */
+int host_run_take(int control_socket, const struct host_provider *provider);
+
+/*
+ * The provider's device has gone: the driver on it is terminated, and when it has stopped the host
+ * ends. Called by the provider, from any thread, once.
+ */
+void host_provider_gone(IOService *provider);
+
+/* The loop that host_run_take runs; NULL outside a host. */
+struct loop *host_loop(void);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of IOMemoryDescriptor: a list of segments, each a range of a memfd.
+ *
+ * A buffer descriptor has one segment, its own memfd, mapped read-write in this process from birth.
+ * A window (sub-descriptor) is one range of its parent's segments, a joined descriptor is the
+ * segments of its parts. A descriptor brought by an app is one segment that is its app's memfd.
+ *
+ * A segment's file object is shared by all descriptors over it, and is what carries the right with
+ * which it was first handed over: that is fixed for all clients (memory_hand_over).
+ */
+#ifndef MEMORY_DESCRIPTOR_H
+#define MEMORY_DESCRIPTOR_H
+
+#include "memfd.h"
+
+#include <DriverKit/IOMemoryDescriptor.h>
+
+struct memory_segment {
+	int fd;		 /* borrowed: lives as long as the descriptor */
+	uint64_t offset; /* bytes into the file */
+	uint64_t length;
+};
+
+/*
+ * What is needed to map the descriptor elsewhere: seals every file for `right` (at the first
+ * hand-over; the other right is kIOReturnNotPermitted from then on) and fills `segments`. For a
+ * window that shares its file with other memory: splits it off as DESIGN section 5 says, or
+ * kIOReturnBusy / kIOReturnNotAligned with a log line that says what to do.
+ */
+IOReturn memory_hand_over(IOMemoryDescriptor *memory, enum memfd_right right,
+			  struct memory_segment segments[kIOMemoryDescriptorMaxSegments],
+			  uint32_t *ret_count);
+
+/*
+ * An app's memory, +1. Takes the descriptor (`fd`) on every path. direction Out: this process only
+ * reads it. The seals and size were checked here (memfd_check_peer).
+ */
+IOReturn memory_create_from_peer_take(int fd, uint64_t length, uint64_t direction,
+				      IOMemoryDescriptor **ret_memory);
+
+/*
+ * Where the bytes are in this process, contiguous, for as long as the descriptor lives: for devices
+ * and synchronous copies. Mapped at first use for what is not a buffer. NULL if the kernel refuses.
+ */
+void *memory_address(IOMemoryDescriptor *memory);
+uint64_t memory_length(IOMemoryDescriptor *memory);
+uint64_t memory_direction(IOMemoryDescriptor *memory);
+/* The file of the first segment and the offset in it: proof of "the same pages". */
+struct memory_segment memory_first_segment(IOMemoryDescriptor *memory);
+
+/* I/O in flight: holds a reference, and while any is held a split is refused. */
+void memory_io_begin(IOMemoryDescriptor *memory);
+void memory_io_end(IOMemoryDescriptor *memory);
+
+#endif

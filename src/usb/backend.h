@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a USB backend does: the table between the provider (IOUSBHostDevice, ...Interface, ...Pipe)
+ * and a real or virtual device. One usb_device is one open device; it lives in one host.
+ *
+ * Threads: operations may be called from any thread, but for one endpoint one at a time (the
+ * provider holds the endpoint's lock). The backend reports finished transfers only from reap(),
+ * which the provider calls when event_fd is readable; it never calls the provider from a thread of
+ * its own.
+ */
+#ifndef USB_BACKEND_H
+#define USB_BACKEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <DriverKit/IOReturn.h>
+
+#include "descriptor.h"
+
+struct usb_device;
+
+enum usb_transfer_flags {
+	USB_TRANSFER_ZLP = 1 << 0, /* end with a zero-length packet if the last one is full */
+};
+
+/*
+ * One transfer, embedded in the provider's record. Between submit and done it belongs to the
+ * backend. The data are the descriptor's own pages: no copy is made of them above the kernel.
+ */
+struct usb_transfer {
+	uint8_t endpoint; /* address, direction bit included; 0 for a control transfer */
+	uint8_t flags;
+	uint32_t timeout; /* ms; 0: none */
+	void *data;	  /* in this process; a control transfer's data stage */
+	uint32_t length;
+	uint8_t setup[8]; /* control transfers, as on the wire */
+	struct memory_segment
+		memory; /* the file behind `data`; fd -1 if it is not a descriptor's */
+	/* Results, valid in done. */
+	IOReturn status;
+	uint32_t actual;
+	uint64_t timestamp; /* clock_now when it was reaped */
+	/* Called from reap, exactly once for each successful submit. */
+	void (*done)(struct usb_transfer *transfer);
+	void *backend; /* private to the backend */
+	struct usb_transfer *next;
+};
+
+struct usb_backend {
+	const char *name;
+	/*
+	 * `spec`: of a virtual device. `fd`: an open usbfs file of a real one, which the backend
+	 * takes on every path; else -1.
+	 */
+	IOReturn (*open)(const char *spec, int fd, struct usb_device **ret_device);
+	/* No transfer is outstanding and every interface is released. */
+	void (*close)(struct usb_device *device);
+
+	/* Standard descriptors, as the device sends them; borrowed, as long as the device is open.
+	 */
+	const uint8_t *(*device_descriptor)(struct usb_device *device);
+	const uint8_t *(*configuration_descriptor)(struct usb_device *device, uint16_t *ret_length);
+	uint8_t (*speed)(struct usb_device *device); /* of kIOUSBHostConnectionSpeed... */
+
+	IOReturn (*claim)(struct usb_device *device, uint8_t interface);
+	IOReturn (*release)(struct usb_device *device, uint8_t interface);
+	IOReturn (*set_alternate)(struct usb_device *device, uint8_t interface, uint8_t alternate);
+
+	/* kIOReturnNotReady: the kernel has no room now; submit again after the next done. */
+	IOReturn (*submit)(struct usb_device *device, struct usb_transfer *transfer);
+	/* Asks for the end of a transfer; done still comes, by then with kIOReturnAborted unless it
+	 * was faster. */
+	void (*cancel)(struct usb_device *device, struct usb_transfer *transfer);
+	IOReturn (*clear_halt)(struct usb_device *device, uint8_t endpoint);
+
+	/* Readable when reap has something to do; borrowed. */
+	int (*event_fd)(struct usb_device *device);
+	/* Never blocks. Calls done for what has finished. False once the device has gone and all is
+	 * reaped. */
+	bool (*reap)(struct usb_device *device);
+};
+
+extern const struct usb_backend usb_backend_virtual;
+extern const struct usb_backend usb_backend_libusb;
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The call page: what a client and its host share for calls and completions. PROTOCOL.md, "Call
+ * page".
+ *
+ * The host creates it as a memfd and maps it; so does the client. Each word here has one writer.
+ * Whatever a side reads of the other's words it copies once and checks the copy.
+ *
+ * A call. The client takes a free slot (its own bookkeeping), writes the request, flips the slot's
+ * bit in `submitted` and, if the host is armed, rings the doorbell. The host finds the bit
+ * differing from what it saw last, copies the request, runs it, writes the reply and exchanges
+ * `answered` for the request's generation; if the old value had the waiter bit it wakes the futex.
+ *
+ * A completion. The host writes the entry and then `tail`; if the client has armed the ring the
+ * host writes a byte into the client's pipe. When the ring is full the host keeps the entries, sets
+ * `overflow`, and the client rings the doorbell after it has made room.
+ */
+#ifndef WIRE_CALL_PAGE_H
+#define WIRE_CALL_PAGE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bounds.h"
+
+#include <DriverKit/IOReturn.h>
+
+#define CALL_PAGE_MAGIC	    UINT64_C(0x5458454e45504f) /* "OPENEXT" as bytes */
+#define CALL_PAGE_VERSION   1u
+#define CALL_PAGE_SLOTS	    DEXT_LIMIT_CALLS
+#define COMPLETION_RING_MAX 1024u /* entries, a power of two */
+
+/* Two lines, because processors fetch lines in pairs. */
+#define CALL_PAGE_LINE 128
+
+enum call_operation {
+	CALL_METHOD = 1, /* IOConnectCall...: selector, scalars, structures */
+	CALL_MAP = 2,	 /* IOConnectMapMemory64: selector is the type, scalar 0 the options */
+	CALL_UNMAP = 3,	 /* IOConnectUnmapMemory64: selector is the type */
+	CALL_CLOSE = 4,	 /* IOServiceClose: answered after the user client's Stop */
+};
+
+enum call_flags {
+	CALL_ASYNC = 1 << 0, /* async_index and async_generation are valid */
+	CALL_LARGE_INPUT =
+		1 << 1, /* the input structure is memory: structure_in_size bytes of it */
+	CALL_LARGE_OUTPUT = 1 << 2, /* the same for the output structure */
+};
+
+/* [client] */
+struct call_request {
+	uint32_t generation; /* counts the uses of this slot; only the low 31 bits are used */
+	uint16_t operation;
+	uint16_t flags;
+	uint64_t selector;
+	uint32_t scalar_in_count;  /* at most DEXT_SCALARS_MAX */
+	uint32_t scalar_out_count; /* room */
+	uint64_t structure_in_size;
+	uint64_t structure_out_size; /* room */
+	uint32_t async_index;
+	uint32_t async_generation;
+	uint64_t zero[2];
+	uint64_t scalars[DEXT_SCALARS_MAX];
+};
+
+enum call_reply_flags {
+	CALL_KEPT_INPUT = 1 << 0, /* the driver holds on to the memory of the large structure */
+	CALL_KEPT_OUTPUT = 1 << 1,
+};
+
+#define CALL_WAITER 0x80000000u
+
+/* [host], but for the waiter bit of `answered`, which the client adds */
+struct call_reply {
+	_Atomic uint32_t
+		answered; /* generation of the last answered request, 31 bits; top bit: waiter */
+	int32_t status;
+	uint32_t scalar_out_count;
+	uint32_t flags;
+	uint64_t structure_out_size;
+	uint64_t map_length; /* CALL_MAP: bytes of the descriptor; its memory comes by the socket */
+	uint32_t map_read_only; /* CALL_MAP: 1 if the app may only read */
+	uint32_t zero0;
+	uint64_t zero[3];
+	uint64_t scalars[DEXT_SCALARS_MAX];
+};
+
+struct call_slot {
+	_Alignas(CALL_PAGE_LINE) struct call_request request;
+	_Alignas(CALL_PAGE_LINE) struct call_reply reply;
+};
+
+/* Inline structures of a slot; touched only by calls that have one. */
+struct call_data {
+	uint8_t input[DEXT_STRUCTURE_INLINE_MAX];  /* [client] */
+	uint8_t output[DEXT_STRUCTURE_INLINE_MAX]; /* [host] */
+};
+
+enum completion_kind {
+	COMPLETION_CALL = 1,	 /* the driver called AsyncCompletion */
+	COMPLETION_RELEASED = 2, /* the driver holds this registration no more: its index is free */
+};
+
+struct completion {
+	uint32_t kind;
+	uint32_t index; /* of the registration */
+	uint32_t generation;
+	int32_t status;
+	uint32_t count; /* arguments, at most DEXT_SCALARS_MAX */
+	uint32_t zero0;
+	uint64_t arguments[DEXT_SCALARS_MAX];
+	uint64_t zero[5];
+};
+
+struct call_page {
+	struct {
+		_Alignas(CALL_PAGE_LINE) uint64_t magic; /* [const] */
+		uint32_t version;			 /* [const] */
+		uint32_t slots;				 /* [const] */
+		uint32_t ring_entries;			 /* [const] */
+		uint32_t zero;
+	} header;
+	struct {
+		_Alignas(
+			CALL_PAGE_LINE) _Atomic uint64_t bits; /* [client] flipped per submission */
+	} submitted;
+	struct {
+		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t flag; /* [host] 1: ring the doorbell */
+	} armed;
+	struct {
+		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t
+			number; /* [client] where it last submitted */
+	} client_cpu;
+	struct {
+		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t number; /* [host] where it last scanned */
+	} host_cpu;
+	struct {
+		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t
+			index; /* [host] entries written, free running */
+	} tail;
+	struct {
+		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t
+			index; /* [client] entries read, free running */
+	} head;
+	struct {
+		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t flag; /* [client] 1: write to the pipe */
+	} ring_armed;
+	struct {
+		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t
+			flag; /* [host] 1: ring when there is room */
+	} overflow;
+
+	_Alignas(4096) struct call_slot slot[CALL_PAGE_SLOTS];
+	_Alignas(4096) struct completion ring[COMPLETION_RING_MAX];
+	_Alignas(4096) struct call_data data[CALL_PAGE_SLOTS];
+};
+
+_Static_assert(sizeof(struct call_request) == 192, "wire");
+_Static_assert(sizeof(struct call_reply) == 192, "wire");
+_Static_assert(sizeof(struct call_slot) == 512, "wire");
+_Static_assert(sizeof(struct call_data) == 8192, "wire");
+_Static_assert(sizeof(struct completion) == 192, "wire");
+_Static_assert(sizeof(struct call_page) == 4096 + 64 * 512 + 1024 * 192 + 64 * 8192, "wire");
+
+/* --- the client's side --- */
+
+/* Whether the header is one that this library speaks. */
+bool call_page_is_valid(const struct call_page *page);
+
+/*
+ * Submits slot `index`, whose request is complete. True: the host sleeps, ring the doorbell.
+ */
+bool call_page_submit(struct call_page *page, unsigned index);
+
+/*
+ * Waits until the request of this generation is answered, at most until `deadline` (clock_now
+ * time). False: not yet. The reply may be copied after true.
+ */
+bool call_slot_wait(struct call_slot *slot, uint32_t generation, uint64_t deadline);
+bool call_slot_is_answered(struct call_slot *slot, uint32_t generation);
+
+/*
+ * Takes the next entry. `head` is the client's own count. kIOReturnSuccess; kIOReturnUnderrun:
+ * empty; kIOReturnIPCError: the host wrote nonsense. *ret_ring: the host waits for room, ring the
+ * doorbell.
+ */
+IOReturn completion_ring_pop(struct call_page *page, uint32_t *head, struct completion *ret_entry,
+			     bool *ret_ring);
+/* Asks to be told by the pipe about the next entry. False: there is one already, pop again. */
+bool completion_ring_arm(struct call_page *page, uint32_t head);
+void completion_ring_disarm(struct call_page *page);
+
+/* --- the host's side --- */
+
+void call_page_init(struct call_page *page);
+
+/* The slots submitted since the last time, as bits. `seen` is the host's own. */
+uint64_t call_page_take(struct call_page *page, uint64_t *seen);
+/* Asks for the doorbell. False: something was submitted meanwhile, take again. */
+bool call_page_arm(struct call_page *page, uint64_t seen);
+void call_page_disarm(struct call_page *page);
+
+/* Publishes the reply, already written, and wakes the caller if it sleeps. */
+void call_slot_answer(struct call_slot *slot, uint32_t generation);
+
+/*
+ * Appends an entry. `tail` is the host's own count. kIOReturnSuccess, and *ret_wake: write to the
+ * pipe; kIOReturnOverrun: full; kIOReturnIPCError: the client wrote nonsense to `head`.
+ */
+IOReturn completion_ring_push(struct call_page *page, uint32_t *tail,
+			      const struct completion *entry, bool *ret_wake);
+/* Asks for the doorbell when there is room. False: there is room already, push again. */
+bool completion_ring_await_room(struct call_page *page, uint32_t tail);
+void completion_ring_room_found(struct call_page *page);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The messages that travel as packets (packet.h): between an app and its host, between an app and
+ * the registry, between the registry and a host. PROTOCOL.md has the rules; sizes and padding are
+ * checked by packets_check before anything else looks at a message.
+ */
+#ifndef WIRE_PACKETS_H
+#define WIRE_PACKETS_H
+
+#include "packet.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PROTOCOL_VERSION 1u
+
+enum packet_type {
+	/* host -> app */
+	PACKET_READY = 0x0101, /* status; body ready_body; descriptors: call page, doorbell, pipe */
+	PACKET_MEMORY = 0x0102, /* body memory_body, segments; a descriptor for each segment */
+	/* app -> host */
+	PACKET_STRUCTURES = 0x0181, /* body structures_body; one or two descriptors */
+	PACKET_ACK = 0x0182,	    /* descriptors of the packet with this sequence were received */
+
+	/* app -> registry; the reply has the same type and sequence */
+	PACKET_LOOKUP = 0x0201,	    /* body: binary plist, a matching dictionary; reply: u64 ids */
+	PACKET_PROPERTIES = 0x0202, /* body id_body; reply: binary plist */
+	PACKET_OPEN = 0x0203,	    /* body open_body; reply: descriptor of the direct connection */
+
+	/* registry -> host */
+	PACKET_HOST_START = 0x0301, /* body: binary plist; a descriptor with a real device */
+	PACKET_HOST_OPEN =
+		0x0302, /* body host_open_body; descriptors: the connection, the app's pidfd */
+	PACKET_HOST_STOP = 0x0303, /* no body: stop the driver, then end */
+	/* host -> registry */
+	PACKET_HOST_STARTED = 0x0381,	/* status of Start */
+	PACKET_HOST_PUBLISH = 0x0382,	/* body publish_body, then a binary plist */
+	PACKET_HOST_UNPUBLISH = 0x0383, /* body id_body */
+};
+
+struct ready_body {
+	uint32_t version;
+	uint32_t flags; /* 0 */
+	uint64_t page_length;
+};
+
+struct memory_segment_body {
+	uint64_t offset;
+	uint64_t length;
+};
+
+struct memory_body {
+	uint32_t slot;
+	uint32_t generation;
+	uint32_t segment_count; /* = descriptors; 1 to 32; struct memory_segment_body follow */
+	uint32_t zero;
+};
+
+enum structures_flags {
+	STRUCTURES_INPUT = 1 << 0,
+	STRUCTURES_OUTPUT = 1 << 1,
+};
+
+/* The memory of a call's large structures, sent before the call is submitted. */
+struct structures_body {
+	uint32_t slot;
+	uint32_t generation;
+	uint32_t flags; /* which; the input's descriptor comes first */
+	uint32_t zero;
+};
+
+struct id_body {
+	uint64_t id;
+};
+
+struct open_body {
+	uint64_t id;
+	uint32_t type; /* of IOServiceOpen */
+	uint32_t version;
+	uint32_t flags; /* 0 */
+	uint32_t zero;
+};
+
+struct host_open_body {
+	uint64_t id;
+	uint32_t type;
+	uint32_t version;
+	uint32_t uid;
+	uint32_t gid;
+	int32_t pid;
+	uint32_t flags;
+};
+
+struct publish_body {
+	uint64_t id;
+	uint64_t provider; /* id of the provider */
+};
+
+_Static_assert(sizeof(struct ready_body) == 16, "wire");
+_Static_assert(sizeof(struct memory_segment_body) == 16, "wire");
+_Static_assert(sizeof(struct memory_body) == 16, "wire");
+_Static_assert(sizeof(struct structures_body) == 16, "wire");
+_Static_assert(sizeof(struct open_body) == 24, "wire");
+_Static_assert(sizeof(struct host_open_body) == 32, "wire");
+_Static_assert(sizeof(struct publish_body) == 16, "wire");
+
+enum packet_direction {
+	PACKET_FROM_HOST,      /* received by an app */
+	PACKET_FROM_APP,       /* received by a host */
+	PACKET_TO_REGISTRY,    /* received by the registry from an app */
+	PACKET_REGISTRY_REPLY, /* received by an app from the registry */
+	PACKET_TO_HOST,	       /* received by a host on its control socket */
+	PACKET_CONTROL_REPLY,  /* received by the registry from a host */
+};
+
+/*
+ * Whether a received packet is one that may come from that side: known type, body length in its
+ * bounds, descriptor count, zero padding, known flags. kIOReturnIPCError and a log line naming the
+ * rule otherwise.
+ */
+IOReturn packets_check(const struct packet *packet, enum packet_direction direction);
+
+#endif
