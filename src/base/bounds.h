@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The limits on a client, in one place: ARCHITECTURE.md, "Limits". One past a limit is
- * kIOReturnNoResources and a log line that names the limit, unless said otherwise. Prefixed DEXT_
- * to stay clear of <limits.h>.
+ * kIOReturnNoResources and a log line that names the limit, unless said otherwise.
  */
 #ifndef BASE_BOUNDS_H
 #define BASE_BOUNDS_H
@@ -10,6 +9,7 @@
 #define DEXT_LIMIT_CONNECTIONS	    256u /* open connections of a host */
 #define DEXT_LIMIT_CALLS	    64u /* calls in flight on a connection: slots of the call page */
 #define DEXT_LIMIT_MAPPED_BYTES	    (UINT64_C(16) << 30) /* bytes mapped by a client */
+#define DEXT_LIMIT_PEER_BYTES	    (UINT64_C(2) << 30)	 /* of apps, mapped by the driver */
 #define DEXT_LIMIT_BUFFERS_CLIENT   4096u		 /* memory types a client has mapped */
 #define DEXT_LIMIT_BUFFERS_HOST	    16384u		 /* the same, over all clients of a host */
 #define DEXT_LIMIT_ASYNC	    1024u		 /* completions registered by a client */

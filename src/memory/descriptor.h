@@ -20,6 +20,12 @@ struct memory_segment {
 	int fd;		 /* borrowed: lives as long as the descriptor */
 	uint64_t offset; /* bytes into the file */
 	uint64_t length;
+	/*
+	 * The mapping made at birth, or NULL. After FUTURE_WRITE no new writable mapping can be
+	 * made: more of them (joined descriptors, CreateMapping) are duplicates of this one, by
+	 * mremap with old size 0.
+	 */
+	void *address;
 };
 
 /*
@@ -27,16 +33,21 @@ struct memory_segment {
  * hand-over; the other right is kIOReturnNotPermitted from then on) and fills `segments`. For a
  * window that shares its file with other memory: splits it off as DESIGN section 5 says, or
  * kIOReturnBusy / kIOReturnNotAligned with a log line that says what to do.
+ * A joined descriptor's files are all checked before the first is sealed, since seals cannot be
+ * undone; the limit of 32 counts segments. A split needs that nothing else uses the parent's pages
+ * but its birth mapping and this one window: other maps, windows, joined descriptors and I/O make
+ * it kIOReturnBusy.
  */
 IOReturn memory_hand_over(IOMemoryDescriptor *memory, enum memfd_right right,
 			  struct memory_segment segments[kIOMemoryDescriptorMaxSegments],
 			  uint32_t *ret_count);
 
 /*
- * An app's memory, +1. Takes the descriptor (`fd`) on every path. direction Out: this process only
- * reads it. The seals and size were checked here (memfd_check_peer).
+ * An app's memory, +1: `length` bytes from `offset`, any byte. Takes the descriptor (`fd`) on every
+ * path. direction Out: this process only reads it. The seals and size were checked here
+ * (memfd_check_peer).
  */
-IOReturn memory_create_from_peer_take(int fd, uint64_t length, uint64_t direction,
+IOReturn memory_create_from_peer_take(int fd, uint64_t offset, uint64_t length, uint64_t direction,
 				      IOMemoryDescriptor **ret_memory);
 
 /*

@@ -33,7 +33,10 @@ struct action_call {
 	void (*done)(struct action_call *call);
 };
 
-/* Retains the action until done. inline_ok: run here if the target's queue is idle or mine. */
+/*
+ * Retains the action until done. inline_ok: as queue_run, else queue_post. The caller holds no
+ * lock. A target whose service has stopped counts as cancelled: only done is called.
+ */
 void action_post(OSAction *action, struct action_call *call, const void *tag, bool inline_ok);
 
 /* Borrowed; NULL once cancelled. */

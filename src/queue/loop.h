@@ -21,7 +21,9 @@ struct loop;
 
 /*
  * A descriptor in the loop. The owner embeds it, fills fd, events and handler, and keeps it until
- * loop_source_remove has called `removed`.
+ * loop_source_remove has called `removed`. Several threads may run the handler of one source at the
+ * same time unless its events have EPOLLONESHOT. epoll carries an id, not the pointer: a thread
+ * that comes back from epoll_wait after the removal finds nothing.
  */
 struct loop_source {
 	int fd;
@@ -30,6 +32,7 @@ struct loop_source {
 	/* Called once, when no thread runs or will run the handler any more. */
 	void (*removed)(struct loop_source *source);
 	/* Private to the loop. */
+	uint64_t id;	  /* [loop] */
 	uint32_t running; /* [loop] */
 	uint32_t dying;	  /* [loop] */
 	struct loop_source *next;
@@ -72,7 +75,8 @@ struct loop_timer {
 	uint32_t armed;
 };
 void loop_timer_arm(struct loop *loop, struct loop_timer *timer, uint64_t deadline);
-/* True if it will not fire; false if it has fired or is firing. */
+/* True if it will not fire any more; false if it has fired or is firing, and then `fired` ends its
+ * use. */
 int loop_timer_cancel(struct loop *loop, struct loop_timer *timer);
 
 #endif

@@ -2,16 +2,20 @@
 /*
  * Dispatch queues: the inside of IODispatchQueue.
  *
- * A queue is a list of work and at most one owner, the thread that is running its work. queue_run
- * executes in the caller's thread if the queue is idle (no owner, nothing waiting) or already the
- * caller's; otherwise it appends, and the owner runs the item after what it is doing. queue_post
- * always appends, and a loop thread picks the queue up.
+ * A queue is a list of work and at most one owner, the thread that is running its work. Three ways
+ *in:
  *
- * A thread keeps a stack of the queues it owns. While it waits for something that other work of a
- * queue it owns will bring (a synchronous abort waiting for its callbacks), it runs that work
- * nested: queue_wait.
+ *	queue_post	always appends; a loop thread picks the queue up
+ *	queue_run	for callbacks: inline if the queue is idle and this thread owns no queue,
+ *else appends, so that a callback never overtakes another and never runs inside a driver's method
+ *	queue_dispatch	for methods: inline if the queue is idle or already this thread's, else
+ *appends
  *
- * No lock is held while work runs.
+ * A thread keeps a stack of the queues it owns. While it waits for something that work of a queue
+ *it owns will bring (a synchronous abort waiting for its callbacks), queue_wait runs that work
+ *nested.
+ *
+ * No lock is held while work runs. After Cancel nothing is accepted: `dropped` is called instead.
  */
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H
@@ -20,14 +24,16 @@
 
 #include <DriverKit/IODispatchQueue.h>
 
-/* One piece of work, embedded in what it is about; the owner may free it from `run`. */
+/* One piece of work, embedded in what it is about; the owner may free it from `run` or `dropped`.
+ */
 struct work {
 	void (*run)(struct work *work);
-	/* Called instead of run when the queue was cancelled before its turn; NULL: then run is
-	 * dropped. */
+	/* Called instead of run, without any lock, when the queue is or gets cancelled before its
+	 * turn. */
 	void (*dropped)(struct work *work);
 	const void *tag; /* what queue_wait selects by: the pipe or object it belongs to */
 	struct work *next;
+	bool queued; /* private: posting it twice is an assertion */
 };
 
 /* The loop whose threads run posted work of every queue of this process. Set once, before the first
@@ -38,11 +44,11 @@ IOReturn queue_create(const char *name, IODispatchQueue **ret_queue);
 
 void queue_post(IODispatchQueue *queue, struct work *work);
 void queue_run(IODispatchQueue *queue, struct work *work);
+void queue_dispatch(IODispatchQueue *queue, struct work *work);
 
 /*
- * Runs function(context) as work of the queue and returns when it has run: inline if the queue is
- * idle or the caller's own, else on the owner after what waits there. False if the queue was
- * cancelled.
+ * Runs function(context) as a dispatched method and returns when it has run: inline, or on the
+ * owner after what waits there. False if the queue is cancelled. Tells the loop that it may block.
  */
 bool queue_call(IODispatchQueue *queue, void *context, IODispatchFunction function);
 
@@ -50,12 +56,12 @@ bool queue_call(IODispatchQueue *queue, void *context, IODispatchFunction functi
 bool queue_is_mine(const IODispatchQueue *queue);
 
 /*
- * Waits until done(context) is true. It is asked after each queue_wake(queue) and after each item.
- * If the caller owns the queue, items with `tag` are meanwhile taken out, in order, and run nested.
+ * Waits until done(context) is true. It is asked after each queue_wake(tag) and after each item.
+ * Items with `tag` on any queue that the calling thread owns are meanwhile taken out, in order, and
+ * run nested. Tells the loop that it may block.
  */
-void queue_wait(IODispatchQueue *queue, const void *tag, bool (*done)(void *context),
-		void *context);
-/* Makes waiters ask again. Any thread. */
-void queue_wake(IODispatchQueue *queue);
+void queue_wait(const void *tag, bool (*done)(void *context), void *context);
+/* Makes waiters for this tag ask again. Any thread. */
+void queue_wake(const void *tag);
 
 #endif

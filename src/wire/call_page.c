@@ -26,14 +26,24 @@
 
 #define RING_MASK (COMPLETION_RING_MAX - 1)
 
-void
-call_page_init(struct call_page *page)
+/* The next value of an armed word: never 0, never the last one. */
+static uint32_t
+next_sequence(uint32_t *sequence)
 {
+	if (++*sequence == 0)
+		*sequence = 1;
+	return *sequence;
+}
+
+void
+call_page_init(struct call_page_host *host, struct call_page *page)
+{
+	*host = (struct call_page_host){.page = page};
 	page->header.magic = CALL_PAGE_MAGIC;
 	page->header.version = CALL_PAGE_VERSION;
 	page->header.slots = CALL_PAGE_SLOTS;
 	page->header.ring_entries = COMPLETION_RING_MAX;
-	atomic_store_explicit(&page->armed.flag, 1, memory_order_seq_cst);
+	call_page_arm(host);
 }
 
 bool
@@ -45,8 +55,11 @@ call_page_is_valid(const struct call_page *page)
 }
 
 bool
-call_page_submit(struct call_page *page, unsigned index)
+call_page_submit(struct call_page_client *client, unsigned index)
 {
+	struct call_page *page = client->page;
+	uint32_t armed;
+
 	/*
 	 * Pairs with the load in call_page_take, which sees the request complete, and, with the
 	 * load after it, with call_page_arm: either this side sees the host armed or the host sees
@@ -54,34 +67,42 @@ call_page_submit(struct call_page *page, unsigned index)
 	 */
 	atomic_fetch_xor_explicit(&page->submitted.bits, UINT64_C(1) << index,
 				  memory_order_seq_cst);
-	return atomic_load_explicit(&page->armed.flag, memory_order_seq_cst) != 0;
+	armed = atomic_load_explicit(&page->armed.flag, memory_order_seq_cst);
+	if (armed == 0 || armed == atomic_load_explicit(&client->rung, memory_order_relaxed))
+		return false;
+	/* One thread of ours rings for each arming: it has the bit of all who came before its ring.
+	 */
+	return atomic_exchange_explicit(&client->rung, armed, memory_order_seq_cst) != armed;
 }
 
 uint64_t
-call_page_take(struct call_page *page, uint64_t *seen)
+call_page_take(struct call_page_host *host)
 {
 	/* Pairs with the exchange in call_page_submit. */
-	uint64_t bits = atomic_load_explicit(&page->submitted.bits, memory_order_seq_cst);
-	uint64_t changed = bits ^ *seen;
+	uint64_t bits = atomic_load_explicit(&host->page->submitted.bits, memory_order_seq_cst);
+	uint64_t changed = bits ^ host->seen;
 
-	*seen = bits;
+	host->seen = bits;
 	return changed;
 }
 
 bool
-call_page_arm(struct call_page *page, uint64_t seen)
+call_page_arm(struct call_page_host *host)
 {
+	struct call_page *page = host->page;
+
 	/* Pairs with call_page_submit: the store must come before the look, or both sides may
 	 * sleep. */
-	atomic_store_explicit(&page->armed.flag, 1, memory_order_seq_cst);
-	return atomic_load_explicit(&page->submitted.bits, memory_order_seq_cst) == seen;
+	atomic_store_explicit(&page->armed.flag, next_sequence(&host->sequence),
+			      memory_order_seq_cst);
+	return atomic_load_explicit(&page->submitted.bits, memory_order_seq_cst) == host->seen;
 }
 
 void
-call_page_disarm(struct call_page *page)
+call_page_disarm(struct call_page_host *host)
 {
-	/* A client that still reads 1 rings once too often, no more. */
-	atomic_store_explicit(&page->armed.flag, 0, memory_order_relaxed);
+	/* A client that still reads the old value rings once too often, no more. */
+	atomic_store_explicit(&host->page->armed.flag, 0, memory_order_relaxed);
 }
 
 void
@@ -97,7 +118,7 @@ call_slot_answer(struct call_slot *slot, uint32_t generation)
 }
 
 bool
-call_slot_is_answered(struct call_slot *slot, uint32_t generation)
+call_slot_is_answered(const struct call_slot *slot, uint32_t generation)
 {
 	/* Pairs with the exchange in call_slot_answer. */
 	uint32_t answered = atomic_load_explicit(&slot->reply.answered, memory_order_acquire);
@@ -105,114 +126,139 @@ call_slot_is_answered(struct call_slot *slot, uint32_t generation)
 	return ((answered ^ generation) & ~CALL_WAITER) == 0;
 }
 
-bool
-call_slot_wait(struct call_slot *slot, uint32_t generation, uint64_t deadline)
+/* Sleeps while the slot is unanswered: until it is, the deadline, or for no reason. */
+static void
+sleep_on(struct call_slot *slot, uint32_t generation, uint64_t left)
 {
+	uint32_t value = atomic_load_explicit(&slot->reply.answered, memory_order_relaxed);
+	struct timespec timeout = {
+		.tv_sec = (time_t)(left / NSEC_PER_SEC),
+		.tv_nsec = (long)(left % NSEC_PER_SEC),
+	};
+
+	if (((value ^ generation) & ~CALL_WAITER) == 0)
+		return;
+	/* Pairs with the exchange in call_slot_answer: it either returns this bit or makes us fail.
+	 */
+	if (!(value & CALL_WAITER) && !atomic_compare_exchange_strong_explicit(
+					      &slot->reply.answered, &value, value | CALL_WAITER,
+					      memory_order_acq_rel, memory_order_relaxed))
+		return;
+	syscall(SYS_futex, &slot->reply.answered, FUTEX_WAIT, value | CALL_WAITER, &timeout, NULL,
+		0);
+}
+
+bool
+call_page_wait(struct call_page_client *client, unsigned index, uint32_t generation,
+	       uint64_t deadline)
+{
+	struct call_slot *slot = &client->page->slot[index];
 	int kept = errno;
 	bool answered;
 
 	while (!(answered = call_slot_is_answered(slot, generation))) {
-		uint32_t value = atomic_load_explicit(&slot->reply.answered, memory_order_relaxed);
 		uint64_t now = clock_now();
-		struct timespec left;
 
 		if (now >= deadline)
 			break;
-		if (((value ^ generation) & ~CALL_WAITER) == 0)
-			continue;
-		/* Pairs with the exchange in call_slot_answer: it either returns this bit or makes
-		 * us fail. */
-		if (!(value & CALL_WAITER) &&
-		    !atomic_compare_exchange_strong_explicit(
-			    &slot->reply.answered, &value, value | CALL_WAITER,
-			    memory_order_acq_rel, memory_order_relaxed))
-			continue;
-		left.tv_sec = (time_t)((deadline - now) / NSEC_PER_SEC);
-		left.tv_nsec = (long)((deadline - now) % NSEC_PER_SEC);
-		syscall(SYS_futex, &slot->reply.answered, FUTEX_WAIT, value | CALL_WAITER, &left,
-			NULL, 0);
+		sleep_on(slot, generation, deadline - now);
 	}
 	errno = kept;
 	return answered;
 }
 
 IOReturn
-completion_ring_pop(struct call_page *page, uint32_t *head, struct completion *ret_entry,
-		    bool *ret_ring)
+completion_ring_pop(struct call_page_client *client, struct completion *ret_entry, bool *ret_ring)
 {
+	struct call_page *page = client->page;
 	/* Pairs with the store in completion_ring_push. */
-	uint32_t tail = atomic_load_explicit(&page->tail.index, memory_order_seq_cst);
+	uint32_t left =
+		atomic_load_explicit(&page->tail.index, memory_order_seq_cst) - client->head;
+	uint32_t overflow;
 
 	*ret_ring = false;
-	if (tail == *head)
+	if (left == 0)
 		return kIOReturnUnderrun;
-	if (tail - *head > COMPLETION_RING_MAX)
+	if (left > COMPLETION_RING_MAX)
 		return kIOReturnIPCError;
-	*ret_entry = page->ring[*head & RING_MASK];
-	*head += 1;
+	*ret_entry = page->ring[client->head & RING_MASK];
+	client->head += 1;
 	/* Pairs with completion_ring_await_room: either the host sees the room or we see its flag.
 	 */
-	atomic_store_explicit(&page->head.index, *head, memory_order_seq_cst);
-	*ret_ring = atomic_load_explicit(&page->overflow.flag, memory_order_seq_cst) != 0;
+	atomic_store_explicit(&page->head.index, client->head, memory_order_seq_cst);
+	overflow = atomic_load_explicit(&page->overflow.flag, memory_order_seq_cst);
+	if (overflow != 0 && overflow != client->room_rung && left - 1 <= COMPLETION_RING_MAX / 2) {
+		client->room_rung = overflow;
+		*ret_ring = true;
+	}
 	return kIOReturnSuccess;
 }
 
 bool
-completion_ring_arm(struct call_page *page, uint32_t head)
+completion_ring_arm(struct call_page_client *client)
 {
+	struct call_page *page = client->page;
+
 	/* Pairs with completion_ring_push: either the host sees the flag or we see its entry. */
-	atomic_store_explicit(&page->ring_armed.flag, 1, memory_order_seq_cst);
-	return atomic_load_explicit(&page->tail.index, memory_order_seq_cst) == head;
+	atomic_store_explicit(&page->ring_armed.flag, next_sequence(&client->sequence),
+			      memory_order_seq_cst);
+	return atomic_load_explicit(&page->tail.index, memory_order_seq_cst) == client->head;
 }
 
 void
-completion_ring_disarm(struct call_page *page)
+completion_ring_disarm(struct call_page_client *client)
 {
-	/* A host that still reads 1 writes one byte too much into the pipe, no more. */
-	atomic_store_explicit(&page->ring_armed.flag, 0, memory_order_relaxed);
+	/* A host that still reads the old value writes one byte too much into the pipe, no more. */
+	atomic_store_explicit(&client->page->ring_armed.flag, 0, memory_order_relaxed);
 }
 
-/* Room in the ring, or -1 if the client's count cannot be true. */
-static int64_t
-room(struct call_page *page, uint32_t tail)
+/* Entries in the ring; more than it has if the client's count cannot be true. */
+static uint32_t
+used(const struct call_page_host *host)
 {
 	/* Pairs with the store in completion_ring_pop: what was read may be overwritten. */
-	uint32_t used = tail - atomic_load_explicit(&page->head.index, memory_order_seq_cst);
-
-	return used > COMPLETION_RING_MAX ? -1 : (int64_t)COMPLETION_RING_MAX - used;
+	return host->tail - atomic_load_explicit(&host->page->head.index, memory_order_seq_cst);
 }
 
 IOReturn
-completion_ring_push(struct call_page *page, uint32_t *tail, const struct completion *entry,
-		     bool *ret_wake)
+completion_ring_push(struct call_page_host *host, const struct completion *entry, bool *ret_wake)
 {
-	int64_t left = room(page, *tail);
+	struct call_page *page = host->page;
+	uint32_t count = used(host), armed;
 
 	*ret_wake = false;
-	if (left < 0)
+	if (count > COMPLETION_RING_MAX)
 		return kIOReturnIPCError;
-	if (left == 0)
+	if (count == COMPLETION_RING_MAX)
 		return kIOReturnOverrun;
-	page->ring[*tail & RING_MASK] = *entry;
-	*tail += 1;
+	page->ring[host->tail & RING_MASK] = *entry;
+	host->tail += 1;
 	/* Pairs with completion_ring_pop and, with the load after it, with completion_ring_arm. */
-	atomic_store_explicit(&page->tail.index, *tail, memory_order_seq_cst);
-	*ret_wake = atomic_load_explicit(&page->ring_armed.flag, memory_order_seq_cst) != 0;
+	atomic_store_explicit(&page->tail.index, host->tail, memory_order_seq_cst);
+	armed = atomic_load_explicit(&page->ring_armed.flag, memory_order_seq_cst);
+	if (armed != 0 && armed != host->rung) {
+		host->rung = armed;
+		*ret_wake = true;
+	}
 	return kIOReturnSuccess;
 }
 
 bool
-completion_ring_await_room(struct call_page *page, uint32_t tail)
+completion_ring_await_room(struct call_page_host *host)
 {
-	/* Pairs with the load of overflow in completion_ring_pop; the look must come after the
-	 * store. */
-	atomic_store_explicit(&page->overflow.flag, 1, memory_order_seq_cst);
-	return room(page, tail) == 0;
+	/*
+	 * Pairs with the load of overflow in completion_ring_pop; the look must come after the
+	 * store. Less than half a ring of entries left means that the client may have passed the
+	 * point where it rings.
+	 */
+	atomic_store_explicit(&host->page->overflow.flag, next_sequence(&host->room_sequence),
+			      memory_order_seq_cst);
+	return used(host) > COMPLETION_RING_MAX / 2;
 }
 
 void
-completion_ring_room_found(struct call_page *page)
+completion_ring_room_found(struct call_page_host *host)
 {
-	/* A client that still reads 1 rings the doorbell once too often, no more. */
-	atomic_store_explicit(&page->overflow.flag, 0, memory_order_relaxed);
+	/* A client that still reads the old value rings the doorbell once too often, no more. */
+	atomic_store_explicit(&host->page->overflow.flag, 0, memory_order_relaxed);
 }

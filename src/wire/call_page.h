@@ -13,7 +13,22 @@
  *
  * A completion. The host writes the entry and then `tail`; if the client has armed the ring the
  * host writes a byte into the client's pipe. When the ring is full the host keeps the entries, sets
- * `overflow`, and the client rings the doorbell after it has made room.
+ * `overflow`, and the client rings the doorbell after it has made room for half a ring.
+ *
+ * Armed words are sequence numbers: 0 means do not ring, any other value asks for one ring, and
+ * each arming uses a new value. So a sleeper is rung once, however much is sent before it wakes.
+ *
+ * Rules for the host, which scans with several threads:
+ * - One thread at a time scans a connection, guarded by a state of the host's own (idle, scanning,
+ * scan again); a thread that finds it scanning leaves a "scan again" for the scanner, so that no
+ * edge of the doorbell is lost. It is never held while a driver's code runs.
+ * - Before the scanner runs a call inline it has posted every other call that it took to its queue,
+ * has armed every connection that it disarmed and has looked at each once more.
+ * - A bit that flips for a slot whose last request is not yet answered ends the connection.
+ *
+ * Closing is no call: the client shuts its socket down for writing, the host stops taking calls,
+ * runs the user client's Stop and closes the socket, and the client waits for that hang-up, at most
+ * a second.
  */
 #ifndef WIRE_CALL_PAGE_H
 #define WIRE_CALL_PAGE_H
@@ -38,7 +53,6 @@ enum call_operation {
 	CALL_METHOD = 1, /* IOConnectCall...: selector, scalars, structures */
 	CALL_MAP = 2,	 /* IOConnectMapMemory64: selector is the type, scalar 0 the options */
 	CALL_UNMAP = 3,	 /* IOConnectUnmapMemory64: selector is the type */
-	CALL_CLOSE = 4,	 /* IOServiceClose: answered after the user client's Stop */
 };
 
 enum call_flags {
@@ -126,7 +140,8 @@ struct call_page {
 			CALL_PAGE_LINE) _Atomic uint64_t bits; /* [client] flipped per submission */
 	} submitted;
 	struct {
-		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t flag; /* [host] 1: ring the doorbell */
+		_Alignas(
+			CALL_PAGE_LINE) _Atomic uint32_t flag; /* [host] not 0: ring the doorbell */
 	} armed;
 	struct {
 		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t
@@ -144,11 +159,12 @@ struct call_page {
 			index; /* [client] entries read, free running */
 	} head;
 	struct {
-		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t flag; /* [client] 1: write to the pipe */
+		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t
+			flag; /* [client] not 0: write to the pipe */
 	} ring_armed;
 	struct {
 		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t
-			flag; /* [host] 1: ring when there is room */
+			flag; /* [host] not 0: ring when there is room */
 	} overflow;
 
 	_Alignas(4096) struct call_slot slot[CALL_PAGE_SLOTS];
@@ -165,53 +181,73 @@ _Static_assert(sizeof(struct call_page) == 4096 + 64 * 512 + 1024 * 192 + 64 * 8
 
 /* --- the client's side --- */
 
+struct call_page_client {
+	struct call_page *page;
+	_Atomic uint32_t rung; /* value of `armed` for which some thread rang */
+	/* The rest: [whoever drains the ring] */
+	uint32_t head;	    /* entries taken */
+	uint32_t sequence;  /* of the last arming */
+	uint32_t room_rung; /* value of `overflow` for which we rang */
+};
+
 /* Whether the header is one that this library speaks. */
 bool call_page_is_valid(const struct call_page *page);
 
+/* Submits slot `index`, whose request is complete. True: the host sleeps, ring the doorbell. */
+bool call_page_submit(struct call_page_client *client, unsigned index);
+
+bool call_slot_is_answered(const struct call_slot *slot, uint32_t generation);
 /*
- * Submits slot `index`, whose request is complete. True: the host sleeps, ring the doorbell.
+ * Waits until the slot's request of this generation is answered, at most until `deadline`
+ * (clock_now time). False: not yet. The reply may be copied after true. Callers wait in steps of at
+ * most CALL_WAIT_STEP and look at the socket in between, because a futex has no hang-up.
  */
-bool call_page_submit(struct call_page *page, unsigned index);
+bool call_page_wait(struct call_page_client *client, unsigned index, uint32_t generation,
+		    uint64_t deadline);
+#define CALL_WAIT_STEP (UINT64_C(50) * 1000000) /* ns */
 
 /*
- * Waits until the request of this generation is answered, at most until `deadline` (clock_now
- * time). False: not yet. The reply may be copied after true.
+ * Takes the next entry. kIOReturnSuccess, and *ret_ring: the host waits for room, ring the
+ * doorbell; kIOReturnUnderrun: empty; kIOReturnIPCError: the host wrote nonsense.
  */
-bool call_slot_wait(struct call_slot *slot, uint32_t generation, uint64_t deadline);
-bool call_slot_is_answered(struct call_slot *slot, uint32_t generation);
-
-/*
- * Takes the next entry. `head` is the client's own count. kIOReturnSuccess; kIOReturnUnderrun:
- * empty; kIOReturnIPCError: the host wrote nonsense. *ret_ring: the host waits for room, ring the
- * doorbell.
- */
-IOReturn completion_ring_pop(struct call_page *page, uint32_t *head, struct completion *ret_entry,
+IOReturn completion_ring_pop(struct call_page_client *client, struct completion *ret_entry,
 			     bool *ret_ring);
 /* Asks to be told by the pipe about the next entry. False: there is one already, pop again. */
-bool completion_ring_arm(struct call_page *page, uint32_t head);
-void completion_ring_disarm(struct call_page *page);
+bool completion_ring_arm(struct call_page_client *client);
+void completion_ring_disarm(struct call_page_client *client);
 
 /* --- the host's side --- */
 
-void call_page_init(struct call_page *page);
+struct call_page_host {
+	struct call_page *page;
+	/* [whoever scans] */
+	uint64_t seen;	   /* `submitted` as it was last */
+	uint32_t sequence; /* of the last arming */
+	/* [whoever holds the lock over the completions] */
+	uint32_t tail;		/* entries written */
+	uint32_t rung;		/* value of `ring_armed` for which we rang */
+	uint32_t room_sequence; /* of the last wait for room */
+};
 
-/* The slots submitted since the last time, as bits. `seen` is the host's own. */
-uint64_t call_page_take(struct call_page *page, uint64_t *seen);
+void call_page_init(struct call_page_host *host, struct call_page *page);
+
+/* The slots submitted since the last time, as bits. */
+uint64_t call_page_take(struct call_page_host *host);
 /* Asks for the doorbell. False: something was submitted meanwhile, take again. */
-bool call_page_arm(struct call_page *page, uint64_t seen);
-void call_page_disarm(struct call_page *page);
+bool call_page_arm(struct call_page_host *host);
+void call_page_disarm(struct call_page_host *host);
 
 /* Publishes the reply, already written, and wakes the caller if it sleeps. */
 void call_slot_answer(struct call_slot *slot, uint32_t generation);
 
 /*
- * Appends an entry. `tail` is the host's own count. kIOReturnSuccess, and *ret_wake: write to the
- * pipe; kIOReturnOverrun: full; kIOReturnIPCError: the client wrote nonsense to `head`.
+ * Appends an entry. kIOReturnSuccess, and *ret_wake: write to the pipe; kIOReturnOverrun: full;
+ * kIOReturnIPCError: the client wrote nonsense to `head`.
  */
-IOReturn completion_ring_push(struct call_page *page, uint32_t *tail,
-			      const struct completion *entry, bool *ret_wake);
+IOReturn completion_ring_push(struct call_page_host *host, const struct completion *entry,
+			      bool *ret_wake);
 /* Asks for the doorbell when there is room. False: there is room already, push again. */
-bool completion_ring_await_room(struct call_page *page, uint32_t tail);
-void completion_ring_room_found(struct call_page *page);
+bool completion_ring_await_room(struct call_page_host *host);
+void completion_ring_room_found(struct call_page_host *host);
 
 #endif

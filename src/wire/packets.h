@@ -67,6 +67,10 @@ struct structures_body {
 	uint32_t generation;
 	uint32_t flags; /* which; the input's descriptor comes first */
 	uint32_t zero;
+	/* Where the structure starts in its memfd, any byte; its size is in the request. 0 where
+	 * unused. */
+	uint64_t input_offset;
+	uint64_t output_offset;
 };
 
 struct id_body {
@@ -99,7 +103,7 @@ struct publish_body {
 _Static_assert(sizeof(struct ready_body) == 16, "wire");
 _Static_assert(sizeof(struct memory_segment_body) == 16, "wire");
 _Static_assert(sizeof(struct memory_body) == 16, "wire");
-_Static_assert(sizeof(struct structures_body) == 16, "wire");
+_Static_assert(sizeof(struct structures_body) == 32, "wire");
 _Static_assert(sizeof(struct open_body) == 24, "wire");
 _Static_assert(sizeof(struct host_open_body) == 32, "wire");
 _Static_assert(sizeof(struct publish_body) == 16, "wire");
