@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The app's side: find a service, open it, call it, map its memory, hear from it. In the order in
+ * which a program meets them:
+ *
+ *	io_service_t service = IOServiceGetMatchingService(kIOMainPortDefault,
+ *							   IOServiceNameMatching("BulkStream"));
+ *	IOServiceOpen(service, mach_task_self(), 0, &connection);
+ *	IOConnectMapMemory64(connection, 0, mach_task_self(), &address, &size, kIOMapAnywhere);
+ *	IOConnectCallScalarMethod(connection, kSend, input, 2, NULL, NULL);
+ *	IOServiceClose(connection);
+ *	IOObjectRelease(service);
+ *
+ * Every function may be called from any thread. None writes to standard output or error unless the
+ * environment's OPENDEXT_LOG asks for it (error, info, debug): then each refusal says why. None
+ *changes errno, none raises SIGPIPE.
+ *
+ * A call whose driver ends meanwhile returns kIOReturnOffline, a later one MACH_SEND_INVALID_DEST;
+ *so does every call in a forked child, which inherits no connection.
+ */
+#ifndef OPENDEXT_IOKIT_IOKITLIB_H
+#define OPENDEXT_IOKIT_IOKITLIB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <IOKit/IOKitKeys.h>
+#include <IOKit/IOMapTypes.h>
+#include <IOKit/IOMessage.h>
+#include <IOKit/IOReturn.h>
+#include <IOKit/IOTypes.h>
+#include <IOKit/OSMessageNotification.h>
+#include <dext_cdefs.h>
+#include <mach/mach_init.h>
+
+typedef const struct __CFDictionary *CFDictionaryRef;
+typedef struct __CFDictionary *CFMutableDictionaryRef;
+typedef struct __CFRunLoopSource *CFRunLoopSourceRef;
+
+DEXT_BEGIN_DECLS
+
+/* Both are MACH_PORT_NULL; any main port is accepted everywhere. */
+extern const mach_port_t kIOMainPortDefault;
+extern const mach_port_t kIOMasterPortDefault;
+
+kern_return_t IOMainPort(mach_port_t bootstrap, mach_port_t *main_port);
+kern_return_t IOMasterPort(mach_port_t bootstrap, mach_port_t *main_port);
+
+/* --- names --- */
+
+/*
+ * Gives up, or takes, one reference of a service or connection. kIOReturnBadArgument: no such name.
+ * The last reference of a connection closes it.
+ */
+kern_return_t IOObjectRelease(io_object_t object);
+kern_return_t IOObjectRetain(io_object_t object);
+/* Whether both stand for the same service. */
+boolean_t IOObjectIsEqualTo(io_object_t object, io_object_t other);
+
+/* --- look-ups --- */
+
+/*
+ * Matching dictionaries, which the caller owns; NULL without memory. By class (a driver's user
+ * class counts as one), by name (a driver's service is named after its user class), by registry id.
+ */
+CFMutableDictionaryRef IOServiceMatching(const char *name);
+CFMutableDictionaryRef IOServiceNameMatching(const char *name);
+CFMutableDictionaryRef IORegistryEntryIDMatching(uint64_t entry_id);
+
+/*
+ * The first service that matches, owned by the caller (IOObjectRelease), or MACH_PORT_NULL. Gives
+ * up one reference of `matching`, also when nothing is found. Waits a few seconds for a registry
+ * that is being restarted.
+ */
+io_service_t IOServiceGetMatchingService(mach_port_t main_port, CFDictionaryRef matching);
+
+/* kIOReturnBadArgument: no registry entry. kIOReturnNotFound: the service has gone. */
+kern_return_t IORegistryEntryGetName(io_registry_entry_t entry, io_name_t name);
+kern_return_t IORegistryEntryGetRegistryEntryID(io_registry_entry_t entry, uint64_t *entry_id);
+
+/* --- connections --- */
+
+/*
+ * Makes a user client of the service's driver; `type` reaches its NewUserClient. Blocks until the
+ * driver has answered. kIOReturnNotPermitted: the policy refuses this app. kIOReturnUnsupported:
+ * the service makes no user clients. kIOReturnNotFound, kIOReturnNoDevice: it has gone. Whatever
+ * else the driver answers.
+ */
+kern_return_t IOServiceOpen(io_service_t service, task_port_t owning_task, uint32_t type,
+			    io_connect_t *connect);
+/* Unmaps everything, ends calls in flight with kIOReturnAborted, and returns after the driver's
+ * Stop. */
+kern_return_t IOServiceClose(io_connect_t connect);
+/* The service that the connection is to, owned by the caller. */
+kern_return_t IOConnectGetService(io_connect_t connect, io_service_t *service);
+kern_return_t IOConnectAddRef(io_connect_t connect);
+kern_return_t IOConnectRelease(io_connect_t connect);
+
+/* --- calls --- */
+
+/*
+ * Calls the driver's ExternalMethod and blocks until it has answered. At most 16 scalars each way
+ * (kIOReturnBadArgument). *output_count and *output_struct_size: in, the room; out, what was
+ * written; on an error they are left alone. Structures of more than 4096 bytes are memory that the
+ * driver can map: input read-only, output read-write; if the driver keeps such memory, its whole
+ * pages are shared from then on. Memory of mach_vm_allocate is shared, never copied. The range of a
+ * kept structure must stay allocated until IOServiceClose.
+ */
+kern_return_t IOConnectCallMethod(mach_port_t connection, uint32_t selector, const uint64_t *input,
+				  uint32_t input_count, const void *input_struct,
+				  size_t input_struct_size, uint64_t *output,
+				  uint32_t *output_count, void *output_struct,
+				  size_t *output_struct_size);
+kern_return_t IOConnectCallStructMethod(mach_port_t connection, uint32_t selector,
+					const void *input_struct, size_t input_struct_size,
+					void *output_struct, size_t *output_struct_size);
+kern_return_t IOConnectCallScalarMethod(mach_port_t connection, uint32_t selector,
+					const uint64_t *input, uint32_t input_count,
+					uint64_t *output, uint32_t *output_count);
+
+/*
+ * The same, and registers for completions: the driver gets an OSAction, and what it sends by
+ * AsyncCompletion arrives at wake_port with the reference words.
+ * reference[kIOAsyncCalloutFuncIndex] is an IOAsyncCallback, reference[kIOAsyncCalloutRefconIndex]
+ * its first argument. At most 8 words.
+ */
+kern_return_t IOConnectCallAsyncMethod(mach_port_t connection, uint32_t selector,
+				       mach_port_t wake_port, uint64_t *reference,
+				       uint32_t reference_count, const uint64_t *input,
+				       uint32_t input_count, const void *input_struct,
+				       size_t input_struct_size, uint64_t *output,
+				       uint32_t *output_count, void *output_struct,
+				       size_t *output_struct_size);
+kern_return_t IOConnectCallAsyncStructMethod(mach_port_t connection, uint32_t selector,
+					     mach_port_t wake_port, uint64_t *reference,
+					     uint32_t reference_count, const void *input_struct,
+					     size_t input_struct_size, void *output_struct,
+					     size_t *output_struct_size);
+kern_return_t IOConnectCallAsyncScalarMethod(mach_port_t connection, uint32_t selector,
+					     mach_port_t wake_port, uint64_t *reference,
+					     uint32_t reference_count, const uint64_t *input,
+					     uint32_t input_count, uint64_t *output,
+					     uint32_t *output_count);
+
+/* What a completion calls: by the number of arguments that the driver sent, 0, 1, 2, or more. */
+typedef void (*IOAsyncCallback0)(void *refcon, IOReturn result);
+typedef void (*IOAsyncCallback1)(void *refcon, IOReturn result, void *arg0);
+typedef void (*IOAsyncCallback2)(void *refcon, IOReturn result, void *arg0, void *arg1);
+typedef void (*IOAsyncCallback)(void *refcon, IOReturn result, void **args, uint32_t arg_count);
+
+/* --- memory --- */
+
+/*
+ * Maps the driver's memory of a type. *size is output: the exact length. *address is output with
+ * kIOMapAnywhere, else the page-aligned place to map at, where nothing may be mapped yet. Mapping a
+ * type again with kIOMapAnywhere gives the same address. kIOMapReadOnly is honoured. Any failure is
+ * kIOReturnBadArgument, and the log says which.
+ */
+kern_return_t IOConnectMapMemory64(io_connect_t connect, uint32_t memory_type,
+				   task_port_t into_task, mach_vm_address_t *address,
+				   mach_vm_size_t *size, IOOptionBits options);
+kern_return_t IOConnectMapMemory(io_connect_t connect, uint32_t memory_type, task_port_t into_task,
+				 mach_vm_address_t *address, mach_vm_size_t *size,
+				 IOOptionBits options);
+/* kIOReturnBadArgument: that type is not mapped at that address. */
+kern_return_t IOConnectUnmapMemory64(io_connect_t connect, uint32_t memory_type,
+				     task_port_t from_task, mach_vm_address_t address);
+kern_return_t IOConnectUnmapMemory(io_connect_t connect, uint32_t memory_type,
+				   task_port_t from_task, mach_vm_address_t address);
+
+DEXT_END_DECLS
+
+#endif

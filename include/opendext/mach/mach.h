@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPENDEXT_MACH_MACH_H
+#define OPENDEXT_MACH_MACH_H
+
+#include <mach/mach_error.h>
+#include <mach/mach_init.h>
+#include <mach/port.h>
+#include <mach/vm_map.h>
+
+#endif

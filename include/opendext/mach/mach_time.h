@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Time as drivers stamp it: CLOCK_MONOTONIC, one unit is one nanosecond. */
+#ifndef OPENDEXT_MACH_MACH_TIME_H
+#define OPENDEXT_MACH_MACH_TIME_H
+
+#include <stdint.h>
+
+#include <dext_cdefs.h>
+#include <mach/kern_return.h>
+
+DEXT_BEGIN_DECLS
+
+struct mach_timebase_info {
+	uint32_t numer;
+	uint32_t denom;
+};
+
+typedef struct mach_timebase_info *mach_timebase_info_t;
+typedef struct mach_timebase_info mach_timebase_info_data_t;
+
+uint64_t mach_absolute_time(void);
+kern_return_t mach_timebase_info(mach_timebase_info_t info); /* 1/1 */
+
+DEXT_END_DECLS
+
+#endif
