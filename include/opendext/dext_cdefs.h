@@ -19,6 +19,6 @@
 #endif
 
 /* Checks the arguments of a function that takes a printf format. */
-#define DEXT_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define DEXT_PRINTF(string, first) __attribute__((format(printf, string, first)))
 
 #endif

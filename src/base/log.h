@@ -19,7 +19,10 @@ enum log_level {
 
 /* The level of a program that sets none: OFF for apps. OPENDEXT_LOG, where set, wins. */
 void log_set_level(enum log_level level);
-/* What each line starts with: the program's or the driver's name; copied, at most 63 bytes. */
+/*
+ * What each line starts with: the program's or the driver's name; copied, at most 63 bytes. Before
+ * other threads start. A process with a name is ours, so its os_log lines are written at any level.
+ */
 void log_set_name(const char *name);
 bool log_enabled(enum log_level level);
 
@@ -28,5 +31,9 @@ void log_write(enum log_level level, const char *format, ...) DEXT_PRINTF(2, 3);
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_info(...)  log_write(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+/* Writes the line whatever the level is, and aborts: for what only a mistake in this process's own
+ * code can bring about. */
+void log_abort(const char *format, ...) DEXT_PRINTF(1, 2) __attribute__((noreturn));
 
 #endif

@@ -13,11 +13,19 @@
 
 #include <DriverKit/OSObject.h>
 
+/* Set by the base class's own init and free, so that a forgotten superclass call is noticed. */
+enum {
+	OBJECT_INITIALIZED = 1,
+	OBJECT_FREED = 2,
+};
+
+/* The count of objects that are never freed: kOSBooleanTrue. Retain and release leave it alone. */
+#define OBJECT_IMMORTAL UINT32_MAX
+
 struct OSObject {
 	const OSMetaClass *metaclass; /* [const] */
 	_Atomic uint32_t references;
-	uint32_t freed; /* [last owner] set by OSObject_free_Impl, so that a forgotten super call is
-			   noticed */
+	uint32_t marks; /* [last owner] OBJECT_x */
 };
 
 /*

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Environment variables. The only file that calls getenv, so `grep getenv` shows what can be set.
+ * An empty value counts as none. A set-user-ID program does not listen to its caller's environment.
+ * Any thread, as long as nobody calls setenv at the time.
+ */
+#include "environment.h"
+
+#include <stdlib.h>
+
+static const char *
+look(const char *name)
+{
+	const char *value = secure_getenv(name);
+
+	return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+const char *
+environment_runtime_dir(void)
+{
+	return look("OPENDEXT_RUNTIME_DIR");
+}
+
+const char *
+environment_user_runtime_dir(void)
+{
+	return look("XDG_RUNTIME_DIR");
+}
+
+const char *
+environment_log(void)
+{
+	return look("OPENDEXT_LOG");
+}

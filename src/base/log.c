@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Log lines. A line is formatted on the stack, its control characters are replaced (a peer's bytes
+ * must not be able to forge a second line), and it leaves with one write(2), so that lines of
+ * several threads and processes do not mix.
+ *
+ * Any thread. Nothing is allocated and no lock is taken, so a child after fork may log. A line past
+ * LINE_MAX_BYTES is cut. There is no file, no rotation and no time stamp: whoever collects standard
+ * error has those.
+ */
+#include "log.h"
+
+#include "environment.h"
+
+#include <errno.h>
+#include <os/log.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES	 2048
+#define FORMAT_MAX_BYTES 1024
+
+static pthread_once_t environment_once = PTHREAD_ONCE_INIT;
+static int environment_level = -1; /* [const after once] -1: not set */
+/* Alone: no other data depends on it, so relaxed, and it pairs with nothing. */
+static _Atomic int program_level = LOG_LEVEL_OFF;
+static char program_name[64]; /* [const after start] */
+
+static void
+look(void)
+{
+	static const char *const names[] = {"off", "error", "info", "debug"};
+	const char *value = environment_log();
+
+	if (value == NULL)
+		return;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(value, names[i]) == 0)
+			environment_level = (int)i;
+}
+
+void
+log_set_level(enum log_level level)
+{
+	atomic_store_explicit(&program_level, (int)level, memory_order_relaxed);
+}
+
+void
+log_set_name(const char *name)
+{
+	snprintf(program_name, sizeof(program_name), "%s", name);
+}
+
+bool
+log_enabled(enum log_level level)
+{
+	int most;
+
+	pthread_once(&environment_once, look);
+	most = environment_level >= 0 ? environment_level
+				      : atomic_load_explicit(&program_level, memory_order_relaxed);
+	return level != LOG_LEVEL_OFF && (int)level <= most;
+}
+
+/* Standard error may be a pipe whose reader has gone: an app must not die of a log line. */
+static void
+put(const char *line, size_t length)
+{
+	const struct timespec now = {0, 0};
+	sigset_t pipe_only, before, pending;
+	bool was_pending;
+	ssize_t sent;
+
+	sigemptyset(&pipe_only);
+	sigaddset(&pipe_only, SIGPIPE);
+	sigemptyset(&pending);
+	sigpending(&pending);
+	was_pending = sigismember(&pending, SIGPIPE) == 1;
+	pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
+	do
+		sent = write(STDERR_FILENO, line, length);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0 && errno == EPIPE && !was_pending)
+		while (sigtimedwait(&pipe_only, NULL, &now) < 0 && errno == EINTR)
+			;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+__attribute__((format(printf, 1, 0))) static void
+compose(const char *format, va_list arguments)
+{
+	char line[LINE_MAX_BYTES];
+	size_t start = 0, used;
+	int wanted;
+	int saved = errno;
+
+	if (program_name[0] != '\0')
+		start = (size_t)snprintf(line, sizeof(line), "%s: ", program_name);
+	errno = saved; /* for %m */
+	wanted = vsnprintf(line + start, sizeof(line) - start, format, arguments);
+	used = start + (wanted > 0 ? (size_t)wanted : 0);
+	if (used > sizeof(line) - 1)
+		used = sizeof(line) - 1;
+	while (used > start && line[used - 1] == '\n')
+		used--;
+	for (size_t i = 0; i < used; i++)
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = line[i] == '\t' ? '\t' : ' ';
+	line[used++] = '\n'; /* over the NUL at the latest */
+	put(line, used);
+	errno = saved;
+}
+
+void
+log_write(enum log_level level, const char *format, ...)
+{
+	va_list arguments;
+
+	if (!log_enabled(level))
+		return;
+	va_start(arguments, format);
+	compose(format, arguments);
+	va_end(arguments);
+}
+
+void
+log_abort(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	compose(format, arguments);
+	va_end(arguments);
+	abort();
+}
+
+/*
+ * os_log's format as one of printf: annotations go, and the conversions that only Apple's os_log
+ * has (%@, %P) print the address, which keeps the other arguments in their places. So does %n,
+ * which would write. False if it does not fit.
+ */
+static bool
+plain(const char *format, char *out, size_t size)
+{
+	size_t used = 0;
+	bool inside = false;
+
+	for (const char *at = format; *at != '\0'; at++) {
+		char c = *at;
+
+		if (used + 1 >= size)
+			return false;
+		if (!inside) {
+			inside = c == '%';
+		} else if (c == '{') {
+			const char *end = strchr(at, '}');
+
+			if (end == NULL)
+				return false;
+			at = end;
+			continue;
+		} else if (c == '@' || c == 'P' || c == 'n') {
+			c = 'p';
+			inside = false;
+		} else if (strchr("diouxXeEfFgGaAcCsSpm%", c) != NULL) {
+			inside = false;
+		}
+		out[used++] = c;
+	}
+	out[used] = '\0';
+	return true;
+}
+
+static enum log_level
+level_of(os_log_type_t type)
+{
+	switch (type) {
+	case OS_LOG_TYPE_ERROR:
+	case OS_LOG_TYPE_FAULT:
+		return LOG_LEVEL_ERROR;
+	case OS_LOG_TYPE_DEBUG:
+		return LOG_LEVEL_DEBUG;
+	case OS_LOG_TYPE_DEFAULT:
+	case OS_LOG_TYPE_INFO:
+		break;
+	}
+	return LOG_LEVEL_INFO;
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wsuggest-attribute=format"
+void
+os_log_with_type(os_log_t log, os_log_type_t type, const char *format, ...)
+{
+	char converted[FORMAT_MAX_BYTES];
+	va_list arguments;
+	int saved = errno;
+
+	if (format == NULL || (program_name[0] == '\0' && !log_enabled(level_of(type))))
+		return;
+	if (!plain(format, converted, sizeof(converted))) {
+		log_write(level_of(type), "os_log: format too long or with an open %%{");
+		return;
+	}
+	errno = saved;
+	va_start(arguments, format);
+	compose(converted, arguments);
+	va_end(arguments);
+}
+#pragma GCC diagnostic pop

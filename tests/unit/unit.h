@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a unit test program is made of: UNIT_MAIN lists the tests, each of which Check runs in a
+ * forked process with a deadline; unit_child runs a body in a further process, for what is meant to
+ * die.
+ *
+ *	START_TEST(adds) { ck_assert_int_eq(1 + 1, 2); } END_TEST
+ *	UNIT_MAIN("sums", adds)
+ */
+#ifndef TESTS_UNIT_UNIT_H
+#define TESTS_UNIT_UNIT_H
+
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define UNIT_TIMEOUT_SEC 30
+
+static inline int
+unit_run(const char *name, const TTest *const *tests, size_t count)
+{
+	Suite *suite = suite_create(name);
+	TCase *tcase = tcase_create(name);
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tcase, UNIT_TIMEOUT_SEC);
+	for (size_t i = 0; i < count; i++)
+		tcase_add_test(tcase, tests[i]);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	/* The report: TAP to CK_TAP_LOG_FILE_NAME, as Meson sets it. */
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+#define UNIT_MAIN(name, ...)                                                                   \
+	int main(void)                                                                         \
+	{                                                                                      \
+		const TTest *const unit_tests[] = {__VA_ARGS__};                               \
+                                                                                               \
+		return unit_run(name, unit_tests, sizeof(unit_tests) / sizeof(unit_tests[0])); \
+	}
+
+/*
+ * Runs body(context) in a child and returns its wait status; a body that returns is exit code 0.
+ * What the child writes to standard error is in `text`, NUL terminated, cut at `size`; text may be
+ * NULL. Signals have their default action in the child, so that a sanitizer's handler does not
+ * stand for the death that is looked for.
+ */
+static inline int
+unit_child(void (*body)(void *context), void *context, char *text, size_t size)
+{
+	int ends[2], status = -1;
+	size_t used = 0;
+	char rest[256];
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(ends), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		struct rlimit none = {0, 0};
+
+		setrlimit(RLIMIT_CORE, &none);
+		signal(SIGSEGV, SIG_DFL);
+		signal(SIGBUS, SIG_DFL);
+		signal(SIGABRT, SIG_DFL);
+		dup2(ends[1], STDERR_FILENO);
+		close(ends[0]);
+		close(ends[1]);
+		body(context);
+		_exit(0);
+	}
+	close(ends[1]);
+	for (;;) {
+		bool keep = text != NULL && used + 1 < size;
+		ssize_t got = read(ends[0], keep ? text + used : rest,
+				   keep ? size - used - 1 : sizeof(rest));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		if (keep)
+			used += (size_t)got;
+	}
+	if (text != NULL && size > 0)
+		text[used] = '\0';
+	close(ends[0]);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+/* Whether a wait status of unit_child says: killed by this signal. */
+static inline bool
+unit_killed_by(int status, int number)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == number;
+}
+
+#endif
