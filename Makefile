@@ -1,0 +1,41 @@
+# The two commands: `make demo` and `make test`. Everything is built by Meson below build/.
+#
+#	make			build (build/dev)
+#	make demo [FILE=...]	the whole scenario on a virtual device
+#	make test [SUITE=...]	all suites, or one: unit proto integ race vm
+#	make mutants		break one line for each row of the scenario; its test must fail
+#	make bootstrap		only install what is missing
+#	make install DESTDIR=...
+
+SHELL := /bin/bash
+BUILD := build
+
+.PHONY: all bootstrap demo test mutants install format clean
+
+all: bootstrap $(BUILD)/dev/build.ninja
+	ninja -C $(BUILD)/dev
+
+bootstrap:
+	@scripts/bootstrap.sh build
+
+$(BUILD)/dev/build.ninja:
+	meson setup $(BUILD)/dev --buildtype=release -Dwerror=true
+
+demo: all
+	scripts/demo.sh $(BUILD)/dev $(FILE)
+
+test:
+	@scripts/bootstrap.sh build test
+	python3 scripts/test.py --build $(BUILD) $(if $(SUITE),--suite $(SUITE))
+
+mutants: bootstrap
+	python3 scripts/mutants.py --build $(BUILD)/mutants
+
+install: all
+	meson install -C $(BUILD)/dev $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+
+format:
+	git ls-files '*.[ch]' | xargs clang-format -i
+
+clean:
+	rm -rf $(BUILD)

@@ -1,0 +1,36 @@
+#!/bin/bash
+# Installs the Debian packages that are missing for `build` and, if asked for, `test`.
+# Says so first; without root it prints the command instead and fails.
+set -eu
+
+build_packages=(gcc g++ make pkg-config meson ninja-build python3 libusb-1.0-0-dev libplist-dev
+	libxxhash-dev libseccomp-dev libjson-c-dev check)
+test_packages=(clang libclang-rt-14-dev llvm-14 qemu-system-x86 cpio kmod busybox-static xz-utils
+	dpkg zstd)
+
+wanted=()
+for what in "$@"; do
+	case $what in
+	build) wanted+=("${build_packages[@]}") ;;
+	test) wanted+=("${test_packages[@]}") ;;
+	*) echo "usage: bootstrap.sh [build] [test]" >&2 && exit 2 ;;
+	esac
+done
+
+missing=()
+for package in "${wanted[@]}"; do
+	status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
+	[ "$status" = "install ok installed" ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+echo "bootstrap: missing Debian packages: ${missing[*]}"
+if [ "$(id -u)" -ne 0 ]; then
+	echo "bootstrap: install them as root and try again:"
+	echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
+	exit 1
+fi
+echo "bootstrap: installing them with apt-get"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

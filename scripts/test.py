@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Builds in each configuration, runs the suites in those that they are for, and adds up the counts.
+
+The counts come from the cases that ran, as Meson's JUnit report lists them. Ends with
+`N passed, N failed, N skipped` and exits 0 only if nothing failed. Where CI is set, a skip in the vm suite
+is a failure.
+"""
+import argparse
+import os
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+
+# name, what it is compiled with, environment of the compiler, suites that run in it, wrapper of the tests
+CONFIGURATIONS = [
+    ("gcc", ["-Dwerror=true", "-Dbuildtype=release"], {"CC": "gcc"}, ["integ", "vm"], []),
+    ("clang", ["-Dwerror=true", "-Dbuildtype=release"], {"CC": "clang"}, [], []),
+    ("asan", ["-Dwerror=true", "-Db_sanitize=address,undefined"], {"CC": "gcc"},
+     ["unit", "proto", "integ", "race"], []),
+    # gcc's TSan wants an address space without randomisation
+    ("tsan", ["-Dwerror=true", "-Db_sanitize=thread"], {"CC": "gcc"},
+     ["race", "integ"], ["setarch", "-R"]),
+]
+
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+}
+
+
+class Counts:
+    def __init__(self):
+        self.passed, self.failed, self.skipped = 0, [], []
+
+
+def run(command, **options):
+    return subprocess.run(command, stdin=subprocess.DEVNULL, **options).returncode
+
+
+def build(directory, options, environment):
+    """Sets up and compiles; returns whether that went well."""
+    environment = {**os.environ, **environment}
+    if not os.path.exists(os.path.join(directory, "build.ninja")):
+        if run(["meson", "setup", directory, *options], env=environment,
+               stdout=subprocess.DEVNULL) != 0:
+            return False
+    return run(["ninja", "-C", directory, "--quiet"], env=environment) == 0
+
+
+def read_report(path, label, counts):
+    if not os.path.exists(path):
+        counts.failed.append(f"{label}: no report was written")
+        return
+    for case in ElementTree.parse(path).iter("testcase"):
+        name = f"{label}: {case.get('classname', '')} {case.get('name', '')}"
+        if case.find("failure") is not None or case.find("error") is not None:
+            counts.failed.append(name)
+        elif case.find("skipped") is not None:
+            counts.skipped.append(name)
+        else:
+            counts.passed += 1
+
+
+def has_tests(directory, suite):
+    listed = subprocess.run(["meson", "test", "-C", directory, "--list", "--suite", suite],
+                            capture_output=True, text=True, check=False)
+    return " / " in listed.stdout or any(
+        line and not line.startswith("ninja") for line in listed.stdout.splitlines())
+
+
+def run_suite(directory, configuration, suite, wrapper, counts):
+    report = os.path.join(directory, "meson-logs", "testlog.junit.xml")
+    if os.path.exists(report):
+        os.remove(report)
+    if not has_tests(directory, suite):
+        return
+    # What is timed or needs the machine for itself does not share it.
+    processes = "1" if suite in ("integ", "vm") else "2"
+    command = ["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs", "--quiet",
+               "--num-processes", processes, "--suite", suite]
+    if configuration in ("asan", "tsan"):
+        command += ["--timeout-multiplier", "4"]
+    if wrapper:
+        command += ["--wrapper", " ".join(wrapper)]
+    start = time.monotonic()
+    before = (counts.passed, len(counts.failed), len(counts.skipped))
+    environment = {**os.environ, **SANITIZERS}
+    status = run(command, env=environment)
+    read_report(report, f"{configuration}/{suite}", counts)
+    if status != 0 and len(counts.failed) == before[1]:
+        counts.failed.append(f"{configuration}/{suite}: meson test ended with {status}")
+    print(f"== {configuration}/{suite}: {counts.passed - before[0]} passed, "
+          f"{len(counts.failed) - before[1]} failed, {len(counts.skipped) - before[2]} skipped, "
+          f"{time.monotonic() - start:.0f} s", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True, help="folder for the build folders")
+    parser.add_argument("--suite", help="only this suite, in the configurations that it is for")
+    arguments = parser.parse_args()
+    counts = Counts()
+    known = {suite for configuration in CONFIGURATIONS for suite in configuration[3]}
+    if arguments.suite and arguments.suite not in known:
+        print(f"test: no suite '{arguments.suite}'; there are {', '.join(sorted(known))}")
+        return 2
+    for name, options, environment, suites, wrapper in CONFIGURATIONS:
+        suites = [s for s in suites if arguments.suite in (None, s)]
+        if arguments.suite and not suites:
+            continue
+        directory = os.path.join(arguments.build, name)
+        start = time.monotonic()
+        if not build(directory, options, environment):
+            counts.failed.append(f"{name}: does not build")
+            continue
+        print(f"== {name}: built in {time.monotonic() - start:.0f} s", flush=True)
+        for suite in suites:
+            run_suite(directory, name, suite, wrapper, counts)
+    if os.environ.get("CI"):
+        for name in [s for s in counts.skipped if "/vm:" in s]:
+            counts.skipped.remove(name)
+            counts.failed.append(f"{name} (skipped, which CI does not allow)")
+    for name in counts.skipped:
+        print(f"skipped: {name}")
+    for name in counts.failed:
+        print(f"failed: {name}")
+    print(f"{counts.passed} passed, {len(counts.failed)} failed, {len(counts.skipped)} skipped")
+    return 1 if counts.failed or counts.passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Boots Debian's kernel in QEMU with the installed programs inside and streams to QEMU's USB devices.
+
+    run.py BUILD_DIR
+
+Prints TAP. The cases are in CASES: what QEMU is given, what runs inside, and how the result is checked here.
+"""
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MODULES = ["xhci_pci"]
+BOOT_SECONDS = 240
+MIB = 1 << 20
+
+
+def fail(message):
+    raise AssertionError(message)
+
+
+def sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(MIB):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def make_payload(path, size):
+    """Bytes that are no pattern and the same in each run."""
+    with open(path, "wb") as file:
+        for block in range((size + 31) // 32):
+            file.write(hashlib.sha256(block.to_bytes(8, "little")).digest())
+        file.truncate(size)
+
+
+class Machine:
+    """The root file system of the virtual machine and its boot."""
+
+    def __init__(self, work, build):
+        self.work, self.build = work, build
+        self.root = os.path.join(work, "root")
+        self.cache = os.path.join(build, "vm-kernel")
+        subprocess.run([os.path.join(HERE, "kernel.sh"), self.cache], check=True,
+                       stdout=sys.stderr)
+        with open(os.path.join(self.cache, "version"), encoding="ascii") as file:
+            self.version = file.read().strip()
+        self.fill()
+
+    def fill(self):
+        for folder in ("bin", "dev", "modules", "proc", "sys", "tmp", "run", "usr/local/lib"):
+            os.makedirs(os.path.join(self.root, folder))
+        stage = os.path.join(self.work, "stage")
+        subprocess.run(["meson", "install", "-C", self.build, "--no-rebuild", "--quiet",
+                        "--destdir", stage], check=True, stdout=sys.stderr)
+        prefix = os.path.join(stage, "usr/local")
+        for folder in ("bin", "libexec", "lib"):
+            if os.path.isdir(os.path.join(prefix, folder)):
+                shutil.copytree(os.path.join(prefix, folder),
+                                os.path.join(self.root, "usr/local", folder), symlinks=True,
+                                dirs_exist_ok=True)
+        # Debian's multiarch folder; the machine has one library path.
+        for folder, _, files in os.walk(os.path.join(prefix, "lib")):
+            for name in files:
+                if ".so" in name and not folder.endswith(".dext"):
+                    self.copy(os.path.join(folder, name), os.path.join("usr/local/lib", name))
+        busybox = shutil.which("busybox") or fail("busybox-static is not installed")
+        self.copy(busybox, "bin/busybox")
+        os.symlink("busybox", os.path.join(self.root, "bin/sh"))
+        self.copy(os.path.join(self.build, "tests/vm/vm-init"), "init")
+        self.copy_libraries()
+        self.copy_modules()
+
+    def copy(self, source, target):
+        target = os.path.join(self.root, target)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if not os.path.exists(target):
+            shutil.copy2(os.path.realpath(source), target)
+
+    def copy_libraries(self):
+        programs = []
+        for folder, _, files in os.walk(self.root):
+            programs += [os.path.join(folder, name) for name in files
+                         if not os.path.islink(os.path.join(folder, name))]
+        environment = {**os.environ,
+                       "LD_LIBRARY_PATH": os.path.join(self.root, "usr/local/lib")}
+        for program in programs:
+            listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False,
+                                    env=environment).stdout
+            for path in re.findall(r"(/\S+)", listed):
+                if not path.startswith(self.root) and os.path.exists(path):
+                    self.copy(path, path.lstrip("/"))
+
+    def copy_modules(self):
+        order = []
+        for module in MODULES:
+            shown = subprocess.run(["modprobe", "-d", os.path.join(self.cache, "modules"),
+                                    "-S", self.version, "--show-depends", module],
+                                   capture_output=True, text=True, check=True).stdout
+            order += [line.split()[1] for line in shown.splitlines() if line.startswith("insmod")]
+        with open(os.path.join(self.root, "modules/order"), "w", encoding="ascii") as file:
+            for path in dict.fromkeys(order):
+                self.copy(path, "modules/" + os.path.basename(path))
+                file.write("/modules/" + os.path.basename(path) + "\n")
+
+    def boot(self, script, devices):
+        """Runs the script in a fresh machine; returns its console."""
+        with open(os.path.join(self.root, "script"), "w", encoding="ascii") as file:
+            file.write("\n".join(script) + "\n")
+        image = os.path.join(self.work, "initrd.cpio")
+        with open(image, "wb") as out:
+            names = subprocess.run(["find", "."], cwd=self.root, capture_output=True,
+                                   check=True).stdout
+            subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=self.root, input=names,
+                           stdout=out, check=True)
+        command = ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu",
+                   "qemu64", "-smp", "2", "-m", "1024", "-nodefaults", "-no-user-config",
+                   "-display", "none", "-no-reboot", "-serial", "stdio",
+                   "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+                   "-kernel", os.path.join(self.cache, "vmlinux"), "-initrd", image,
+                   "-append", "console=ttyS0 quiet mitigations=off nokaslr panic=-1", *devices]
+        done = subprocess.run(["timeout", "-k", "5", str(BOOT_SECONDS), *command],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              errors="replace", check=False)
+        if done.returncode % 2 == 0:
+            fail(f"the machine ended with {done.returncode}:\n{done.stdout[-4000:]}{done.stderr}")
+        return done.stdout
+
+
+def serial_devices(output):
+    return ["-device", "qemu-xhci", "-chardev", f"file,id=c0,path={output}",
+            "-device", "usb-serial,chardev=c0"]
+
+
+def send_through_ftdi(machine, size):
+    """`dext send` of a file through bulkstream to QEMU's FTDI adapter; the bytes arrive in its file."""
+    payload = os.path.join(machine.root, "payload")
+    output = os.path.join(machine.work, "serial.out")
+    make_payload(payload, size)
+    if os.path.exists(output):
+        os.remove(output)
+    bundle = "/usr/local/lib/opendext/bulkstream.dext"
+    console = machine.boot([
+        "usb 0403:6001",
+        f"run dext run {bundle} --usb $USB -- dext send --json /payload",
+    ], serial_devices(output))
+    if f"vm: 0 dext run {bundle}" not in console:
+        fail("dext send failed:\n" + console[-4000:])
+    if sha256(payload) != sha256(output):
+        fail(f"{os.path.getsize(output)} of {size} bytes arrived, or others:\n{console[-4000:]}")
+
+
+CASES = [
+    ("FTDI adapter, 1 byte", send_through_ftdi, 1),
+    ("FTDI adapter, a page and 1 byte", send_through_ftdi, 4097),
+    ("FTDI adapter, 8 MiB", send_through_ftdi, 8 * MIB),
+]
+
+
+def main():
+    build = os.path.abspath(sys.argv[1])
+    print(f"1..{len(CASES)}", flush=True)
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="opendext-vm-") as work:
+        machine = Machine(work, build)
+        for number, (name, function, *arguments) in enumerate(CASES, 1):
+            try:
+                function(machine, *arguments)
+                print(f"ok {number} {name}", flush=True)
+            except AssertionError as error:
+                failed += 1
+                print("\n".join("# " + line for line in str(error).splitlines()))
+                print(f"not ok {number} {name}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
