@@ -5,6 +5,9 @@
  * An instance is this header followed by the instance variables of each class of its chain, the
  * base class's first, each aligned to 16 bytes. Framework classes keep their own state there as
  * well, so that OSObjectIVars is the only way to state, for them and for drivers.
+ *
+ * Never release an object under a framework lock: its free may be a driver's code, or want that
+ * lock.
  */
 #ifndef BASE_OBJECT_H
 #define BASE_OBJECT_H

@@ -46,8 +46,8 @@ OSObject *action_target(OSAction *action);
 IODispatchQueue *action_copy_queue(OSAction *action);
 
 /*
- * The other party's hold on an action: while `holders` is above 0 somebody outside may still call
- * it; when it drops to 0 the aborted handler is posted.
+ * Another process's hold on an action (a client's completion), not that of a pipe or timer of this
+ * one: when the last hold ends the aborted handler is posted, once in the action's life.
  */
 void action_hold(OSAction *action);
 void action_unhold(OSAction *action);

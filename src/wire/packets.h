@@ -3,6 +3,14 @@
  * The messages that travel as packets (packet.h): between an app and its host, between an app and
  * the registry, between the registry and a host. PROTOCOL.md has the rules; sizes and padding are
  * checked by packets_check before anything else looks at a message.
+ *
+ * Descriptors towards the app: each MEMORY is acknowledged by an ACK with its sequence; while one
+ * is not, the host sends no other and keeps further ones in order. MEMORY is sent before the
+ * CALL_MAP slot is answered. An app that abandoned the call still acknowledges, closes the
+ * descriptors and unmaps the type. Descriptors towards the host: at most one STRUCTURES for each
+ * slot, received and filed under one lock of the connection; a call that names structures which are
+ * not there after the socket was emptied under that lock, a second packet for a slot, or one of
+ * another generation ends the connection.
  */
 #ifndef WIRE_PACKETS_H
 #define WIRE_PACKETS_H
