@@ -34,6 +34,12 @@ IOReturn memfd_check_peer(int fd, uint64_t length);
 /* mmap(MAP_SHARED) with a guard page on each side if asked for; unmap takes the same values. */
 IOReturn memfd_map(int fd, uint64_t offset, uint64_t length, bool writable, bool guards,
 		   void *fixed_address, void **ret_address);
+/* The two steps of memfd_map, to lay several files side by side: inaccessible addresses of our own,
+ * then a file, or a duplicate of a mapping of one, over a part of them. A duplicate is as writable
+ * as what it is made from, also after FUTURE_WRITE. */
+IOReturn memfd_reserve(uint64_t length, bool guards, void *fixed_address, void **ret_address);
+IOReturn memfd_map_over(int fd, uint64_t offset, uint64_t length, bool writable, void *address);
+IOReturn memfd_duplicate_over(void *from, uint64_t length, void *address);
 void memfd_unmap(void *address, uint64_t length, bool guards);
 
 /* MADV_POPULATE_WRITE, or touching each page where the kernel has none of it. */
