@@ -24,6 +24,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <CoreFoundation/CFBase.h>
+#include <CoreFoundation/CFDictionary.h>
+#include <CoreFoundation/CFRunLoop.h>
 #include <IOKit/IOKitKeys.h>
 #include <IOKit/IOMapTypes.h>
 #include <IOKit/IOMessage.h>
@@ -32,10 +35,8 @@
 #include <IOKit/OSMessageNotification.h>
 #include <dext_cdefs.h>
 #include <mach/mach_init.h>
-
-typedef const struct __CFDictionary *CFDictionaryRef;
-typedef struct __CFDictionary *CFMutableDictionaryRef;
-typedef struct __CFRunLoopSource *CFRunLoopSourceRef;
+#include <mach/mach_port.h>
+#include <mach/message.h>
 
 DEXT_BEGIN_DECLS
 
@@ -147,6 +148,32 @@ typedef void (*IOAsyncCallback0)(void *refcon, IOReturn result);
 typedef void (*IOAsyncCallback1)(void *refcon, IOReturn result, void *arg0);
 typedef void (*IOAsyncCallback2)(void *refcon, IOReturn result, void *arg0, void *arg1);
 typedef void (*IOAsyncCallback)(void *refcon, IOReturn result, void **args, uint32_t arg_count);
+
+/* --- notification ports --- */
+
+/*
+ * Where completions arrive, and one of the ways in which the app wants to be called: a run-loop
+ * source, a mach port with a receive loop, or a descriptor to poll (dext_iokit.h). Callbacks run on
+ * the thread that runs the loop or dispatches; those of one connection in the order in which its
+ * driver sent them.
+ */
+typedef struct IONotificationPort *IONotificationPortRef;
+
+/* NULL without memory or descriptors. */
+IONotificationPortRef IONotificationPortCreate(mach_port_t main_port);
+/* What still waits in it is dropped. May be called from one of its callbacks. NULL is allowed. */
+void IONotificationPortDestroy(IONotificationPortRef notify);
+/* Borrowed: it becomes invalid with the port. NULL without memory. */
+CFRunLoopSourceRef IONotificationPortGetRunLoopSource(IONotificationPortRef notify);
+/* For wake_port, and for mach_msg. It ends with the notification port. */
+mach_port_t IONotificationPortGetMachPort(IONotificationPortRef notify);
+/* A receive right without a notification port, for messages of that type (0x35 or 0x39). */
+kern_return_t IOCreateReceivePort(uint32_t message_type, mach_port_t *receive_port);
+/*
+ * Calls the callback of a message that mach_msg received. The first and the last argument are not
+ * used. A message of another kind, or with a size that does not fit, is ignored with a log line.
+ */
+void IODispatchCalloutFromMessage(void *unused, mach_msg_header_t *message, void *reference);
 
 /* --- memory --- */
 

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include <IOKit/IOReturn.h>
+#include <mach/message.h>
 #include <mach/port.h>
 
 enum {
@@ -42,5 +44,21 @@ enum {
 typedef natural_t OSAsyncReference[kOSAsyncRefCount];
 typedef uint64_t OSAsyncReference64[kOSAsyncRef64Count];
 typedef uint64_t io_user_reference_t;
+
+/* What follows the mach header of a message with the id kOSNotificationMessageID. */
+#pragma pack(push, 4)
+typedef struct OSNotificationHeader64 {
+	mach_msg_size_t size; /* bytes of content */
+	natural_t type;	      /* k...NotificationType */
+	OSAsyncReference64 reference;
+	__extension__ unsigned char content[0];
+} OSNotificationHeader64;
+
+/* The content of type kIOAsyncCompletionNotificationType. */
+typedef struct IOAsyncCompletionContent {
+	IOReturn result;
+	__extension__ void *args[0]; /* as many as the header's size leaves room for */
+} IOAsyncCompletionContent;
+#pragma pack(pop)
 
 #endif

@@ -190,7 +190,7 @@ typedef struct DEXT_USB_PACKED IOUSBSuperSpeedPlusIsochronousEndpointCompanionDe
 typedef struct DEXT_USB_PACKED IOUSBStringDescriptor {
 	uint8_t bLength;
 	uint8_t bDescriptorType;
-	uint8_t bString[]; /* UTF-16, little-endian, bLength - 2 bytes */
+	__extension__ uint8_t bString[0]; /* UTF-16, little-endian, bLength - 2 bytes */
 } IOUSBStringDescriptor;
 
 /* A setup packet. */

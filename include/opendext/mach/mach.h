@@ -4,6 +4,8 @@
 
 #include <mach/mach_error.h>
 #include <mach/mach_init.h>
+#include <mach/mach_port.h>
+#include <mach/message.h>
 #include <mach/port.h>
 #include <mach/vm_map.h>
 

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * CoreFoundation, as much of it as a user-client app touches. Its objects are the collections that
+ * the rest of OpenDext uses: a CFNumber is an OSNumber under its other name.
+ *
+ * Create and Copy return a reference that the caller gives up with CFRelease; Get returns a
+ * borrowed object. Any thread may retain and release; a collection that is being changed belongs to
+ * one thread.
+ */
+#ifndef OPENDEXT_COREFOUNDATION_CFBASE_H
+#define OPENDEXT_COREFOUNDATION_CFBASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <dext_cdefs.h>
+
+DEXT_BEGIN_DECLS
+
+typedef unsigned char Boolean;
+typedef uint8_t UInt8;
+typedef int8_t SInt8;
+typedef uint16_t UInt16;
+typedef int16_t SInt16;
+typedef uint32_t UInt32;
+typedef int32_t SInt32;
+typedef uint64_t UInt64;
+typedef int64_t SInt64;
+typedef uint16_t UniChar;
+
+typedef unsigned long CFTypeID;
+typedef unsigned long CFOptionFlags;
+typedef unsigned long CFHashCode;
+typedef signed long CFIndex;
+
+#ifndef TRUE
+#define TRUE 1
+#endif
+#ifndef FALSE
+#define FALSE 0
+#endif
+
+typedef const void *CFTypeRef;
+typedef const void *CFPropertyListRef;
+typedef const struct __CFString *CFStringRef;
+typedef const struct __CFAllocator *CFAllocatorRef;
+
+typedef struct {
+	CFIndex location;
+	CFIndex length;
+} CFRange;
+
+static inline CFRange
+CFRangeMake(CFIndex location, CFIndex length)
+{
+	CFRange range;
+
+	range.location = location;
+	range.length = length;
+	return range;
+}
+
+/* The only allocator there is. */
+#define kCFAllocatorDefault ((CFAllocatorRef)NULL)
+
+/* NULL is allowed and does nothing. */
+CFTypeRef CFRetain(CFTypeRef object);
+void CFRelease(CFTypeRef object);
+
+/* Which type the object is of: compare with CFStringGetTypeID() and its siblings. */
+CFTypeID CFGetTypeID(CFTypeRef object);
+/* Same type and same value, deep for collections. Numbers are equal whatever their widths. */
+Boolean CFEqual(CFTypeRef one, CFTypeRef other);
+
+DEXT_END_DECLS
+
+#endif

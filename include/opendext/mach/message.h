@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Receiving by hand. A completion is this header followed by an OSNotificationHeader64 and an
+ * IOAsyncCompletionContent (IOKit/OSMessageNotification.h); IODispatchCalloutFromMessage calls what
+ * it names. At most 236 bytes with its trailer.
+ */
+#ifndef OPENDEXT_MACH_MESSAGE_H
+#define OPENDEXT_MACH_MESSAGE_H
+
+#include <stdint.h>
+
+#include <IOKit/IOReturn.h>
+#include <dext_cdefs.h>
+#include <mach/port.h>
+
+DEXT_BEGIN_DECLS
+
+typedef natural_t mach_msg_size_t;
+typedef natural_t mach_msg_timeout_t; /* milliseconds */
+typedef unsigned int mach_msg_bits_t;
+typedef integer_t mach_msg_id_t;
+typedef integer_t mach_msg_option_t;
+typedef unsigned int mach_msg_type_name_t;
+typedef unsigned int mach_msg_trailer_type_t;
+typedef unsigned int mach_msg_trailer_size_t;
+typedef kern_return_t mach_msg_return_t;
+
+typedef struct {
+	mach_msg_bits_t msgh_bits;
+	mach_msg_size_t msgh_size; /* of the message with this header, without the trailer */
+	mach_port_t msgh_remote_port;
+	mach_port_t msgh_local_port; /* where it arrived */
+	mach_port_name_t msgh_voucher_port;
+	mach_msg_id_t msgh_id;
+} mach_msg_header_t;
+
+typedef struct {
+	mach_msg_trailer_type_t msgh_trailer_type;
+	mach_msg_trailer_size_t msgh_trailer_size;
+} mach_msg_trailer_t;
+
+typedef struct {
+	mach_msg_header_t header;
+} mach_msg_empty_send_t;
+
+typedef struct {
+	mach_msg_header_t header;
+	mach_msg_trailer_t trailer;
+} mach_msg_empty_rcv_t;
+
+#define MACH_MSG_TYPE_MAKE_SEND 20u
+
+#define MACH_MSG_TIMEOUT_NONE ((mach_msg_timeout_t)0)
+#define MACH_MSG_OPTION_NONE  0
+
+#define MACH_SEND_MSG	 0x00000001
+#define MACH_RCV_MSG	 0x00000002
+#define MACH_RCV_LARGE	 0x00000004 /* a message that does not fit stays, its size is reported */
+#define MACH_RCV_TIMEOUT 0x00000100
+
+#define MACH_MSG_SUCCESS      0
+#define MACH_RCV_INVALID_NAME ((mach_msg_return_t)0x10004002)
+#define MACH_RCV_TOO_LARGE    ((mach_msg_return_t)0x10004004)
+#define MACH_RCV_INVALID_DATA ((mach_msg_return_t)0x10004008)
+#define MACH_RCV_PORT_DIED    ((mach_msg_return_t)0x10004009)
+
+/*
+ * Receives the oldest message of `receive_name`; without MACH_RCV_TIMEOUT it waits for ever. Any
+ * number of threads may wait on a port. The trailer is written where there is room for it.
+ * MACH_RCV_TIMED_OUT: none came. MACH_RCV_TOO_LARGE: receive_limit is too small; the message is
+ * lost unless MACH_RCV_LARGE was given, msgh_size says what it needs. MACH_RCV_PORT_DIED: the port
+ * was ended meanwhile. MACH_RCV_INVALID_NAME: no such port. MACH_RCV_INVALID_DATA: no room for a
+ * header. Sending, and every other option, is kIOReturnUnsupported.
+ */
+mach_msg_return_t mach_msg(mach_msg_header_t *message, mach_msg_option_t option,
+			   mach_msg_size_t send_size, mach_msg_size_t receive_limit,
+			   mach_port_name_t receive_name, mach_msg_timeout_t timeout,
+			   mach_port_name_t notify);
+
+DEXT_END_DECLS
+
+#endif

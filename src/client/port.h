@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A port: what a notification port and a mach receive right are inside. Messages for it wait in its
+ * queue, in the order of their delivery; they come out of the completion rings of the connections
+ * that are attached to it.
+ *
+ *	port_create, port_name -> an app's mach_port_t -> port_copy
+ *	port_attach, port_deliver, port_detach: by connections, with their ring lock held
+ *	port_descriptor, port_take, port_wait: by whoever receives
+ *	port_close: the receive right ends; what is delivered later is dropped
+ *
+ * Whoever takes messages out of a port first drains that port's connections, and a drain gives each
+ * completion to the port that it was registered with. So several ports on a connection and several
+ * threads on a port each get theirs whoever did the work.
+ *
+ * A port does not survive fork: in the child its name is unknown and every call on it does nothing.
+ */
+#ifndef CLIENT_PORT_H
+#define CLIENT_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "async_table.h"
+#include "bounds.h"
+
+#include <DriverKit/IOReturn.h>
+#include <mach/port.h>
+
+struct connection;
+struct port;
+
+/* A completion on its way to the app. */
+struct port_message {
+	uint64_t reference[ASYNC_REFERENCES_MAX];
+	IOReturn result;
+	uint32_t count; /* arguments, at most DEXT_SCALARS_MAX */
+	uint64_t arguments[DEXT_SCALARS_MAX];
+};
+
+/* kIOReturnNoMemory, kIOReturnNoResources: out of descriptors or names. */
+IOReturn port_create(struct port **ret_port);
+struct port *port_retain(struct port *port);
+void port_release(struct port *port);
+/* The receive right ends: the name is free, queued messages are gone, waiters return. */
+void port_close(struct port *port);
+
+mach_port_t port_name(const struct port *port);
+/* The port of a name, with a reference; NULL if there is none. */
+struct port *port_copy(mach_port_t name);
+
+/*
+ * Listens to the connection until it was detached as often as attached, or it has ended. The port
+ * retains it meanwhile. Neither blocks, drains, or calls the app. kIOReturnNoMemory,
+ * kIOReturnNoResources; kIOReturnNotReady: the port is closed.
+ */
+IOReturn port_attach(struct port *port, struct connection *connection);
+void port_detach(struct port *port, struct connection *connection);
+
+/*
+ * Appends a message. One for a closed port is dropped, successfully. kIOReturnOverrun:
+ * DEXT_LIMIT_COMPLETIONS messages wait already, nobody takes them. kIOReturnNoMemory.
+ */
+IOReturn port_deliver(struct port *port, const struct port_message *message);
+
+/* Readable while there may be something to take, for poll. Borrowed, until the last release. */
+int port_descriptor(const struct port *port);
+/*
+ * Takes the oldest message, drains the connections if there is none. kIOReturnNotReady: none.
+ * kIOReturnAborted: the port was closed. Never blocks.
+ */
+IOReturn port_take(struct port *port, struct port_message *ret_message);
+/* The same, but waits until `deadline` (clock_now time; UINT64_MAX: for ever): kIOReturnTimeout. */
+IOReturn port_wait(struct port *port, uint64_t deadline, struct port_message *ret_message);
+
+/* Send rights that the app added to the name, only counted. False: there is none to remove. */
+void port_add_send_right(struct port *port);
+bool port_remove_send_right(struct port *port);
+
+#endif
