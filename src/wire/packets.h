@@ -22,6 +22,9 @@
 
 #define PROTOCOL_VERSION 1u
 
+/* The socket that the registry listens on, in its runtime directory. */
+#define REGISTRY_SOCKET_NAME "registry"
+
 enum packet_type {
 	/* host -> app */
 	PACKET_READY = 0x0101, /* status; body ready_body; descriptors: call page, doorbell, pipe */

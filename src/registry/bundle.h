@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A driver bundle: a folder NAME.dext with an Info.plist in Apple's keys and a shared object.
+ * bundle_open reads and checks all of it, so that nothing of it has to be checked again.
+ */
+#ifndef REGISTRY_BUNDLE_H
+#define REGISTRY_BUNDLE_H
+
+#include <stdint.h>
+
+#include <DriverKit/OSCollections.h>
+
+#define BUNDLE_ERROR_MAX 512
+
+/* One entry of IOKitPersonalities. The strings are borrowed from the properties. */
+struct personality {
+	const struct bundle *bundle;
+	char *name; /* its key */
+	OSDictionary *properties;
+	const char *provider_class;
+	const char *user_class;
+	const char *match_category;
+	int64_t probe_score;
+};
+
+/* [const] after bundle_open */
+struct bundle {
+	char *path; /* absolute, of the folder */
+	char *identifier;
+	char *executable; /* absolute, of the shared object */
+	struct personality *personalities;
+	unsigned personality_count;
+	struct bundle *next; /* [owner of the bundle] */
+};
+
+/*
+ * kIOReturnNotFound: no such folder or file; kIOReturnBadArgument: the property list is not what it
+ * must be. `error` then holds a sentence that names the file, the key and what was expected.
+ */
+IOReturn bundle_open(const char *path, struct bundle **ret_bundle, char error[BUNDLE_ERROR_MAX]);
+void bundle_free(struct bundle *bundle); /* NULL is allowed */
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Matching. A personality's USB keys are compared one by one and each must agree; Apple's list of
+ * allowed combinations is not enforced, a personality that says less simply matches more. The
+ * driver's own class is taken for IOProviderClass of an app's dictionary, because apps that pass it
+ * exist; macOS would know it only by name.
+ *
+ * Pure functions; any thread.
+ */
+#include "matching.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const usb_keys[] = {
+	"idVendor",	   "idProduct",		 "bcdDevice",		"bDeviceClass",
+	"bDeviceSubClass", "bDeviceProtocol",	 "bConfigurationValue", "bInterfaceNumber",
+	"bInterfaceClass", "bInterfaceSubClass", "bInterfaceProtocol",
+};
+#define USB_KEYS (sizeof(usb_keys) / sizeof(usb_keys[0]))
+
+/* Class and superclass, as IOProviderClass sees them. */
+static const char *const classes[][2] = {
+	{"IOUSBHostDevice", "IOService"},
+	{"IOUSBHostInterface", "IOService"},
+	{"IOUserResources", "IOService"},
+	{"IOUserService", "IOService"},
+};
+
+static bool
+class_is(const char *name, const char *wanted)
+{
+	while (name != NULL) {
+		const char *super = NULL;
+
+		if (strcmp(name, wanted) == 0)
+			return true;
+		for (unsigned i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+			if (strcmp(name, classes[i][0]) == 0)
+				super = classes[i][1];
+		}
+		name = super;
+	}
+	return false;
+}
+
+static void
+explain(char *reason, const char *key, uint64_t wanted, const uint64_t *found)
+{
+	if (reason == NULL)
+		return;
+	if (found == NULL)
+		snprintf(reason, MATCH_REASON_MAX, "%s is to be 0x%04llx, the provider has none",
+			 key, (unsigned long long)wanted);
+	else
+		snprintf(reason, MATCH_REASON_MAX,
+			 "%s is to be 0x%04llx, the provider has 0x%04llx", key,
+			 (unsigned long long)wanted, (unsigned long long)*found);
+}
+
+/* Compares the USB keys that `wanted` has. */
+static bool
+match_usb(const OSDictionary *wanted, const OSDictionary *properties, unsigned *ret_keys,
+	  char *reason)
+{
+	unsigned agreed = 0;
+
+	for (unsigned i = 0; i < USB_KEYS; i++) {
+		uint64_t number, found;
+		bool there;
+
+		if (!OSDictionaryGetUInt64Value(wanted, usb_keys[i], &number))
+			continue;
+		there = OSDictionaryGetUInt64Value(properties, usb_keys[i], &found);
+		if (!there || number != found) {
+			explain(reason, usb_keys[i], number, there ? &found : NULL);
+			return false;
+		}
+		agreed++;
+	}
+	*ret_keys = agreed;
+	return true;
+}
+
+/* True if `wanted` is a string that is `name`, or an array with such a string in it. */
+static bool
+match_name(const OSObject *wanted, const char *name)
+{
+	const OSString *string = OSDynamicCast(OSString, wanted);
+	const OSArray *array = OSDynamicCast(OSArray, wanted);
+
+	if (string != NULL)
+		return OSStringIsEqualToCString(string, name);
+	for (uint32_t i = 0; array != NULL && i < OSArrayGetCount(array); i++) {
+		string = OSDynamicCast(OSString, OSArrayGetValue(array, i));
+		if (string != NULL && OSStringIsEqualToCString(string, name))
+			return true;
+	}
+	return false;
+}
+
+static bool
+match_property(void *context, const char *key, OSObject *value)
+{
+	const OSDictionary *properties = context;
+
+	return !OSObjectIsEqual(OSDictionaryGetValue(properties, key), value);
+}
+
+/* All pairs of a dictionary, or of one dictionary of an array. */
+static bool
+match_properties(const OSObject *wanted, const OSDictionary *properties)
+{
+	const OSDictionary *dictionary = OSDynamicCast(OSDictionary, wanted);
+	const OSArray *array = OSDynamicCast(OSArray, wanted);
+
+	if (dictionary != NULL)
+		return !OSDictionaryApply_f(dictionary, (void *)properties, match_property);
+	for (uint32_t i = 0; array != NULL && i < OSArrayGetCount(array); i++) {
+		dictionary = OSDynamicCast(OSDictionary, OSArrayGetValue(array, i));
+		if (dictionary != NULL &&
+		    !OSDictionaryApply_f(dictionary, (void *)properties, match_property))
+			return true;
+	}
+	return false;
+}
+
+static bool
+match_exists(const OSObject *wanted, const OSDictionary *properties)
+{
+	const OSString *string = OSDynamicCast(OSString, wanted);
+	const OSArray *array = OSDynamicCast(OSArray, wanted);
+
+	if (string != NULL)
+		return OSDictionaryGetValue(properties, OSStringGetCStringPtr(string)) != NULL;
+	for (uint32_t i = 0; array != NULL && i < OSArrayGetCount(array); i++) {
+		string = OSDynamicCast(OSString, OSArrayGetValue(array, i));
+		if (string == NULL ||
+		    OSDictionaryGetValue(properties, OSStringGetCStringPtr(string)) == NULL)
+			return false;
+	}
+	return array != NULL;
+}
+
+bool
+matching_personality(const struct personality *personality, const struct entry *provider,
+		     unsigned *ret_keys, char reason[MATCH_REASON_MAX])
+{
+	OSObject *wanted;
+
+	if (!class_is(provider->class_name, personality->provider_class)) {
+		snprintf(reason, MATCH_REASON_MAX,
+			 "IOProviderClass is to be %.80s, the provider is of class %.80s",
+			 personality->provider_class, provider->class_name);
+		return false;
+	}
+	wanted = OSDictionaryGetValue(personality->properties, "IONameMatch");
+	if (wanted != NULL && !match_name(wanted, provider->name)) {
+		snprintf(reason, MATCH_REASON_MAX,
+			 "IONameMatch does not have the provider's name, %.80s", provider->name);
+		return false;
+	}
+	wanted = OSDictionaryGetValue(personality->properties, "IOPropertyMatch");
+	if (wanted != NULL && !match_properties(wanted, provider->properties)) {
+		snprintf(reason, MATCH_REASON_MAX,
+			 "the provider's properties differ from IOPropertyMatch");
+		return false;
+	}
+	return match_usb(personality->properties, provider->properties, ret_keys, reason);
+}
+
+/* Puts the personality where its category's winner is, if it beats that one. */
+static void
+enter(struct matching_result *result, const struct personality *personality, unsigned keys)
+{
+	unsigned i;
+
+	for (i = 0; i < result->count; i++) {
+		if (strcmp(result->winners[i]->match_category, personality->match_category) == 0)
+			break;
+	}
+	if (i == MATCHING_WINNERS_MAX)
+		return;
+	if (i == result->count) {
+		result->count++;
+	} else {
+		const struct personality *winner = result->winners[i];
+
+		if (winner->probe_score > personality->probe_score ||
+		    (winner->probe_score == personality->probe_score && result->keys[i] >= keys))
+			return;
+	}
+	result->winners[i] = personality;
+	result->keys[i] = keys;
+}
+
+void
+matching_select(const struct bundle *bundles, const struct entry *provider,
+		struct matching_result *ret_result)
+{
+	struct matching_result result = {.count = 0};
+	char reason[MATCH_REASON_MAX];
+
+	for (const struct bundle *bundle = bundles; bundle != NULL; bundle = bundle->next) {
+		for (unsigned i = 0; i < bundle->personality_count; i++) {
+			unsigned keys = 0;
+
+			if (matching_personality(&bundle->personalities[i], provider, &keys,
+						 reason))
+				enter(&result, &bundle->personalities[i], keys);
+		}
+	}
+	*ret_result = result;
+}
+
+static bool
+match_class(const OSObject *wanted, const struct entry *entry)
+{
+	const OSString *string = OSDynamicCast(OSString, wanted);
+	const char *name = string != NULL ? OSStringGetCStringPtr(string) : NULL;
+
+	if (name == NULL)
+		return false;
+	return class_is(entry->class_name, name) ||
+	       (entry->user_class != NULL && strcmp(entry->user_class, name) == 0);
+}
+
+bool
+matching_entry(const OSDictionary *matching, const struct entry *entry)
+{
+	unsigned looked_at = 0, keys = 0;
+	const OSObject *wanted;
+	const OSDictionary *parent;
+	uint64_t id;
+
+	wanted = OSDictionaryGetValue(matching, "IOProviderClass");
+	if (wanted != NULL && (looked_at++, !match_class(wanted, entry)))
+		return false;
+	wanted = OSDictionaryGetValue(matching, "IONameMatch");
+	if (wanted != NULL && (looked_at++, !match_name(wanted, entry->name)))
+		return false;
+	wanted = OSDictionaryGetValue(matching, "IORegistryEntryID");
+	if (wanted != NULL) {
+		looked_at++;
+		if (!OSDictionaryGetUInt64Value(matching, "IORegistryEntryID", &id) ||
+		    id != entry->id)
+			return false;
+	}
+	wanted = OSDictionaryGetValue(matching, "IOPropertyMatch");
+	if (wanted != NULL && (looked_at++, !match_properties(wanted, entry->properties)))
+		return false;
+	wanted = OSDictionaryGetValue(matching, "IOPropertyExistsMatch");
+	if (wanted != NULL && (looked_at++, !match_exists(wanted, entry->properties)))
+		return false;
+	wanted = OSDictionaryGetValue(matching, "IOParentMatch");
+	if (wanted != NULL) {
+		looked_at++;
+		parent = OSDynamicCast(OSDictionary, wanted);
+		/* Nesting is bounded by the decoder of property lists. */
+		if (parent == NULL || entry->provider == NULL ||
+		    !matching_entry(parent, entry->provider))
+			return false;
+	}
+	if (entry->host == NULL && !match_usb(matching, entry->properties, &keys, NULL))
+		return false;
+	return looked_at + keys > 0;
+}

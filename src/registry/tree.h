@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The registry tree: devices and their interfaces (nodes that nobody can open), and below them the
+ * services that hosts publish. Each entry has a random id that is never used again.
+ */
+#ifndef REGISTRY_TREE_H
+#define REGISTRY_TREE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <DriverKit/OSCollections.h>
+
+struct host;
+
+struct entry {
+	uint64_t id;	  /* not 0 */
+	char *name;	  /* what IONameMatch compares */
+	char *class_name; /* IOClass: IOUSBHostDevice, IOUserService, ... */
+	char *user_class; /* of a service: the driver's class; else NULL */
+	OSDictionary *properties;
+	struct entry *provider; /* NULL at the root */
+	struct host *host;	/* of a service: who serves it; else NULL. Borrowed */
+	struct entry *next;	/* oldest first */
+};
+
+struct tree {
+	struct entry *first;
+};
+
+/*
+ * Adds an entry. id 0: a new one is drawn. The name is the property IORegistryEntryName, else the
+ * user class, else the class. The properties are retained. kIOReturnExclusiveAccess: the id is
+ * taken.
+ */
+IOReturn tree_add(struct tree *tree, uint64_t id, const char *class_name, OSDictionary *properties,
+		  struct entry *provider, struct host *host, struct entry **ret_entry);
+/* New properties of the same entry. */
+IOReturn tree_replace(struct entry *entry, OSDictionary *properties);
+struct entry *tree_find(const struct tree *tree, uint64_t id);
+/* Removes the entry and all below it. */
+void tree_remove(struct tree *tree, struct entry *entry);
+/* Removes everything that this host serves. */
+void tree_remove_host(struct tree *tree, const struct host *host);
+/* Whether `entry` is `ancestor` or somewhere below it. */
+bool tree_is_below(const struct entry *entry, const struct entry *ancestor);
+void tree_clear(struct tree *tree);
+
+#endif
