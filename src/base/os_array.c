@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* OSArray: retained objects in order. Whoever changes it does so alone. */
+#include "os_array.h"
+
+#include "object.h"
+
+#include <stdlib.h>
+
+/* A capacity is a hint: one that a peer's number became must not make us allocate gigabytes. */
+#define FIRST_CAPACITY_MAX 1024u
+
+static void
+OSArray_free(OSObject *self)
+{
+	struct OSArray_IVars *ivars = OSObjectIVars(OSArray, self);
+
+	for (uint32_t i = 0; i < ivars->count; i++)
+		OSRelease(ivars->values[i]);
+	free(ivars->values);
+	OSObject_free_Impl(self);
+}
+
+static const OSObjectMethods object_methods = {
+	.size = sizeof(OSObjectMethods),
+	.free = OSArray_free,
+};
+
+const OSMetaClass gOSArrayMetaClass = {
+	.size = sizeof(OSMetaClass),
+	.name = "OSArray",
+	.superclass = OSTypeID(OSObject),
+	.ivars_size = sizeof(struct OSArray_IVars),
+	.object = &object_methods,
+};
+
+static bool
+set_capacity(struct OSArray_IVars *ivars, uint32_t capacity)
+{
+	OSObject **values = reallocarray(ivars->values, capacity, sizeof(values[0]));
+
+	if (values == NULL)
+		return false;
+	ivars->values = values;
+	ivars->capacity = capacity;
+	return true;
+}
+
+OSArray *
+OSArrayCreate(uint32_t capacity)
+{
+	OSArray *array = object_create(OSArray);
+
+	if (capacity > FIRST_CAPACITY_MAX)
+		capacity = FIRST_CAPACITY_MAX;
+	if (array != NULL && capacity > 0 &&
+	    !set_capacity(OSObjectIVars(OSArray, array), capacity)) {
+		OSRelease(array);
+		return NULL;
+	}
+	return array;
+}
+
+uint32_t
+OSArrayGetCount(const OSArray *array)
+{
+	return array == NULL ? 0 : OSObjectIVars(OSArray, array)->count;
+}
+
+OSObject *
+OSArrayGetValue(const OSArray *array, uint32_t index)
+{
+	struct OSArray_IVars *ivars;
+
+	if (array == NULL)
+		return NULL;
+	ivars = OSObjectIVars(OSArray, array);
+	return index < ivars->count ? ivars->values[index] : NULL;
+}
+
+bool
+OSArrayAppendValue(OSArray *array, const void *object)
+{
+	struct OSArray_IVars *ivars;
+
+	if (array == NULL || object == NULL)
+		return false;
+	ivars = OSObjectIVars(OSArray, array);
+	if (ivars->count == ivars->capacity &&
+	    (ivars->count > UINT32_MAX / 2 ||
+	     !set_capacity(ivars, ivars->count == 0 ? 4 : ivars->count * 2)))
+		return false;
+	OSRetain(object);
+	ivars->values[ivars->count++] = (OSObject *)(uintptr_t)object;
+	return true;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Equality of property values: the same class and the same value, deep for collections; of all
+ * other objects, identity. A collection that holds itself is unequal to its like rather than
+ * endless: past DEPTH_MAX nothing is equal.
+ */
+#include "object.h"
+
+#include <DriverKit/OSCollections.h>
+#include <string.h>
+
+#define DEPTH_MAX 64
+
+static bool equal(const void *one, const void *other, int depth);
+
+static bool
+equal_arrays(const void *one, const void *other, int depth)
+{
+	uint32_t count = OSArrayGetCount(one);
+
+	if (count != OSArrayGetCount(other))
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		if (!equal(OSArrayGetValue(one, i), OSArrayGetValue(other, i), depth))
+			return false;
+	return true;
+}
+
+struct search {
+	const OSDictionary *other;
+	int depth;
+};
+
+static bool
+differs(void *context, const char *key, OSObject *value)
+{
+	const struct search *search = context;
+	OSObject *counterpart = OSDictionaryGetValue(search->other, key);
+
+	return counterpart == NULL || !equal(value, counterpart, search->depth);
+}
+
+static bool
+equal_dictionaries(const void *one, const void *other, int depth)
+{
+	struct search search = {.other = other, .depth = depth};
+
+	return OSDictionaryGetCount(one) == OSDictionaryGetCount(other) &&
+	       !OSDictionaryApply_f(one, &search, differs);
+}
+
+static bool
+equal(const void *one, const void *other, int depth)
+{
+	const OSMetaClass *metaclass;
+
+	if (one == other)
+		return true;
+	if (one == NULL || other == NULL || depth >= DEPTH_MAX)
+		return false;
+	metaclass = ((const struct OSObject *)one)->metaclass;
+	if (metaclass != ((const struct OSObject *)other)->metaclass)
+		return false;
+	if (metaclass == OSTypeID(OSString))
+		return strcmp(OSStringGetCStringPtr(one), OSStringGetCStringPtr(other)) == 0;
+	if (metaclass == OSTypeID(OSNumber)) /* how many bits it has is no part of its value */
+		return OSNumberGetUInt64Value(one) == OSNumberGetUInt64Value(other);
+	if (metaclass == OSTypeID(OSData))
+		return OSDataGetLength(one) == OSDataGetLength(other) &&
+		       (OSDataGetLength(one) == 0 ||
+			memcmp(OSDataGetBytesPtr(one), OSDataGetBytesPtr(other),
+			       OSDataGetLength(one)) == 0);
+	if (metaclass == OSTypeID(OSArray))
+		return equal_arrays(one, other, depth + 1);
+	if (metaclass == OSTypeID(OSDictionary))
+		return equal_dictionaries(one, other, depth + 1);
+	return false;
+}
+
+bool
+OSObjectIsEqual(const void *one, const void *other)
+{
+	return equal(one, other, 0);
+}
