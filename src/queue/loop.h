@@ -21,21 +21,26 @@ struct loop;
 
 /*
  * A descriptor in the loop. The owner embeds it, fills fd, events and handler, and keeps it until
- * loop_source_remove has called `removed`. Several threads may run the handler of one source at the
- * same time unless its events have EPOLLONESHOT. epoll carries an id, not the pointer: a thread
- * that comes back from epoll_wait after the removal finds nothing.
+ * `removed` was called. How `events` is triggered also says whether the handler may run on several
+ * threads at once:
+ *
+ *	level-triggered: on one at a time; watched again when the handler returns.
+ *	EPOLLONESHOT: on one at a time; watched again when the owner calls loop_source_rearm.
+ *	EPOLLET: each new event may bring another thread, also while the handler runs.
+ *
+ * epoll carries an id, not the pointer: a thread that comes back from epoll_wait after the removal
+ * finds nothing.
  */
 struct loop_source {
 	int fd;
 	uint32_t events; /* EPOLLIN | EPOLLET | EPOLLONESHOT ... */
 	void (*handler)(struct loop_source *source, uint32_t events);
-	/* Called once, when no thread runs or will run the handler any more. */
+	/* Called once, when no thread runs or will run the handler any more. May be NULL. */
 	void (*removed)(struct loop_source *source);
 	/* Private to the loop. */
-	uint64_t id;	  /* [loop] */
-	uint32_t running; /* [loop] */
-	uint32_t dying;	  /* [loop] */
-	struct loop_source *next;
+	uint64_t id;	  /* [loop] never used again */
+	uint32_t running; /* [loop] threads in the handler */
+	uint32_t dying;	  /* [loop] 1 from loop_source_remove on */
 };
 
 IOReturn loop_create(struct loop **ret_loop);
@@ -45,15 +50,22 @@ void loop_destroy(struct loop *loop);
 IOReturn loop_source_add(struct loop *loop, struct loop_source *source);
 /* Re-arms an EPOLLONESHOT source, or changes its events. */
 IOReturn loop_source_rearm(struct loop *loop, struct loop_source *source, uint32_t events);
-/* Any thread, the handler included; the descriptor may be closed when it returns. */
+/*
+ * Any thread, the handler included. When it returns no new call of the handler begins and the loop
+ * does not use the descriptor any more; where another thread may still be in the handler, close it
+ * in `removed`. A second call, before `removed`, does nothing.
+ */
 void loop_source_remove(struct loop *loop, struct loop_source *source);
 
-/* Runs the loop with `threads` threads, the caller among them, until loop_stop. */
+/* Runs the loop with `threads` threads (at least 2), the caller among them, until loop_stop. */
 IOReturn loop_run(struct loop *loop, unsigned threads);
-/* Starts `threads` threads and returns: for a library inside somebody else's program, and for
- * tests. */
+/* Starts `threads` threads (at least 2) and returns: for a library inside somebody else's program,
+ * and for tests. */
 IOReturn loop_start(struct loop *loop, unsigned threads);
+/* Any thread, a handler included; loop_run returns when its thread is through with its handler. */
 void loop_stop(struct loop *loop);
+/* How many threads there are now: for statistics and tests. */
+unsigned loop_thread_count(struct loop *loop);
 
 /* Around code that may block, on a loop thread; elsewhere they do nothing. Nesting is allowed. */
 void loop_will_block(struct loop *loop);
@@ -71,9 +83,13 @@ void loop_post(struct loop *loop, struct loop_task *task);
 struct loop_timer {
 	void (*fired)(struct loop_timer *timer);
 	uint64_t deadline;
-	struct loop_timer *next;
-	uint32_t armed;
+	/* Private to the loop: its place in a heap. */
+	struct loop_timer *child;    /* [loop] first child */
+	struct loop_timer *sibling;  /* [loop] next child of the same parent */
+	struct loop_timer *previous; /* [loop] sibling before it, or the parent; NULL: the root */
+	uint32_t armed;		     /* [loop] */
 };
+/* Any thread. A timer that is armed already gets the new deadline. */
 void loop_timer_arm(struct loop *loop, struct loop_timer *timer, uint64_t deadline);
 /* True if it will not fire any more; false if it has fired or is firing, and then `fired` ends its
  * use. */

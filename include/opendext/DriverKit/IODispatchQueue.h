@@ -32,8 +32,9 @@ kern_return_t IODispatchQueue_Create(const char *name, uint64_t options, uint64_
 void IODispatchQueue_DispatchAsync_f(IODispatchQueue *queue, void *context,
 				     IODispatchFunction function);
 /*
- * Runs the call on the queue and returns after it. Called on the queue itself it could never
- * return: that is reported with the queue's name and the stack, and aborts the driver.
+ * Runs the call in the caller's thread when its turn on the queue has come, and returns after it.
+ * Called on the queue itself it could never return: that is reported with the queue's name and the
+ * stack, and aborts the driver. After Cancel the call is dropped.
  */
 void IODispatchQueue_DispatchSync_f(IODispatchQueue *queue, void *context,
 				    IODispatchFunction function);

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * OSAction: a target, a function and a reference area; and its calls.
+ *
+ * A call that was posted is work of the target's queue; the action is retained until its `done`. On
+ * the queue it becomes "in flight" for as long as the callback and `done` run. Cancel stops further
+ * calls from becoming so, and its handlers run when none is in flight: at once, or after the last
+ * one, in its thread. The reference on the target is given up after the handlers, because it is the
+ * target that they usually work on.
+ *
+ * The lock guards the few fields that change; nothing is called under it. Posting allocates
+ * nothing.
+ */
+#include "action.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "object.h"
+#include "status.h"
+
+struct action_handler {
+	void *context;
+	void (*function)(void *context);
+	struct action_handler *next;
+};
+
+struct OSAction_IVars {
+	const char *type;	  /* [const] */
+	action_function function; /* [const] */
+	void *reference;	  /* [const] NULL: none was asked for */
+	pthread_mutex_t lock;
+	OSObject *target;		 /* [lock] retained; NULL after cancellation */
+	bool cancelled;			 /* [lock] */
+	unsigned in_flight;		 /* [lock] callbacks that run now */
+	struct action_handler *handlers; /* [lock] of Cancel, not called yet, oldest first */
+	uint32_t holders;		 /* [lock] action_hold without action_unhold */
+	bool abandoned;			 /* [lock] held once, and now no longer */
+	bool aborting;			 /* [lock] `aborted_work` was posted, once and for all */
+	struct action_handler aborted;	 /* [lock] function NULL: none is set */
+	struct work aborted_work;
+	OSAction *self; /* [const] for aborted_work */
+};
+
+static bool init(OSObject *object);
+static void finish(OSObject *object);
+
+static const OSObjectMethods action_methods = {
+	.size = sizeof(OSObjectMethods),
+	.init = init,
+	.free = finish,
+};
+
+const OSMetaClass gOSActionMetaClass = {
+	.size = sizeof(OSMetaClass),
+	.name = "OSAction",
+	.superclass = OSTypeID(OSObject),
+	.ivars_size = sizeof(struct OSAction_IVars),
+	.object = &action_methods,
+};
+
+static struct OSAction_IVars *
+ivars(OSAction *action)
+{
+	return OSObjectIVars(OSAction, action);
+}
+
+static bool
+init(OSObject *object)
+{
+	struct OSAction_IVars *action = ivars((OSAction *)object);
+
+	if (!OSObject_init_Impl(object))
+		return false;
+	pthread_mutex_init(&action->lock, NULL);
+	action->self = (OSAction *)object;
+	return true;
+}
+
+static void
+finish(OSObject *object)
+{
+	struct OSAction_IVars *action = ivars((OSAction *)object);
+
+	OSRelease(action->target);
+	free(action->reference);
+	pthread_mutex_destroy(&action->lock);
+	OSObject_free_Impl(object);
+}
+
+IOReturn
+action_create(OSObject *target, const char *type, action_function function, size_t reference_size,
+	      OSAction **ret_action)
+{
+	struct OSAction_IVars *fields;
+	void *reference = NULL;
+	OSAction *action;
+
+	if (target == NULL || function == NULL || ret_action == NULL) {
+		log_error("creating an action %s: %s is NULL", type,
+			  target == NULL     ? "target"
+			  : function == NULL ? "function"
+					     : "action");
+		return kIOReturnBadArgument;
+	}
+	if (reference_size > 0) {
+		reference = calloc(1, reference_size);
+		if (reference == NULL)
+			return kIOReturnNoMemory;
+	}
+	action = object_create(OSAction);
+	if (action == NULL) {
+		free(reference);
+		return kIOReturnNoMemory;
+	}
+	fields = ivars(action);
+	fields->type = type;
+	fields->function = function;
+	fields->reference = reference;
+	OSRetain(target);
+	fields->target = target;
+	*ret_action = action;
+	return kIOReturnSuccess;
+}
+
+IOReturn
+action_check(OSAction *action, const char *type)
+{
+	const char *found;
+
+	if (action == NULL || OSDynamicCast(OSAction, action) == NULL) {
+		log_error("expected an action %s, got %s", type,
+			  action == NULL ? "NULL" : OSObject_GetClassName(action));
+		return kIOReturnBadArgument;
+	}
+	found = ivars(action)->type;
+	if (found == type || strcmp(found, type) == 0)
+		return kIOReturnSuccess;
+	log_error("expected an action %s, got one of type %s", type, found);
+	return kIOReturnBadArgument;
+}
+
+/* --- in flight --- */
+
+/* The target, +1, and the caller in flight; or NULL after cancellation. */
+static OSObject *
+take_off(struct OSAction_IVars *action)
+{
+	OSObject *target;
+
+	pthread_mutex_lock(&action->lock);
+	target = action->target;
+	if (action->cancelled) {
+		target = NULL;
+	} else {
+		OSRetain(target);
+		action->in_flight++;
+	}
+	pthread_mutex_unlock(&action->lock);
+	return target;
+}
+
+/* After cancellation, when nothing is in flight: the handlers, then the target. Unlocks. */
+static void
+settle_unlock(struct OSAction_IVars *action)
+{
+	struct action_handler *handlers = NULL;
+	OSObject *target = NULL;
+
+	if (action->cancelled && action->in_flight == 0) {
+		handlers = action->handlers;
+		action->handlers = NULL;
+		target = action->target;
+		action->target = NULL;
+	}
+	pthread_mutex_unlock(&action->lock);
+	while (handlers != NULL) {
+		struct action_handler *next = handlers->next;
+
+		handlers->function(handlers->context);
+		free(handlers);
+		handlers = next;
+	}
+	OSRelease(target);
+}
+
+static void
+land(struct OSAction_IVars *action, OSObject *target)
+{
+	pthread_mutex_lock(&action->lock);
+	action->in_flight--;
+	settle_unlock(action);
+	OSRelease(target);
+}
+
+/* --- calls --- */
+
+static struct action_call *
+call_of(struct work *work)
+{
+	return (struct action_call *)((char *)work - offsetof(struct action_call, work));
+}
+
+static void
+skip(struct work *work)
+{
+	struct action_call *call = call_of(work);
+	OSAction *action = call->action;
+
+	call->done(call);
+	OSRelease(action);
+}
+
+static void
+deliver(struct work *work)
+{
+	struct action_call *call = call_of(work);
+	OSAction *action = call->action;
+	OSObject *target = take_off(ivars(action));
+
+	if (target == NULL) {
+		skip(work);
+		return;
+	}
+	call->deliver(call, target, ivars(action)->function);
+	call->done(call);
+	land(ivars(action), target);
+	OSRelease(action);
+}
+
+/*
+ * The queue for the action's callbacks, +1. kIOReturnNotFound: the target has none;
+ * kIOReturnAborted: cancelled; else what the target says, which is that it has stopped.
+ */
+static IOReturn
+find_queue(OSAction *object, IODispatchQueue **ret_queue)
+{
+	struct OSAction_IVars *action = ivars(object);
+	OSObject *target;
+	IOReturn res;
+
+	pthread_mutex_lock(&action->lock);
+	target = action->cancelled ? NULL : action->target;
+	OSRetain(target);
+	pthread_mutex_unlock(&action->lock);
+	if (target == NULL)
+		return kIOReturnAborted;
+	res = OSObject_CopyDispatchQueue(target, kIOServiceDefaultQueueName, ret_queue);
+	OSRelease(target);
+	return res;
+}
+
+/* Work of the action on the queue of its target. */
+static void
+dispatch(OSAction *action, struct work *work, bool inline_ok)
+{
+	IODispatchQueue *queue = NULL;
+	IOReturn res = find_queue(action, &queue);
+
+	if (res == kIOReturnNotFound) {
+		work->run(work);
+		return;
+	}
+	if (res != kIOReturnSuccess) {
+		log_debug("a callback of type %s has nowhere to run: %s", ivars(action)->type,
+			  status_string(res));
+		work->dropped(work);
+		return;
+	}
+	if (inline_ok)
+		queue_run(queue, work);
+	else
+		queue_post(queue, work);
+	OSRelease(queue);
+}
+
+void
+action_post(OSAction *action, struct action_call *call, const void *tag, bool inline_ok)
+{
+	OSRetain(action);
+	call->action = action;
+	call->work = (struct work){.run = deliver, .dropped = skip, .tag = tag};
+	dispatch(action, &call->work, inline_ok);
+}
+
+OSObject *
+action_target(OSAction *object)
+{
+	struct OSAction_IVars *action = ivars(object);
+	OSObject *target;
+
+	pthread_mutex_lock(&action->lock);
+	target = action->cancelled ? NULL : action->target;
+	pthread_mutex_unlock(&action->lock);
+	return target;
+}
+
+IODispatchQueue *
+action_copy_queue(OSAction *action)
+{
+	IODispatchQueue *queue = NULL;
+
+	if (find_queue(action, &queue) != kIOReturnSuccess)
+		return NULL;
+	return queue;
+}
+
+/* --- the other party --- */
+
+static struct OSAction_IVars *
+of_aborted(struct work *work)
+{
+	return (struct OSAction_IVars *)((char *)work -
+					 offsetof(struct OSAction_IVars, aborted_work));
+}
+
+static void
+skip_aborted(struct work *work)
+{
+	OSRelease(of_aborted(work)->self);
+}
+
+static void
+deliver_aborted(struct work *work)
+{
+	struct OSAction_IVars *action = of_aborted(work);
+	OSObject *target = take_off(action);
+	struct action_handler handler;
+
+	if (target != NULL) {
+		pthread_mutex_lock(&action->lock);
+		handler = action->aborted;
+		pthread_mutex_unlock(&action->lock);
+		if (handler.function != NULL)
+			handler.function(handler.context);
+		land(action, target);
+	}
+	OSRelease(action->self);
+}
+
+/* Posts the aborted handler if there is one to call. Unlocks. */
+static void
+abort_unlock(struct OSAction_IVars *action)
+{
+	bool post = action->abandoned && action->aborted.function != NULL && !action->aborting &&
+		    !action->cancelled;
+
+	if (post)
+		action->aborting = true;
+	pthread_mutex_unlock(&action->lock);
+	if (!post)
+		return;
+	OSRetain(action->self);
+	action->aborted_work = (struct work){.run = deliver_aborted, .dropped = skip_aborted};
+	dispatch(action->self, &action->aborted_work, false);
+}
+
+void
+action_hold(OSAction *object)
+{
+	struct OSAction_IVars *action = ivars(object);
+
+	pthread_mutex_lock(&action->lock);
+	action->holders++;
+	action->abandoned = false;
+	pthread_mutex_unlock(&action->lock);
+}
+
+void
+action_unhold(OSAction *object)
+{
+	struct OSAction_IVars *action = ivars(object);
+
+	pthread_mutex_lock(&action->lock);
+	assert(action->holders > 0);
+	action->holders--;
+	/* Kept until a handler is set: the client may be gone before the driver sets one. */
+	action->abandoned = action->holders == 0;
+	abort_unlock(action);
+}
+
+/* --- OSAction --- */
+
+void *
+OSAction_GetReference(OSAction *action)
+{
+	return ivars(action)->reference;
+}
+
+kern_return_t
+OSAction_Cancel_f(OSAction *object, void *context, OSActionCancelHandler function)
+{
+	struct OSAction_IVars *action = ivars(object);
+	struct action_handler *handler = NULL;
+	struct action_handler **link = &action->handlers;
+
+	if (function != NULL) {
+		handler = malloc(sizeof(*handler));
+		if (handler == NULL)
+			return kIOReturnNoMemory;
+		*handler = (struct action_handler){.context = context, .function = function};
+	}
+	/* A handler may release the action. */
+	OSRetain(object);
+	pthread_mutex_lock(&action->lock);
+	action->cancelled = true;
+	while (*link != NULL)
+		link = &(*link)->next;
+	*link = handler;
+	settle_unlock(action);
+	OSRelease(object);
+	return kIOReturnSuccess;
+}
+
+kern_return_t
+OSAction_SetAbortedHandler_f(OSAction *object, void *context, OSActionAbortedHandler handler)
+{
+	struct OSAction_IVars *action = ivars(object);
+
+	pthread_mutex_lock(&action->lock);
+	action->aborted = (struct action_handler){.context = context, .function = handler};
+	abort_unlock(action);
+	return kIOReturnSuccess;
+}
