@@ -3,15 +3,18 @@
  * The call page and its two directions: calls from client to host, completions from host to client.
  *
  * Every pair of the kind "write mine, then read yours" is seq_cst on both sides: with weaker orders
- *the two reads may both be served before the two writes, and a wake-up is lost. The pairs are
+ * the two reads may both be served before the two writes, and a wake-up is lost. The pairs are
  *
  *	submitted.bits  (client)  against  armed.flag       (host)
  *	tail.index      (host)    against  ring_armed.flag  (client)
  *	head.index      (client)  against  overflow.flag    (host)
  *
  * Nothing here blocks but call_slot_wait, and nothing here makes a system call but the futex. The
- *callers' own counts (`seen`, `head`, `tail`) are never read back from memory that the peer can
- *write.
+ * sides' own counts (`seen`, `head`, `tail`) are never read back from memory that the peer can
+ * write.
+ *
+ * The armed words are sequence numbers, and who rings remembers for which one. They have 64 bits
+ * and so never come round to a remembered value, at which a ring would be left out.
  */
 #include "call_page.h"
 
@@ -27,12 +30,10 @@
 #define RING_MASK (COMPLETION_RING_MAX - 1)
 
 /* The next value of an armed word: never 0, never the last one. */
-static uint32_t
-next_sequence(uint32_t *sequence)
+static uint64_t
+next_sequence(uint64_t *sequence)
 {
-	if (++*sequence == 0)
-		*sequence = 1;
-	return *sequence;
+	return ++*sequence;
 }
 
 void
@@ -58,7 +59,7 @@ bool
 call_page_submit(struct call_page_client *client, unsigned index)
 {
 	struct call_page *page = client->page;
-	uint32_t armed;
+	uint64_t armed;
 
 	/*
 	 * Pairs with the load in call_page_take, which sees the request complete, and, with the
@@ -174,7 +175,7 @@ completion_ring_pop(struct call_page_client *client, struct completion *ret_entr
 	/* Pairs with the store in completion_ring_push. */
 	uint32_t left =
 		atomic_load_explicit(&page->tail.index, memory_order_seq_cst) - client->head;
-	uint32_t overflow;
+	uint64_t overflow;
 
 	*ret_ring = false;
 	if (left == 0)
@@ -224,7 +225,8 @@ IOReturn
 completion_ring_push(struct call_page_host *host, const struct completion *entry, bool *ret_wake)
 {
 	struct call_page *page = host->page;
-	uint32_t count = used(host), armed;
+	uint32_t count = used(host);
+	uint64_t armed;
 
 	*ret_wake = false;
 	if (count > COMPLETION_RING_MAX)
@@ -246,14 +248,17 @@ completion_ring_push(struct call_page_host *host, const struct completion *entry
 bool
 completion_ring_await_room(struct call_page_host *host)
 {
+	uint32_t count;
+
 	/*
 	 * Pairs with the load of overflow in completion_ring_pop; the look must come after the
-	 * store. Less than half a ring of entries left means that the client may have passed the
-	 * point where it rings.
+	 * store. At most half a ring of entries left means that the client may have passed the
+	 * point where it rings; a count that cannot be true is for the next push to find.
 	 */
 	atomic_store_explicit(&host->page->overflow.flag, next_sequence(&host->room_sequence),
 			      memory_order_seq_cst);
-	return used(host) > COMPLETION_RING_MAX / 2;
+	count = used(host);
+	return count > COMPLETION_RING_MAX / 2 && count <= COMPLETION_RING_MAX;
 }
 
 void

@@ -16,7 +16,8 @@
  * `overflow`, and the client rings the doorbell after it has made room for half a ring.
  *
  * Armed words are sequence numbers: 0 means do not ring, any other value asks for one ring, and
- * each arming uses a new value. So a sleeper is rung once, however much is sent before it wakes.
+ * each arming uses a new value (in 64 bits, so none comes twice). So a sleeper is rung once,
+ * however much is sent before it wakes.
  *
  * Rules for the host, which scans with several threads:
  * - One thread at a time scans a connection, guarded by a state of the host's own (idle, scanning,
@@ -64,7 +65,7 @@ enum call_flags {
 
 /* [client] */
 struct call_request {
-	uint32_t generation; /* counts the uses of this slot; only the low 31 bits are used */
+	uint32_t generation; /* counts the uses of this slot from 1 on; 31 bits, 0 is skipped */
 	uint16_t operation;
 	uint16_t flags;
 	uint64_t selector;
@@ -141,7 +142,7 @@ struct call_page {
 	} submitted;
 	struct {
 		_Alignas(
-			CALL_PAGE_LINE) _Atomic uint32_t flag; /* [host] not 0: ring the doorbell */
+			CALL_PAGE_LINE) _Atomic uint64_t flag; /* [host] not 0: ring the doorbell */
 	} armed;
 	struct {
 		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t
@@ -159,11 +160,11 @@ struct call_page {
 			index; /* [client] entries read, free running */
 	} head;
 	struct {
-		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t
+		_Alignas(CALL_PAGE_LINE) _Atomic uint64_t
 			flag; /* [client] not 0: write to the pipe */
 	} ring_armed;
 	struct {
-		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t
+		_Alignas(CALL_PAGE_LINE) _Atomic uint64_t
 			flag; /* [host] not 0: ring when there is room */
 	} overflow;
 
@@ -183,11 +184,11 @@ _Static_assert(sizeof(struct call_page) == 4096 + 64 * 512 + 1024 * 192 + 64 * 8
 
 struct call_page_client {
 	struct call_page *page;
-	_Atomic uint32_t rung; /* value of `armed` for which some thread rang */
+	_Atomic uint64_t rung; /* value of `armed` for which some thread rang */
 	/* The rest: [whoever drains the ring] */
 	uint32_t head;	    /* entries taken */
-	uint32_t sequence;  /* of the last arming */
-	uint32_t room_rung; /* value of `overflow` for which we rang */
+	uint64_t sequence;  /* of the last arming */
+	uint64_t room_rung; /* value of `overflow` for which we rang */
 };
 
 /* Whether the header is one that this library speaks. */
@@ -222,11 +223,11 @@ struct call_page_host {
 	struct call_page *page;
 	/* [whoever scans] */
 	uint64_t seen;	   /* `submitted` as it was last */
-	uint32_t sequence; /* of the last arming */
+	uint64_t sequence; /* of the last arming */
 	/* [whoever holds the lock over the completions] */
 	uint32_t tail;		/* entries written */
-	uint32_t rung;		/* value of `ring_armed` for which we rang */
-	uint32_t room_sequence; /* of the last wait for room */
+	uint64_t rung;		/* value of `ring_armed` for which we rang */
+	uint64_t room_sequence; /* of the last wait for room */
 };
 
 void call_page_init(struct call_page_host *host, struct call_page *page);

@@ -10,10 +10,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "status.h"
+
+#define PIPE_BYTES 65536 /* that Linux gives to a pipe */
 
 IOReturn
 doorbell_create(int *ret_fd)
@@ -55,8 +58,10 @@ bell_pipe_ring(int write_end)
 {
 	int kept = errno;
 
-	/* EAGAIN: the pipe is full, so it has been rung. EPIPE cannot raise a signal that we would
-	 * miss: the host ignores SIGPIPE. */
+	/*
+	 * EAGAIN: the pipe is full, so it has been rung. EPIPE: nobody is left to hear it; the
+	 * signal that comes with it is ignored in a host.
+	 */
 	while (write(write_end, "", 1) < 0 && errno == EINTR)
 		;
 	errno = kept;
@@ -65,12 +70,23 @@ bell_pipe_ring(int write_end)
 void
 bell_pipe_drain(int read_end)
 {
+	struct pollfd readable = {.fd = read_end, .events = POLLIN};
 	char bytes[256];
 	int kept = errno;
-	ssize_t got;
 
-	do
+	/*
+	 * Whoever shares the open file, a forked child for instance, may have made it blocking: so
+	 * each read is asked for first. Bounded by what a pipe can hold, against a host that keeps
+	 * on writing; what is left shows up at the next poll.
+	 */
+	for (unsigned i = 0; i < PIPE_BYTES / sizeof(bytes); i++) {
+		ssize_t got;
+
+		if (poll(&readable, 1, 0) <= 0 || !(readable.revents & POLLIN))
+			break;
 		got = read(read_end, bytes, sizeof(bytes));
-	while (got == (ssize_t)sizeof(bytes) || (got < 0 && errno == EINTR));
+		if (got == 0 || (got < 0 && errno != EINTR))
+			break;
+	}
 	errno = kept;
 }

@@ -14,8 +14,10 @@ IOReturn doorbell_create(int *ret_fd);
 void doorbell_ring(int fd); /* errno is kept */
 
 IOReturn bell_pipe_create(int *ret_read_end, int *ret_write_end);
+/* errno is kept. SIGPIPE must be ignored, as it is in a host. */
 void bell_pipe_ring(int write_end);
-/* Reads what is there, without blocking (by poll and bounded reads: the read end may be shared). */
+/* Reads what is there, without blocking (by poll and bounded reads: the read end may be shared).
+ * errno is kept. A pipe whose host has gone stays readable to poll, with POLLHUP. */
 void bell_pipe_drain(int read_end);
 
 #endif
