@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One app: its buffers, its two streams, its registered callback, and how it ends.
+ *
+ * Stop finishes asynchronously: it asks for the end of what the app has underway, and the last
+ * transfer that comes back stops the object. Until then the buffers stay where they are, since the
+ * device may still touch them.
+ */
+#include "stream.h"
+
+#include <stdlib.h>
+
+static bool
+is_direction(uint64_t direction)
+{
+	return direction == DEXT_BULKSTREAM_OUT || direction == DEXT_BULKSTREAM_IN;
+}
+
+static kern_return_t
+check_configuration(struct client *client, const uint64_t *input)
+{
+	struct driver *driver = client->driver;
+	uint64_t interface = input[0], alternate = input[1], count = input[4], size = input[5];
+
+	if (client->buffer_count != 0) {
+		os_log_error(OS_LOG_DEFAULT,
+			     "CONFIGURE: already configured; close and open the service again");
+		return kIOReturnBusy;
+	}
+	if (interface != DEXT_BULKSTREAM_ANY && interface != driver->interface_number) {
+		os_log_error(OS_LOG_DEFAULT, "CONFIGURE: interface %llu; this driver is on %u",
+			     (unsigned long long)interface, driver->interface_number);
+		return kIOReturnNotFound;
+	}
+	if (alternate > UINT8_MAX)
+		return kIOReturnNotFound;
+	if (count == 0 || count > DEXT_BULKSTREAM_BUFFERS_MAX || size == 0 ||
+	    size > DEXT_BULKSTREAM_SIZE_MAX) {
+		os_log_error(OS_LOG_DEFAULT,
+			     "CONFIGURE: %llu buffers of %llu bytes; 1 to %u of 1 to %llu expected",
+			     (unsigned long long)count, (unsigned long long)size,
+			     DEXT_BULKSTREAM_BUFFERS_MAX,
+			     (unsigned long long)DEXT_BULKSTREAM_SIZE_MAX);
+		return kIOReturnBadArgument;
+	}
+	if (count * size > DEXT_BULKSTREAM_BYTES_MAX) {
+		os_log_error(OS_LOG_DEFAULT,
+			     "CONFIGURE: %llu buffers of %llu bytes are over the limit of %llu "
+			     "bytes in all (DEXT_BULKSTREAM_BYTES_MAX)",
+			     (unsigned long long)count, (unsigned long long)size,
+			     (unsigned long long)DEXT_BULKSTREAM_BYTES_MAX);
+		return kIOReturnNoResources;
+	}
+	return kIOReturnSuccess;
+}
+
+static kern_return_t
+attach_streams(struct client *client, const uint64_t *wanted)
+{
+	uint8_t addresses[2] = {0, 0};
+	kern_return_t status = kIOReturnSuccess;
+
+	for (unsigned way = 0; way < 2; way++) {
+		if (wanted[way] != DEXT_BULKSTREAM_NONE)
+			status = driver_find_endpoint(client->driver, wanted[way], way,
+						      &addresses[way]);
+		if (status != kIOReturnSuccess)
+			return status;
+	}
+	if (addresses[0] == 0 && addresses[1] == 0) {
+		os_log_error(OS_LOG_DEFAULT, "CONFIGURE: no bulk endpoint");
+		return kIOReturnBadArgument;
+	}
+	for (unsigned way = 0; way < 2 && status == kIOReturnSuccess; way++)
+		if (addresses[way] != 0)
+			status = pipe_attach(client->driver, addresses[way], &client->streams[way]);
+	if (status != kIOReturnSuccess) {
+		pipe_detach(&client->streams[0]);
+		pipe_detach(&client->streams[1]);
+	}
+	return status;
+}
+
+kern_return_t
+client_configure(struct client *client, const uint64_t *input)
+{
+	uint32_t count = (uint32_t)input[4];
+	struct buffer *buffers;
+	kern_return_t status = check_configuration(client, input);
+
+	if (status == kIOReturnSuccess)
+		status = driver_select_alternate(client->driver, client, (uint8_t)input[1]);
+	if (status != kIOReturnSuccess)
+		return status;
+	buffers = calloc(count, sizeof(*buffers));
+	if (buffers == NULL)
+		return kIOReturnNoMemory;
+	status = attach_streams(client, &input[2]);
+	if (status != kIOReturnSuccess) {
+		free(buffers);
+		return status;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		buffers[i].client = client;
+		buffers[i].index = i;
+	}
+	client->buffers = buffers;
+	client->buffer_count = count;
+	client->buffer_size = (uint32_t)input[5];
+	return kIOReturnSuccess;
+}
+
+/* The buffer, if a transfer may begin on it. */
+static kern_return_t
+get_buffer(struct client *client, struct stream *stream, uint64_t index, struct buffer **ret_buffer)
+{
+	struct buffer *buffer;
+
+	if (stream->pipe == NULL)
+		return kIOReturnNotReady;
+	if (index >= client->buffer_count) {
+		os_log_error(OS_LOG_DEFAULT, "buffer %llu does not exist: there are %u",
+			     (unsigned long long)index, client->buffer_count);
+		return kIOReturnBadArgument;
+	}
+	if (stream->pipe->gone)
+		return kIOReturnNoDevice;
+	if (stream->state == STREAM_FAILED)
+		return kUSBHostReturnPipeStalled;
+	buffer = &client->buffers[index];
+	if (buffer->state != BUFFER_FREE)
+		return kIOReturnBusy;
+	*ret_buffer = buffer;
+	return kIOReturnSuccess;
+}
+
+static kern_return_t
+begin(struct stream *stream, struct buffer *buffer, uint64_t *ret_sequence)
+{
+	kern_return_t status = buffer_prepare(buffer);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	*ret_sequence = stream->sequence;
+	pipe_enqueue(stream, buffer);
+	return kIOReturnSuccess;
+}
+
+kern_return_t
+client_send(struct client *client, uint64_t index, uint64_t offset, uint64_t length, uint64_t flags,
+	    uint64_t *ret_sequence)
+{
+	struct stream *stream = &client->streams[DEXT_BULKSTREAM_OUT];
+	struct buffer *buffer = NULL;
+	kern_return_t status;
+
+	if (offset > client->buffer_size || length > client->buffer_size - offset ||
+	    (flags & ~(uint64_t)DEXT_BULKSTREAM_ZLP) != 0) {
+		os_log_error(OS_LOG_DEFAULT,
+			     "SEND: offset %llu, length %llu, flags 0x%llx; buffers have %u bytes",
+			     (unsigned long long)offset, (unsigned long long)length,
+			     (unsigned long long)flags, client->buffer_size);
+		return client->buffer_count == 0 ? kIOReturnNotReady : kIOReturnBadArgument;
+	}
+	status = get_buffer(client, stream, index, &buffer);
+	if (status != kIOReturnSuccess)
+		return status;
+	buffer->offset = (uint32_t)offset;
+	buffer->length = (uint32_t)length;
+	buffer->flags = (uint32_t)flags;
+	return begin(stream, buffer, ret_sequence);
+}
+
+kern_return_t
+client_receive(struct client *client, uint64_t index, uint64_t length, uint64_t *ret_sequence)
+{
+	struct stream *stream = &client->streams[DEXT_BULKSTREAM_IN];
+	struct buffer *buffer = NULL;
+	kern_return_t status;
+
+	if (stream->pipe == NULL)
+		return kIOReturnNotReady;
+	if (length == 0 || length > client->buffer_size) {
+		os_log_error(OS_LOG_DEFAULT, "RECEIVE: length %llu; 1 to %u expected",
+			     (unsigned long long)length, client->buffer_size);
+		return kIOReturnBadArgument;
+	}
+	if (length % stream->pipe->packet_size != 0) {
+		os_log_error(OS_LOG_DEFAULT,
+			     "RECEIVE: length %llu is no multiple of the packet size, %u",
+			     (unsigned long long)length, stream->pipe->packet_size);
+		return kIOReturnNotAligned;
+	}
+	if (client->pool.count != 0)
+		return kIOReturnBusy;
+	status = get_buffer(client, stream, index, &buffer);
+	if (status != kIOReturnSuccess)
+		return status;
+	buffer->offset = 0;
+	buffer->length = (uint32_t)length;
+	buffer->flags = 0;
+	return begin(stream, buffer, ret_sequence);
+}
+
+kern_return_t
+client_control(struct client *client, const uint64_t *input, uint64_t *ret_bytes)
+{
+	struct control_request request = {(uint8_t)input[0], (uint8_t)input[1], (uint16_t)input[2],
+					  (uint16_t)input[3], (uint16_t)input[4]};
+	struct buffer *buffer = NULL;
+	uint16_t bytes = 0;
+	kern_return_t status;
+
+	if (input[0] > UINT8_MAX || input[1] > UINT8_MAX || input[2] > UINT16_MAX ||
+	    input[3] > UINT16_MAX || input[4] > UINT16_MAX) {
+		os_log_error(OS_LOG_DEFAULT, "CONTROL: a field is too large for a setup packet");
+		return kIOReturnBadArgument;
+	}
+	if (client->buffer_count == 0)
+		return kIOReturnNotReady;
+	if (!control_is_allowed(client->driver, &request))
+		return kIOReturnNotPermitted;
+	if (request.length != 0) {
+		if (input[5] >= client->buffer_count || request.length > client->buffer_size) {
+			os_log_error(OS_LOG_DEFAULT, "CONTROL: %u bytes do not fit buffer %llu",
+				     request.length, (unsigned long long)input[5]);
+			return kIOReturnBadArgument;
+		}
+		buffer = &client->buffers[input[5]];
+		if (buffer->state != BUFFER_FREE)
+			return kIOReturnBusy;
+		status = buffer_prepare(buffer);
+		if (status != kIOReturnSuccess)
+			return status;
+	}
+	status = IOUSBHostInterface_DeviceRequest(
+		client->driver->interface, request.type, request.request, request.value,
+		request.index, request.length,
+		buffer != NULL ? (IOMemoryDescriptor *)buffer->memory : NULL, &bytes,
+		DEXT_BULKSTREAM_CONTROL_MSEC);
+	if (status != kIOReturnSuccess)
+		return status;
+	statistics_add(client, controls, 1);
+	*ret_bytes = bytes;
+	return kIOReturnSuccess;
+}
+
+kern_return_t
+client_abort(struct client *client, uint64_t direction)
+{
+	if (!is_direction(direction))
+		return kIOReturnBadArgument;
+	if (client->streams[direction].pipe == NULL)
+		return kIOReturnNotReady;
+	if (direction == DEXT_BULKSTREAM_IN && client->pool.count != 0)
+		return receive_stop(client);
+	pipe_abort(&client->streams[direction]);
+	return kIOReturnSuccess;
+}
+
+kern_return_t
+client_clear_stall(struct client *client, uint64_t direction)
+{
+	struct stream *stream;
+
+	if (!is_direction(direction))
+		return kIOReturnBadArgument;
+	stream = &client->streams[direction];
+	if (stream->pipe == NULL)
+		return kIOReturnNotReady;
+	if (stream->pipe->gone)
+		return kIOReturnNoDevice;
+	if (stream->underway != 0)
+		return kIOReturnBusy;
+	stream->state = STREAM_OPEN;
+	return kIOReturnSuccess;
+}
+
+void
+client_completed(struct buffer *buffer, IOReturn status, uint64_t timestamp)
+{
+	struct client *client = buffer->client;
+	uint64_t arguments[DEXT_BULKSTREAM_ARGUMENTS] = {
+		[DEXT_BULKSTREAM_ARGUMENT_DIRECTION] = buffer->direction,
+		[DEXT_BULKSTREAM_ARGUMENT_BUFFER] = buffer->index,
+		[DEXT_BULKSTREAM_ARGUMENT_STATUS] = (uint32_t)status,
+		[DEXT_BULKSTREAM_ARGUMENT_BYTES] = buffer->moved,
+		[DEXT_BULKSTREAM_ARGUMENT_TIMESTAMP] = timestamp,
+		[DEXT_BULKSTREAM_ARGUMENT_SEQUENCE] = buffer->sequence,
+	};
+
+	if (!receive_completed(buffer, status))
+		buffer->state = BUFFER_FREE;
+	if (client->completion == NULL)
+		return;
+	status = IOUserClient_AsyncCompletion((IOUserClient *)client->service, client->completion,
+					      status, arguments, DEXT_BULKSTREAM_ARGUMENTS);
+	if (status != kIOReturnSuccess)
+		os_log_error(OS_LOG_DEFAULT, "a completion cannot be sent: 0x%08x",
+			     (unsigned)status);
+}
+
+static void
+release_buffers(struct client *client)
+{
+	for (uint32_t i = 0; i < client->buffer_count; i++)
+		buffer_release(&client->buffers[i]);
+	free(client->buffers);
+	client->buffers = NULL;
+	client->buffer_count = 0;
+}
+
+void
+client_finish_stop(struct client *client)
+{
+	IOService *provider = client->provider;
+
+	if (!client->stopping || client->stopped || client->streams[0].underway != 0 ||
+	    client->streams[1].underway != 0)
+		return;
+	client->stopped = true;
+	client->provider = NULL;
+	pipe_detach(&client->streams[0]);
+	pipe_detach(&client->streams[1]);
+	driver_remove_client(client->driver, client);
+	OSSafeReleaseNULL(client->completion);
+	release_buffers(client);
+	(void)IOService_Stop_Impl((IOService *)client->service, provider);
+	OSRelease(provider);
+}
