@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Breaks one line of the code for each promise of the scenario; the promise's test must fail.
+
+Works on a copy of the committed tree below the build folder, never on the tree itself. The breaks are in
+scripts/mutants.json: what is promised, the file, the text as it stands and as it is broken, and the test program and
+case that must notice. A text that is not there exactly once is an error, so that the list keeps up with
+the code.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TREE = os.path.dirname(HERE)
+TEST_SECONDS = 180
+
+
+def run(command, **options):
+    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False, **options)
+
+
+def prepare(build):
+    """A fresh copy of what is committed, set up once for building."""
+    tree, objects = os.path.join(build, "tree"), os.path.join(build, "objects")
+    os.makedirs(tree, exist_ok=True)
+    archive = subprocess.Popen(["git", "-C", TREE, "archive", "HEAD"], stdout=subprocess.PIPE)
+    subprocess.run(["tar", "-x", "-m", "-C", tree], stdin=archive.stdout, check=True)
+    if archive.wait() != 0:
+        sys.exit("mutants: git archive failed")
+    if not os.path.exists(os.path.join(objects, "build.ninja")):
+        done = run(["meson", "setup", objects, tree])
+        if done.returncode != 0:
+            sys.exit(done.stdout)
+    return tree, objects
+
+
+def build_and_test(objects, mutant):
+    """Returns (built, passed, output)."""
+    built = run(["ninja", "-C", objects, "--quiet"])
+    if built.returncode != 0:
+        return False, False, built.stdout
+    environment = {**os.environ}
+    if mutant.get("case"):
+        environment["CK_RUN_CASE"] = mutant["case"]
+    done = run(["meson", "test", "-C", objects, "--no-rebuild", "--timeout-multiplier", "1",
+                mutant["test"]], env=environment, timeout=TEST_SECONDS)
+    return True, done.returncode == 0, done.stdout
+
+
+def try_mutant(tree, objects, mutant):
+    """Returns a sentence that says what is wrong, or None."""
+    path = os.path.join(tree, mutant["file"])
+    with open(path, encoding="utf-8") as file:
+        source = file.read()
+    if source.count(mutant["old"]) != 1:
+        return f"the text stands {source.count(mutant['old'])} times in {mutant['file']}"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(source.replace(mutant["old"], mutant["new"]))
+    try:
+        built, passed, output = build_and_test(objects, mutant)
+    except subprocess.TimeoutExpired:
+        return None  # a test that hangs has noticed
+    finally:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(source)
+    if not built:
+        return "the broken code does not build:\n" + output[-2000:]
+    return f"{mutant['test']} passes all the same" if passed else None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--only", help="only the mutants whose promise has this text")
+    arguments = parser.parse_args()
+    with open(os.path.join(HERE, "mutants.json"), encoding="utf-8") as file:
+        mutants = json.load(file)
+    tree, objects = prepare(os.path.abspath(arguments.build))
+    mutants = [m for m in mutants if arguments.only is None or arguments.only in m["promise"]]
+
+    # Unbroken, every one of these tests passes: otherwise its failure would say nothing.
+    for mutant in {(m["test"], m.get("case")): m for m in mutants}.values():
+        built, passed, output = build_and_test(objects, mutant)
+        if not built or not passed:
+            sys.exit(f"mutants: {mutant['test']} fails on the unbroken code:\n{output[-3000:]}")
+
+    survived = 0
+    for mutant in mutants:
+        wrong = try_mutant(tree, objects, mutant)
+        survived += wrong is not None
+        print(f"{'SURVIVED' if wrong else 'noticed '} {mutant['promise']}"
+              + (f": {wrong}" if wrong else ""), flush=True)
+    run(["ninja", "-C", objects, "--quiet"])
+    print(f"mutants: {len(mutants) - survived} of {len(mutants)} noticed")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
