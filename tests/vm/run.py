@@ -77,6 +77,13 @@ class Machine:
         self.copy_libraries()
         self.copy_modules()
 
+    def bundle(self, name):
+        """Where an installed bundle is, as the machine sees it."""
+        for folder, _, _ in os.walk(os.path.join(self.root, "usr/local")):
+            if folder.endswith(f"/{name}.dext"):
+                return folder[len(self.root):]
+        return fail(f"{name}.dext is not installed")
+
     def copy(self, source, target):
         target = os.path.join(self.root, target)
         os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -145,7 +152,7 @@ def send_through_ftdi(machine, size):
     make_payload(payload, size)
     if os.path.exists(output):
         os.remove(output)
-    bundle = "/usr/local/lib/opendext/bulkstream.dext"
+    bundle = machine.bundle("bulkstream")
     console = machine.boot([
         "usb 0403:6001",
         f"run dext run {bundle} --usb $USB -- dext send --json /payload",
