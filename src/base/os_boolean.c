@@ -5,6 +5,7 @@
  */
 #include "object.h"
 
+#include <CoreFoundation/CFNumber.h>
 #include <DriverKit/OSCollections.h>
 
 struct OSBoolean_IVars {
@@ -34,6 +35,10 @@ static struct instance instances[2] = {
 
 OSBoolean *const kOSBooleanFalse = (OSBoolean *)&instances[0];
 OSBoolean *const kOSBooleanTrue = (OSBoolean *)&instances[1];
+
+/* Here, because only here are their addresses constants. */
+const CFBooleanRef kCFBooleanFalse = (CFBooleanRef)&instances[0];
+const CFBooleanRef kCFBooleanTrue = (CFBooleanRef)&instances[1];
 
 bool
 OSBooleanGetValue(const OSBoolean *boolean)

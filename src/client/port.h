@@ -45,6 +45,9 @@ void port_release(struct port *port);
 /* The receive right ends: the name is free, queued messages are gone, waiters return. */
 void port_close(struct port *port);
 
+/* Whether this process is a child of the one that made it; then every call here does nothing. */
+bool port_is_inherited(const struct port *port);
+
 mach_port_t port_name(const struct port *port);
 /* The port of a name, with a reference; NULL if there is none. */
 struct port *port_copy(mach_port_t name);
@@ -70,8 +73,13 @@ int port_descriptor(const struct port *port);
  * kIOReturnAborted: the port was closed. Never blocks.
  */
 IOReturn port_take(struct port *port, struct port_message *ret_message);
-/* The same, but waits until `deadline` (clock_now time; UINT64_MAX: for ever): kIOReturnTimeout. */
-IOReturn port_wait(struct port *port, uint64_t deadline, struct port_message *ret_message);
+/*
+ * The same, but waits until `deadline` (clock_now time; UINT64_MAX: for ever): kIOReturnTimeout.
+ * kIOReturnMessageTooLarge: the oldest has more arguments than `most` (-1: whatever it has); it
+ * stays, and *ret_message is a copy of it.
+ */
+IOReturn port_wait(struct port *port, uint64_t deadline, int most,
+		   struct port_message *ret_message);
 
 /* Send rights that the app added to the name, only counted. False: there is none to remove. */
 void port_add_send_right(struct port *port);

@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ports: a queue of messages, and an epoll set that says when to look for more.
+ *
+ * The set holds the bell of each attached connection and an eventfd of the port's own, the flag.
+ * The flag is up while messages wait that no thread is about to take: put there by the drain of
+ * another port, or left over by a thread that took one of several. A thread that drains for this
+ * very port takes at once, so its deliveries leave the flag alone: a stream costs no system call
+ * for it. The flag is up as well for a connection that was attached and not drained yet, because
+ * its ring is not armed, and for a closed port, so that its waiters come back.
+ *
+ * Locks: a port's lock is a leaf but for the allocator's. No connection is drained or released with
+ * it held, except that port_detach gives up a reference that is never the last.
+ *
+ * Threads: any. Two threads that take from one port each get messages in order, but run them side
+ * by side.
+ *
+ * After fork the epoll set and the flag are still the parent's: in the child nothing but close is
+ * done to them, and the lock may be one that no thread will unlock.
+ */
+#include "port.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "connection.h"
+#include "log.h"
+#include "packet.h"
+#include "port_table.h"
+#include "status.h"
+
+#define GATHER_MAX 16u
+#define FLAG_ID	   0u /* of the eventfd, in the epoll set */
+
+/* A connection that the port listens to. */
+struct feed {
+	struct connection *connection; /* +1 */
+	uint64_t id;		       /* in the epoll set */
+	uint32_t attached;	       /* times */
+	bool fresh;		       /* not drained yet, so not armed */
+};
+
+struct port {
+	/* Pairs with itself: acquire on the last release, so that the end sees every use. */
+	_Atomic uint32_t references;
+	unsigned generation; /* [const] of port_table_generation */
+	mach_port_t name;    /* [const] */
+	int epoll;	     /* [const] */
+	int flag;	     /* [const] */
+	pthread_mutex_t lock;
+	bool closed;	      /* [lock] */
+	bool raised;	      /* [lock] the flag is up */
+	uint32_t send_rights; /* [lock] */
+	struct feed *feeds;   /* [lock] */
+	uint32_t feed_count;  /* [lock] */
+	uint32_t feed_size;   /* [lock] */
+	uint64_t last_id;     /* [lock] */
+	/* [lock] The queue: a ring of `size` messages, `used` of them from `first` on. */
+	struct port_message *messages;
+	uint32_t first, used, size;
+};
+
+/* The port that this thread drains connections for. */
+static __thread const struct port *gathering;
+
+bool
+port_is_inherited(const struct port *port)
+{
+	return port->generation != port_table_generation();
+}
+
+static IOReturn
+open_set(struct port *port)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = FLAG_ID};
+
+	port->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (port->epoll < 0)
+		return status_from_errno(errno, "port: epoll_create1");
+	port->flag = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (port->flag < 0)
+		return status_from_errno(errno, "port: eventfd");
+	if (epoll_ctl(port->epoll, EPOLL_CTL_ADD, port->flag, &event) < 0)
+		return status_from_errno(errno, "port: epoll_ctl");
+	return kIOReturnSuccess;
+}
+
+IOReturn
+port_create(struct port **ret_port)
+{
+	struct port *port = calloc(1, sizeof(*port));
+	IOReturn res;
+
+	if (port == NULL)
+		return kIOReturnNoMemory;
+	atomic_init(&port->references, 1);
+	pthread_mutex_init(&port->lock, NULL);
+	port->generation = port_table_generation();
+	port->epoll = port->flag = -1;
+	res = open_set(port);
+	if (res == kIOReturnSuccess)
+		res = port_table_add(port, &port->name);
+	if (res != kIOReturnSuccess) {
+		port_release(port);
+		return res;
+	}
+	*ret_port = port;
+	return kIOReturnSuccess;
+}
+
+struct port *
+port_retain(struct port *port)
+{
+	atomic_fetch_add_explicit(&port->references, 1, memory_order_relaxed);
+	return port;
+}
+
+void
+port_release(struct port *port)
+{
+	if (port == NULL ||
+	    atomic_fetch_sub_explicit(&port->references, 1, memory_order_acq_rel) != 1)
+		return;
+	/* Connections retain the ports they deliver to, and a closed port has no feeds. */
+	assert(port->feed_count == 0 || port_is_inherited(port));
+	fd_close(&port->epoll);
+	fd_close(&port->flag);
+	pthread_mutex_destroy(&port->lock);
+	free(port->messages);
+	free(port->feeds);
+	free(port);
+}
+
+mach_port_t
+port_name(const struct port *port)
+{
+	return port->name;
+}
+
+struct port *
+port_copy(mach_port_t name)
+{
+	return port_table_copy(name);
+}
+
+int
+port_descriptor(const struct port *port)
+{
+	return port->epoll;
+}
+
+/* --- the flag --- */
+
+static bool
+any_fresh_locked(const struct port *port)
+{
+	for (uint32_t i = 0; i < port->feed_count; i++)
+		if (port->feeds[i].fresh)
+			return true;
+	return false;
+}
+
+/* Raises or lowers the flag to what the port's state asks for. Keeps errno. */
+static void
+settle_locked(struct port *port)
+{
+	bool up = port->closed || port->used > 0 || any_fresh_locked(port);
+	int saved = errno;
+	uint64_t count = 1;
+	ssize_t done;
+
+	if (up == port->raised)
+		return;
+	do {
+		done = up ? write(port->flag, &count, sizeof(count))
+			  : read(port->flag, &count, sizeof(count));
+	} while (done < 0 && errno == EINTR);
+	/* It is this process's own eventfd, and it is up just when `raised` says so. */
+	assert(done == (ssize_t)sizeof(count));
+	port->raised = up;
+	errno = saved;
+}
+
+/* --- connections --- */
+
+static struct feed *
+find_locked(struct port *port, const struct connection *connection)
+{
+	for (uint32_t i = 0; i < port->feed_count; i++)
+		if (port->feeds[i].connection == connection)
+			return &port->feeds[i];
+	return NULL;
+}
+
+/* Takes a feed out and hands its connection's reference to the caller. */
+static struct connection *
+remove_locked(struct port *port, struct feed *feed)
+{
+	struct connection *connection = feed->connection;
+
+	if (epoll_ctl(port->epoll, EPOLL_CTL_DEL, connection_bell(connection), NULL) < 0)
+		log_debug("port: epoll_ctl: %s", strerror(errno));
+	*feed = port->feeds[--port->feed_count];
+	return connection;
+}
+
+static IOReturn
+add_locked(struct port *port, struct connection *connection)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	struct feed *feed;
+
+	if (port->feed_count == port->feed_size) {
+		uint32_t size = port->feed_size == 0 ? 4 : port->feed_size * 2;
+		struct feed *grown = realloc(port->feeds, size * sizeof(*grown));
+
+		if (grown == NULL)
+			return kIOReturnNoMemory;
+		port->feeds = grown;
+		port->feed_size = size;
+	}
+	event.data.u64 = port->last_id + 1;
+	if (epoll_ctl(port->epoll, EPOLL_CTL_ADD, connection_bell(connection), &event) < 0)
+		return status_from_errno(errno, "port: epoll_ctl");
+	feed = &port->feeds[port->feed_count++];
+	*feed = (struct feed){
+		.connection = connection, .id = ++port->last_id, .attached = 1, .fresh = true};
+	connection_retain(connection);
+	return kIOReturnSuccess;
+}
+
+IOReturn
+port_attach(struct port *port, struct connection *connection)
+{
+	IOReturn res = kIOReturnSuccess;
+	struct feed *feed;
+	int saved = errno;
+
+	if (port_is_inherited(port))
+		return kIOReturnNotReady;
+	pthread_mutex_lock(&port->lock);
+	feed = find_locked(port, connection);
+	if (port->closed)
+		res = kIOReturnNotReady;
+	else if (feed != NULL)
+		feed->attached++;
+	else
+		res = add_locked(port, connection);
+	settle_locked(port);
+	pthread_mutex_unlock(&port->lock);
+	errno = saved;
+	return res;
+}
+
+void
+port_detach(struct port *port, struct connection *connection)
+{
+	struct connection *removed = NULL;
+	struct feed *feed;
+	int saved = errno;
+
+	if (port_is_inherited(port))
+		return;
+	pthread_mutex_lock(&port->lock);
+	feed = find_locked(port, connection);
+	/* None: the connection has ended, or the port was closed. */
+	if (feed != NULL && --feed->attached == 0) {
+		removed = remove_locked(port, feed);
+		settle_locked(port);
+	}
+	pthread_mutex_unlock(&port->lock);
+	if (removed != NULL)
+		connection_release(removed);
+	errno = saved;
+}
+
+void
+port_close(struct port *port)
+{
+	struct connection *connection;
+	int saved = errno;
+	bool more = true;
+
+	/* The name first: who still finds the port finds it open. */
+	if (!port_table_remove(port->name) || port_is_inherited(port))
+		return;
+	while (more) {
+		connection = NULL;
+		pthread_mutex_lock(&port->lock);
+		port->closed = true;
+		port->used = 0;
+		if (port->feed_count > 0)
+			connection = remove_locked(port, &port->feeds[port->feed_count - 1]);
+		more = port->feed_count > 0;
+		settle_locked(port);
+		pthread_mutex_unlock(&port->lock);
+		if (connection != NULL)
+			connection_release(connection);
+	}
+	errno = saved;
+}
+
+/* --- the queue --- */
+
+static IOReturn
+make_room_locked(struct port *port)
+{
+	uint32_t size = port->size == 0 ? 16 : port->size * 2;
+	struct port_message *grown;
+
+	if (port->used < port->size)
+		return kIOReturnSuccess;
+	if (port->size >= DEXT_LIMIT_COMPLETIONS) {
+		log_error("port %#x: %u completions wait and nobody takes them "
+			  "(DEXT_LIMIT_COMPLETIONS)",
+			  port->name, port->used);
+		return kIOReturnOverrun;
+	}
+	grown = malloc(size * sizeof(*grown));
+	if (grown == NULL)
+		return kIOReturnNoMemory;
+	for (uint32_t i = 0; i < port->used; i++)
+		grown[i] = port->messages[(port->first + i) % port->size];
+	free(port->messages);
+	port->messages = grown;
+	port->size = size;
+	port->first = 0;
+	return kIOReturnSuccess;
+}
+
+IOReturn
+port_deliver(struct port *port, const struct port_message *message)
+{
+	IOReturn res = kIOReturnSuccess;
+
+	assert(message->count <= DEXT_SCALARS_MAX);
+	if (port_is_inherited(port))
+		return kIOReturnSuccess;
+	pthread_mutex_lock(&port->lock);
+	if (!port->closed) {
+		res = make_room_locked(port);
+		if (res == kIOReturnSuccess) {
+			port->messages[(port->first + port->used) % port->size] = *message;
+			port->used++;
+		}
+		if (gathering != port)
+			settle_locked(port);
+	}
+	pthread_mutex_unlock(&port->lock);
+	return res;
+}
+
+static IOReturn
+pop(struct port *port, int most, struct port_message *ret_message)
+{
+	IOReturn res = kIOReturnNotReady;
+
+	pthread_mutex_lock(&port->lock);
+	if (port->closed) {
+		res = kIOReturnAborted;
+	} else if (port->used > 0) {
+		*ret_message = port->messages[port->first];
+		res = kIOReturnMessageTooLarge;
+		if ((int)ret_message->count <= most) {
+			port->first = (port->first + 1) % port->size;
+			port->used--;
+			res = kIOReturnSuccess;
+		}
+	}
+	settle_locked(port);
+	pthread_mutex_unlock(&port->lock);
+	return res;
+}
+
+/* --- receiving --- */
+
+static bool
+is_rung(const struct feed *feed, const struct epoll_event *events, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (events[i].data.u64 == feed->id)
+			return true;
+	return false;
+}
+
+/* The connections to drain, each with a reference. What does not fit is there the next time. */
+static unsigned
+pick(struct port *port, const struct epoll_event *events, int count,
+     struct connection *ret_connections[static GATHER_MAX])
+{
+	unsigned picked = 0;
+
+	pthread_mutex_lock(&port->lock);
+	for (uint32_t i = 0; i < port->feed_count && picked < GATHER_MAX; i++) {
+		struct feed *feed = &port->feeds[i];
+
+		if (!feed->fresh && !is_rung(feed, events, count))
+			continue;
+		feed->fresh = false;
+		connection_retain(feed->connection);
+		ret_connections[picked++] = feed->connection;
+	}
+	pthread_mutex_unlock(&port->lock);
+	return picked;
+}
+
+static void
+forget(struct port *port, struct connection *connection)
+{
+	struct connection *removed = NULL;
+	struct feed *feed;
+
+	pthread_mutex_lock(&port->lock);
+	feed = find_locked(port, connection);
+	if (feed != NULL)
+		removed = remove_locked(port, feed);
+	pthread_mutex_unlock(&port->lock);
+	if (removed != NULL)
+		connection_release(removed);
+}
+
+/* Waits for a bell or the flag, and drains whose bell rang. The caller pops next. */
+static void
+gather(struct port *port, int timeout_msec)
+{
+	struct epoll_event events[GATHER_MAX];
+	struct connection *connections[GATHER_MAX];
+	const struct port *outer = gathering;
+	unsigned picked;
+	int count;
+
+	count = epoll_wait(port->epoll, events, GATHER_MAX, timeout_msec);
+	picked = pick(port, events, count, connections);
+	gathering = port;
+	for (unsigned i = 0; i < picked; i++) {
+		if (!connection_drain(connections[i]))
+			forget(port, connections[i]);
+		connection_release(connections[i]);
+	}
+	gathering = outer;
+}
+
+static int
+msec_until(uint64_t deadline, uint64_t now)
+{
+	uint64_t left;
+
+	if (deadline == UINT64_MAX)
+		return -1;
+	if (deadline <= now)
+		return 0;
+	left = (deadline - now - 1) / NSEC_PER_MSEC + 1;
+	return left > INT32_MAX ? INT32_MAX : (int)left;
+}
+
+static IOReturn
+receive(struct port *port, uint64_t deadline, int most, struct port_message *ret_message)
+{
+	IOReturn res = pop(port, most, ret_message);
+	uint64_t now;
+
+	while (res == kIOReturnNotReady) {
+		now = deadline == 0 || deadline == UINT64_MAX ? 0 : clock_now();
+		gather(port, msec_until(deadline, now));
+		res = pop(port, most, ret_message);
+		if (res == kIOReturnNotReady && now >= deadline)
+			return kIOReturnTimeout;
+	}
+	return res;
+}
+
+IOReturn
+port_take(struct port *port, struct port_message *ret_message)
+{
+	int saved = errno;
+	IOReturn res;
+
+	if (port_is_inherited(port))
+		return kIOReturnAborted;
+	res = receive(port, 0, DEXT_SCALARS_MAX, ret_message);
+	errno = saved;
+	return res == kIOReturnTimeout ? kIOReturnNotReady : res;
+}
+
+IOReturn
+port_wait(struct port *port, uint64_t deadline, int most, struct port_message *ret_message)
+{
+	int saved = errno;
+	IOReturn res;
+
+	if (port_is_inherited(port))
+		return kIOReturnAborted;
+	res = receive(port, deadline, most, ret_message);
+	errno = saved;
+	return res;
+}
+
+/* --- send rights --- */
+
+void
+port_add_send_right(struct port *port)
+{
+	pthread_mutex_lock(&port->lock);
+	port->send_rights++;
+	pthread_mutex_unlock(&port->lock);
+}
+
+bool
+port_remove_send_right(struct port *port)
+{
+	bool removed;
+
+	pthread_mutex_lock(&port->lock);
+	removed = port->send_rights > 0;
+	if (removed)
+		port->send_rights--;
+	pthread_mutex_unlock(&port->lock);
+	return removed;
+}
