@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Devices and their nodes.
+ *
+ * A real device's descriptors are read from its usbfs file; that file stays open here, so that the
+ * number cannot come to mean another device, and detaching and attaching go through it. Each host
+ * gets an open file of its own whose privileges are dropped to its interface: it can neither claim
+ * another one nor bring a kernel driver back.
+ *
+ * Virtual devices live in their hosts. The registry opens one only to read its descriptors, so two
+ * hosts on two interfaces of one spec have two separate models.
+ *
+ * One thread, the registry's. Hotplug is not here.
+ */
+#include "device.h"
+
+#include "backend.h"
+#include "log.h"
+#include "packet.h"
+#include "status.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/usbdevice_fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define DEVICE_DESCRIPTOR	 1
+#define CONFIGURATION_DESCRIPTOR 2
+#define INTERFACE_DESCRIPTOR	 4
+#define DEVICE_DESCRIPTOR_SIZE	 18
+#define CONFIGURATION_SIZE	 9
+#define INTERFACE_SIZE		 9
+#define INTERFACES_MAX		 32
+#define DESCRIPTORS_MAX		 65536
+
+static unsigned
+get_le16(const uint8_t *bytes)
+{
+	return bytes[0] | (unsigned)bytes[1] << 8;
+}
+
+static IOReturn
+create(enum device_kind kind, struct device **ret_device)
+{
+	struct device *device = calloc(1, sizeof(*device));
+
+	if (device == NULL)
+		return kIOReturnNoMemory;
+	device->kind = kind;
+	device->fd = -1;
+	*ret_device = device;
+	return kIOReturnSuccess;
+}
+
+/* Keeps a copy of the two descriptors, checked for their own length fields. */
+static IOReturn
+keep(struct device *device, const uint8_t *own, const uint8_t *configuration, size_t length)
+{
+	if (own[0] < DEVICE_DESCRIPTOR_SIZE || own[1] != DEVICE_DESCRIPTOR ||
+	    length < CONFIGURATION_SIZE || configuration[1] != CONFIGURATION_DESCRIPTOR ||
+	    get_le16(configuration + 2) > length)
+		return kIOReturnDeviceError;
+	device->length = DEVICE_DESCRIPTOR_SIZE + get_le16(configuration + 2);
+	device->descriptors = malloc(device->length);
+	if (device->descriptors == NULL)
+		return kIOReturnNoMemory;
+	memcpy(device->descriptors, own, DEVICE_DESCRIPTOR_SIZE);
+	memcpy(device->descriptors + DEVICE_DESCRIPTOR_SIZE, configuration,
+	       device->length - DEVICE_DESCRIPTOR_SIZE);
+	return kIOReturnSuccess;
+}
+
+IOReturn
+device_open_resources(struct device **ret_device)
+{
+	IOReturn status = create(DEVICE_RESOURCES, ret_device);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	(*ret_device)->label = strdup("none");
+	return (*ret_device)->label != NULL ? kIOReturnSuccess : kIOReturnNoMemory;
+}
+
+IOReturn
+device_open_virtual(const char *spec, struct device **ret_device, char error[DEVICE_ERROR_MAX])
+{
+	struct device *device = NULL;
+	struct usb_device *model = NULL;
+	const uint8_t *configuration;
+	uint16_t length = 0;
+	IOReturn status;
+
+	status = usb_backend_virtual.open(spec, -1, &model);
+	if (status != kIOReturnSuccess) {
+		snprintf(error, DEVICE_ERROR_MAX,
+			 "there is no virtual device '%.100s': %s; try sink, source or loopback",
+			 spec, status_string(status));
+		return status;
+	}
+	status = create(DEVICE_VIRTUAL, &device);
+	if (status == kIOReturnSuccess) {
+		configuration = usb_backend_virtual.configuration_descriptor(model, &length);
+		status = keep(device, usb_backend_virtual.device_descriptor(model), configuration,
+			      length);
+	}
+	usb_backend_virtual.close(model);
+	if (status == kIOReturnSuccess && ((device->spec = strdup(spec)) == NULL ||
+					   asprintf(&device->label, "virtual:%s", spec) < 0)) {
+		device->label = NULL;
+		status = kIOReturnNoMemory;
+	}
+	if (status != kIOReturnSuccess) {
+		snprintf(error, DEVICE_ERROR_MAX, "virtual device '%.100s': %s", spec,
+			 status_string(status));
+		device_close(device);
+		return status;
+	}
+	*ret_device = device;
+	return kIOReturnSuccess;
+}
+
+/* The value of the configuration that the kernel chose; 0: none. */
+static unsigned
+active_configuration(int fd)
+{
+	struct stat info;
+	unsigned value = 0;
+	char path[96];
+	FILE *file;
+
+	if (fstat(fd, &info) < 0)
+		return 0;
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/bConfigurationValue", major(info.st_rdev),
+		 minor(info.st_rdev));
+	file = fopen(path, "re");
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%u", &value) != 1)
+		value = 0;
+	fclose(file);
+	return value;
+}
+
+/* usbfs files read as the device descriptor followed by every configuration. */
+static IOReturn
+read_descriptors(struct device *device)
+{
+	uint8_t *bytes = malloc(DESCRIPTORS_MAX);
+	unsigned wanted = active_configuration(device->fd);
+	IOReturn status = kIOReturnNotFound;
+	size_t length = 0, at = DEVICE_DESCRIPTOR_SIZE;
+	ssize_t got;
+
+	if (bytes == NULL)
+		return kIOReturnNoMemory;
+	while (length < DESCRIPTORS_MAX &&
+	       (got = read(device->fd, bytes + length, DESCRIPTORS_MAX - length)) > 0)
+		length += (size_t)got;
+	while (at + CONFIGURATION_SIZE <= length) {
+		size_t total = get_le16(bytes + at + 2);
+
+		if (total < CONFIGURATION_SIZE || total > length - at)
+			break;
+		if (wanted == 0 || bytes[at + 5] == wanted) {
+			status = keep(device, bytes, bytes + at, total);
+			break;
+		}
+		at += total;
+	}
+	free(bytes);
+	return status;
+}
+
+IOReturn
+device_open_usb(unsigned bus, unsigned number, struct device **ret_device,
+		char error[DEVICE_ERROR_MAX])
+{
+	struct device *device = NULL;
+	IOReturn status = create(DEVICE_USB, &device);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	if (asprintf(&device->path, "/dev/bus/usb/%03u/%03u", bus, number) < 0)
+		device->path = NULL;
+	if (asprintf(&device->label, "usb:%03u:%03u", bus, number) < 0)
+		device->label = NULL;
+	if (device->path == NULL || device->label == NULL) {
+		device_close(device);
+		return kIOReturnNoMemory;
+	}
+	device->fd = open(device->path, O_RDWR | O_CLOEXEC);
+	if (device->fd < 0) {
+		int cause = errno;
+
+		snprintf(error, DEVICE_ERROR_MAX, "%s: %s; %s", device->path, strerror(cause),
+			 cause == EACCES
+				 ? "give your user the right to it by a udev rule, or run as root"
+				 : "lsusb lists the devices as Bus BUS Device DEV");
+		status = status_from_errno(cause, device->path);
+		device_close(device);
+		return cause == ENOENT ? kIOReturnNoDevice : status;
+	}
+	status = read_descriptors(device);
+	if (status != kIOReturnSuccess) {
+		snprintf(error, DEVICE_ERROR_MAX,
+			 "%s: its active configuration's descriptors could not be read: %s",
+			 device->path, status_string(status));
+		device_close(device);
+		return status;
+	}
+	*ret_device = device;
+	return kIOReturnSuccess;
+}
+
+void
+device_close(struct device *device)
+{
+	if (device == NULL)
+		return;
+	if (device->fd >= 0)
+		device_give_back(device, -1);
+	fd_close(&device->fd);
+	free(device->descriptors);
+	free(device->label);
+	free(device->spec);
+	free(device->path);
+	free(device);
+}
+
+/* --- nodes --- */
+
+static bool
+set_device(OSDictionary *properties, const struct device *device)
+{
+	const uint8_t *own = device->descriptors;
+
+	if (own == NULL)
+		return true;
+	return OSDictionarySetUInt64Value(properties, "idVendor", get_le16(own + 8)) &&
+	       OSDictionarySetUInt64Value(properties, "idProduct", get_le16(own + 10)) &&
+	       OSDictionarySetUInt64Value(properties, "bcdDevice", get_le16(own + 12)) &&
+	       OSDictionarySetUInt64Value(properties, "bDeviceClass", own[4]) &&
+	       OSDictionarySetUInt64Value(properties, "bDeviceSubClass", own[5]) &&
+	       OSDictionarySetUInt64Value(properties, "bDeviceProtocol", own[6]);
+}
+
+/* The caller releases it; NULL without memory. */
+static OSDictionary *
+make_properties(const struct device *device, const uint8_t *interface)
+{
+	OSDictionary *properties = OSDictionaryCreate(16);
+	bool complete;
+
+	if (properties == NULL)
+		return NULL;
+	complete = OSDictionarySetStringValue(properties, "dext_device", device->label) &&
+		   set_device(properties, device);
+	if (complete && interface != NULL) {
+		unsigned value = device->descriptors[DEVICE_DESCRIPTOR_SIZE + 5];
+
+		complete =
+			OSDictionarySetUInt64Value(properties, "bConfigurationValue", value) &&
+			OSDictionarySetUInt64Value(properties, "bInterfaceNumber", interface[2]) &&
+			OSDictionarySetUInt64Value(properties, "bAlternateSetting", interface[3]) &&
+			OSDictionarySetUInt64Value(properties, "bNumEndpoints", interface[4]) &&
+			OSDictionarySetUInt64Value(properties, "bInterfaceClass", interface[5]) &&
+			OSDictionarySetUInt64Value(properties, "bInterfaceSubClass",
+						   interface[6]) &&
+			OSDictionarySetUInt64Value(properties, "bInterfaceProtocol", interface[7]);
+	}
+	if (!complete)
+		OSSafeReleaseNULL(properties);
+	return properties;
+}
+
+static IOReturn
+add_node(struct device *device, struct tree *tree, const char *class_name, const uint8_t *interface,
+	 struct entry **ret_entry)
+{
+	OSDictionary *properties = make_properties(device, interface);
+	IOReturn status;
+
+	if (properties == NULL)
+		return kIOReturnNoMemory;
+	status = tree_add(tree, 0, class_name, properties, device->node, NULL, ret_entry);
+	OSRelease(properties);
+	return status;
+}
+
+/* The next interface descriptor with alternate setting 0; NULL at the end. */
+static const uint8_t *
+next_interface(const struct device *device, size_t *at)
+{
+	while (*at + 2 <= device->length) {
+		const uint8_t *descriptor = device->descriptors + *at;
+
+		if (descriptor[0] < 2 || descriptor[0] > device->length - *at)
+			return NULL;
+		*at += descriptor[0];
+		if (descriptor[1] == INTERFACE_DESCRIPTOR && descriptor[0] >= INTERFACE_SIZE &&
+		    descriptor[3] == 0 && descriptor[2] < INTERFACES_MAX)
+			return descriptor;
+	}
+	return NULL;
+}
+
+IOReturn
+device_publish(struct device *device, struct tree *tree)
+{
+	const uint8_t *interface;
+	struct entry *node = NULL;
+	IOReturn status;
+	size_t at = DEVICE_DESCRIPTOR_SIZE;
+
+	status = add_node(device, tree,
+			  device->kind == DEVICE_RESOURCES ? "IOUserResources" : "IOUSBHostDevice",
+			  NULL, &device->node);
+	while (status == kIOReturnSuccess && (interface = next_interface(device, &at)) != NULL)
+		status = add_node(device, tree, "IOUSBHostInterface", interface, &node);
+	return status;
+}
+
+/* --- real devices and kernel drivers --- */
+
+static IOReturn
+interface_ioctl(const struct device *device, unsigned interface, int request)
+{
+	struct usbdevfs_ioctl command = {.ifno = (int)interface, .ioctl_code = request};
+
+	if (ioctl(device->fd, USBDEVFS_IOCTL, &command) < 0)
+		return status_from_errno(errno, device->path);
+	return kIOReturnSuccess;
+}
+
+static IOReturn
+detach(struct device *device, unsigned interface)
+{
+	struct usbdevfs_getdriver driver = {.interface = interface};
+	IOReturn status;
+
+	if (ioctl(device->fd, USBDEVFS_GETDRIVER, &driver) < 0)
+		return errno == ENODATA ? kIOReturnSuccess
+					: status_from_errno(errno, "USBDEVFS_GETDRIVER");
+	if (strcmp(driver.driver, "usbfs") == 0) {
+		log_error("%s: interface %u is claimed by another program; end that program first",
+			  device->label, interface);
+		return kIOReturnExclusiveAccess;
+	}
+	status = interface_ioctl(device, interface, USBDEVFS_DISCONNECT);
+	if (status != kIOReturnSuccess) {
+		log_error("%s: the kernel's driver %s could not be detached from interface %u: %s",
+			  device->label, driver.driver, interface, status_string(status));
+		return status;
+	}
+	log_info("%s: the kernel's driver %s was detached from interface %u", device->label,
+		 driver.driver, interface);
+	device->detached |= UINT32_C(1) << interface;
+	return kIOReturnSuccess;
+}
+
+static IOReturn
+detach_all(struct device *device, int interface, uint32_t *ret_mask)
+{
+	size_t at = DEVICE_DESCRIPTOR_SIZE;
+	const uint8_t *descriptor;
+	uint32_t mask = 0;
+	IOReturn status;
+
+	while ((descriptor = next_interface(device, &at)) != NULL) {
+		if (interface >= 0 && descriptor[2] != interface)
+			continue;
+		status = detach(device, descriptor[2]);
+		if (status != kIOReturnSuccess)
+			return status;
+		mask |= UINT32_C(1) << descriptor[2];
+	}
+	*ret_mask = mask;
+	return kIOReturnSuccess;
+}
+
+IOReturn
+device_prepare(struct device *device, int interface, int *ret_fd)
+{
+	uint32_t mask = 0;
+	IOReturn status;
+	int fd;
+
+	if (device->kind != DEVICE_USB) {
+		*ret_fd = -1;
+		return kIOReturnSuccess;
+	}
+	status = detach_all(device, interface, &mask);
+	if (status != kIOReturnSuccess)
+		return status;
+	fd = open(device->path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return status_from_errno(errno, device->path);
+	if (ioctl(fd, USBDEVFS_DROP_PRIVILEGES, &mask) < 0) {
+		status = status_from_errno(errno, "USBDEVFS_DROP_PRIVILEGES");
+		log_error("%s: the rights of the host's file could not be reduced to its interface",
+			  device->label);
+		fd_close(&fd);
+		return status;
+	}
+	*ret_fd = fd;
+	return kIOReturnSuccess;
+}
+
+void
+device_give_back(struct device *device, int interface)
+{
+	for (unsigned i = 0; i < INTERFACES_MAX; i++) {
+		if ((device->detached >> i & 1) == 0 ||
+		    (interface >= 0 && (unsigned)interface != i))
+			continue;
+		device->detached &= ~(UINT32_C(1) << i);
+		if (interface_ioctl(device, i, USBDEVFS_CONNECT) == kIOReturnSuccess)
+			log_info("%s: interface %u was given back to the kernel's drivers",
+				 device->label, i);
+	}
+}

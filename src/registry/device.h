@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The devices that personalities are matched against: a virtual one by its spec, a real one by bus
+ * and number, and the provider of drivers that drive no device (IOUserResources). A device adds its
+ * nodes to the tree; a host that is started for one of them gets its descriptor by device_prepare
+ * and the device takes it back by device_give_back.
+ */
+#ifndef REGISTRY_DEVICE_H
+#define REGISTRY_DEVICE_H
+
+#include "tree.h"
+
+#define DEVICE_ERROR_MAX 320
+
+enum device_kind {
+	DEVICE_RESOURCES,
+	DEVICE_VIRTUAL,
+	DEVICE_USB,
+};
+
+struct device {
+	enum device_kind kind;
+	char *label;	      /* "virtual:loopback", "usb:001:002" */
+	char *spec;	      /* virtual: what follows "virtual:" */
+	char *path;	      /* usb: of the usbfs file */
+	int fd;		      /* usb: the registry's own open file; else -1 */
+	uint8_t *descriptors; /* the device's, then its configuration's */
+	size_t length;	      /* bytes of them */
+	uint32_t detached;    /* bit i: a kernel driver was detached from interface i */
+	struct entry *node;   /* [tree] of the device itself; borrowed */
+	struct device *next;  /* [registry] */
+};
+
+/* On failure `error` is a sentence with the cause and what to do. */
+IOReturn device_open_resources(struct device **ret_device);
+IOReturn device_open_virtual(const char *spec, struct device **ret_device,
+			     char error[DEVICE_ERROR_MAX]);
+IOReturn device_open_usb(unsigned bus, unsigned number, struct device **ret_device,
+			 char error[DEVICE_ERROR_MAX]);
+/* Gives everything back to the kernel's drivers; the nodes have left the tree. */
+void device_close(struct device *device);
+
+/* Adds the node of the device and one for each interface. */
+IOReturn device_publish(struct device *device, struct tree *tree);
+
+/*
+ * Makes an interface (-1: the whole device) ready for a host: detaches kernel drivers and opens a
+ * file for this host alone, which can claim nothing else. *ret_fd is -1 where the device has none.
+ */
+IOReturn device_prepare(struct device *device, int interface, int *ret_fd);
+/* The host of this interface is gone for good: kernel drivers get it back. */
+void device_give_back(struct device *device, int interface);
+
+#endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The registry as a whole: bundles and devices go in, hosts come out. Matching is done once, by
+ * registry_start; devices that come and go later are not looked at here.
+ *
+ * One thread, the loop's.
+ */
+#include "registry_private.h"
+
+#include "status.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+IOReturn
+registry_create(struct loop *loop, const struct registry_options *options,
+		struct registry **ret_registry)
+{
+	struct registry *registry = calloc(1, sizeof(*registry));
+	IOReturn status;
+
+	if (registry == NULL)
+		return kIOReturnNoMemory;
+	registry->loop = loop;
+	registry->restarts = options->restarts;
+	registry->changed = options->changed;
+	registry->context = options->context;
+	registry->listener = -1;
+	registry->runtime_dir = strdup(options->runtime_dir);
+	registry->host_program = strdup(options->host_program);
+	status = device_open_resources(&registry->devices);
+	if (registry->runtime_dir == NULL || registry->host_program == NULL)
+		status = kIOReturnNoMemory;
+	if (status != kIOReturnSuccess) {
+		registry_destroy(registry);
+		return status;
+	}
+	*ret_registry = registry;
+	return kIOReturnSuccess;
+}
+
+void
+registry_destroy(struct registry *registry)
+{
+	if (registry == NULL)
+		return;
+	server_stop(registry);
+	while (registry->hosts != NULL) {
+		struct host *host = registry->hosts;
+
+		registry->hosts = host->next;
+		host_destroy(host);
+	}
+	tree_clear(&registry->tree);
+	while (registry->devices != NULL) {
+		struct device *device = registry->devices;
+
+		registry->devices = device->next;
+		device_close(device);
+	}
+	while (registry->bundles != NULL) {
+		struct bundle *bundle = registry->bundles;
+
+		registry->bundles = bundle->next;
+		bundle_free(bundle);
+	}
+	free(registry->runtime_dir);
+	free(registry->host_program);
+	free(registry);
+}
+
+IOReturn
+registry_add_bundle(struct registry *registry, const char *path, char error[REGISTRY_ERROR_MAX])
+{
+	struct bundle *bundle = NULL, **last;
+	IOReturn status = bundle_open(path, &bundle, error);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	for (last = &registry->bundles; *last != NULL; last = &(*last)->next) {
+		if (strcmp((*last)->identifier, bundle->identifier) == 0) {
+			snprintf(error, REGISTRY_ERROR_MAX,
+				 "%.180s and %.180s have the same CFBundleIdentifier; give one of "
+				 "them",
+				 (*last)->path, bundle->path);
+			bundle_free(bundle);
+			return kIOReturnBadArgument;
+		}
+	}
+	*last = bundle;
+	return kIOReturnSuccess;
+}
+
+static void
+add_device_take(struct registry *registry, struct device *device)
+{
+	struct device **last;
+
+	for (last = &registry->devices; *last != NULL; last = &(*last)->next)
+		;
+	*last = device;
+}
+
+IOReturn
+registry_add_virtual(struct registry *registry, const char *spec, char error[REGISTRY_ERROR_MAX])
+{
+	struct device *device = NULL;
+	IOReturn status = device_open_virtual(spec, &device, error);
+
+	if (status == kIOReturnSuccess)
+		add_device_take(registry, device);
+	return status;
+}
+
+IOReturn
+registry_add_usb(struct registry *registry, unsigned bus, unsigned number,
+		 char error[REGISTRY_ERROR_MAX])
+{
+	struct device *device = NULL;
+	IOReturn status = device_open_usb(bus, number, &device, error);
+
+	if (status == kIOReturnSuccess)
+		add_device_take(registry, device);
+	return status;
+}
+
+static IOReturn
+match_device(struct registry *registry, struct device *device)
+{
+	IOReturn status = device_publish(device, &registry->tree);
+
+	for (struct entry *entry = device->node; status == kIOReturnSuccess && entry != NULL;
+	     entry = entry->next) {
+		struct matching_result result;
+
+		/* Nodes of this device only: it was published last. */
+		matching_select(registry->bundles, entry, &result);
+		for (unsigned i = 0; i < result.count && status == kIOReturnSuccess; i++)
+			status = host_create(registry, result.winners[i], device, entry);
+	}
+	return status;
+}
+
+IOReturn
+registry_start(struct registry *registry, char error[REGISTRY_ERROR_MAX])
+{
+	IOReturn status = server_start(registry, error);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	for (struct device *device = registry->devices;
+	     device != NULL && status == kIOReturnSuccess; device = device->next)
+		status = match_device(registry, device);
+	if (status != kIOReturnSuccess) {
+		snprintf(error, REGISTRY_ERROR_MAX, "matching: %s", status_string(status));
+		return status;
+	}
+	for (struct host *host = registry->hosts; host != NULL; host = host->next)
+		host_launch(host);
+	return kIOReturnSuccess;
+}
+
+void
+registry_stop(struct registry *registry)
+{
+	if (registry->stopping)
+		return;
+	registry->stopping = true;
+	for (struct host *host = registry->hosts; host != NULL; host = host->next)
+		host_stop(host);
+}
+
+void
+registry_changed(struct registry *registry)
+{
+	if (registry->changed != NULL)
+		registry->changed(registry->context);
+}
+
+/* --- how it stands --- */
+
+static bool
+has_host(const struct registry *registry, const struct bundle *bundle)
+{
+	for (const struct host *host = registry->hosts; host != NULL; host = host->next) {
+		if (host->personality->bundle == bundle)
+			return true;
+	}
+	return false;
+}
+
+struct registry_summary
+registry_summary(const struct registry *registry)
+{
+	struct registry_summary summary = {0};
+
+	for (const struct bundle *bundle = registry->bundles; bundle != NULL; bundle = bundle->next)
+		summary.unmatched += !has_host(registry, bundle);
+	for (const struct host *host = registry->hosts; host != NULL; host = host->next) {
+		bool over = host->state == HOST_FAILED || host->state == HOST_ENDED;
+
+		summary.hosts++;
+		summary.starting += host->state == HOST_IDLE || host->state == HOST_STARTING;
+		summary.silent += host->state == HOST_STARTED && host->published == 0;
+		summary.failed += host->state == HOST_FAILED;
+		summary.ended += over && host->pid == 0;
+	}
+	return summary;
+}
+
+struct explanation {
+	void (*line)(void *context, const char *text);
+	void *context;
+};
+
+static void
+explain_bundle(const struct registry *registry, const struct bundle *bundle,
+	       const struct explanation *to)
+{
+	char text[768], reason[MATCH_REASON_MAX];
+	unsigned keys;
+
+	for (unsigned i = 0; i < bundle->personality_count; i++) {
+		const struct personality *personality = &bundle->personalities[i];
+
+		for (const struct entry *entry = registry->tree.first; entry != NULL;
+		     entry = entry->next) {
+			const char *device =
+				OSDictionaryGetStringValue(entry->properties, "dext_device");
+			bool resources = strcmp(entry->class_name, "IOUserResources") == 0;
+
+			/* Nobody who brought a device wonders why it is no IOUserResources. */
+			if (entry->host != NULL || (resources && registry->devices->next != NULL))
+				continue;
+			if (matching_personality(personality, entry, &keys, reason))
+				snprintf(reason, sizeof(reason),
+					 "another driver of category %.80s won it",
+					 personality->match_category);
+			snprintf(text, sizeof(text),
+				 "%.160s: personality %.80s does not take %.40s %.80s: %s",
+				 bundle->path, personality->name, entry->class_name,
+				 resources ? "" : device, reason);
+			to->line(to->context, text);
+		}
+	}
+}
+
+static void
+explain_host(const struct host *host, const struct explanation *to)
+{
+	char text[640], name[256];
+
+	host_describe(host, name, sizeof(name));
+	switch (host->state) {
+	case HOST_STARTING:
+		snprintf(text, sizeof(text),
+			 "%s: its Start has not returned; `gdb -p %d` shows where it hangs", name,
+			 (int)host->pid);
+		break;
+	case HOST_IDLE:
+		snprintf(text, sizeof(text), "%s: it crashed and waits to be started again", name);
+		break;
+	case HOST_FAILED:
+		snprintf(text, sizeof(text), "%s: it did not start%s%s; its log is above", name,
+			 host->start_status != kIOReturnSuccess ? ": " : "",
+			 host->start_status != kIOReturnSuccess ? status_string(host->start_status)
+								: "");
+		break;
+	case HOST_STARTED:
+		if (host->published > 0)
+			return;
+		snprintf(text, sizeof(text),
+			 "%s: it started but registered no service; its Start must call "
+			 "IOService_RegisterService",
+			 name);
+		break;
+	default:
+		snprintf(text, sizeof(text), "%s: it has ended", name);
+		break;
+	}
+	to->line(to->context, text);
+}
+
+void
+registry_explain(const struct registry *registry, void (*line)(void *context, const char *text),
+		 void *context)
+{
+	struct explanation to = {line, context};
+
+	for (const struct bundle *bundle = registry->bundles; bundle != NULL;
+	     bundle = bundle->next) {
+		if (!has_host(registry, bundle))
+			explain_bundle(registry, bundle, &to);
+	}
+	for (const struct host *host = registry->hosts; host != NULL; host = host->next)
+		explain_host(host, &to);
+}

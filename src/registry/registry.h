@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The registry. Create it in a loop that one thread runs, add bundles and devices, start it: every
+ * device and interface is matched, a host is started for each winner, and apps can look up and open
+ * what the hosts publish. registry_stop ends the hosts; when registry_summary says that all have
+ * ended, destroy it, after the loop has stopped and before the loop is destroyed.
+ *
+ * Everything here is called on the loop's thread, or while the loop does not run.
+ */
+#ifndef REGISTRY_REGISTRY_H
+#define REGISTRY_REGISTRY_H
+
+#include "loop.h"
+
+#include <stdbool.h>
+
+#include <DriverKit/IOReturn.h>
+
+#define REGISTRY_ERROR_MAX 512
+
+struct registry;
+
+struct registry_options {
+	const char *runtime_dir;  /* exists; its owner is this process's user */
+	const char *host_program; /* path of dext-host */
+	unsigned restarts;	  /* tries after a crash before a driver is given up */
+	/* Called on the loop's thread after a host was started, published or ended. */
+	void (*changed)(void *context);
+	void *context;
+};
+
+IOReturn registry_create(struct loop *loop, const struct registry_options *options,
+			 struct registry **ret_registry);
+void registry_destroy(struct registry *registry);
+
+/* On failure `error` is a sentence with the cause and the next step. */
+IOReturn registry_add_bundle(struct registry *registry, const char *path,
+			     char error[REGISTRY_ERROR_MAX]);
+IOReturn registry_add_virtual(struct registry *registry, const char *spec,
+			      char error[REGISTRY_ERROR_MAX]);
+IOReturn registry_add_usb(struct registry *registry, unsigned bus, unsigned number,
+			  char error[REGISTRY_ERROR_MAX]);
+
+/* Listens, matches and starts hosts. */
+IOReturn registry_start(struct registry *registry, char error[REGISTRY_ERROR_MAX]);
+/* Tells the hosts to stop; those that do not within two seconds are killed. Idempotent. */
+void registry_stop(struct registry *registry);
+
+struct registry_summary {
+	unsigned hosts;	    /* one for each personality that won a provider */
+	unsigned unmatched; /* bundles of which no personality won */
+	unsigned starting;  /* without an answer of the driver's Start yet, or waiting for a restart
+			     */
+	unsigned silent;    /* started, nothing published yet */
+	unsigned failed;    /* Start failed, or given up */
+	unsigned ended;	    /* has no process any more and will get none */
+};
+struct registry_summary registry_summary(const struct registry *registry);
+
+/*
+ * One line for each thing that keeps the summary from being "all published": a bundle that did not
+ * match, with each personality's difference from each provider, and each host that is not serving.
+ */
+void registry_explain(const struct registry *registry,
+		      void (*line)(void *context, const char *text), void *context);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the registry share: the registry itself and its hosts. One thread, the loop's.
+ */
+#ifndef REGISTRY_REGISTRY_PRIVATE_H
+#define REGISTRY_REGISTRY_PRIVATE_H
+
+#include "device.h"
+#include "matching.h"
+#include "packets.h"
+#include "registry.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+enum host_state {
+	HOST_IDLE,     /* no process yet, or waiting for its restart */
+	HOST_STARTING, /* the process runs, the driver's Start has not answered */
+	HOST_STARTED,
+	HOST_STOPPING, /* told to stop */
+	HOST_FAILED,   /* Start failed, or crashed too often: no process, and none to come */
+	HOST_ENDED,    /* ended by itself or by STOP */
+};
+
+/* One driver instance, over all its processes. */
+struct host {
+	struct registry *registry;
+	const struct personality *personality;
+	struct device *device;
+	struct entry *provider;
+	int interface; /* -1: the provider is the device itself */
+
+	enum host_state state;
+	IOReturn start_status; /* of the last HOST_STARTED */
+	unsigned published;    /* services in the tree */
+	unsigned crashes;      /* since it last ran well for a while */
+	uint64_t launched;     /* clock_now */
+
+	pid_t pid; /* 0: no process */
+	int pidfd;
+	int control;
+	bool control_watched, exit_watched; /* its source is in the loop */
+	struct loop_source control_source;
+	struct loop_source exit_source;
+	struct loop_timer timer; /* restart, or the end of its patience */
+	bool timer_armed;
+
+	struct host *next;
+};
+
+struct client;
+
+struct registry {
+	struct loop *loop;
+	char *runtime_dir;
+	char *socket_path; /* NULL before it is bound */
+	char *host_program;
+	unsigned restarts;
+	void (*changed)(void *context);
+	void *context;
+
+	struct bundle *bundles;
+	struct device *devices;
+	struct host *hosts;
+	struct tree tree;
+
+	int listener;
+	bool listener_watched;
+	struct loop_source listener_source;
+	struct client *clients;
+	unsigned client_count;
+
+	bool stopping;
+	struct packet packet; /* where every packet is received: one thread */
+};
+
+/* launch.c */
+/* Adds the host to the registry's list; it has no process yet. */
+IOReturn host_create(struct registry *registry, const struct personality *personality,
+		     struct device *device, struct entry *provider);
+void host_launch(struct host *host);
+void host_stop(struct host *host);
+/* Kills what runs, waits for it, and frees. The loop does not run. */
+void host_destroy(struct host *host);
+/* "BulkStream (org.example.bulkstream) on virtual:loopback, interface 0" */
+void host_describe(const struct host *host, char *text, size_t size);
+/* Sends HOST_OPEN; the descriptors stay the caller's. */
+IOReturn host_open(struct host *host, const struct host_open_body *body, int connection, int pidfd);
+
+/* server.c */
+IOReturn server_start(struct registry *registry, char error[REGISTRY_ERROR_MAX]);
+void server_stop(struct registry *registry); /* the loop does not run */
+
+/* registry.c */
+void registry_changed(struct registry *registry);
+
+#endif

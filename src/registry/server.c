@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The registry's socket: look-ups, properties, and opens.
+ *
+ * Who an app is comes from the kernel, by its own connection to this socket: SO_PEERCRED, and a
+ * pidfd of that process. An open makes a socketpair; one end and the pidfd go to the host, the
+ * other end to the app. Nothing else of the two passes through here. Each refusal writes one line:
+ * which check, on what, and what to do.
+ *
+ * An app that does not read its replies is dropped; nothing here blocks. One thread, the loop's.
+ */
+#include "registry_private.h"
+
+#include "bounds.h"
+#include "log.h"
+#include "packet.h"
+#include "plist.h"
+#include "status.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define PACKETS_PER_TURN 16
+#define ACCEPTS_PER_TURN 16
+#define IDS_MAX		 ((PACKET_MAX - sizeof(struct packet_header)) / sizeof(uint64_t))
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+struct client {
+	struct loop_source source;
+	struct registry *registry;
+	int fd;
+	int pidfd;
+	struct ucred who;
+	struct client *next;
+};
+
+static void
+client_removed(struct loop_source *source)
+{
+	struct client *client = (struct client *)source;
+
+	fd_close(&client->fd);
+	fd_close(&client->pidfd);
+	free(client);
+}
+
+static void
+drop(struct client *client)
+{
+	struct registry *registry = client->registry;
+	struct client **link = &registry->clients;
+
+	while (*link != client)
+		link = &(*link)->next;
+	*link = client->next;
+	registry->client_count--;
+	loop_source_remove(registry->loop, &client->source);
+}
+
+static IOReturn
+reply(struct client *client, const struct packet_header *request, IOReturn status, const void *body,
+      size_t length, int fd)
+{
+	struct packet_header header = {
+		.type = request->type,
+		.sequence = request->sequence,
+		.status = status,
+	};
+
+	return packet_send(client->fd, &header, body, length, &fd, fd >= 0 ? 1 : 0, false);
+}
+
+/* --- requests --- */
+
+static IOReturn
+look_up(struct client *client, const struct packet *packet)
+{
+	uint64_t ids[IDS_MAX];
+	const OSDictionary *matching;
+	OSObject *object = NULL;
+	size_t count = 0;
+
+	if (plist_decode(packet->body, packet->body_length, &object) != kIOReturnSuccess)
+		return reply(client, packet->header, kIOReturnBadArgument, NULL, 0, -1);
+	matching = OSDynamicCast(OSDictionary, object);
+	for (const struct entry *entry = client->registry->tree.first;
+	     matching != NULL && entry != NULL && count < IDS_MAX; entry = entry->next) {
+		if (matching_entry(matching, entry))
+			ids[count++] = entry->id;
+	}
+	OSRelease(object);
+	if (matching == NULL)
+		return reply(client, packet->header, kIOReturnBadArgument, NULL, 0, -1);
+	return reply(client, packet->header, kIOReturnSuccess, ids, count * sizeof(ids[0]), -1);
+}
+
+static IOReturn
+properties(struct client *client, const struct packet *packet)
+{
+	const struct entry *entry;
+	struct id_body body;
+	void *bytes = NULL;
+	size_t length = 0;
+	IOReturn status;
+
+	memcpy(&body, packet->body, sizeof(body));
+	entry = tree_find(&client->registry->tree, body.id);
+	if (entry == NULL)
+		return reply(client, packet->header, kIOReturnNotFound, NULL, 0, -1);
+	status = plist_encode(entry->properties, &bytes, &length);
+	if (status == kIOReturnSuccess && length > PACKET_MAX - sizeof(struct packet_header)) {
+		log_error("%s: its properties are %zu bytes, more than a packet holds (%u)",
+			  entry->name, length, PACKET_MAX);
+		status = kIOReturnMessageTooLarge;
+	}
+	status = reply(client, packet->header, status, bytes,
+		       status == kIOReturnSuccess ? length : 0, -1);
+	free(bytes);
+	return status;
+}
+
+/* The service that somebody who opened this node probably wanted: the oldest below it. */
+static const struct entry *
+probably_meant(const struct registry *registry, const struct entry *node)
+{
+	for (const struct entry *entry = registry->tree.first; entry != NULL; entry = entry->next) {
+		if (entry->host != NULL && tree_is_below(entry, node))
+			return entry;
+	}
+	for (const struct entry *entry = registry->tree.first; entry != NULL; entry = entry->next) {
+		if (entry->host != NULL)
+			return entry;
+	}
+	return NULL;
+}
+
+static void
+log_wrong_entry(const struct client *client, const struct entry *entry)
+{
+	const struct entry *meant = probably_meant(client->registry, entry);
+
+	if (meant != NULL)
+		log_error("process %d opened %s (0x%" PRIx64 "), a device's node, which nobody can "
+			  "open; probably the service %s (0x%" PRIx64 ") was meant: "
+			  "IOServiceNameMatching(\"%s\")",
+			  client->who.pid, entry->name, entry->id, meant->name, meant->id,
+			  meant->name);
+	else
+		log_error("process %d opened %s (0x%" PRIx64 "), a device's node, which nobody can "
+			  "open, and no driver has published a service; `dext list` shows them",
+			  client->who.pid, entry->name, entry->id);
+}
+
+/* Whether this app may open this service. */
+static IOReturn
+check(const struct client *client, const struct entry *entry)
+{
+	if (entry->host == NULL) {
+		log_wrong_entry(client, entry);
+		return kIOReturnUnsupported;
+	}
+	if (client->who.uid != geteuid()) {
+		log_error("process %d of uid %u was refused %s: check \"same user\": this registry "
+			  "serves uid %u only; run the app as that user",
+			  client->who.pid, client->who.uid, entry->name, geteuid());
+		return kIOReturnNotPermitted;
+	}
+	if (client->pidfd < 0) {
+		log_error("process %d was refused %s: check \"process is known\": there is no such "
+			  "process here; it has ended, or lives in another pid namespace",
+			  client->who.pid, entry->name);
+		return kIOReturnNotPermitted;
+	}
+	return kIOReturnSuccess;
+}
+
+static IOReturn
+connect_host(struct client *client, const struct entry *entry, const struct open_body *request,
+	     int *ret_connection)
+{
+	struct host_open_body body = {
+		.id = entry->id,
+		.type = request->type,
+		.version = request->version,
+		.uid = client->who.uid,
+		.gid = client->who.gid,
+		.pid = client->who.pid,
+	};
+	IOReturn status;
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return status_from_errno(errno, "socketpair");
+	status = host_open(entry->host, &body, ends[0], client->pidfd);
+	fd_close(&ends[0]);
+	if (status != kIOReturnSuccess) {
+		log_error("process %d could not be connected to %s: its host takes no message (%s)",
+			  client->who.pid, entry->name, status_string(status));
+		fd_close(&ends[1]);
+		return status;
+	}
+	*ret_connection = ends[1];
+	return kIOReturnSuccess;
+}
+
+static IOReturn
+open_service(struct client *client, const struct packet *packet)
+{
+	const struct entry *entry;
+	struct open_body body;
+	int connection = -1;
+	IOReturn status;
+
+	memcpy(&body, packet->body, sizeof(body));
+	entry = tree_find(&client->registry->tree, body.id);
+	if (entry == NULL)
+		return reply(client, packet->header, kIOReturnNotFound, NULL, 0, -1);
+	status = check(client, entry);
+	if (status == kIOReturnSuccess)
+		status = connect_host(client, entry, &body, &connection);
+	status = reply(client, packet->header, status, NULL, 0, connection);
+	fd_close(&connection);
+	return status;
+}
+
+static IOReturn
+handle(struct client *client, const struct packet *packet)
+{
+	IOReturn status = packets_check(packet, PACKET_TO_REGISTRY);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	switch (packet->header->type) {
+	case PACKET_LOOKUP:
+		return look_up(client, packet);
+	case PACKET_PROPERTIES:
+		return properties(client, packet);
+	case PACKET_OPEN:
+		return open_service(client, packet);
+	default:
+		return kIOReturnIPCError;
+	}
+}
+
+static void
+client_ready(struct loop_source *source, uint32_t events)
+{
+	struct client *client = (struct client *)source;
+	struct packet *packet = &client->registry->packet;
+
+	for (unsigned i = 0; i < PACKETS_PER_TURN; i++) {
+		IOReturn status = packet_receive(client->fd, packet, false);
+
+		if (status == kIOReturnNotReady)
+			return;
+		if (status == kIOReturnSuccess) {
+			status = handle(client, packet);
+			packet_close_fds(packet);
+		}
+		if (status == kIOReturnSuccess)
+			continue;
+		if (status != kIOReturnOffline)
+			log_error("process %d: its connection to the registry is ended: %s",
+				  client->who.pid, status_string(status));
+		drop(client);
+		return;
+	}
+}
+
+/* --- new connections --- */
+
+static int
+open_pidfd(int fd, pid_t pid)
+{
+	socklen_t length = sizeof(int);
+	int pidfd = -1;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length) == 0)
+		return pidfd;
+	/* Before Linux 6.5: by number, which is its own as long as the process lives. */
+	return pid > 0 ? pidfd_open(pid, 0) : -1;
+}
+
+static void
+welcome_take(struct registry *registry, int fd)
+{
+	struct client *client = NULL;
+	struct ucred who;
+	socklen_t length = sizeof(who);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) < 0) {
+		status_from_errno(errno, "SO_PEERCRED");
+	} else if (registry->client_count >= DEXT_LIMIT_REGISTRY_CLIENTS) {
+		log_error("process %d was refused: the registry has DEXT_LIMIT_REGISTRY_CLIENTS "
+			  "(%u) connections; close some",
+			  who.pid, DEXT_LIMIT_REGISTRY_CLIENTS);
+	} else {
+		client = calloc(1, sizeof(*client));
+	}
+	if (client == NULL) {
+		fd_close(&fd);
+		return;
+	}
+	client->registry = registry;
+	client->who = who;
+	client->fd = fd;
+	client->pidfd = open_pidfd(fd, who.pid);
+	client->source.fd = fd;
+	client->source.events = EPOLLIN;
+	client->source.handler = client_ready;
+	client->source.removed = client_removed;
+	if (loop_source_add(registry->loop, &client->source) != kIOReturnSuccess) {
+		client_removed(&client->source);
+		return;
+	}
+	client->next = registry->clients;
+	registry->clients = client;
+	registry->client_count++;
+}
+
+static void
+listener_ready(struct loop_source *source, uint32_t events)
+{
+	struct registry *registry =
+		(struct registry *)((char *)source - offsetof(struct registry, listener_source));
+
+	for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
+		int fd = accept4(registry->listener, NULL, NULL, SOCK_CLOEXEC);
+
+		if (fd < 0)
+			return;
+		welcome_take(registry, fd);
+	}
+}
+
+static void
+listener_removed(struct loop_source *source)
+{
+	struct registry *registry =
+		(struct registry *)((char *)source - offsetof(struct registry, listener_source));
+
+	registry->listener_watched = false;
+}
+
+static IOReturn
+listen_at(struct registry *registry, const struct sockaddr_un *address)
+{
+	registry->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (registry->listener < 0)
+		return status_from_errno(errno, "socket");
+	if (bind(registry->listener, (const struct sockaddr *)address, sizeof(*address)) < 0)
+		return status_from_errno(errno, address->sun_path);
+	registry->socket_path = strdup(address->sun_path);
+	if (registry->socket_path == NULL)
+		return kIOReturnNoMemory;
+	if (listen(registry->listener, SOMAXCONN) < 0)
+		return status_from_errno(errno, "listen");
+	registry->listener_source = (struct loop_source){
+		.fd = registry->listener,
+		.events = EPOLLIN,
+		.handler = listener_ready,
+		.removed = listener_removed,
+	};
+	return loop_source_add(registry->loop, &registry->listener_source);
+}
+
+IOReturn
+server_start(struct registry *registry, char error[REGISTRY_ERROR_MAX])
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int length = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s",
+			      registry->runtime_dir, REGISTRY_SOCKET_NAME);
+	IOReturn status;
+
+	if (length < 0 || (size_t)length >= sizeof(address.sun_path)) {
+		snprintf(
+			error, REGISTRY_ERROR_MAX,
+			"the runtime directory's path is too long for a socket (%zu bytes): %.200s",
+			sizeof(address.sun_path), registry->runtime_dir);
+		return kIOReturnBadArgument;
+	}
+	status = listen_at(registry, &address);
+	if (status != kIOReturnSuccess) {
+		snprintf(error, REGISTRY_ERROR_MAX, "%s: cannot listen there: %s", address.sun_path,
+			 status_string(status));
+		fd_close(&registry->listener);
+		return status;
+	}
+	registry->listener_watched = true;
+	return kIOReturnSuccess;
+}
+
+void
+server_stop(struct registry *registry)
+{
+	while (registry->clients != NULL)
+		drop(registry->clients);
+	if (registry->listener_watched)
+		loop_source_remove(registry->loop, &registry->listener_source);
+	fd_close(&registry->listener);
+	if (registry->socket_path != NULL)
+		unlink(registry->socket_path);
+	free(registry->socket_path);
+	registry->socket_path = NULL;
+}
