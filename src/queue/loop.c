@@ -33,7 +33,7 @@
 #include "log.h"
 #include "status.h"
 
-#define THREADS_MIN 2u
+#define THREADS_MIN 1u
 #define IDLE_MSEC   2000
 
 /* Ids of the loop's own descriptors; sources have (generation << 32 | index), generation >= 1. */
