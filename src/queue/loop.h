@@ -57,10 +57,14 @@ IOReturn loop_source_rearm(struct loop *loop, struct loop_source *source, uint32
  */
 void loop_source_remove(struct loop *loop, struct loop_source *source);
 
-/* Runs the loop with `threads` threads (at least 2), the caller among them, until loop_stop. */
+/*
+ * Runs the loop with `threads` threads, the caller among them, until loop_stop. With one, and no
+ * loop_will_block, everything runs on the caller's thread (the registry); a host asks for two or
+ * more.
+ */
 IOReturn loop_run(struct loop *loop, unsigned threads);
-/* Starts `threads` threads (at least 2) and returns: for a library inside somebody else's program,
- * and for tests. */
+/* Starts `threads` threads and returns: for a library inside somebody else's program, and for
+ * tests. */
 IOReturn loop_start(struct loop *loop, unsigned threads);
 /* Any thread, a handler included; loop_run returns when its thread is through with its handler. */
 void loop_stop(struct loop *loop);

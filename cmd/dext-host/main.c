@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dext-host: the process of one driver instance. The registry starts it with the control socket as
+ * a descriptor; it is not meant to be started by hand. It is linked to the same libdriverkit that
+ * the driver's shared object is, so that there is one copy of every class.
+ *
+ * Which provider the driver gets is decided here: a USB device or interface if START names a
+ * device, else a plain IOService (IOUserResources, a driver without hardware).
+ */
+#include "host.h"
+#include "usb_provider.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static IOReturn
+create_resources(IOService **ret_provider)
+{
+	IOService *provider = OSTypeAlloc(IOService);
+
+	if (provider == NULL)
+		return kIOReturnNoMemory;
+	if (!OSObject_init((OSObject *)provider)) {
+		OSRelease(provider);
+		return kIOReturnNoMemory;
+	}
+	*ret_provider = provider;
+	return kIOReturnSuccess;
+}
+
+static IOReturn
+create_take(OSDictionary *start, int device_fd, struct loop *loop, IOService **ret_provider)
+{
+	if (OSDictionaryGetValue(start, "Device") != NULL)
+		return usb_host_provider.create_take(start, device_fd, loop, ret_provider);
+	if (device_fd >= 0)
+		close(device_fd);
+	return create_resources(ret_provider);
+}
+
+static void
+close_provider(IOService *provider)
+{
+	if (strcmp(OSObject_GetClassName(provider), "IOService") != 0)
+		usb_host_provider.close(provider);
+}
+
+static const struct host_provider provider = {
+	.create_take = create_take,
+	.close = close_provider,
+};
+
+int
+main(int argc, char **argv)
+{
+	char *end = NULL;
+	long control;
+
+	if (argc != 3 || strcmp(argv[1], "--control") != 0) {
+		fprintf(stderr,
+			"dext-host: this program is started by the registry (dext run), with "
+			"--control FD\n");
+		return 2;
+	}
+	errno = 0;
+	control = strtol(argv[2], &end, 10);
+	if (errno != 0 || *end != '\0' || control < 0 ||
+	    fcntl((int)control, F_SETFD, FD_CLOEXEC) < 0) {
+		fprintf(stderr, "dext-host: --control %s: an open descriptor was expected\n",
+			argv[2]);
+		return 2;
+	}
+	return host_run_take((int)control, &provider);
+}

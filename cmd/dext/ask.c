@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Questions to the registry, one at a time: each request waits for its reply. The registry is
+ * trusted no more than any peer: packets are checked as they arrive.
+ */
+#include "ask.h"
+
+#include "environment.h"
+#include "packets.h"
+#include "plist.h"
+#include "status.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+struct ask {
+	int fd;
+	uint32_t sequence;
+	struct packet packet;
+};
+
+static int
+try(const char *directory, char *where, size_t size)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd, length;
+
+	snprintf(where, size, "%s/%s", directory, REGISTRY_SOCKET_NAME);
+	length = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", directory,
+			  REGISTRY_SOCKET_NAME);
+	if (length < 0 || (size_t)length >= sizeof(address.sun_path))
+		return -1;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+		status_from_errno(errno, address.sun_path);
+		fd_close(&fd);
+	}
+	return fd;
+}
+
+static int
+connect_first(char *where, size_t size)
+{
+	const char *own = environment_runtime_dir(), *user = environment_user_runtime_dir();
+	char directory[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	int fd;
+
+	if (own != NULL)
+		return try(own, where, size);
+	fd = try("/run/opendext", where, size);
+	if (fd >= 0 || user == NULL)
+		return fd;
+	snprintf(directory, sizeof(directory), "%.80s/opendext", user);
+	return try(directory, where, size);
+}
+
+IOReturn
+ask_open(struct ask **ret_ask, char *where, size_t size)
+{
+	struct ask *ask = calloc(1, sizeof(*ask));
+
+	if (ask == NULL)
+		return kIOReturnNoMemory;
+	ask->fd = connect_first(where, size);
+	if (ask->fd < 0) {
+		free(ask);
+		return kIOReturnNotFound;
+	}
+	*ret_ask = ask;
+	return kIOReturnSuccess;
+}
+
+void
+ask_close(struct ask *ask)
+{
+	if (ask == NULL)
+		return;
+	fd_close(&ask->fd);
+	free(ask);
+}
+
+/* On success the reply is in ask->packet. */
+static IOReturn
+request(struct ask *ask, uint16_t type, const void *body, size_t length)
+{
+	struct packet_header header = {.type = type, .sequence = ++ask->sequence};
+	IOReturn status = packet_send(ask->fd, &header, body, length, NULL, 0, true);
+
+	if (status == kIOReturnSuccess)
+		status = packet_receive(ask->fd, &ask->packet, true);
+	if (status != kIOReturnSuccess)
+		return status;
+	status = packets_check(&ask->packet, PACKET_REGISTRY_REPLY);
+	packet_close_fds(&ask->packet);
+	if (status != kIOReturnSuccess)
+		return status;
+	if (ask->packet.header->type != type || ask->packet.header->sequence != ask->sequence)
+		return kIOReturnIPCError;
+	return ask->packet.header->status;
+}
+
+IOReturn
+ask_ids(struct ask *ask, const OSDictionary *matching, uint64_t **ret_ids, size_t *ret_count)
+{
+	void *bytes = NULL;
+	uint64_t *ids;
+	size_t length = 0;
+	IOReturn status = plist_encode(matching, &bytes, &length);
+
+	if (status == kIOReturnSuccess)
+		status = request(ask, PACKET_LOOKUP, bytes, length);
+	free(bytes);
+	if (status != kIOReturnSuccess)
+		return status;
+	ids = malloc(ask->packet.body_length + 1);
+	if (ids == NULL)
+		return kIOReturnNoMemory;
+	memcpy(ids, ask->packet.body, ask->packet.body_length);
+	*ret_ids = ids;
+	*ret_count = ask->packet.body_length / sizeof(*ids);
+	return kIOReturnSuccess;
+}
+
+IOReturn
+ask_properties(struct ask *ask, uint64_t id, OSDictionary **ret_properties)
+{
+	struct id_body body = {.id = id};
+	OSObject *object = NULL;
+	IOReturn status = request(ask, PACKET_PROPERTIES, &body, sizeof(body));
+
+	if (status == kIOReturnSuccess)
+		status = plist_decode(ask->packet.body, ask->packet.body_length, &object);
+	if (status != kIOReturnSuccess)
+		return status;
+	if (OSDynamicCast(OSDictionary, object) == NULL) {
+		OSRelease(object);
+		return kIOReturnIPCError;
+	}
+	*ret_properties = (OSDictionary *)object;
+	return kIOReturnSuccess;
+}

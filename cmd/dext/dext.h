@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the subcommands of `dext` share. A subcommand is a file with one function that gets its own
+ * arguments (argv[0] is its name) and returns one of these exit statuses.
+ */
+#ifndef DEXT_DEXT_H
+#define DEXT_DEXT_H
+
+#include <dext_cdefs.h>
+
+enum dext_exit {
+	DEXT_EXIT_OK = 0,
+	DEXT_EXIT_ERROR = 1,	 /* anything that has no number of its own */
+	DEXT_EXIT_USAGE = 2,	 /* the command line */
+	DEXT_EXIT_NOT_FOUND = 3, /* no driver or service: did not match, did not start, not there */
+	DEXT_EXIT_REFUSED = 4,	 /* not permitted, or somebody else has it exclusively */
+	DEXT_EXIT_DEVICE = 5,	 /* a device or an input or output error */
+	DEXT_EXIT_DIFFERS = 6,	 /* a comparison of data failed */
+};
+
+int run_main(int argc, char **argv);
+int list_main(int argc, char **argv);
+
+/* "dext NAME: ..." as one line on standard error. */
+void complain(const char *command, const char *format, ...) DEXT_PRINTF(2, 3);
+/* The same with a pointer to the help; returns DEXT_EXIT_USAGE. */
+int usage_error(const char *command, const char *format, ...) DEXT_PRINTF(2, 3);
+
+#endif

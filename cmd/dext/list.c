@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dext list: the services that apps can open, one line each, or as JSON. */
+#include "ask.h"
+#include "dext.h"
+
+#include "status.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help_text[] =
+	"usage: dext list [--json]\n"
+	"\n"
+	"Lists the services that apps can open: name, class of the driver, bundle, device, process "
+	"of\n"
+	"the host, and id. The name is what IOServiceNameMatching takes.\n"
+	"\n"
+	"Exit status: 0 (also when there is none), 2 wrong command line, 3 there is no registry.\n";
+
+struct service {
+	uint64_t id;
+	OSDictionary *properties;
+};
+
+static const char *
+get(const struct service *service, const char *key)
+{
+	const char *value = OSDictionaryGetStringValue(service->properties, key);
+
+	return value != NULL ? value : "-";
+}
+
+static void
+print_line(const struct service *service)
+{
+	uint64_t pid = 0;
+
+	OSDictionaryGetUInt64Value(service->properties, "dext_host_pid", &pid);
+	printf("%-24s %-24s %-36s %-24s %7" PRIu64 " 0x%016" PRIx64 "\n",
+	       get(service, "IORegistryEntryName"), get(service, "IOUserClass"),
+	       get(service, "CFBundleIdentifier"), get(service, "dext_device"), pid, service->id);
+}
+
+static struct json_object *
+make_json(const struct service *service)
+{
+	struct json_object *object = json_object_new_object();
+	char id[24];
+	uint64_t pid = 0;
+
+	OSDictionaryGetUInt64Value(service->properties, "dext_host_pid", &pid);
+	snprintf(id, sizeof(id), "0x%016" PRIx64, service->id);
+	json_object_object_add(object, "name",
+			       json_object_new_string(get(service, "IORegistryEntryName")));
+	json_object_object_add(object, "class",
+			       json_object_new_string(get(service, "IOUserClass")));
+	json_object_object_add(object, "bundle",
+			       json_object_new_string(get(service, "CFBundleIdentifier")));
+	json_object_object_add(object, "bundlePath",
+			       json_object_new_string(get(service, "dext_bundle_path")));
+	json_object_object_add(object, "device",
+			       json_object_new_string(get(service, "dext_device")));
+	json_object_object_add(object, "hostPid", json_object_new_int64((int64_t)pid));
+	/* A string: 64 bits are more than a JSON number holds in most readers. */
+	json_object_object_add(object, "id", json_object_new_string(id));
+	return object;
+}
+
+static IOReturn
+print_all(struct ask *ask, const uint64_t *ids, size_t count, bool json)
+{
+	struct json_object *array = json ? json_object_new_array() : NULL;
+	IOReturn status = kIOReturnSuccess;
+
+	if (!json)
+		printf("%-24s %-24s %-36s %-24s %7s %s\n", "NAME", "CLASS", "BUNDLE", "DEVICE",
+		       "PID", "ID");
+	for (size_t i = 0; i < count && status == kIOReturnSuccess; i++) {
+		struct service service = {.id = ids[i]};
+
+		status = ask_properties(ask, ids[i], &service.properties);
+		if (status == kIOReturnNotFound) {
+			status = kIOReturnSuccess; /* it has gone meanwhile */
+			continue;
+		}
+		if (status != kIOReturnSuccess)
+			break;
+		if (json)
+			json_object_array_add(array, make_json(&service));
+		else
+			print_line(&service);
+		OSRelease(service.properties);
+	}
+	if (json && status == kIOReturnSuccess)
+		printf("%s\n", json_object_to_json_string_ext(array, JSON_C_TO_STRING_PRETTY));
+	if (json)
+		json_object_put(array);
+	return status;
+}
+
+static IOReturn
+list(struct ask *ask, bool json)
+{
+	OSDictionary *matching = OSDictionaryCreate(1);
+	uint64_t *ids = NULL;
+	size_t count = 0;
+	IOReturn status = kIOReturnNoMemory;
+
+	if (matching != NULL &&
+	    OSDictionarySetStringValue(matching, "IOProviderClass", "IOUserService"))
+		status = ask_ids(ask, matching, &ids, &count);
+	OSSafeReleaseNULL(matching);
+	if (status == kIOReturnSuccess)
+		status = print_all(ask, ids, count, json);
+	free(ids);
+	return status;
+}
+
+int
+list_main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	struct ask *ask = NULL;
+	bool json = false;
+	char where[256];
+	IOReturn status;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (option == 'h') {
+			fputs(help_text, stdout);
+			return DEXT_EXIT_OK;
+		}
+		if (option != 'j')
+			return DEXT_EXIT_USAGE;
+		json = true;
+	}
+	if (optind != argc)
+		return usage_error("list", "%s: no argument was expected", argv[optind]);
+	status = ask_open(&ask, where, sizeof(where));
+	if (status != kIOReturnSuccess) {
+		complain("list",
+			 "no registry listens at %s; start one with `dext run BUNDLE` and set "
+			 "OPENDEXT_RUNTIME_DIR to what it prints",
+			 where);
+		return DEXT_EXIT_NOT_FOUND;
+	}
+	status = list(ask, json);
+	ask_close(ask);
+	if (status != kIOReturnSuccess) {
+		complain("list", "the registry's answer: %s", status_string(status));
+		return DEXT_EXIT_ERROR;
+	}
+	return DEXT_EXIT_OK;
+}

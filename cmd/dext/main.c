@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dext: one command, its subcommands in a table. Help goes to standard output when it was asked
+ * for, errors to standard error; the exit statuses are those of dext.h.
+ */
+#include "dext.h"
+
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct command {
+	const char *name;
+	const char *summary;
+	int (*main)(int argc, char **argv);
+} commands[] = {
+	{"run", "run drivers in the foreground, and a command that uses them", run_main},
+	{"list", "list the services that can be opened", list_main},
+};
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+void
+complain(const char *command, const char *format, ...)
+{
+	char text[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	fprintf(stderr, "dext %s: %s\n", command, text);
+}
+
+int
+usage_error(const char *command, const char *format, ...)
+{
+	char text[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	fprintf(stderr, "dext %s: %s; `dext %s --help` shows how\n", command, text, command);
+	return DEXT_EXIT_USAGE;
+}
+
+static void
+help(FILE *to)
+{
+	fprintf(to, "usage: dext COMMAND [ARGUMENT...]\n\n");
+	for (unsigned i = 0; i < COMMANDS; i++)
+		fprintf(to, "  %-6s %s\n", commands[i].name, commands[i].summary);
+	fprintf(to, "\n`dext COMMAND --help` tells more.\n\n"
+		    "Exit status: 0 success, 1 error, 2 wrong command line, 3 no such driver or "
+		    "service,\n"
+		    "4 refused, 5 device or input/output error, 6 data differ. `dext run ... -- "
+		    "COMMAND`\n"
+		    "ends with COMMAND's own status.\n"
+		    "OPENDEXT_RUNTIME_DIR says where the registry is, OPENDEXT_LOG=debug shows "
+		    "more.\n");
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+
+	if (name == NULL) {
+		help(stderr);
+		return DEXT_EXIT_USAGE;
+	}
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+		help(stdout);
+		return DEXT_EXIT_OK;
+	}
+	if (strcmp(name, "--version") == 0) {
+		printf("dext %s\n", OPENDEXT_VERSION);
+		return DEXT_EXIT_OK;
+	}
+	log_set_level(LOG_LEVEL_ERROR);
+	log_set_name("dext");
+	for (unsigned i = 0; i < COMMANDS; i++) {
+		if (strcmp(name, commands[i].name) == 0)
+			return commands[i].main(argc - 1, argv + 1);
+	}
+	fprintf(stderr, "dext: there is no command '%s'; `dext --help` lists them\n", name);
+	return DEXT_EXIT_USAGE;
+}
