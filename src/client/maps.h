@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the kernel says about this process's own mappings. No allocation: usable after fork. */
+#ifndef CLIENT_MAPS_H
+#define CLIENT_MAPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Whether the whole range is a shared mapping of this file. */
+bool maps_is_file(const void *address, uint64_t length, int fd);
+
+/*
+ * NULL if the whole range may be replaced by a shared file: private anonymous memory, readable and
+ * writable, no thread's stack, not locked. Else the reason, for the log.
+ */
+const char *maps_why_not_plain(const void *address, uint64_t length);
+
+#endif

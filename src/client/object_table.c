@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A table of entries that grows and never shrinks. A name is {generation, index, kind}: an index is
+ * used again with another generation, so that a name that was released too often is seldom taken
+ * for somebody else's.
+ *
+ * One lock over all of it, held for a few instructions and over no call but connection_retain. It
+ * is a leaf: nobody takes another lock under it.
+ */
+#include "object_table.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "connection.h"
+#include "log.h"
+#include "names.h"
+
+#define INDEX_BITS 16
+#define INDEX_MAX  (1u << INDEX_BITS)
+
+struct entry {
+	struct connection *connection; /* NULL: a service */
+	uint64_t id;		       /* registry id of a service */
+	uint32_t references;	       /* 0: free */
+	uint32_t generation;
+	uint32_t next_free; /* index + 1; 0: none */
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct entry *entries; /* [lock], as the rest */
+	uint32_t size;
+	uint32_t used;	     /* entries that were ever used */
+	uint32_t first_free; /* index + 1; 0: none */
+} table = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static io_object_t
+name_of(uint32_t index)
+{
+	return table.entries[index].generation << (INDEX_BITS + NAME_KIND_BITS) |
+	       index << NAME_KIND_BITS | NAME_OBJECT;
+}
+
+static struct entry *
+find_locked(io_object_t name)
+{
+	uint32_t index = (name >> NAME_KIND_BITS) & (INDEX_MAX - 1);
+
+	if (name_kind_of(name) != NAME_OBJECT || index >= table.used ||
+	    table.entries[index].references == 0 || name_of(index) != name)
+		return NULL;
+	return &table.entries[index];
+}
+
+static IOReturn
+grow_locked(void)
+{
+	uint32_t size = table.size == 0 ? 64 : table.size * 2;
+	struct entry *entries;
+
+	if (table.size == INDEX_MAX) {
+		log_error("this process holds %u services and connections, which is the limit",
+			  INDEX_MAX);
+		return kIOReturnNoResources;
+	}
+	entries = realloc(table.entries, size * sizeof(*entries));
+	if (entries == NULL)
+		return kIOReturnNoMemory;
+	table.entries = entries;
+	table.size = size;
+	return kIOReturnSuccess;
+}
+
+static IOReturn
+add_locked(struct connection *connection, uint64_t id, io_object_t *ret_name)
+{
+	uint32_t index;
+	IOReturn status;
+
+	if (table.first_free != 0) {
+		index = table.first_free - 1;
+		table.first_free = table.entries[index].next_free;
+	} else {
+		status = table.used == table.size ? grow_locked() : kIOReturnSuccess;
+		if (status != kIOReturnSuccess)
+			return status;
+		index = table.used++;
+		table.entries[index].generation = 0;
+	}
+	table.entries[index] = (struct entry){
+		.connection = connection,
+		.id = id,
+		.references = 1,
+		.generation = table.entries[index].generation + 1,
+	};
+	*ret_name = name_of(index);
+	return kIOReturnSuccess;
+}
+
+IOReturn
+object_add_service(uint64_t id, io_object_t *ret_name)
+{
+	IOReturn status = kIOReturnNotFound;
+
+	pthread_mutex_lock(&table.lock);
+	for (uint32_t i = 0; i < table.used; i++) {
+		struct entry *entry = &table.entries[i];
+
+		if (entry->references != 0 && entry->connection == NULL && entry->id == id) {
+			entry->references++;
+			*ret_name = name_of(i);
+			status = kIOReturnSuccess;
+			break;
+		}
+	}
+	if (status != kIOReturnSuccess)
+		status = add_locked(NULL, id, ret_name);
+	pthread_mutex_unlock(&table.lock);
+	return status;
+}
+
+IOReturn
+object_add_connection_take(struct connection *connection, io_object_t *ret_name)
+{
+	IOReturn status;
+
+	pthread_mutex_lock(&table.lock);
+	status = add_locked(connection, 0, ret_name);
+	pthread_mutex_unlock(&table.lock);
+	return status;
+}
+
+bool
+object_get_service(io_object_t name, uint64_t *ret_id)
+{
+	const struct entry *entry;
+	bool found;
+
+	pthread_mutex_lock(&table.lock);
+	entry = find_locked(name);
+	found = entry != NULL && entry->connection == NULL;
+	if (found)
+		*ret_id = entry->id;
+	pthread_mutex_unlock(&table.lock);
+	return found;
+}
+
+struct connection *
+object_copy_connection(io_object_t name)
+{
+	struct connection *connection = NULL;
+	const struct entry *entry;
+
+	pthread_mutex_lock(&table.lock);
+	entry = find_locked(name);
+	if (entry != NULL && entry->connection != NULL) {
+		connection = entry->connection;
+		connection_retain(connection);
+	}
+	pthread_mutex_unlock(&table.lock);
+	return connection;
+}
+
+bool
+object_retain(io_object_t name)
+{
+	struct entry *entry;
+
+	pthread_mutex_lock(&table.lock);
+	entry = find_locked(name);
+	if (entry != NULL)
+		entry->references++;
+	pthread_mutex_unlock(&table.lock);
+	return entry != NULL;
+}
+
+bool
+object_release(io_object_t name, struct connection **ret_connection)
+{
+	struct entry *entry;
+
+	*ret_connection = NULL;
+	pthread_mutex_lock(&table.lock);
+	entry = find_locked(name);
+	if (entry != NULL && --entry->references == 0) {
+		*ret_connection = entry->connection;
+		entry->connection = NULL;
+		entry->next_free = table.first_free;
+		table.first_free = (uint32_t)(entry - table.entries) + 1;
+	}
+	pthread_mutex_unlock(&table.lock);
+	return entry != NULL;
+}
+
+void
+object_table_fork_prepare(void)
+{
+	pthread_mutex_lock(&table.lock);
+}
+
+void
+object_table_fork_done(void)
+{
+	pthread_mutex_unlock(&table.lock);
+}

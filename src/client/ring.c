@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The completion ring of a connection: from the host's entries to the ports.
+ *
+ * One thread at a time empties a ring, under ring_lock, in order. An entry whose port is full is
+ * kept
+ * (`stalled`) and tried first the next time: order holds, nothing is lost, the ring fills and the
+ * host waits. The port that is full drains again when its app takes something.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "connection_private.h"
+#include "doorbell.h"
+#include "log.h"
+#include "port.h"
+
+IOReturn
+ring_register(struct connection *connection, struct port *port, const uint64_t *reference,
+	      uint32_t reference_count, uint32_t *ret_index, uint32_t *ret_generation)
+{
+	struct async_registration registration = {.port = port};
+	IOReturn status;
+
+	memcpy(registration.reference, reference, reference_count * sizeof(*reference));
+	pthread_mutex_lock(&connection->ring_lock);
+	status = port == NULL ? kIOReturnSuccess : port_attach(port, connection);
+	if (status == kIOReturnSuccess) {
+		status = async_table_add(&connection->async, &registration, ret_index,
+					 ret_generation);
+		if (status != kIOReturnSuccess && port != NULL)
+			port_detach(port, connection);
+		else if (port != NULL)
+			port_retain(port);
+	}
+	pthread_mutex_unlock(&connection->ring_lock);
+	return status;
+}
+
+static void
+drop(struct connection *connection, const struct async_registration *registration)
+{
+	if (registration->port == NULL)
+		return;
+	port_detach(registration->port, connection);
+	port_release(registration->port);
+}
+
+void
+ring_unregister(struct connection *connection, uint32_t index, uint32_t generation)
+{
+	struct async_registration registration;
+
+	pthread_mutex_lock(&connection->ring_lock);
+	if (async_table_remove(&connection->async, index, generation, &registration))
+		drop(connection, &registration);
+	pthread_mutex_unlock(&connection->ring_lock);
+}
+
+void
+ring_forget_all(struct connection *connection)
+{
+	struct async_registration registration;
+
+	pthread_mutex_lock(&connection->ring_lock);
+	connection->has_stalled = false;
+	while (async_table_remove_any(&connection->async, &registration))
+		drop(connection, &registration);
+	pthread_mutex_unlock(&connection->ring_lock);
+}
+
+/* PROTOCOL.md 2.3: what an entry may look like. NULL, or the rule that it breaks. */
+static const char *
+broken_rule(const struct completion *entry)
+{
+	if (entry->kind != COMPLETION_CALL && entry->kind != COMPLETION_RELEASED)
+		return "a completion is of a known kind";
+	if (entry->count > DEXT_SCALARS_MAX)
+		return "a completion has at most 16 arguments";
+	if (entry->kind == COMPLETION_RELEASED && (entry->status != 0 || entry->count != 0))
+		return "a release has neither status nor arguments";
+	if (entry->zero0 != 0)
+		return "the padding of a completion is zero";
+	for (unsigned i = 0; i < sizeof(entry->zero) / sizeof(entry->zero[0]); i++)
+		if (entry->zero[i] != 0)
+			return "the padding of a completion is zero";
+	return NULL;
+}
+
+static IOReturn
+deliver_locked(struct connection *connection, const struct completion *entry)
+{
+	struct async_registration released;
+	const struct async_registration *registration;
+	struct port_message message;
+	const char *rule = broken_rule(entry);
+
+	if (rule != NULL)
+		return connection_break(connection, rule);
+	registration = async_table_get(&connection->async, entry->index, entry->generation);
+	if (registration == NULL)
+		return connection_break(connection,
+					"a completion is of a registration that is alive");
+	if (entry->kind == COMPLETION_RELEASED) {
+		async_table_remove(&connection->async, entry->index, entry->generation, &released);
+		drop(connection, &released);
+		return kIOReturnSuccess;
+	}
+	if (registration->port == NULL)
+		return kIOReturnSuccess; /* the app gave no port: as on macOS, nobody hears it */
+	memset(&message, 0, sizeof(message));
+	memcpy(message.reference, registration->reference, sizeof(message.reference));
+	message.result = entry->status;
+	message.count = entry->count;
+	memcpy(message.arguments, entry->arguments, entry->count * sizeof(entry->arguments[0]));
+	return port_deliver(registration->port, &message);
+}
+
+/* Empties the ring. False: it cannot go on now, or never. */
+static bool
+empty_locked(struct connection *connection)
+{
+	IOReturn status;
+	bool ring;
+
+	for (;;) {
+		if (!connection->has_stalled) {
+			status = completion_ring_pop(&connection->client, &connection->stalled,
+						     &ring);
+			if (status == kIOReturnUnderrun)
+				return true;
+			if (status != kIOReturnSuccess) {
+				connection_break(connection, "the ring's count is possible");
+				return false;
+			}
+			connection->has_stalled = true;
+			if (ring)
+				doorbell_ring(connection->doorbell);
+		}
+		status = deliver_locked(connection, &connection->stalled);
+		if (status == kIOReturnOverrun || status == kIOReturnNoMemory)
+			return false;
+		connection->has_stalled = false;
+		if (status != kIOReturnSuccess)
+			return false;
+	}
+}
+
+bool
+connection_drain(struct connection *connection)
+{
+	bool open, more;
+
+	if (connection_is_inherited(connection))
+		return false;
+	/* A release may take away the last reference that the caller counts on. */
+	connection_retain(connection);
+	pthread_mutex_lock(&connection->ring_lock);
+	bell_pipe_drain(connection->bell);
+	/* Before the look at the ring: what a host put there before it ended is delivered. */
+	open = connection_check(connection);
+	completion_ring_disarm(&connection->client);
+	do
+		more = empty_locked(connection) && !completion_ring_arm(&connection->client);
+	while (more);
+	open = open && connection_pending_status(connection) == kIOReturnSuccess;
+	pthread_mutex_unlock(&connection->ring_lock);
+	connection_release(connection);
+	return open;
+}
