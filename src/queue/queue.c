@@ -25,6 +25,7 @@
 #include <execinfo.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -166,12 +167,10 @@ queue_create(const char *name, IODispatchQueue **ret_queue)
 	IODispatchQueue *queue;
 	char *copy;
 
-	if (queue_loop == NULL) {
-		log_error("dispatch queue \"%s\" was created before the event loop: "
+	if (queue_loop == NULL)
+		log_abort("dispatch queue \"%s\" was created before the event loop: "
 			  "queue_set_loop comes first",
 			  name);
-		abort();
-	}
 	copy = strdup(name);
 	if (copy == NULL)
 		return kIOReturnNoMemory;
@@ -259,8 +258,7 @@ static void
 take_turn(struct work *work)
 {
 	/* Never run: give_turn_locked recognises the item by this function. */
-	log_error("a turn of a dispatch queue was run as work");
-	abort();
+	log_abort("a turn of a dispatch queue was run as work");
 }
 
 static void
@@ -633,10 +631,8 @@ IODispatchQueue_DispatchAsync_f(IODispatchQueue *queue, void *context, IODispatc
 {
 	struct async_work *async = malloc(sizeof(*async));
 
-	if (async == NULL) {
-		log_error("DispatchAsync on queue \"%s\": out of memory", ivars(queue)->name);
-		abort();
-	}
+	if (async == NULL)
+		log_abort("DispatchAsync on queue \"%s\": out of memory", ivars(queue)->name);
 	*async = (struct async_work){
 		.work = {.run = run_async, .dropped = drop_async},
 		.context = context,
@@ -645,24 +641,26 @@ IODispatchQueue_DispatchAsync_f(IODispatchQueue *queue, void *context, IODispatc
 	queue_post(queue, &async->work);
 }
 
-/* Of the two stacks that meet in this deadlock one is a part of the other: where the queue was
- * entered and where the call was made are both on this thread. */
+/*
+ * Of the two stacks that meet in this deadlock one is a part of the other: where the queue was
+ * entered and where the call was made are both on this thread.
+ */
 static _Noreturn void
 report_self_deadlock(IODispatchQueue *queue)
 {
 	void *frames[STACK_FRAMES];
 	int count = backtrace(frames, STACK_FRAMES);
 
-	log_error("DispatchSync to queue \"%s\", which this thread is running already: it would "
-		  "never return. Called here:",
-		  ivars(queue)->name);
+	dprintf(STDERR_FILENO, "DispatchSync was called here:\n");
 	backtrace_symbols_fd(frames, count, STDERR_FILENO);
 	for (const struct ownership *own = owned_queues; own != NULL; own = own->outer) {
-		log_error("queue \"%s\"%s was entered here:", ivars(own->queue)->name,
-			  own->queue == queue ? " (this one)" : "");
+		dprintf(STDERR_FILENO, "queue \"%s\"%s was entered here:\n",
+			ivars(own->queue)->name, own->queue == queue ? " (this one)" : "");
 		backtrace_symbols_fd((void *const *)&own->entered_from, 1, STDERR_FILENO);
 	}
-	abort();
+	log_abort("DispatchSync to queue \"%s\", which this thread is running already: it would "
+		  "never return. The stacks are above",
+		  ivars(queue)->name);
 }
 
 void
