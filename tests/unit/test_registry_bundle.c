@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include "bundle.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#define HEAD                                                                                  \
+	"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!DOCTYPE plist PUBLIC \"-//Apple//DTD " \
+	"PLIST "                                                                              \
+	"1.0//EN\" \"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n<plist "              \
+	"version=\"1.0\"><dict>"
+#define TAIL		    "</dict></plist>\n"
+#define IDENTIFIER	    "<key>CFBundleIdentifier</key><string>org.example.echo</string>"
+#define EXECUTABLE	    "<key>CFBundleExecutable</key><string>echo</string>"
+#define PROVIDER	    "<key>IOProviderClass</key><string>IOUSBHostInterface</string>"
+#define USER		    "<key>IOUserClass</key><string>Echo</string>"
+#define PERSONALITIES(body) "<key>IOKitPersonalities</key><dict><key>EchoMatch</key>" body "</dict>"
+
+/* A bundle in a folder of its own, which is removed at the end of the test's process. */
+static char folder[] = "/tmp/opendext-test-XXXXXX";
+
+static void
+write_file(const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	file = fopen(path, "we");
+	ck_assert_ptr_nonnull(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void
+remove_file(const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	unlink(path);
+}
+
+static void
+begin(const char *info)
+{
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	if (info != NULL)
+		write_file("Info.plist", info);
+	write_file("echo.so", "");
+}
+
+static void
+finish(void)
+{
+	remove_file("Info.plist");
+	remove_file("echo.so");
+	rmdir(folder);
+}
+
+START_TEST(reads_a_bundle)
+{
+	struct bundle *bundle = NULL;
+	char error[BUNDLE_ERROR_MAX], executable[PATH_MAX];
+
+	begin(HEAD IDENTIFIER EXECUTABLE PERSONALITIES(
+		"<dict>" PROVIDER USER "<key>idVendor</key><integer>4617</integer>"
+		"<key>IOProbeScore</key><integer>70</integer></dict>") TAIL);
+	ck_assert_int_eq(bundle_open(folder, &bundle, error), kIOReturnSuccess);
+	ck_assert_str_eq(bundle->identifier, "org.example.echo");
+	snprintf(executable, sizeof(executable), "%s/echo.so", folder);
+	ck_assert_str_eq(bundle->executable, executable);
+	ck_assert_uint_eq(bundle->personality_count, 1);
+	ck_assert_str_eq(bundle->personalities[0].name, "EchoMatch");
+	ck_assert_str_eq(bundle->personalities[0].provider_class, "IOUSBHostInterface");
+	ck_assert_str_eq(bundle->personalities[0].user_class, "Echo");
+	ck_assert_str_eq(bundle->personalities[0].match_category, "IODefaultMatchCategory");
+	ck_assert_int_eq(bundle->personalities[0].probe_score, 70);
+	ck_assert_ptr_eq(bundle->personalities[0].bundle, bundle);
+	bundle_free(bundle);
+	finish();
+}
+END_TEST
+
+/* A wrong plist: the status, and what the sentence must name. */
+static const struct {
+	const char *info;
+	IOReturn status;
+	const char *names, *expects;
+} wrong[] = {
+	{NULL, kIOReturnNotFound, "Info.plist", "no such file"},
+	{"hello", kIOReturnBadArgument, "Info.plist", "not a property list"},
+	{"<?xml version=\"1.0\"?><plist version=\"1.0\"><array/></plist>", kIOReturnBadArgument,
+	 "top level", "dictionary"},
+	{HEAD EXECUTABLE TAIL, kIOReturnBadArgument, "CFBundleIdentifier", "string was expected"},
+	{HEAD "<key>CFBundleIdentifier</key><integer>3</integer>" TAIL, kIOReturnBadArgument,
+	 "CFBundleIdentifier", "OSNumber"},
+	{HEAD "<key>CFBundleIdentifier</key><string>$(PRODUCT_BUNDLE_IDENTIFIER)</string>" TAIL,
+	 kIOReturnBadArgument, "$(PRODUCT_BUNDLE_IDENTIFIER)", "Xcode"},
+	{HEAD IDENTIFIER "<key>CFBundlePackageType</key><string>APPL</string>" TAIL,
+	 kIOReturnBadArgument, "CFBundlePackageType", "DEXT"},
+	{HEAD IDENTIFIER TAIL, kIOReturnBadArgument, "CFBundleExecutable", "missing"},
+	{HEAD IDENTIFIER "<key>CFBundleExecutable</key><string>../echo</string>" TAIL,
+	 kIOReturnBadArgument, "../echo", "slash"},
+	{HEAD IDENTIFIER "<key>CFBundleExecutable</key><string>other</string>" TAIL,
+	 kIOReturnNotFound, "other.so", "built"},
+	{HEAD IDENTIFIER EXECUTABLE TAIL, kIOReturnBadArgument, "IOKitPersonalities", "missing"},
+	{HEAD IDENTIFIER EXECUTABLE "<key>IOKitPersonalities</key><dict/>" TAIL,
+	 kIOReturnBadArgument, "IOKitPersonalities", "empty"},
+	{HEAD IDENTIFIER EXECUTABLE PERSONALITIES("<string>x</string>") TAIL, kIOReturnBadArgument,
+	 "IOKitPersonalities:EchoMatch", "dictionary was expected"},
+	{HEAD IDENTIFIER EXECUTABLE PERSONALITIES("<dict>" USER "</dict>") TAIL,
+	 kIOReturnBadArgument, "IOKitPersonalities:EchoMatch:IOProviderClass", "missing"},
+	{HEAD IDENTIFIER EXECUTABLE PERSONALITIES("<dict>" PROVIDER "</dict>") TAIL,
+	 kIOReturnBadArgument, "IOKitPersonalities:EchoMatch:IOUserClass", "missing"},
+	{HEAD IDENTIFIER EXECUTABLE PERSONALITIES(
+		 "<dict>" PROVIDER USER "<key>idVendor</key><string>0x1209</string></dict>") TAIL,
+	 kIOReturnBadArgument, "IOKitPersonalities:EchoMatch:idVendor", "number was expected"},
+};
+
+START_TEST(names_what_is_wrong)
+{
+	struct bundle *bundle = NULL;
+	char error[BUNDLE_ERROR_MAX] = "";
+
+	begin(wrong[_i].info);
+	ck_assert_int_eq(bundle_open(folder, &bundle, error), wrong[_i].status);
+	ck_assert_ptr_null(bundle);
+	ck_assert_msg(strstr(error, wrong[_i].names) != NULL, "no '%s' in: %s", wrong[_i].names,
+		      error);
+	ck_assert_msg(strstr(error, wrong[_i].expects) != NULL, "no '%s' in: %s", wrong[_i].expects,
+		      error);
+	finish();
+}
+END_TEST
+
+START_TEST(names_a_missing_folder)
+{
+	struct bundle *bundle = NULL;
+	char error[BUNDLE_ERROR_MAX] = "";
+
+	ck_assert_int_ne(bundle_open("/nonexistent/echo.dext", &bundle, error), kIOReturnSuccess);
+	ck_assert_ptr_null(bundle);
+	ck_assert_ptr_nonnull(strstr(error, "/nonexistent/echo.dext"));
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("bundle");
+	TCase *tcase = tcase_create("bundle");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tcase, reads_a_bundle);
+	tcase_add_loop_test(tcase, names_what_is_wrong, 0, sizeof(wrong) / sizeof(wrong[0]));
+	tcase_add_test(tcase, names_a_missing_folder);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
