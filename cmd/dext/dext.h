@@ -14,12 +14,16 @@ enum dext_exit {
 	DEXT_EXIT_USAGE = 2,	 /* the command line */
 	DEXT_EXIT_NOT_FOUND = 3, /* no driver or service: did not match, did not start, not there */
 	DEXT_EXIT_REFUSED = 4,	 /* not permitted, or somebody else has it exclusively */
-	DEXT_EXIT_DEVICE = 5,	 /* a device or an input or output error */
+	DEXT_EXIT_DEVICE = 5,	 /* a device, or its driver, failed or went away */
 	DEXT_EXIT_DIFFERS = 6,	 /* a comparison of data failed */
+	DEXT_EXIT_FILE = 7,	 /* a file cannot be read or written */
+	DEXT_EXIT_INTERRUPTED = 130, /* Ctrl-C; what was done until then has been reported */
 };
 
 int run_main(int argc, char **argv);
 int list_main(int argc, char **argv);
+int send_main(int argc, char **argv);
+int recv_main(int argc, char **argv);
 
 /* "dext NAME: ..." as one line on standard error. */
 void complain(const char *command, const char *format, ...) DEXT_PRINTF(2, 3);

@@ -18,6 +18,8 @@ static const struct command {
 } commands[] = {
 	{"run", "run drivers in the foreground, and a command that uses them", run_main},
 	{"list", "list the services that can be opened", list_main},
+	{"send", "send a file, or standard input, through a BulkStream service", send_main},
+	{"recv", "receive into a file, or to standard output", recv_main},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -55,9 +57,9 @@ help(FILE *to)
 	fprintf(to, "\n`dext COMMAND --help` tells more.\n\n"
 		    "Exit status: 0 success, 1 error, 2 wrong command line, 3 no such driver or "
 		    "service,\n"
-		    "4 refused, 5 device or input/output error, 6 data differ. `dext run ... -- "
-		    "COMMAND`\n"
-		    "ends with COMMAND's own status.\n"
+		    "4 refused, 5 device or driver failed, 6 data differ, 7 a file cannot be read "
+		    "or written,\n"
+		    "130 interrupted. `dext run ... -- COMMAND` ends with COMMAND's own status.\n"
 		    "OPENDEXT_RUNTIME_DIR says where the registry is, OPENDEXT_LOG=debug shows "
 		    "more.\n");
 }

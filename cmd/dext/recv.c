@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dext recv: from a bulk IN endpoint into a file, or to standard output.
+ *
+ * All buffers are kept queued, as long as what is queued may still be wanted; what arrives is
+ * written from the mapped buffer itself, in the order of arrival. After a stall everything comes
+ * back; it is cleared, and receiving goes on.
+ */
+#include "transfer.h"
+
+#include "dext.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STALLS_MAX 8
+
+static const char usage[] =
+	"usage: dext recv [--bytes N] [--buffers N] [--size BYTES] [--service NAME] [--json] "
+	"FILE|-\n"
+	"\n"
+	"Receives from the first bulk IN endpoint of a service into a file or standard output.\n"
+	"\n"
+	"  --bytes N       stop after so many bytes (until Ctrl-C)\n"
+	"  --buffers N     how many buffers are used (1 to 4096; 16)\n"
+	"  --size BYTES    size of each, rounded up to whole packets (256K)\n"
+	"  --service NAME  the driver's service (BulkStream)\n"
+	"  --json          print one JSON object instead of a sentence; with FILE - it goes to\n"
+	"                  standard error\n";
+
+struct receiver {
+	struct transfer transfer; /* first: completions get it */
+	int fd;
+	uint32_t *free; /* a stack of buffer numbers */
+	uint32_t free_count;
+	uint64_t queued; /* bytes asked for and not yet come or failed */
+	uint32_t length; /* of each receive */
+	uint32_t *lengths;
+	IOReturn failure;
+	int write_error; /* errno */
+	uint64_t bytes_at_stall;
+	unsigned stalls;
+};
+
+static void
+write_all(struct receiver *receiver, const uint8_t *data, uint32_t length)
+{
+	while (length != 0 && receiver->write_error == 0) {
+		ssize_t written = write(receiver->fd, data, length);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0) {
+			receiver->write_error = errno;
+			return;
+		}
+		data += written;
+		length -= (uint32_t)written;
+	}
+}
+
+static void
+completed(struct transfer *transfer, const struct transfer_result *result)
+{
+	struct receiver *receiver = (struct receiver *)transfer;
+	const uint8_t *data = transfer->buffers[result->buffer];
+	uint64_t wanted = transfer->options.bytes - transfer->bytes;
+	uint32_t length = result->bytes < wanted ? result->bytes : (uint32_t)wanted;
+
+	receiver->queued -= receiver->lengths[result->buffer];
+	write_all(receiver, data, length);
+	if (receiver->write_error == 0)
+		transfer_account(transfer, data, length);
+	receiver->free[receiver->free_count++] = result->buffer;
+	if (result->status != kIOReturnSuccess && receiver->failure == kIOReturnSuccess)
+		receiver->failure = result->status;
+}
+
+static int
+queue(struct receiver *receiver)
+{
+	struct transfer *transfer = &receiver->transfer;
+	uint64_t packet = transfer->packet_size;
+	int code = DEXT_EXIT_OK;
+
+	while (code == DEXT_EXIT_OK && receiver->free_count != 0) {
+		uint64_t wanted = transfer->options.bytes - transfer->bytes;
+		uint64_t input[2];
+
+		if (receiver->queued >= wanted)
+			break;
+		wanted -= receiver->queued;
+		input[0] = receiver->free[--receiver->free_count];
+		input[1] = receiver->length;
+		if (wanted < receiver->length)
+			input[1] = (wanted + packet - 1) / packet * packet;
+		receiver->lengths[input[0]] = (uint32_t)input[1];
+		receiver->queued += input[1];
+		code = transfer_submit(transfer, DEXT_BULKSTREAM_RECEIVE, input, 2,
+				       "a buffer cannot be queued");
+	}
+	return code;
+}
+
+static int
+recover(struct receiver *receiver)
+{
+	struct transfer *transfer = &receiver->transfer;
+	uint64_t direction = DEXT_BULKSTREAM_IN;
+	IOReturn failure = receiver->failure;
+	kern_return_t status;
+
+	receiver->stalls = transfer->bytes == receiver->bytes_at_stall ? receiver->stalls + 1 : 1;
+	receiver->bytes_at_stall = transfer->bytes;
+	if (failure != kUSBHostReturnPipeStalled || receiver->stalls > STALLS_MAX)
+		return transfer_fail_status(transfer, failure, "the device failed");
+	status = IOConnectCallScalarMethod(transfer->connection, DEXT_BULKSTREAM_CLEAR_STALL,
+					   &direction, 1, NULL, NULL);
+	if (status != kIOReturnSuccess)
+		return transfer_fail_status(transfer, status, "the stall cannot be cleared");
+	receiver->failure = kIOReturnSuccess;
+	return DEXT_EXIT_OK;
+}
+
+static int
+stream(struct receiver *receiver)
+{
+	struct transfer *transfer = &receiver->transfer;
+	int code = DEXT_EXIT_OK;
+	bool ready;
+
+	while (code == DEXT_EXIT_OK && transfer->bytes < transfer->options.bytes &&
+	       !transfer->interrupted) {
+		if (receiver->write_error != 0) {
+			code = transfer_fail(transfer, DEXT_EXIT_FILE, "%s cannot be written: %s.",
+					     transfer->options.path,
+					     strerror(receiver->write_error));
+			break;
+		}
+		if (receiver->failure == kIOReturnSuccess)
+			code = queue(receiver);
+		else if (transfer->in_flight == 0)
+			code = recover(receiver);
+		if (code == DEXT_EXIT_OK && transfer->in_flight != 0)
+			code = transfer_wait(transfer, -1, 0, &ready);
+	}
+	transfer->ended = transfer_now();
+	transfer_abort(transfer);
+	return code;
+}
+
+static int
+run(struct receiver *receiver)
+{
+	struct transfer *transfer = &receiver->transfer;
+	const char *path = transfer->options.path;
+	uint32_t count = transfer->options.buffers;
+	int code;
+
+	receiver->fd = strcmp(path, "-") == 0
+			       ? STDOUT_FILENO
+			       : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (receiver->fd < 0)
+		return transfer_fail(transfer, DEXT_EXIT_FILE, "%s cannot be opened: %s.", path,
+				     strerror(errno));
+	receiver->free = calloc(count, sizeof(*receiver->free));
+	receiver->lengths = calloc(count, sizeof(*receiver->lengths));
+	if (receiver->free == NULL || receiver->lengths == NULL)
+		return transfer_fail(transfer, DEXT_EXIT_ERROR, "out of memory.");
+	for (uint32_t i = count; i > 0; i--)
+		receiver->free[receiver->free_count++] = i - 1;
+	transfer->expected = transfer->options.bytes;
+	code = transfer_open(transfer);
+	if (code != DEXT_EXIT_OK)
+		return code;
+	receiver->length = transfer->size - transfer->size % transfer->packet_size;
+	code = stream(receiver);
+	if (receiver->fd != STDOUT_FILENO && close(receiver->fd) < 0 && code == DEXT_EXIT_OK)
+		code = transfer_fail(transfer, DEXT_EXIT_FILE, "%s cannot be written: %s.", path,
+				     strerror(errno));
+	receiver->fd = -1;
+	return transfer_report(transfer, code);
+}
+
+int
+recv_main(int argc, char **argv)
+{
+	struct receiver receiver = {
+		.transfer = {.direction = DEXT_BULKSTREAM_IN, .completed = completed},
+		.fd = -1,
+	};
+	int code = transfer_parse(argc, argv, usage, &receiver.transfer.options);
+
+	if (code != DEXT_EXIT_OK)
+		return code;
+	code = run(&receiver);
+	transfer_close(&receiver.transfer);
+	free(receiver.free);
+	free(receiver.lengths);
+	return code;
+}

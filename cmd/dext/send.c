@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dext send: a file, or standard input, to a bulk OUT endpoint.
+ *
+ * read(2) goes straight into a mapped buffer; a full one (or the last) is sent, and its completion
+ * puts it behind the other free ones. Hashing is done at completion, so that the hash is of what
+ * the device took, also when it is cut short.
+ *
+ * A stalled transfer says how many bytes had moved; everything behind it comes back aborted. When
+ * all are back, the stall is cleared and they are sent again in order, the first one from the byte
+ * where it stopped. A device that stalls time after time without taking a byte is given up.
+ */
+#include "transfer.h"
+
+#include "dext.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define STALLS_MAX 8
+
+static const char usage[] =
+	"usage: dext send [--buffers N] [--size BYTES] [--service NAME] [--json] FILE|-\n"
+	"\n"
+	"Sends a file, or standard input, to the first bulk OUT endpoint of a service.\n"
+	"\n"
+	"  --buffers N     how many buffers are used (1 to 4096; 16)\n"
+	"  --size BYTES    size of each, with K, M or G if you like (256K)\n"
+	"  --service NAME  the driver's service (BulkStream)\n"
+	"  --json          print one JSON object instead of a sentence\n";
+
+struct part {
+	uint32_t filled; /* bytes read into the buffer */
+	uint32_t sent;	 /* of them, taken by the device */
+};
+
+struct sender {
+	struct transfer transfer; /* first: completions get it */
+	int fd;
+	bool end_of_file;
+	struct part *parts;
+	/* Rings of buffer numbers, each as large as there are buffers: first in, first out. */
+	uint32_t *free;
+	uint32_t free_first, free_count;
+	uint32_t *again; /* to be sent again after a stall */
+	uint32_t again_count;
+	IOReturn failure; /* of the first transfer that failed since the last clearing */
+	uint64_t bytes_at_stall;
+	unsigned stalls; /* without progress */
+};
+
+static void
+free_buffer(struct sender *sender, uint32_t buffer)
+{
+	uint32_t count = sender->transfer.options.buffers;
+
+	sender->parts[buffer] = (struct part){0};
+	sender->free[(sender->free_first + sender->free_count++) % count] = buffer;
+}
+
+static void
+completed(struct transfer *transfer, const struct transfer_result *result)
+{
+	struct sender *sender = (struct sender *)transfer;
+	struct part *part = &sender->parts[result->buffer];
+
+	transfer_account(transfer, transfer->buffers[result->buffer] + part->sent, result->bytes);
+	part->sent += result->bytes;
+	if (result->status == kIOReturnSuccess) {
+		free_buffer(sender, result->buffer);
+		return;
+	}
+	if (sender->failure == kIOReturnSuccess)
+		sender->failure = result->status;
+	sender->again[sender->again_count++] = result->buffer;
+}
+
+static int
+submit(struct sender *sender, uint32_t buffer)
+{
+	struct part *part = &sender->parts[buffer];
+	uint64_t input[4] = {buffer, part->sent, part->filled - part->sent, 0};
+
+	return transfer_submit(&sender->transfer, DEXT_BULKSTREAM_SEND, input, 4,
+			       "a buffer cannot be sent");
+}
+
+/* Everything that was underway has come back after a failure. */
+static int
+recover(struct sender *sender)
+{
+	struct transfer *transfer = &sender->transfer;
+	uint64_t direction = DEXT_BULKSTREAM_OUT;
+	IOReturn failure = sender->failure;
+	uint32_t count = sender->again_count;
+	kern_return_t status;
+	int code = DEXT_EXIT_OK;
+
+	sender->stalls = transfer->bytes == sender->bytes_at_stall ? sender->stalls + 1 : 1;
+	sender->bytes_at_stall = transfer->bytes;
+	if (failure != kUSBHostReturnPipeStalled || sender->stalls > STALLS_MAX)
+		return transfer_fail_status(transfer, failure, "the device failed");
+	status = IOConnectCallScalarMethod(transfer->connection, DEXT_BULKSTREAM_CLEAR_STALL,
+					   &direction, 1, NULL, NULL);
+	if (status != kIOReturnSuccess)
+		return transfer_fail_status(transfer, status, "the stall cannot be cleared");
+	sender->failure = kIOReturnSuccess;
+	sender->again_count = 0;
+	/* No completion is dispatched in here, so `again` is not overwritten while it is read. */
+	for (uint32_t i = 0; i < count && code == DEXT_EXIT_OK; i++) {
+		uint32_t buffer = sender->again[i];
+
+		if (sender->parts[buffer].sent == sender->parts[buffer].filled)
+			free_buffer(sender, buffer);
+		else
+			code = submit(sender, buffer);
+	}
+	return code;
+}
+
+/* Reads once into the first free buffer, and sends it when it is full or the file has ended. */
+static int
+fill(struct sender *sender)
+{
+	struct transfer *transfer = &sender->transfer;
+	uint32_t buffer = sender->free[sender->free_first];
+	struct part *part = &sender->parts[buffer];
+	ssize_t got = read(sender->fd, transfer->buffers[buffer] + part->filled,
+			   transfer->options.size - part->filled);
+
+	if (got < 0 && (errno == EINTR || errno == EAGAIN))
+		return DEXT_EXIT_OK;
+	if (got < 0)
+		return transfer_fail(transfer, DEXT_EXIT_FILE, "%s cannot be read: %s.",
+				     transfer->options.path, strerror(errno));
+	part->filled += (uint32_t)got;
+	sender->end_of_file = got == 0;
+	if (part->filled == 0 || (got != 0 && part->filled < transfer->options.size))
+		return DEXT_EXIT_OK;
+	sender->free_first = (sender->free_first + 1) % transfer->options.buffers;
+	sender->free_count--;
+	return submit(sender, buffer);
+}
+
+static int
+stream(struct sender *sender)
+{
+	struct transfer *transfer = &sender->transfer;
+	int code = DEXT_EXIT_OK;
+
+	while (code == DEXT_EXIT_OK) {
+		bool reading = !sender->end_of_file && !transfer->interrupted &&
+			       sender->free_count != 0 && sender->failure == kIOReturnSuccess;
+		bool ready = false;
+
+		if (sender->failure != kIOReturnSuccess && transfer->in_flight == 0) {
+			code = transfer->interrupted ? DEXT_EXIT_OK : recover(sender);
+			if (transfer->interrupted)
+				break;
+			continue;
+		}
+		if ((sender->end_of_file || transfer->interrupted) && transfer->in_flight == 0)
+			break;
+		if (transfer->interrupted) {
+			transfer_abort(transfer);
+			break;
+		}
+		code = transfer_wait(transfer, reading ? sender->fd : -1, POLLIN, &ready);
+		while (code == DEXT_EXIT_OK && ready && sender->free_count != 0 &&
+		       !sender->end_of_file && sender->failure == kIOReturnSuccess) {
+			uint32_t before = sender->free_count;
+
+			code = fill(sender);
+			ready = sender->free_count == before - 1; /* a full one: more is likely */
+		}
+	}
+	transfer->ended = transfer_now();
+	transfer_abort(transfer);
+	return code;
+}
+
+static int
+open_input(struct sender *sender)
+{
+	struct transfer *transfer = &sender->transfer;
+	const char *path = transfer->options.path;
+	struct stat info;
+
+	sender->fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	if (sender->fd < 0)
+		return transfer_fail(transfer, DEXT_EXIT_FILE, "%s cannot be opened: %s.", path,
+				     strerror(errno));
+	transfer->expected = UINT64_MAX;
+	if (fstat(sender->fd, &info) == 0) {
+		if (S_ISDIR(info.st_mode))
+			return transfer_fail(transfer, DEXT_EXIT_FILE,
+					     "%s is a directory: pack it first, tar -c %s | dext "
+					     "send -.",
+					     path, path);
+		if (S_ISREG(info.st_mode))
+			transfer->expected = (uint64_t)info.st_size;
+	}
+	return DEXT_EXIT_OK;
+}
+
+static int
+run(struct sender *sender)
+{
+	struct transfer *transfer = &sender->transfer;
+	uint32_t count = transfer->options.buffers;
+	int code = open_input(sender);
+
+	if (code != DEXT_EXIT_OK)
+		return code;
+	sender->parts = calloc(count, sizeof(*sender->parts));
+	sender->free = calloc(count, sizeof(*sender->free));
+	sender->again = calloc(count, sizeof(*sender->again));
+	if (sender->parts == NULL || sender->free == NULL || sender->again == NULL)
+		return transfer_fail(transfer, DEXT_EXIT_ERROR, "out of memory.");
+	for (uint32_t i = 0; i < count; i++)
+		free_buffer(sender, i);
+	code = transfer_open(transfer);
+	if (code != DEXT_EXIT_OK)
+		return code;
+	return transfer_report(transfer, stream(sender));
+}
+
+int
+send_main(int argc, char **argv)
+{
+	struct sender sender = {
+		.transfer = {.direction = DEXT_BULKSTREAM_OUT, .completed = completed},
+		.fd = -1,
+	};
+	int code = transfer_parse(argc, argv, usage, &sender.transfer.options);
+
+	if (code != DEXT_EXIT_OK)
+		return code;
+	code = run(&sender);
+	transfer_close(&sender.transfer);
+	if (sender.fd > STDERR_FILENO)
+		close(sender.fd);
+	free(sender.parts);
+	free(sender.free);
+	free(sender.again);
+	return code;
+}

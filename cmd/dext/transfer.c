@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The session: service, connection, mapped buffers, completions, signals.
+ *
+ * An ordinary app over the public headers; nothing here knows how calls or memory travel. Signals
+ * are blocked once the connection is open and read from a descriptor in the same poll as the
+ * completions, so that Ctrl-C never hits between a buffer's submission and its account. A second
+ * Ctrl-C ends the program at once.
+ */
+#include "transfer.h"
+
+#include "dext.h"
+#include "progress.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <mach/mach.h>
+
+#define STEP_MSEC     200	 /* between looks at the progress bar and at the driver */
+#define GIVE_UP_NSEC  2000000000 /* for an abort that the device does not answer */
+#define MIN_SIZE      1024u	 /* a buffer must hold a packet, and a request's data */
+#define REFERENCE_LEN kIOAsyncCalloutCount
+
+uint64_t
+transfer_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int
+transfer_fail(struct transfer *transfer, int code, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(transfer->error, sizeof(transfer->error), format, arguments);
+	va_end(arguments);
+	progress_clear();
+	fprintf(stderr, "dext %s: %s\n", transfer->options.command, transfer->error);
+	return code;
+}
+
+int
+transfer_fail_status(struct transfer *transfer, IOReturn status, const char *what)
+{
+	const char *next = "OPENDEXT_LOG=info shows more";
+	int code = DEXT_EXIT_ERROR;
+
+	switch (status) {
+	case kIOReturnNotPermitted:
+	case kIOReturnNotPrivileged:
+		next = "this user may not; the registry's log names the rule";
+		code = DEXT_EXIT_REFUSED;
+		break;
+	case kIOReturnExclusiveAccess:
+		next = "another app has the device exclusively; try again when it has ended";
+		code = DEXT_EXIT_REFUSED;
+		break;
+	case kIOReturnNotFound:
+		next = "the service has gone, or the device has no such endpoint; `dext list` "
+		       "shows what is there";
+		code = DEXT_EXIT_NOT_FOUND;
+		break;
+	case kIOReturnNoResources:
+	case kIOReturnNoMemory:
+		next = "use fewer or smaller buffers (--buffers, --size)";
+		break;
+	case kIOReturnNoDevice:
+		next = "the device was unplugged; plug it in again and repeat the command";
+		code = DEXT_EXIT_DEVICE;
+		break;
+	case kIOReturnOffline:
+	case MACH_SEND_INVALID_DEST:
+		next = "the driver has ended; its log says why. Repeat the command once `dext "
+		       "list` shows the service again";
+		code = DEXT_EXIT_DEVICE;
+		break;
+	case kUSBHostReturnPipeStalled:
+		next = "the device refuses the data; check what it expects, or reset it";
+		code = DEXT_EXIT_DEVICE;
+		break;
+	case kIOReturnTimeout:
+	case kIOReturnNotResponding:
+	case kIOReturnIOError:
+	case kIOReturnOverrun:
+		next = "check the cable and the device";
+		code = DEXT_EXIT_DEVICE;
+		break;
+	default:
+		break;
+	}
+	return transfer_fail(transfer, code, "%s: %s (0x%08x): %s.", what,
+			     mach_error_string(status), (unsigned)status, next);
+}
+
+static void
+on_completion(void *refcon, IOReturn result, void **args, uint32_t count)
+{
+	struct transfer *transfer = refcon;
+	struct transfer_result done;
+
+	if (count != DEXT_BULKSTREAM_ARGUMENTS)
+		return;
+	done.buffer = (uint32_t)(uintptr_t)args[DEXT_BULKSTREAM_ARGUMENT_BUFFER];
+	done.status = result;
+	done.bytes = (uint32_t)(uintptr_t)args[DEXT_BULKSTREAM_ARGUMENT_BYTES];
+	if (done.buffer >= transfer->options.buffers || done.bytes > transfer->size)
+		return;
+	transfer->in_flight--;
+	transfer->completed(transfer, &done);
+}
+
+static int
+configure(struct transfer *transfer)
+{
+	struct transfer_options *options = &transfer->options;
+	bool in = transfer->direction == DEXT_BULKSTREAM_IN;
+	uint32_t size = (options->size + MIN_SIZE - 1) / MIN_SIZE * MIN_SIZE;
+	uint64_t input[6] = {DEXT_BULKSTREAM_ANY,
+			     0,
+			     in ? DEXT_BULKSTREAM_NONE : DEXT_BULKSTREAM_ANY,
+			     in ? DEXT_BULKSTREAM_ANY : DEXT_BULKSTREAM_NONE,
+			     options->buffers,
+			     size};
+	uint64_t output[4] = {0};
+	uint32_t count = 4;
+	kern_return_t status;
+
+	status = IOConnectCallScalarMethod(transfer->connection, DEXT_BULKSTREAM_CONFIGURE, input,
+					   6, output, &count);
+	if (status == kIOReturnBadArgument)
+		return transfer_fail(transfer, DEXT_EXIT_DEVICE,
+				     "the device behind %s has no bulk %s endpoint: choose another "
+				     "service (--service) or device.",
+				     options->service, in ? "IN" : "OUT");
+	if (status != kIOReturnSuccess)
+		return transfer_fail_status(transfer, status, "the driver refused the buffers");
+	transfer->size = size;
+	transfer->packet_size = (uint32_t)output[transfer->direction];
+	return DEXT_EXIT_OK;
+}
+
+static int
+map(struct transfer *transfer)
+{
+	mach_vm_address_t address = 0;
+	mach_vm_size_t size = 0;
+	kern_return_t status = kIOReturnSuccess;
+
+	transfer->buffers = calloc(transfer->options.buffers, sizeof(*transfer->buffers));
+	if (transfer->buffers == NULL)
+		return transfer_fail(transfer, DEXT_EXIT_ERROR, "out of memory.");
+	for (uint32_t i = 0; i < transfer->options.buffers && status == kIOReturnSuccess; i++) {
+		status = IOConnectMapMemory64(transfer->connection, i, mach_task_self(), &address,
+					      &size, kIOMapAnywhere);
+		transfer->buffers[i] = (uint8_t *)(uintptr_t)address;
+	}
+	if (status != kIOReturnSuccess)
+		return transfer_fail(
+			transfer, DEXT_EXIT_ERROR,
+			"the buffers cannot be mapped (0x%08x): use fewer or smaller "
+			"ones (--buffers, --size), or see the log (OPENDEXT_LOG=info).",
+			(unsigned)status);
+	status = IOConnectMapMemory64(transfer->connection, DEXT_BULKSTREAM_MEMORY_TOTALS,
+				      mach_task_self(), &address, &size, kIOMapAnywhere);
+	if (status == kIOReturnSuccess && size >= sizeof(*transfer->totals))
+		transfer->totals = (const void *)(uintptr_t)address;
+	return DEXT_EXIT_OK;
+}
+
+static int
+listen(struct transfer *transfer)
+{
+	uint64_t reference[REFERENCE_LEN] = {0};
+	kern_return_t status;
+	sigset_t set;
+
+	transfer->port = IONotificationPortCreate(kIOMainPortDefault);
+	if (transfer->port == NULL)
+		return transfer_fail(transfer, DEXT_EXIT_ERROR, "out of memory or descriptors.");
+	reference[kIOAsyncCalloutFuncIndex] = (uint64_t)(uintptr_t)on_completion;
+	reference[kIOAsyncCalloutRefconIndex] = (uint64_t)(uintptr_t)transfer;
+	status = IOConnectCallAsyncScalarMethod(transfer->connection, DEXT_BULKSTREAM_REGISTER,
+						IONotificationPortGetMachPort(transfer->port),
+						reference, REFERENCE_LEN, NULL, 0, NULL, NULL);
+	if (status != kIOReturnSuccess)
+		return transfer_fail_status(transfer, status, "the driver refused the callback");
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	transfer->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (transfer->signals < 0)
+		return transfer_fail(transfer, DEXT_EXIT_ERROR, "signalfd: %s.", strerror(errno));
+	return DEXT_EXIT_OK;
+}
+
+int
+transfer_open(struct transfer *transfer)
+{
+	const char *name = transfer->options.service;
+	io_service_t service;
+	kern_return_t status;
+	int code;
+
+	transfer->signals = -1;
+	transfer->pattern = true;
+	transfer->hash = XXH3_createState();
+	if (transfer->hash == NULL)
+		return transfer_fail(transfer, DEXT_EXIT_ERROR, "out of memory.");
+	XXH3_64bits_reset(transfer->hash);
+	service = IOServiceGetMatchingService(kIOMainPortDefault, IOServiceNameMatching(name));
+	if (service == MACH_PORT_NULL)
+		return transfer_fail(transfer, DEXT_EXIT_NOT_FOUND,
+				     "there is no service named %s: no driver of that name runs, "
+				     "or no registry does. `dext list` shows the services; `dext "
+				     "run BUNDLE --virtual sink -- COMMAND` starts one.",
+				     name);
+	status = IOServiceOpen(service, mach_task_self(), DEXT_BULKSTREAM_SHARED,
+			       &transfer->connection);
+	IOObjectRelease(service);
+	if (status != kIOReturnSuccess)
+		return transfer_fail_status(transfer, status, "the service cannot be opened");
+	code = configure(transfer);
+	if (code == DEXT_EXIT_OK)
+		code = map(transfer);
+	if (code == DEXT_EXIT_OK)
+		code = listen(transfer);
+	if (code == DEXT_EXIT_OK)
+		transfer_ask_device(transfer);
+	transfer->started = transfer_now();
+	return code;
+}
+
+void
+transfer_close(struct transfer *transfer)
+{
+	if (transfer->connection != MACH_PORT_NULL)
+		IOServiceClose(transfer->connection);
+	IONotificationPortDestroy(transfer->port);
+	if (transfer->signals >= 0)
+		close(transfer->signals);
+	free(transfer->buffers);
+	XXH3_freeState(transfer->hash);
+}
+
+int
+transfer_submit(struct transfer *transfer, uint32_t selector, const uint64_t *input, uint32_t count,
+		const char *what)
+{
+	kern_return_t status;
+
+	/* Counted before: the completion may be there when the call returns. */
+	transfer->in_flight++;
+	status =
+		IOConnectCallScalarMethod(transfer->connection, selector, input, count, NULL, NULL);
+	if (status == kIOReturnSuccess)
+		return DEXT_EXIT_OK;
+	transfer->in_flight--;
+	return transfer_fail_status(transfer, status, what);
+}
+
+static void
+read_signals(struct transfer *transfer)
+{
+	struct signalfd_siginfo info;
+
+	while (read(transfer->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (transfer->interrupted) {
+			progress_clear();
+			_exit(DEXT_EXIT_INTERRUPTED);
+		}
+		transfer->interrupted = true;
+	}
+}
+
+static int
+check_driver(struct transfer *transfer)
+{
+	kern_return_t status = IOConnectCallScalarMethod(
+		transfer->connection, DEXT_BULKSTREAM_QUERY, NULL, 0, NULL, NULL);
+
+	if (status == kIOReturnSuccess)
+		return DEXT_EXIT_OK;
+	return transfer_fail_status(transfer, status, "the connection broke");
+}
+
+int
+transfer_wait(struct transfer *transfer, int fd, short events, bool *ret_ready)
+{
+	struct pollfd polled[3] = {
+		{.fd = IONotificationPortGetFileDescriptor(transfer->port), .events = POLLIN},
+		{.fd = transfer->signals, .events = POLLIN},
+		{.fd = fd, .events = events},
+	};
+	int count = poll(polled, 3, STEP_MSEC);
+
+	*ret_ready = count > 0 && polled[2].revents != 0;
+	if (count > 0 && polled[1].revents != 0)
+		read_signals(transfer);
+	if (dext_notification_port_dispatch(transfer->port) == 0 && count == 0 &&
+	    transfer->in_flight != 0) {
+		int code = check_driver(transfer);
+
+		if (code != DEXT_EXIT_OK)
+			return code;
+	}
+	progress_show(transfer);
+	return DEXT_EXIT_OK;
+}
+
+void
+transfer_abort(struct transfer *transfer)
+{
+	uint64_t direction = transfer->direction;
+	uint64_t end = transfer_now() + GIVE_UP_NSEC;
+	bool ready;
+
+	if (transfer->in_flight == 0)
+		return;
+	(void)IOConnectCallScalarMethod(transfer->connection, DEXT_BULKSTREAM_ABORT, &direction, 1,
+					NULL, NULL);
+	while (transfer->in_flight != 0 && transfer_now() < end)
+		if (transfer_wait(transfer, -1, 0, &ready) != DEXT_EXIT_OK)
+			return;
+}
