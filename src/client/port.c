@@ -56,8 +56,9 @@ struct port {
 	int epoll;	     /* [const] */
 	int flag;	     /* [const] */
 	pthread_mutex_t lock;
-	bool closed;	      /* [lock] */
-	bool raised;	      /* [lock] the flag is up */
+	bool closed;  /* [lock] */
+	bool raised;  /* [lock] the flag is up */
+	bool starved; /* [lock] a delivery was refused: its connection waits to be drained */
 	uint32_t send_rights; /* [lock] */
 	struct feed *feeds;   /* [lock] */
 	uint32_t feed_count;  /* [lock] */
@@ -286,8 +287,8 @@ void
 port_close(struct port *port)
 {
 	struct connection *connection;
+	bool more = true, starved;
 	int saved = errno;
-	bool more = true;
 
 	/* The name first: who still finds the port finds it open. */
 	if (!port_table_remove(port->name) || port_is_inherited(port))
@@ -300,10 +301,16 @@ port_close(struct port *port)
 		if (port->feed_count > 0)
 			connection = remove_locked(port, &port->feeds[port->feed_count - 1]);
 		more = port->feed_count > 0;
+		starved = port->starved;
 		settle_locked(port);
 		pthread_mutex_unlock(&port->lock);
-		if (connection != NULL)
-			connection_release(connection);
+		if (connection == NULL)
+			continue;
+		/* It may be holding a completion back for this port, and with it those of others.
+		 */
+		if (starved)
+			connection_drain(connection);
+		connection_release(connection);
 	}
 	errno = saved;
 }
@@ -319,9 +326,10 @@ make_room_locked(struct port *port)
 	if (port->used < port->size)
 		return kIOReturnSuccess;
 	if (port->size >= DEXT_LIMIT_COMPLETIONS) {
-		log_error("port %#x: %u completions wait and nobody takes them "
-			  "(DEXT_LIMIT_COMPLETIONS)",
-			  port->name, port->used);
+		if (!port->starved)
+			log_info("port %#x: %u completions wait and nobody takes them "
+				 "(DEXT_LIMIT_COMPLETIONS)",
+				 port->name, port->used);
 		return kIOReturnOverrun;
 	}
 	grown = malloc(size * sizeof(*grown));
@@ -350,12 +358,23 @@ port_deliver(struct port *port, const struct port_message *message)
 		if (res == kIOReturnSuccess) {
 			port->messages[(port->first + port->used) % port->size] = *message;
 			port->used++;
+		} else {
+			port->starved = true;
 		}
 		if (gathering != port)
 			settle_locked(port);
 	}
 	pthread_mutex_unlock(&port->lock);
 	return res;
+}
+
+/* There is room again: the connections that it was refused to are drained the next time. */
+static void
+feed_again_locked(struct port *port)
+{
+	for (uint32_t i = 0; i < port->feed_count; i++)
+		port->feeds[i].fresh = true;
+	port->starved = false;
 }
 
 static IOReturn
@@ -375,6 +394,8 @@ pop(struct port *port, int most, struct port_message *ret_message)
 			res = kIOReturnSuccess;
 		}
 	}
+	if (port->starved && port->used <= port->size / 2)
+		feed_again_locked(port);
 	settle_locked(port);
 	pthread_mutex_unlock(&port->lock);
 	return res;

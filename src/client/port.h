@@ -62,7 +62,9 @@ void port_detach(struct port *port, struct connection *connection);
 
 /*
  * Appends a message. One for a closed port is dropped, successfully. kIOReturnOverrun:
- * DEXT_LIMIT_COMPLETIONS messages wait already, nobody takes them. kIOReturnNoMemory.
+ * DEXT_LIMIT_COMPLETIONS messages wait already, nobody takes them; kIOReturnNoMemory. After these
+ * two the connection keeps the message, and leaves its ring unarmed; the port drains it again once
+ * it has room.
  */
 IOReturn port_deliver(struct port *port, const struct port_message *message);
 

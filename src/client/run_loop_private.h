@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of run loops and their sources. */
+#ifndef CLIENT_RUN_LOOP_PRIVATE_H
+#define CLIENT_RUN_LOOP_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "object.h"
+#include "run_loop.h"
+
+extern const OSMetaClass gCFRunLoopSourceMetaClass, gCFRunLoopMetaClass;
+
+struct CFRunLoopSource_IVars {
+	int descriptor;		     /* [const] */
+	bool (*perform)(void *info); /* [const] */
+	void (*release)(void *info); /* [const] */
+	void *info;		     /* [const] */
+	/*
+	 * Written once, by the end of what it listens to. Pairs with nothing: who misses it
+	 * performs a closed port, which has nothing to take.
+	 */
+	_Atomic bool invalid;
+};
+
+struct run_loop_entry {
+	CFRunLoopSourceRef source; /* retained */
+	CFStringRef mode;	   /* retained */
+};
+
+/* A run that is under way, on the stack of its thread. */
+struct run_loop_run {
+	struct run_loop_run *outer;
+	bool stopped; /* [lock of the loop] */
+};
+
+struct CFRunLoop_IVars {
+	pthread_mutex_t lock;
+	int wake;			/* eventfd; [const] but for a forked child's beginning */
+	struct run_loop_entry *entries; /* [lock] */
+	size_t count, size;		/* [lock] */
+	struct run_loop_run *current;	/* [lock] the innermost; NULL: not running */
+	bool waiting;			/* [lock] */
+	CFRunLoopRef previous, next;	/* [the lock of all loops] */
+};
+
+static inline struct CFRunLoopSource_IVars *
+inside_source(CFRunLoopSourceRef source)
+{
+	return OSObjectIVars(CFRunLoopSource, source);
+}
+
+static inline struct CFRunLoop_IVars *
+inside(CFRunLoopRef loop)
+{
+	return OSObjectIVars(CFRunLoop, loop);
+}
+
+/* Ends the loop's sleep, or its next one. */
+void run_loop_wake(struct CFRunLoop_IVars *ivars);
+/* Gives up an entry that was taken out; without the lock, because it may free a port. */
+void run_loop_drop(struct run_loop_entry entry);
+/* Lets go of the sources that have become invalid. */
+void run_loop_purge(struct CFRunLoop_IVars *ivars);
+bool run_loop_is_mode(CFStringRef one, CFStringRef other);
+/* Whether an entry counts in a mode. The common modes are the default mode and no other. */
+bool run_loop_entry_is_in(const struct run_loop_entry *entry, CFRunLoopMode mode);
+bool run_loop_source_is_valid(CFRunLoopSourceRef source);
+
+#endif
