@@ -95,6 +95,14 @@ IOReturn
 action_create(OSObject *target, const char *type, action_function function, size_t reference_size,
 	      OSAction **ret_action)
 {
+	return action_create_of(OSTypeID(OSAction), target, type, function, reference_size,
+				ret_action);
+}
+
+IOReturn
+action_create_of(const OSMetaClass *metaclass, OSObject *target, const char *type,
+		 action_function function, size_t reference_size, OSAction **ret_action)
+{
 	struct OSAction_IVars *fields;
 	void *reference = NULL;
 	OSAction *action;
@@ -111,7 +119,7 @@ action_create(OSObject *target, const char *type, action_function function, size
 		if (reference == NULL)
 			return kIOReturnNoMemory;
 	}
-	action = object_create(OSAction);
+	action = (OSAction *)object_create_of(metaclass);
 	if (action == NULL) {
 		free(reference);
 		return kIOReturnNoMemory;

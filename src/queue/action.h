@@ -20,6 +20,13 @@ typedef void (*action_function)(void);
 IOReturn action_create(OSObject *target, const char *type, action_function function,
 		       size_t reference_size, OSAction **ret_action);
 
+/*
+ * The same for a subclass of OSAction, by which a layer adds instance variables; its free ends with
+ * that of gOSActionMetaClass's table.
+ */
+IOReturn action_create_of(const OSMetaClass *metaclass, OSObject *target, const char *type,
+			  action_function function, size_t reference_size, OSAction **ret_action);
+
 /* kIOReturnBadArgument with a log line naming both types unless the action is of this type. */
 IOReturn action_check(OSAction *action, const char *type);
 

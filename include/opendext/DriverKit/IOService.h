@@ -39,6 +39,10 @@ typedef struct IOServiceMethods {
 
 extern const OSMetaClass gIOServiceMetaClass;
 
+/* What a subclass's init starts with and its free ends with. */
+bool IOService_init_Impl(IOService *self);
+void IOService_free_Impl(IOService *self);
+
 kern_return_t IOService_Start(IOService *self, IOService *provider);
 kern_return_t IOService_Start_Impl(IOService *self, IOService *provider);
 kern_return_t IOService_Stop(IOService *self, IOService *provider);

@@ -90,6 +90,13 @@ typedef struct IOUserClientMethods {
 
 extern const OSMetaClass gIOUserClientMetaClass;
 
+/* What a subclass's init starts with and its free ends with. */
+bool IOUserClient_init_Impl(IOUserClient *self);
+void IOUserClient_free_Impl(IOUserClient *self);
+
+/* The queue on which ExternalMethod runs, where the driver has set one of that name. */
+#define kIOUserClientQueueNameExternalMethod "IOUserClientQueueExternalMethod"
+
 kern_return_t IOUserClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 					  IOUserClientMethodArguments *arguments,
 					  const IOUserClientMethodDispatch *dispatch,

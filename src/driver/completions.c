@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host's side of the completion ring, and which registrations are alive.
+ *
+ * Entries go into the ring in the order in which they are made; while it is full they wait here, in
+ * the same order, and the app rings when it has made room. A RELEASED entry always finds a place:
+ * their number is bounded by the registrations. Of completions at most DEXT_LIMIT_COMPLETIONS wait;
+ * one more and the connection is overrun for good: every later call says so.
+ *
+ * Any thread, with ring_lock; the bell is rung under it so that it is not closed meanwhile (its
+ * write never blocks).
+ */
+#include "connection.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "action.h"
+#include "doorbell.h"
+#include "log.h"
+#include "object.h"
+
+/* The place after the last entry that waits; NULL without memory. [ring_lock] */
+static struct completion *
+place_locked(struct connection *c)
+{
+	if (c->overflow_count == c->overflow_capacity) {
+		size_t capacity = c->overflow_capacity == 0 ? 256 : 2 * c->overflow_capacity;
+		struct completion *grown = malloc(capacity * sizeof(*grown));
+
+		if (grown == NULL)
+			return NULL;
+		for (size_t i = 0; i < c->overflow_count; i++)
+			grown[i] = c->overflow[(c->overflow_first + i) % c->overflow_capacity];
+		free(c->overflow);
+		c->overflow = grown;
+		c->overflow_capacity = capacity;
+		c->overflow_first = 0;
+	}
+	return &c->overflow[(c->overflow_first + c->overflow_count++) % c->overflow_capacity];
+}
+
+/* One entry into the ring. False: there is no room. [ring_lock] */
+static bool
+push_locked(struct connection *c, const struct completion *entry, const char **ret_rule)
+{
+	bool wake;
+	IOReturn res = completion_ring_push(&c->page, entry, &wake);
+
+	if (res == kIOReturnIPCError)
+		*ret_rule = "head of the completion ring lies behind its tail, by at most the ring";
+	if (res != kIOReturnSuccess)
+		return false;
+	if (wake)
+		bell_pipe_ring(c->bell);
+	return true;
+}
+
+/* As many of those that wait as there is room for. [ring_lock] */
+static bool
+drain_locked(struct connection *c, const char **ret_rule)
+{
+	bool moved = false;
+
+	while (c->overflow_count > 0) {
+		const struct completion *entry = &c->overflow[c->overflow_first];
+
+		if (!push_locked(c, entry, ret_rule)) {
+			if (*ret_rule != NULL || completion_ring_await_room(&c->page))
+				return moved;
+			/* Room was made while we asked for it; push again. */
+			continue;
+		}
+		moved = true;
+		if (entry->kind == COMPLETION_CALL)
+			c->waiting_calls--;
+		c->overflow_first = (c->overflow_first + 1) % c->overflow_capacity;
+		c->overflow_count--;
+	}
+	if (moved)
+		completion_ring_room_found(&c->page);
+	return moved;
+}
+
+/* [ring_lock] */
+static void
+overrun_locked(struct connection *c, const char *why)
+{
+	if (!c->overrun)
+		log_error("connection of process %d: %s (DEXT_LIMIT_COMPLETIONS, %u): its calls "
+			  "return kIOReturnOverrun from now on",
+			  c->who.pid, why, DEXT_LIMIT_COMPLETIONS);
+	c->overrun = true;
+}
+
+/* [ring_lock] */
+static void
+send_locked(struct connection *c, const struct completion *entry, const char **ret_rule)
+{
+	struct completion *place;
+
+	if (c->bell < 0)
+		return;
+	if (c->overflow_count == 0 && push_locked(c, entry, ret_rule))
+		return;
+	if (*ret_rule != NULL)
+		return;
+	if (entry->kind == COMPLETION_CALL && c->waiting_calls >= DEXT_LIMIT_COMPLETIONS) {
+		overrun_locked(c, "too many completions wait for it");
+		return;
+	}
+	place = place_locked(c);
+	if (place == NULL) {
+		overrun_locked(c, "no memory for completions that wait for it");
+		return;
+	}
+	*place = *entry;
+	if (entry->kind == COMPLETION_CALL)
+		c->waiting_calls++;
+	if (c->overflow_count == 1)
+		drain_locked(c, ret_rule);
+}
+
+void
+connection_complete(struct connection *c, uint32_t index, uint32_t generation, IOReturn status,
+		    const uint64_t *arguments, uint32_t count)
+{
+	struct completion entry = {
+		.kind = COMPLETION_CALL,
+		.index = index,
+		.generation = generation,
+		.status = status,
+		.count = count,
+	};
+	const char *rule = NULL;
+
+	if (count > 0)
+		memcpy(entry.arguments, arguments, count * sizeof(*arguments));
+	pthread_mutex_lock(&c->ring_lock);
+	if (!c->overrun)
+		send_locked(c, &entry, &rule);
+	pthread_mutex_unlock(&c->ring_lock);
+	if (rule != NULL)
+		connection_end(c, rule);
+}
+
+bool
+completions_pump(struct connection *c)
+{
+	const char *rule = NULL;
+	bool moved = false;
+
+	pthread_mutex_lock(&c->ring_lock);
+	if (c->bell >= 0 && c->overflow_count > 0)
+		moved = drain_locked(c, &rule);
+	pthread_mutex_unlock(&c->ring_lock);
+	if (rule != NULL)
+		connection_end(c, rule);
+	return moved;
+}
+
+bool
+completions_overrun(struct connection *c)
+{
+	bool overrun;
+
+	pthread_mutex_lock(&c->ring_lock);
+	overrun = c->overrun;
+	pthread_mutex_unlock(&c->ring_lock);
+	return overrun;
+}
+
+bool
+connection_register(struct connection *c, uint32_t index, uint32_t generation)
+{
+	struct registration *registration = &c->registrations[index];
+	bool fresh;
+
+	pthread_mutex_lock(&c->ring_lock);
+	fresh = !registration->alive;
+	if (fresh)
+		*registration = (struct registration){.generation = generation, .alive = true};
+	pthread_mutex_unlock(&c->ring_lock);
+	return fresh;
+}
+
+void
+connection_registered(struct connection *c, uint32_t index, OSAction *action)
+{
+	action_hold(action);
+	pthread_mutex_lock(&c->ring_lock);
+	c->registrations[index].action = action;
+	pthread_mutex_unlock(&c->ring_lock);
+}
+
+void
+connection_registration_ended(struct connection *c, uint32_t index, uint32_t generation)
+{
+	struct completion entry = {
+		.kind = COMPLETION_RELEASED,
+		.index = index,
+		.generation = generation,
+	};
+	const char *rule = NULL;
+
+	pthread_mutex_lock(&c->ring_lock);
+	/* Dead before the app can read it: it may use the index again at once. */
+	c->registrations[index].alive = false;
+	c->registrations[index].action = NULL;
+	send_locked(c, &entry, &rule);
+	pthread_mutex_unlock(&c->ring_lock);
+	if (rule != NULL)
+		connection_end(c, rule);
+}
+
+/*
+ * A reference on an object that its last owner may be releasing just now; it cannot be gone, since
+ * its free waits for ring_lock. False: it is being freed.
+ */
+static bool
+try_retain(OSAction *action)
+{
+	struct OSObject *object = (struct OSObject *)action;
+	uint32_t count = atomic_load_explicit(&object->references, memory_order_relaxed);
+
+	/* Pairs with the decrement in OSRelease: a count that reached 0 never rises again. */
+	while (count != 0)
+		if (atomic_compare_exchange_weak_explicit(&object->references, &count, count + 1,
+							  memory_order_relaxed,
+							  memory_order_relaxed))
+			return true;
+	return false;
+}
+
+void
+completions_each(struct connection *c, void (*function)(OSAction *action))
+{
+	for (uint32_t i = 0; i < DEXT_LIMIT_ASYNC; i++) {
+		OSAction *action;
+
+		pthread_mutex_lock(&c->ring_lock);
+		action = c->registrations[i].action;
+		if (action != NULL && !try_retain(action))
+			action = NULL;
+		pthread_mutex_unlock(&c->ring_lock);
+		if (action == NULL)
+			continue;
+		function(action);
+		OSRelease(action);
+	}
+}
+
+void
+completions_close(struct connection *c)
+{
+	pthread_mutex_lock(&c->ring_lock);
+	fd_close(&c->bell);
+	free(c->overflow);
+	c->overflow = NULL;
+	c->overflow_first = c->overflow_count = c->overflow_capacity = 0;
+	pthread_mutex_unlock(&c->ring_lock);
+}

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Opening and ending of connections.
+ *
+ * Opening runs on the service's queue, where the driver's NewUserClient belongs. Ending begins on
+ * whatever thread notices the reason: the socket's end of stream, the app's pidfd, a broken rule,
+ * or the termination of the user client; it takes the connection out of the loop and terminates the
+ * user client, and the rest is done when that has stopped (`give_back`).
+ *
+ * An app that closes waits for the hang-up to know that everything was given back; one that broke a
+ * rule sees it at once.
+ */
+#include "connection.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "action.h"
+#include "doorbell.h"
+#include "log.h"
+#include "memfd.h"
+#include "status.h"
+#include "user_client.h"
+
+struct opening {
+	struct work work;
+	struct connection *connection;
+	int page; /* descriptors for the app */
+	int bell;
+};
+
+static pthread_mutex_t count_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned count; /* [count_lock] */
+
+unsigned
+connection_count(void)
+{
+	unsigned now;
+
+	pthread_mutex_lock(&count_lock);
+	now = count;
+	pthread_mutex_unlock(&count_lock);
+	return now;
+}
+
+static bool
+count_in(void)
+{
+	bool room;
+
+	pthread_mutex_lock(&count_lock);
+	room = count < DEXT_LIMIT_CONNECTIONS;
+	if (room)
+		count++;
+	pthread_mutex_unlock(&count_lock);
+	return room;
+}
+
+static void
+count_out(void)
+{
+	pthread_mutex_lock(&count_lock);
+	count--;
+	pthread_mutex_unlock(&count_lock);
+}
+
+/* --- references --- */
+
+void
+connection_retain(struct connection *c)
+{
+	/* Relaxed: whoever retains holds a reference already. */
+	atomic_fetch_add_explicit(&c->references, 1, memory_order_relaxed);
+}
+
+static void
+destroy(struct connection *c)
+{
+	calls_free(c);
+	structures_free(c);
+	maps_close(c);
+	completions_close(c);
+	fd_close(&c->socket);
+	fd_close(&c->doorbell.fd);
+	fd_close(&c->pidfd.fd);
+	if (c->page.page != NULL)
+		memfd_unmap(c->page.page, sizeof(struct call_page), false);
+	pthread_mutex_destroy(&c->lock);
+	pthread_mutex_destroy(&c->socket_lock);
+	pthread_mutex_destroy(&c->maps.lock);
+	pthread_mutex_destroy(&c->ring_lock);
+	free(c);
+}
+
+void
+connection_release(struct connection *c)
+{
+	/* Each release pairs with the last one, which must see what all others did before it frees.
+	 */
+	if (atomic_fetch_sub_explicit(&c->references, 1, memory_order_acq_rel) == 1)
+		destroy(c);
+}
+
+bool
+connection_has_ended(struct connection *c)
+{
+	bool ended;
+
+	pthread_mutex_lock(&c->lock);
+	ended = c->ended;
+	pthread_mutex_unlock(&c->lock);
+	return ended;
+}
+
+/* --- the loop's events --- */
+
+static void
+on_packet(struct loop_source *source, uint32_t events)
+{
+	struct connection *c =
+		(struct connection *)((char *)source - offsetof(struct connection, hangup));
+	bool closed = false;
+	const char *rule = structures_receive(c, &closed);
+
+	if (rule != NULL || closed)
+		connection_end(c, rule);
+}
+
+static void
+on_packets_removed(struct loop_source *source)
+{
+	connection_release(
+		(struct connection *)((char *)source - offsetof(struct connection, hangup)));
+}
+
+static void
+on_doorbell_removed(struct loop_source *source)
+{
+	fd_close(&source->fd);
+	connection_release(
+		(struct connection *)((char *)source - offsetof(struct connection, doorbell)));
+}
+
+static void
+on_death(struct loop_source *source, uint32_t events)
+{
+	struct connection *c =
+		(struct connection *)((char *)source - offsetof(struct connection, pidfd));
+
+	connection_end(c, NULL);
+}
+
+static void
+on_pidfd_removed(struct loop_source *source)
+{
+	fd_close(&source->fd);
+	connection_release(
+		(struct connection *)((char *)source - offsetof(struct connection, pidfd)));
+}
+
+static IOReturn
+add(struct connection *c, struct loop_source *source)
+{
+	IOReturn res;
+
+	connection_retain(c);
+	res = loop_source_add(c->loop, source);
+	if (res != kIOReturnSuccess)
+		connection_release(c);
+	return res;
+}
+
+/* The sources go into the loop, unless the connection has ended meanwhile. */
+static IOReturn
+listen_to(struct connection *c)
+{
+	IOReturn res = kIOReturnSuccess;
+
+	c->hangup.events = EPOLLIN | EPOLLRDHUP;
+	c->hangup.handler = on_packet;
+	c->hangup.removed = on_packets_removed;
+	c->doorbell.events = EPOLLIN | EPOLLET;
+	c->doorbell.handler = calls_doorbell;
+	c->doorbell.removed = on_doorbell_removed;
+	c->pidfd.events = EPOLLIN;
+	c->pidfd.handler = on_death;
+	c->pidfd.removed = on_pidfd_removed;
+
+	pthread_mutex_lock(&c->lock);
+	if (!c->ended) {
+		res = add(c, &c->hangup);
+		if (res == kIOReturnSuccess && (res = add(c, &c->doorbell)) != kIOReturnSuccess)
+			loop_source_remove(c->loop, &c->hangup);
+		if (res == kIOReturnSuccess && c->pidfd.fd >= 0 &&
+		    (res = add(c, &c->pidfd)) != kIOReturnSuccess) {
+			loop_source_remove(c->loop, &c->hangup);
+			loop_source_remove(c->loop, &c->doorbell);
+		}
+		c->listening = res == kIOReturnSuccess;
+	}
+	pthread_mutex_unlock(&c->lock);
+	return res;
+}
+
+/* --- the end --- */
+
+static void
+cancel(OSAction *action)
+{
+	OSAction_Cancel_f(action, NULL, NULL);
+}
+
+/* After the user client's Stop: nothing of the app is left here, then the app is told. */
+static void
+give_back(void *context)
+{
+	struct connection *c = context;
+
+	/* A completion that the driver forgot to release must not keep the user client alive. */
+	completions_each(c, cancel);
+	maps_close(c);
+	pthread_mutex_lock(&c->socket_lock);
+	structures_free(c);
+	pthread_mutex_unlock(&c->socket_lock);
+	OSRelease(c->client);
+	OSRelease(c->service);
+	completions_close(c);
+	count_out();
+	pthread_mutex_lock(&c->socket_lock);
+	fd_close(&c->socket);
+	pthread_mutex_unlock(&c->socket_lock);
+	connection_release(c);
+}
+
+/* True, and a reference on the user client, for the one who ends it. *ret_listening: the sources
+ * are in the loop. */
+static bool
+mark_ended(struct connection *c, bool *ret_listening)
+{
+	bool first;
+
+	pthread_mutex_lock(&c->lock);
+	first = !c->ended;
+	c->ended = true;
+	*ret_listening = c->listening;
+	c->listening = false;
+	/* give_back may run as soon as another thread terminates the user client. */
+	if (first)
+		OSRetain(c->client);
+	pthread_mutex_unlock(&c->lock);
+	return first;
+}
+
+void
+connection_end(struct connection *c, const char *rule)
+{
+	IOUserClient *client = c->client;
+	bool listening;
+
+	if (!mark_ended(c, &listening))
+		return;
+	if (rule != NULL) {
+		log_error("connection of process %d ends, it broke a rule: %s", c->who.pid, rule);
+		pthread_mutex_lock(&c->socket_lock);
+		if (c->socket >= 0)
+			shutdown(c->socket, SHUT_RDWR);
+		pthread_mutex_unlock(&c->socket_lock);
+	}
+	if (listening) {
+		loop_source_remove(c->loop, &c->hangup);
+		loop_source_remove(c->loop, &c->doorbell);
+		if (c->pidfd.fd >= 0)
+			loop_source_remove(c->loop, &c->pidfd);
+	}
+	maps_drop_unsent(c);
+	completions_each(c, action_unhold);
+	service_terminate((IOService *)client);
+	OSRelease(client);
+}
+
+static void
+on_terminate(void *context)
+{
+	connection_end(context, NULL);
+}
+
+/* --- opening --- */
+
+static IOReturn
+send_ready(int socket, IOReturn status, const int *fds)
+{
+	struct packet_header header = {.type = PACKET_READY, .sequence = 1, .status = status};
+	struct ready_body body = {.version = PROTOCOL_VERSION};
+
+	if (status == kIOReturnSuccess)
+		body.page_length = sizeof(struct call_page);
+	return packet_send(socket, &header, &body, sizeof(body), fds,
+			   status == kIOReturnSuccess ? 3 : 0, false);
+}
+
+void
+connection_refuse_take(int socket, IOReturn status)
+{
+	send_ready(socket, status, NULL);
+	fd_close(&socket);
+}
+
+/* Memory, doorbell, pipe. */
+static IOReturn
+furnish(struct opening *opening)
+{
+	struct connection *c = opening->connection;
+	void *page = NULL;
+	IOReturn res = doorbell_create(&c->doorbell.fd);
+
+	if (res == kIOReturnSuccess)
+		res = bell_pipe_create(&opening->bell, &c->bell);
+	if (res == kIOReturnSuccess)
+		res = memfd_create_sealed("opendext-calls", sizeof(struct call_page),
+					  &opening->page);
+	if (res == kIOReturnSuccess)
+		res = memfd_map(opening->page, 0, sizeof(struct call_page), true, false, NULL,
+				&page);
+	if (res == kIOReturnSuccess) {
+		call_page_init(&c->page, page);
+		res = memfd_seal_for_peer(opening->page, MEMFD_WRITABLE);
+	}
+	return res;
+}
+
+static struct opening *
+prepare_take(struct loop *loop, IOService *service, int socket, int pidfd,
+	     const struct host_open_body *who)
+{
+	struct opening *opening = calloc(1, sizeof(*opening));
+	struct connection *c = calloc(1, sizeof(*c));
+
+	if (opening == NULL || c == NULL) {
+		free(opening);
+		free(c);
+		fd_close(&pidfd);
+		connection_refuse_take(socket, kIOReturnNoMemory);
+		return NULL;
+	}
+	*opening = (struct opening){.connection = c, .page = -1, .bell = -1};
+	atomic_init(&c->references, 1);
+	c->loop = loop;
+	OSRetain(service);
+	c->service = service;
+	c->who = *who;
+	c->socket = socket;
+	c->hangup.fd = socket;
+	c->pidfd.fd = pidfd;
+	c->doorbell.fd = -1;
+	c->bell = -1;
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_mutex_init(&c->socket_lock, NULL);
+	pthread_mutex_init(&c->maps.lock, NULL);
+	pthread_mutex_init(&c->ring_lock, NULL);
+	for (uint32_t i = 0; i < CALL_PAGE_SLOTS; i++)
+		c->structures[i] = (struct structures){.input = -1, .output = -1};
+	calls_init(c);
+	return opening;
+}
+
+static void
+close_opening(struct opening *opening)
+{
+	fd_close(&opening->page);
+	fd_close(&opening->bell);
+	free(opening);
+}
+
+/* No user client was made, or none that is still alive. */
+static void
+refuse(struct opening *opening, IOReturn status)
+{
+	struct connection *c = opening->connection;
+
+	log_info("process %d: open refused: %s", c->who.pid, status_string(status));
+	close_opening(opening);
+	send_ready(c->socket, status, NULL);
+	OSRelease(c->client);
+	OSRelease(c->service);
+	count_out();
+	connection_release(c);
+}
+
+static void
+dropped(struct work *work)
+{
+	refuse((struct opening *)((char *)work - offsetof(struct opening, work)), kIOReturnOffline);
+}
+
+/* On the service's queue. */
+static void
+open_client(struct work *work)
+{
+	struct opening *opening = (struct opening *)((char *)work - offsetof(struct opening, work));
+	struct connection *c = opening->connection;
+	IOReturn res;
+
+	loop_will_block(c->loop);
+	res = user_client_create(c->service, c->who.type, &c->client);
+	loop_did_block(c->loop);
+	if (res == kIOReturnSuccess) {
+		/* For this function: the connection may end at any time from now on. */
+		connection_retain(c);
+		if (!service_watch((IOService *)c->client, on_terminate, give_back, c)) {
+			connection_release(c);
+			res = kIOReturnOffline;
+		}
+	}
+	if (res != kIOReturnSuccess) {
+		refuse(opening, res);
+		return;
+	}
+	res = send_ready(c->socket, kIOReturnSuccess,
+			 (int[]){opening->page, c->doorbell.fd, opening->bell});
+	close_opening(opening);
+	if (res == kIOReturnSuccess)
+		res = listen_to(c);
+	if (res != kIOReturnSuccess) {
+		log_info("process %d: open: %s", c->who.pid, status_string(res));
+		connection_end(c, NULL);
+	}
+	connection_release(c);
+}
+
+void
+connection_open_take(struct loop *loop, IOService *service, int socket, int pidfd,
+		     const struct host_open_body *who)
+{
+	struct opening *opening;
+	IODispatchQueue *queue;
+	IOReturn res;
+
+	if (!count_in()) {
+		log_error("process %d: open refused: the limit of %u connections of a host "
+			  "(DEXT_LIMIT_CONNECTIONS) is reached",
+			  who->pid, DEXT_LIMIT_CONNECTIONS);
+		fd_close(&pidfd);
+		connection_refuse_take(socket, kIOReturnNoResources);
+		return;
+	}
+	opening = prepare_take(loop, service, socket, pidfd, who);
+	if (opening == NULL) {
+		count_out();
+		return;
+	}
+	opening->work = (struct work){.run = open_client, .dropped = dropped};
+	res = furnish(opening);
+	queue = service_copy_queue(service, false);
+	if (res != kIOReturnSuccess || service_is_terminating(service))
+		refuse(opening, res != kIOReturnSuccess ? res : kIOReturnOffline);
+	else if (queue == NULL)
+		open_client(&opening->work);
+	else
+		queue_post(queue, &opening->work);
+	OSRelease(queue);
+}

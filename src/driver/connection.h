@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A connection: the host's side of one app's open user client. PROTOCOL.md, "The direct
+ * connection".
+ *
+ *	connection.c	opening, ending, the socket's and the pidfd's events
+ *	calls.c		the doorbell, scanning the call page, running calls
+ *	structures.c	what arrives on the socket: large structures and acknowledgements
+ *	maps.c		memory types: mapping, unmapping, handing over
+ *	completions.c	the completion ring, registrations
+ *
+ * Life. connection_open_take asks the service for a user client on the service's queue and then
+ * sends READY. It ends (connection_end) when the app closes or dies, breaks a rule, or the user
+ * client terminates: from then on no call reaches the driver; the user client stops; after its Stop
+ * everything is given back and the socket is closed. The memory goes with the last reference:
+ * calls, sources and completions each hold one.
+ *
+ * Locks, none of which is held while driver code runs or an object is released, and none of which
+ * is taken inside another: lock (life and slots), socket_lock, maps.lock, ring_lock.
+ */
+#ifndef DRIVER_CONNECTION_H
+#define DRIVER_CONNECTION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "call_page.h"
+#include "loop.h"
+#include "object.h"
+#include "packets.h"
+#include "queue.h"
+
+#include <DriverKit/IOUserClient.h>
+
+struct connection;
+
+/* One slot's call. Belongs to the scanner until it is queued, then to whoever runs it. */
+struct call {
+	struct work work;
+	struct connection *connection; /* [const] each call under way holds a reference */
+	struct call *next;	       /* in a batch, or among those that wait to send MEMORY */
+	uint32_t slot;		       /* [const] */
+	uint32_t generation;	       /* 31 bits */
+	struct call_request request;   /* the checked copy */
+	IOReturn status;	       /* what preparing it led to */
+	OSData *data;		       /* the inline input; kept from call to call */
+	OSAction *completion;
+	IOMemoryDescriptor *input; /* large structures */
+	IOMemoryDescriptor *output;
+	IOMemoryDescriptor *memory; /* CALL_MAP */
+	bool read_only;
+	bool added;			    /* the type was not mapped before */
+	uint64_t scalars[DEXT_SCALARS_MAX]; /* output */
+};
+
+/* The large structures that the app announced for a slot. */
+struct structures {
+	struct structures_body body;
+	int input; /* -1: none */
+	int output;
+	bool present;
+	bool lost; /* this process had no room for the descriptors */
+};
+
+struct map {
+	uint64_t type;
+	uint64_t length;
+	IOMemoryDescriptor *memory; /* +1 */
+};
+
+struct registration {
+	uint32_t generation;
+	bool alive;
+	OSAction *action; /* not retained; NULL before it is made and once it is being freed */
+};
+
+struct connection {
+	_Atomic uint32_t references;
+	struct loop *loop;	   /* [const] */
+	IOService *service;	   /* [const] */
+	IOUserClient *client;	   /* [const] after opening; NULL: it was refused */
+	struct host_open_body who; /* [const] */
+	struct loop_source doorbell, hangup, pidfd;
+
+	pthread_mutex_t lock;
+	bool ended;	       /* [lock] */
+	bool listening;	       /* [lock] the sources are in the loop */
+	bool scanning;	       /* [lock] one thread scans */
+	bool again;	       /* [lock] and must look once more */
+	bool paused;	       /* [lock] rings too often in vain */
+	uint32_t empty_rings;  /* [lock] since window_start */
+	uint64_t window_start; /* [lock] */
+	uint64_t busy;	       /* [lock] slots submitted and not answered */
+	struct loop_timer pause;
+
+	struct call_page_host page; /* see there */
+	struct call calls[CALL_PAGE_SLOTS];
+
+	pthread_mutex_t socket_lock;
+	int socket;				       /* [socket_lock] -1 once closed */
+	struct structures structures[CALL_PAGE_SLOTS]; /* [socket_lock] */
+	uint32_t sequence;			       /* [socket_lock] of the last MEMORY */
+	bool unacknowledged;			       /* [socket_lock] that one */
+	bool sending_over;			       /* [socket_lock] the connection has ended */
+	struct call *unsent; /* [socket_lock] map calls whose MEMORY waits, in order */
+
+	struct {
+		pthread_mutex_t lock;
+		struct map *list; /* [lock] */
+		size_t count, capacity;
+		uint64_t bytes;
+		bool closed;
+	} maps;
+
+	pthread_mutex_t ring_lock;
+	int bell;		     /* [ring_lock] -1 once closed */
+	bool overrun;		     /* [ring_lock] too many completions wait */
+	struct completion *overflow; /* [ring_lock] a ring of its own */
+	size_t overflow_first, overflow_count, overflow_capacity;
+	size_t waiting_calls; /* [ring_lock] COMPLETION_CALL among them */
+	struct registration registrations[DEXT_LIMIT_ASYNC]; /* [ring_lock] */
+};
+
+/*
+ * Opens a connection to the service for the app at the other end of `socket`; takes both
+ * descriptors. Returns at once; the answer goes to the app.
+ */
+void connection_open_take(struct loop *loop, IOService *service, int socket, int pidfd,
+			  const struct host_open_body *who);
+/* Answers with READY and this status; takes the socket. */
+void connection_refuse_take(int socket, IOReturn status);
+/* Connections of this process that were not given back yet. */
+unsigned connection_count(void);
+
+void connection_retain(struct connection *connection);
+void connection_release(struct connection *connection);
+/* The rule that the app broke, for the log; NULL: nobody's fault. Any thread; holds no lock. */
+void connection_end(struct connection *connection, const char *rule);
+bool connection_has_ended(struct connection *connection);
+
+/* --- calls.c --- */
+
+void calls_init(struct connection *connection);
+void calls_free(struct connection *connection);
+/* Looks at the page until there is nothing new, and runs what was there. Any thread. */
+void calls_scan(struct connection *connection);
+/* The handler of the doorbell. */
+void calls_doorbell(struct loop_source *source, uint32_t events);
+/*
+ * Writes the answer and gives the call up. Counts and sizes are those of the request's room unless
+ * the status is a failure.
+ */
+void call_answer(struct call *call, IOReturn status, uint32_t scalars, uint64_t structure_size,
+		 uint32_t flags);
+
+/* --- structures.c --- */
+
+/* Reads what is on the socket. The rule that was broken, or NULL; *ret_closed: the app is done. */
+const char *structures_receive(struct connection *connection, bool *ret_closed);
+/*
+ * The descriptors that came for this call, into call->input and call->output. *ret_rule: the rule
+ * that was broken, or NULL.
+ */
+IOReturn structures_take(struct call *call, const char **ret_rule);
+void structures_free(struct connection *connection);
+
+/* --- maps.c --- */
+
+void maps_map(struct call *call);
+void maps_unmap(struct call *call);
+/* Sends the call's MEMORY, or puts it behind the one that is unacknowledged; and answers. */
+void maps_send(struct call *call);
+/* The sequence of an ACK. [socket_lock] False: it is not the one expected. */
+bool maps_acknowledged_locked(struct connection *connection, uint32_t sequence,
+			      struct call **ret_next);
+/* After the end: calls that wait are answered, memory is given back. */
+void maps_drop_unsent(struct connection *connection);
+void maps_close(struct connection *connection);
+
+/* --- completions.c --- */
+
+/* The registration is alive from now on. False: it was already. */
+bool connection_register(struct connection *connection, uint32_t index, uint32_t generation);
+void connection_registered(struct connection *connection, uint32_t index, OSAction *action);
+void connection_registration_ended(struct connection *connection, uint32_t index,
+				   uint32_t generation);
+void connection_complete(struct connection *connection, uint32_t index, uint32_t generation,
+			 IOReturn status, const uint64_t *arguments, uint32_t count);
+/* Moves what waits into the ring. True if there was something and room for it. */
+bool completions_pump(struct connection *connection);
+bool completions_overrun(struct connection *connection);
+/* Calls function for each living completion, +1. */
+void completions_each(struct connection *connection, void (*function)(OSAction *action));
+/* Nothing is sent any more. */
+void completions_close(struct connection *connection);
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an app sends on its connection's socket: the memory of large structures, which is filed by
+ * slot until the call that it belongs to is prepared, and acknowledgements.
+ *
+ * Packets are received and filed under socket_lock, so whoever does not find the structures of a
+ * call, and has emptied the socket under that lock, knows that they were never sent.
+ */
+#include "connection.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "descriptor.h"
+#include "log.h"
+
+static void
+clear(struct structures *structures)
+{
+	fd_close(&structures->input);
+	fd_close(&structures->output);
+	structures->present = false;
+	structures->lost = false;
+}
+
+/* [socket_lock] */
+static const char *
+file_locked(struct connection *c, struct packet *packet, bool lost)
+{
+	struct structures_body body;
+	struct structures *place;
+	unsigned next = 0;
+
+	memcpy(&body, packet->body, sizeof(body));
+	place = &c->structures[body.slot];
+	if (place->present)
+		return "STRUCTURES: at most one for each slot is under way";
+	place->body = body;
+	place->present = true;
+	place->lost = lost;
+	if (lost)
+		return NULL;
+	if (body.flags & STRUCTURES_INPUT)
+		place->input = packet_take_fd(packet, next++);
+	if (body.flags & STRUCTURES_OUTPUT)
+		place->output = packet_take_fd(packet, next++);
+	return NULL;
+}
+
+/*
+ * One packet. kIOReturnNotReady: there is none. *ret_ready: a map call whose MEMORY may be sent
+ * now. [socket_lock]
+ */
+static IOReturn
+receive_locked(struct connection *c, struct packet *packet, const char **ret_rule,
+	       struct call **ret_ready)
+{
+	IOReturn res = packet_receive(c->socket, packet, false);
+	bool lost = res == kIOReturnNoResources;
+
+	if (res == kIOReturnIPCError)
+		*ret_rule = "its packets are what PROTOCOL.md says";
+	if (res != kIOReturnSuccess && !lost)
+		return res;
+	if (packets_check(packet, PACKET_FROM_APP) != kIOReturnSuccess)
+		*ret_rule = "its packets are what PROTOCOL.md says";
+	else if (packet->header->type == PACKET_STRUCTURES)
+		*ret_rule = file_locked(c, packet, lost);
+	else if (!maps_acknowledged_locked(c, packet->header->sequence, ret_ready))
+		*ret_rule = "ACK: the sequence is that of the unacknowledged MEMORY";
+	packet_close_fds(packet);
+	return *ret_rule == NULL ? kIOReturnSuccess : kIOReturnIPCError;
+}
+
+/* Until the socket is empty. Sends what waited for an acknowledgement, without the lock. */
+static const char *
+empty(struct connection *c, bool *ret_closed)
+{
+	struct packet *packet = malloc(sizeof(*packet));
+	const char *rule = NULL;
+	IOReturn res;
+
+	if (packet == NULL)
+		return "no memory to read its packets";
+	do {
+		struct call *ready = NULL;
+
+		pthread_mutex_lock(&c->socket_lock);
+		res = c->socket < 0 ? kIOReturnOffline : receive_locked(c, packet, &rule, &ready);
+		pthread_mutex_unlock(&c->socket_lock);
+		if (ready != NULL)
+			maps_send(ready);
+	} while (res == kIOReturnSuccess);
+	free(packet);
+	*ret_closed = res == kIOReturnOffline;
+	return rule;
+}
+
+const char *
+structures_receive(struct connection *c, bool *ret_closed)
+{
+	return empty(c, ret_closed);
+}
+
+/* Moves what was filed for the slot out. [socket_lock] */
+static bool
+find_locked(struct connection *c, uint32_t slot, struct structures *ret_found)
+{
+	struct structures *place = &c->structures[slot];
+
+	if (!place->present)
+		return false;
+	*ret_found = *place;
+	*place = (struct structures){.input = -1, .output = -1};
+	return true;
+}
+
+static bool
+find(struct connection *c, uint32_t slot, struct structures *ret_found)
+{
+	bool found;
+
+	pthread_mutex_lock(&c->socket_lock);
+	found = find_locked(c, slot, ret_found);
+	pthread_mutex_unlock(&c->socket_lock);
+	return found;
+}
+
+static uint32_t
+wanted(const struct call_request *request)
+{
+	return (request->flags & CALL_LARGE_INPUT ? STRUCTURES_INPUT : 0) |
+	       (request->flags & CALL_LARGE_OUTPUT ? STRUCTURES_OUTPUT : 0);
+}
+
+/* Descriptors of the app's memory; those that could not be made are an error of the call. */
+static IOReturn
+make(struct call *call, struct structures *found)
+{
+	const struct call_request *request = &call->request;
+	IOReturn res = found->lost ? kIOReturnNoResources : kIOReturnSuccess;
+
+	if (request->structure_in_size > DEXT_LIMIT_PEER_BYTES ||
+	    request->structure_out_size > DEXT_LIMIT_PEER_BYTES) {
+		log_error("process %d: a structure of more than %llu bytes (DEXT_LIMIT_PEER_BYTES)",
+			  call->connection->who.pid, (unsigned long long)DEXT_LIMIT_PEER_BYTES);
+		res = kIOReturnNoResources;
+	}
+	if (res == kIOReturnSuccess && found->input >= 0) {
+		res = memory_create_from_peer_take(found->input, found->body.input_offset,
+						   request->structure_in_size,
+						   kIOMemoryDirectionOut, &call->input);
+		found->input = -1;
+	}
+	if (res == kIOReturnSuccess && found->output >= 0) {
+		res = memory_create_from_peer_take(found->output, found->body.output_offset,
+						   request->structure_out_size,
+						   kIOMemoryDirectionIn, &call->output);
+		found->output = -1;
+	}
+	clear(found);
+	return res;
+}
+
+IOReturn
+structures_take(struct call *call, const char **ret_rule)
+{
+	struct connection *c = call->connection;
+	struct structures found;
+	bool closed;
+
+	*ret_rule = NULL;
+	if (!find(c, call->slot, &found)) {
+		*ret_rule = structures_receive(c, &closed);
+		if (*ret_rule == NULL && !find(c, call->slot, &found))
+			*ret_rule = "a large structure is sent before its call";
+		if (*ret_rule != NULL)
+			return kIOReturnIPCError;
+	}
+	if (found.body.generation != call->generation ||
+	    found.body.flags != wanted(&call->request)) {
+		clear(&found);
+		*ret_rule = "STRUCTURES are those of the slot's next call";
+		return kIOReturnIPCError;
+	}
+	return make(call, &found);
+}
+
+void
+structures_free(struct connection *c)
+{
+	for (uint32_t i = 0; i < CALL_PAGE_SLOTS; i++)
+		clear(&c->structures[i]);
+}
