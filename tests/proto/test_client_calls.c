@@ -1,0 +1,694 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the client does with a host that follows the rules: calls, completions, memory, closing,
+ * death, fork. */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "clock.h"
+#include "connection_private.h"
+#include "fake_host.h"
+#include "memfd.h"
+#include "object_table.h"
+
+#include <mach/mach_vm.h>
+
+#define DEADLINE (10 * NSEC_PER_SEC)
+
+static void
+await(bool (*done)(void *context), void *context)
+{
+	uint64_t deadline = clock_now() + DEADLINE;
+
+	while (!done(context)) {
+		ck_assert_msg(clock_now() < deadline, "it did not happen in time");
+		poll(NULL, 0, 1);
+	}
+}
+
+/* --- scalars and inline structures --- */
+
+static bool
+echo(struct fake_host *host, unsigned slot, const struct call_request *request,
+     struct call_reply *reply)
+{
+	reply->scalar_out_count = request->scalar_in_count < request->scalar_out_count
+					  ? request->scalar_in_count
+					  : request->scalar_out_count;
+	for (uint32_t i = 0; i < reply->scalar_out_count; i++)
+		reply->scalars[i] = request->scalars[i] + request->selector;
+	if (request->structure_in_size > 0) {
+		reply->structure_out_size = request->structure_in_size;
+		memcpy(host->page->data[slot].output, host->page->data[slot].input,
+		       request->structure_in_size);
+	}
+	return true;
+}
+
+START_TEST(scalars_go_there_and_back)
+{
+	const uint64_t input[16] = {1, 2, 3, [15] = UINT64_MAX};
+	struct fake_host host;
+	uint64_t output[16] = {0};
+	uint32_t count = 16;
+	io_connect_t connect;
+
+	fake_host_create(&host);
+	host.method = echo;
+	connect = fake_host_open(&host);
+	errno = 77;
+	ck_assert_int_eq(IOConnectCallScalarMethod(connect, 5, input, 16, output, &count), 0);
+	ck_assert_int_eq(errno, 77);
+	ck_assert_uint_eq(count, 16);
+	ck_assert_uint_eq(output[0], 6);
+	ck_assert_uint_eq(output[15], 4);
+	ck_assert_int_eq(IOConnectCallScalarMethod(connect, 5, NULL, 0, NULL, NULL), 0);
+	for (uint64_t i = 0; i < 1000; i++) {
+		count = 3;
+		ck_assert_int_eq(
+			IOConnectCallScalarMethod(connect, (uint32_t)i, &i, 1, output, &count), 0);
+		ck_assert_uint_eq(count, 1);
+		ck_assert_uint_eq(output[0], 2 * i);
+	}
+	ck_assert_int_eq(IOServiceClose(connect), 0);
+	ck_assert_int_eq(IOConnectCallScalarMethod(connect, 5, NULL, 0, NULL, NULL),
+			 MACH_SEND_INVALID_DEST);
+	ck_assert_int_eq(IOServiceClose(connect), kIOReturnBadArgument);
+	fake_host_stop(&host);
+}
+END_TEST
+
+START_TEST(structures_go_there_and_back)
+{
+	struct fake_host host;
+	io_connect_t connect;
+
+	fake_host_create(&host);
+	host.method = echo;
+	connect = fake_host_open(&host);
+	for (size_t size = 1; size <= 4096;
+	     size = size * 2 < 4096 ? size * 2 + 1 : size + 4096 - size / 2) {
+		char input[4096], output[4097];
+		size_t room = 4096;
+
+		memset(input, (int)size, sizeof(input));
+		memset(output, 0x55, sizeof(output));
+		ck_assert_int_eq(IOConnectCallStructMethod(connect, 0, input, size, output, &room),
+				 0);
+		ck_assert_uint_eq(room, size);
+		ck_assert_mem_eq(output, input, size);
+		ck_assert_int_eq(output[size], 0x55);
+	}
+	IOServiceClose(connect);
+	fake_host_stop(&host);
+}
+END_TEST
+
+START_TEST(wrong_arguments_do_not_reach_the_host)
+{
+	const uint64_t input[17] = {0};
+	uint64_t reference[9] = {0};
+	struct fake_host host;
+	io_connect_t connect;
+
+	fake_host_create(&host);
+	host.method = echo;
+	connect = fake_host_open(&host);
+	ck_assert_int_eq(IOConnectCallScalarMethod(connect, 0, input, 17, NULL, NULL),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(IOConnectCallScalarMethod(connect, 0, NULL, 1, NULL, NULL),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(IOConnectCallStructMethod(connect, 0, NULL, 8, NULL, NULL),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(
+		IOConnectCallAsyncScalarMethod(connect, 0, 0, reference, 9, NULL, 0, NULL, NULL),
+		kIOReturnBadArgument);
+	ck_assert_int_eq(IOConnectCallAsyncScalarMethod(connect, 0, 0x7773, reference, 3, NULL, 0,
+							NULL, NULL),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(IOConnectCallScalarMethod(0x12345, 0, NULL, 0, NULL, NULL),
+			 MACH_SEND_INVALID_DEST);
+	ck_assert_uint_eq(atomic_load(&host.answered), 0);
+	IOServiceClose(connect);
+	fake_host_stop(&host);
+}
+END_TEST
+
+static bool
+fail_with_not_aligned(struct fake_host *host, unsigned slot, const struct call_request *request,
+		      struct call_reply *reply)
+{
+	reply->status = kIOReturnNotAligned;
+	return true;
+}
+
+START_TEST(an_error_leaves_the_outputs_alone)
+{
+	struct fake_host host;
+	uint64_t output[2] = {7, 7};
+	uint32_t count = 2;
+	char bytes[4] = "abc";
+	size_t size = 4;
+	io_connect_t connect;
+
+	fake_host_create(&host);
+	host.method = fail_with_not_aligned;
+	connect = fake_host_open(&host);
+	ck_assert_int_eq(
+		IOConnectCallMethod(connect, 0, NULL, 0, NULL, 0, output, &count, bytes, &size),
+		kIOReturnNotAligned);
+	ck_assert_uint_eq(count, 2);
+	ck_assert_uint_eq(output[0], 7);
+	ck_assert_uint_eq(size, 4);
+	ck_assert_str_eq(bytes, "abc");
+	IOServiceClose(connect);
+	fake_host_stop(&host);
+}
+END_TEST
+
+/* --- many at a time --- */
+
+static bool
+hold(struct fake_host *host, unsigned slot, const struct call_request *request,
+     struct call_reply *reply)
+{
+	_Atomic uint64_t *held = host->context;
+
+	atomic_fetch_or(held, UINT64_C(1) << slot);
+	return false;
+}
+
+struct caller {
+	pthread_t thread;
+	io_connect_t connect;
+	uint32_t selector;
+	IOReturn status;
+	uint64_t took; /* ns */
+};
+
+static void *
+call_once(void *argument)
+{
+	struct caller *caller = argument;
+	uint64_t begun = clock_now();
+
+	caller->status =
+		IOConnectCallScalarMethod(caller->connect, caller->selector, NULL, 0, NULL, NULL);
+	caller->took = clock_now() - begun;
+	return NULL;
+}
+
+static void
+start_caller(struct caller *caller, io_connect_t connect, uint32_t selector)
+{
+	caller->connect = connect;
+	caller->selector = selector;
+	ck_assert_int_eq(pthread_create(&caller->thread, NULL, call_once, caller), 0);
+}
+
+static bool
+are_all_held(void *context)
+{
+	return atomic_load((_Atomic uint64_t *)context) == UINT64_MAX;
+}
+
+static bool
+has_waiter(void *context)
+{
+	struct connection *connection = context;
+	bool has;
+
+	pthread_mutex_lock(&connection->slot_lock);
+	has = connection->first_waiter != NULL;
+	pthread_mutex_unlock(&connection->slot_lock);
+	return has;
+}
+
+static bool
+has_two_waiters(void *context)
+{
+	struct connection *connection = context;
+	bool has;
+
+	pthread_mutex_lock(&connection->slot_lock);
+	has = connection->first_waiter != NULL &&
+	      connection->first_waiter != connection->last_waiter;
+	pthread_mutex_unlock(&connection->slot_lock);
+	return has;
+}
+
+static bool
+is_submitted(void *context)
+{
+	struct fake_host *host = context;
+
+	return host->page->slot[9].request.selector == 1001;
+}
+
+START_TEST(a_full_page_is_waited_for_in_order)
+{
+	static struct caller callers[CALL_PAGE_SLOTS + 2];
+	_Atomic uint64_t held = 0;
+	struct fake_host host;
+	struct call_reply none;
+	struct connection *connection;
+	io_connect_t connect;
+
+	memset(&none, 0, sizeof(none));
+	fake_host_create(&host);
+	host.method = hold;
+	host.context = &held;
+	connect = fake_host_open(&host);
+	connection = object_copy_connection(connect);
+	for (uint32_t i = 0; i < CALL_PAGE_SLOTS; i++)
+		start_caller(&callers[i], connect, i);
+	await(are_all_held, &held);
+	start_caller(&callers[CALL_PAGE_SLOTS], connect, 1000);
+	await(has_waiter, connection);
+	start_caller(&callers[CALL_PAGE_SLOTS + 1], connect, 1001);
+	await(has_two_waiters, connection);
+	/* One slot becomes free, and the first of the two has it; then the other. */
+	fake_host_answer(&host, 9, 1, &none);
+	await((bool (*)(void *))has_waiter, connection);
+	while (host.page->slot[9].request.selector != 1000)
+		poll(NULL, 0, 1);
+	fake_host_answer(&host, 9, 2, &none);
+	await(is_submitted, &host);
+	fake_host_answer(&host, 9, 3, &none);
+	for (unsigned i = 0; i < CALL_PAGE_SLOTS; i++)
+		if (i != 9)
+			fake_host_answer(&host, i, 1, &none);
+	for (unsigned i = 0; i < CALL_PAGE_SLOTS + 2; i++) {
+		pthread_join(callers[i].thread, NULL);
+		ck_assert_int_eq(callers[i].status, 0);
+	}
+	connection_release(connection);
+	IOServiceClose(connect);
+	fake_host_stop(&host);
+}
+END_TEST
+
+static bool
+is_any_held(void *context)
+{
+	return atomic_load((_Atomic uint64_t *)context) != 0;
+}
+
+START_TEST(a_call_in_flight_ends_with_the_host)
+{
+	_Atomic uint64_t held = 0;
+	struct caller caller;
+	struct fake_host host;
+	uint64_t died;
+	io_connect_t connect;
+
+	fake_host_create(&host);
+	host.method = hold;
+	host.context = &held;
+	connect = fake_host_open(&host);
+	start_caller(&caller, connect, 0);
+	await(is_any_held, &held);
+	died = clock_now();
+	fake_host_stop(&host);
+	pthread_join(caller.thread, NULL);
+	ck_assert_int_eq(caller.status, kIOReturnOffline);
+	ck_assert_uint_lt(clock_now() - died, 5 * NSEC_PER_SEC);
+	ck_assert_int_eq(IOConnectCallScalarMethod(connect, 0, NULL, 0, NULL, NULL),
+			 MACH_SEND_INVALID_DEST);
+	ck_assert_int_eq(IOServiceClose(connect), 0);
+}
+END_TEST
+
+START_TEST(a_call_after_the_hosts_end_is_a_later_one)
+{
+	struct fake_host host;
+	io_connect_t connect;
+
+	fake_host_create(&host);
+	host.method = echo;
+	connect = fake_host_open(&host);
+	ck_assert_int_eq(IOConnectCallScalarMethod(connect, 0, NULL, 0, NULL, NULL), 0);
+	fake_host_stop(&host);
+	ck_assert_int_eq(IOConnectCallScalarMethod(connect, 0, NULL, 0, NULL, NULL),
+			 MACH_SEND_INVALID_DEST);
+	IOServiceClose(connect);
+}
+END_TEST
+
+START_TEST(closing_ends_a_call_in_flight)
+{
+	_Atomic uint64_t held = 0;
+	struct caller caller;
+	struct fake_host host;
+	io_connect_t connect;
+
+	fake_host_create(&host);
+	host.method = hold;
+	host.context = &held;
+	connect = fake_host_open(&host);
+	start_caller(&caller, connect, 0);
+	await(is_any_held, &held);
+	ck_assert_int_eq(IOServiceClose(connect), 0);
+	pthread_join(caller.thread, NULL);
+	ck_assert_int_eq(caller.status, kIOReturnAborted);
+	fake_host_stop(&host);
+}
+END_TEST
+
+/* --- memory --- */
+
+struct memory_script {
+	int fd;
+	uint64_t length;
+	uint32_t read_only;
+	unsigned maps, unmaps;
+};
+
+static bool
+map_memory(struct fake_host *host, unsigned slot, const struct call_request *request,
+	   struct call_reply *reply)
+{
+	struct memory_script *script = host->context;
+
+	if (request->operation == CALL_UNMAP) {
+		script->unmaps++;
+		return true;
+	}
+	ck_assert_uint_eq(request->operation, CALL_MAP);
+	ck_assert_uint_eq(request->scalar_in_count, 1);
+	script->maps++;
+	fake_host_send_memory(host, slot, request->generation, script->fd, 0, script->length);
+	reply->map_length = script->length;
+	reply->map_read_only = script->read_only;
+	return true;
+}
+
+static char *
+create_memory(struct memory_script *script, uint64_t length)
+{
+	void *address;
+
+	*script = (struct memory_script){.length = length};
+	ck_assert_int_eq(memfd_create_sealed("memory", length, &script->fd), 0);
+	ck_assert_int_eq(
+		memfd_map(script->fd, 0, page_round_up(length), true, false, NULL, &address), 0);
+	return address;
+}
+
+START_TEST(memory_is_the_drivers_pages)
+{
+	struct memory_script script;
+	char *mine = create_memory(&script, 5000);
+	struct fake_host host;
+	mach_vm_address_t address = 0, again = 0;
+	mach_vm_size_t size = 0;
+	io_connect_t connect;
+
+	fake_host_create(&host);
+	host.method = map_memory;
+	host.context = &script;
+	connect = fake_host_open(&host);
+	ck_assert_int_eq(
+		IOConnectMapMemory64(connect, 3, mach_task_self(), &address, &size, kIOMapAnywhere),
+		0);
+	ck_assert_uint_eq(size, 5000);
+	strcpy(mine, "from the driver");
+	ck_assert_str_eq((char *)(uintptr_t)address, "from the driver");
+	strcpy((char *)(uintptr_t)address + 4990, "back");
+	ck_assert_str_eq(mine + 4990, "back");
+	ck_assert_int_eq(
+		IOConnectMapMemory64(connect, 3, mach_task_self(), &again, &size, kIOMapAnywhere),
+		0);
+	ck_assert_uint_eq(again, address);
+	ck_assert_int_eq(IOConnectUnmapMemory64(connect, 4, mach_task_self(), address),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(IOConnectUnmapMemory64(connect, 3, mach_task_self(), address), 0);
+	ck_assert_int_eq(IOConnectUnmapMemory64(connect, 3, mach_task_self(), address),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(madvise((void *)(uintptr_t)address, 4096, MADV_NORMAL), -1);
+	ck_assert_uint_eq(script.maps, 2);
+	ck_assert_uint_eq(script.unmaps, 1);
+	IOServiceClose(connect);
+	ck_assert_uint_eq(atomic_load(&host.acks), 2);
+	fake_host_stop(&host);
+}
+END_TEST
+
+START_TEST(a_fixed_address_is_where_nothing_is)
+{
+	struct memory_script script;
+	struct fake_host host;
+	mach_vm_address_t address;
+	mach_vm_size_t size = 0;
+	io_connect_t connect;
+	char *place;
+
+	create_memory(&script, 8192);
+	fake_host_create(&host);
+	host.method = map_memory;
+	host.context = &script;
+	connect = fake_host_open(&host);
+	place = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	place[0] = 'x';
+	address = (uintptr_t)place;
+	ck_assert_int_eq(IOConnectMapMemory64(connect, 0, mach_task_self(), &address, &size, 0),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(place[0], 'x');
+	ck_assert_uint_eq(script.unmaps, 1);
+	munmap(place, 8192);
+	ck_assert_int_eq(IOConnectMapMemory64(connect, 0, mach_task_self(), &address, &size, 0), 0);
+	ck_assert_uint_eq(address, (uintptr_t)place);
+	address++;
+	ck_assert_int_eq(IOConnectMapMemory64(connect, 0, mach_task_self(), &address, &size, 0),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(IOConnectMapMemory64(connect, 0, 0x55, &address, &size, kIOMapAnywhere),
+			 kIOReturnBadArgument);
+	IOServiceClose(connect);
+	ck_assert_int_eq(madvise(place, 4096, MADV_NORMAL), -1);
+	fake_host_stop(&host);
+}
+END_TEST
+
+static void
+write_there(void *address)
+{
+	*(volatile char *)address = 1;
+}
+
+START_TEST(read_only_memory_is_read_only)
+{
+	struct memory_script script;
+	struct fake_host host;
+	mach_vm_address_t address, mine;
+	mach_vm_size_t size;
+	io_connect_t connect;
+
+	create_memory(&script, 4096);
+	fake_host_create(&host);
+	host.method = map_memory;
+	host.context = &script;
+	connect = fake_host_open(&host);
+	ck_assert_int_eq(IOConnectMapMemory64(connect, 0, mach_task_self(), &mine, &size,
+					      kIOMapAnywhere | kIOMapReadOnly),
+			 0);
+	ck_assert(
+		unit_killed_by(unit_child(write_there, (void *)(uintptr_t)mine, NULL, 0), SIGSEGV));
+	script.read_only = 1;
+	ck_assert_int_eq(memfd_seal_for_peer(script.fd, MEMFD_READONLY), 0);
+	ck_assert_int_eq(
+		IOConnectMapMemory64(connect, 1, mach_task_self(), &address, &size, kIOMapAnywhere),
+		0);
+	ck_assert(unit_killed_by(unit_child(write_there, (void *)(uintptr_t)address, NULL, 0),
+				 SIGSEGV));
+	ck_assert_int_eq(mprotect((void *)(uintptr_t)address, 4096, PROT_READ | PROT_WRITE), -1);
+	IOServiceClose(connect);
+	fake_host_stop(&host);
+}
+END_TEST
+
+START_TEST(mappings_outlive_the_host_until_the_close)
+{
+	struct memory_script script;
+	char *mine = create_memory(&script, 4096);
+	struct fake_host host;
+	mach_vm_address_t address;
+	mach_vm_size_t size;
+	io_connect_t connect;
+
+	fake_host_create(&host);
+	host.method = map_memory;
+	host.context = &script;
+	connect = fake_host_open(&host);
+	ck_assert_int_eq(
+		IOConnectMapMemory64(connect, 0, mach_task_self(), &address, &size, kIOMapAnywhere),
+		0);
+	strcpy(mine, "still there");
+	fake_host_stop(&host);
+	ck_assert_int_eq(IOConnectCallScalarMethod(connect, 0, NULL, 0, NULL, NULL),
+			 MACH_SEND_INVALID_DEST);
+	ck_assert_str_eq((char *)(uintptr_t)address, "still there");
+	ck_assert_int_eq(IOServiceClose(connect), 0);
+	ck_assert_int_eq(madvise((void *)(uintptr_t)address, 4096, MADV_NORMAL), -1);
+}
+END_TEST
+
+/* --- completions --- */
+
+#define CALLS 100u
+
+static unsigned heard;
+static IOReturn heard_result;
+static uint64_t heard_argument;
+
+static void
+hear(void *refcon, IOReturn result, void **args, uint32_t count)
+{
+	ck_assert_ptr_eq(refcon, &heard);
+	ck_assert_uint_eq(count, 3);
+	heard_result = result;
+	heard_argument = (uintptr_t)args[2];
+	heard++;
+}
+
+static bool
+complete_thrice(struct fake_host *host, unsigned slot, const struct call_request *request,
+		struct call_reply *reply)
+{
+	struct completion entry;
+
+	memset(&entry, 0, sizeof(entry));
+	ck_assert(request->flags & CALL_ASYNC);
+	entry.kind = COMPLETION_CALL;
+	entry.index = request->async_index;
+	entry.generation = request->async_generation;
+	entry.status = kIOReturnUnderrun;
+	entry.count = 3;
+	for (unsigned i = 0; i < 3; i++) {
+		entry.arguments[2] = i;
+		fake_host_complete(host, &entry);
+	}
+	memset(&entry, 0, sizeof(entry));
+	entry.kind = COMPLETION_RELEASED;
+	entry.index = request->async_index;
+	entry.generation = request->async_generation;
+	fake_host_complete(host, &entry);
+	return true;
+}
+
+START_TEST(completions_reach_the_callback)
+{
+	IONotificationPortRef port = IONotificationPortCreate(kIOMainPortDefault);
+	uint64_t reference[3] = {
+		[kIOAsyncCalloutFuncIndex] = (uintptr_t)hear,
+		[kIOAsyncCalloutRefconIndex] = (uintptr_t)&heard,
+	};
+	struct fake_host host;
+	io_connect_t connect;
+
+	fake_host_create(&host);
+	host.method = complete_thrice;
+	connect = fake_host_open(&host);
+	CFRunLoopAddSource(CFRunLoopGetCurrent(), IONotificationPortGetRunLoopSource(port),
+			   kCFRunLoopDefaultMode);
+	for (unsigned i = 0; i < CALLS; i++)
+		ck_assert_int_eq(IOConnectCallAsyncScalarMethod(connect, 0,
+								IONotificationPortGetMachPort(port),
+								reference, 3, NULL, 0, NULL, NULL),
+				 0);
+	while (heard < 3 * CALLS)
+		ck_assert_int_ne(CFRunLoopRunInMode(kCFRunLoopDefaultMode, 10, true),
+				 kCFRunLoopRunTimedOut);
+	ck_assert_int_eq(heard_result, kIOReturnUnderrun);
+	ck_assert_uint_eq(heard_argument, 2);
+	IOServiceClose(connect);
+	IONotificationPortDestroy(port);
+	fake_host_stop(&host);
+}
+END_TEST
+
+static bool
+release_at_once(struct fake_host *host, unsigned slot, const struct call_request *request,
+		struct call_reply *reply)
+{
+	struct completion entry;
+
+	memset(&entry, 0, sizeof(entry));
+	entry.kind = COMPLETION_RELEASED;
+	entry.index = request->async_index;
+	entry.generation = request->async_generation;
+	if (request->selector == 0)
+		fake_host_complete(host, &entry);
+	return true;
+}
+
+START_TEST(registrations_are_used_again_and_limited)
+{
+	uint64_t reference[1] = {0};
+	struct fake_host host;
+	io_connect_t connect;
+
+	fake_host_create(&host);
+	host.method = release_at_once;
+	connect = fake_host_open(&host);
+	/* Nobody drains the ring, but the registrations that wait in it as released are found. */
+	for (unsigned i = 0; i < 3 * DEXT_LIMIT_ASYNC; i++)
+		ck_assert_int_eq(IOConnectCallAsyncScalarMethod(connect, 0, MACH_PORT_NULL,
+								reference, 1, NULL, 0, NULL, NULL),
+				 0);
+	for (unsigned i = 0; i < DEXT_LIMIT_ASYNC; i++)
+		ck_assert_int_eq(IOConnectCallAsyncScalarMethod(connect, 1, MACH_PORT_NULL,
+								reference, 1, NULL, 0, NULL, NULL),
+				 0);
+	ck_assert_int_eq(IOConnectCallAsyncScalarMethod(connect, 1, MACH_PORT_NULL, reference, 1,
+							NULL, 0, NULL, NULL),
+			 kIOReturnNoResources);
+	IOServiceClose(connect);
+	fake_host_stop(&host);
+}
+END_TEST
+
+/* --- fork --- */
+
+static io_connect_t parents;
+
+static void
+call_in_child(void *context)
+{
+	mach_vm_address_t address = 0;
+	mach_vm_size_t size;
+
+	if (IOConnectCallScalarMethod(parents, 0, NULL, 0, NULL, NULL) != MACH_SEND_INVALID_DEST)
+		_exit(1);
+	if (IOConnectMapMemory64(parents, 0, mach_task_self(), &address, &size, kIOMapAnywhere) !=
+	    MACH_SEND_INVALID_DEST)
+		_exit(2);
+	if (IOServiceClose(parents) != kIOReturnSuccess)
+		_exit(3);
+}
+
+START_TEST(a_forked_child_has_no_connection)
+{
+	struct fake_host host;
+
+	fake_host_create(&host);
+	host.method = echo;
+	parents = fake_host_open(&host);
+	ck_assert_int_eq(unit_child(call_in_child, NULL, NULL, 0), 0);
+	ck_assert_int_eq(IOConnectCallScalarMethod(parents, 0, NULL, 0, NULL, NULL), 0);
+	IOServiceClose(parents);
+	fake_host_stop(&host);
+}
+END_TEST
+
+UNIT_MAIN("client calls", scalars_go_there_and_back, structures_go_there_and_back,
+	  wrong_arguments_do_not_reach_the_host, an_error_leaves_the_outputs_alone,
+	  a_full_page_is_waited_for_in_order, a_call_in_flight_ends_with_the_host,
+	  a_call_after_the_hosts_end_is_a_later_one, closing_ends_a_call_in_flight,
+	  memory_is_the_drivers_pages, a_fixed_address_is_where_nothing_is,
+	  read_only_memory_is_read_only, mappings_outlive_the_host_until_the_close,
+	  completions_reach_the_callback, registrations_are_used_again_and_limited,
+	  a_forked_child_has_no_connection)
