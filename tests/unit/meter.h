@@ -24,16 +24,22 @@ struct meter {
 		PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 \
 	}
 
-static inline unsigned
+/* Who sees the new count sees it in *ret_count, too. */
+static inline void
+meter_raise_to(struct meter *meter, unsigned *ret_count)
+{
+	pthread_mutex_lock(&meter->lock);
+	*ret_count = ++meter->count;
+	pthread_cond_broadcast(&meter->raised);
+	pthread_mutex_unlock(&meter->lock);
+}
+
+static inline void
 meter_raise(struct meter *meter)
 {
 	unsigned count;
 
-	pthread_mutex_lock(&meter->lock);
-	count = ++meter->count;
-	pthread_cond_broadcast(&meter->raised);
-	pthread_mutex_unlock(&meter->lock);
-	return count;
+	meter_raise_to(meter, &count);
 }
 
 static inline unsigned

@@ -412,7 +412,7 @@ ring_alarm(struct loop_timer *timer)
 		meter_reaches(alarm->gate, 1);
 		loop_did_block(alarm->loop);
 	}
-	alarm->place = meter_raise(alarm->fired);
+	meter_raise_to(alarm->fired, &alarm->place);
 }
 
 START_TEST(timers_fire_at_their_time)

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include "call_page.h"
+#include "packets.h"
+
+static const char *const direction_names[] = {
+	"from host", "from app", "to registry", "registry reply", "to host", "control reply",
+};
+#define DIRECTIONS (PACKET_CONTROL_REPLY + 1)
+
+static struct packet packet;
+
+/* A packet as packet_receive would leave it. */
+static void
+make(uint16_t type, IOReturn status, unsigned fd_count, const void *body, size_t length)
+{
+	memset(&packet, 0, sizeof(packet));
+	packet.header = (struct packet_header *)packet.buffer;
+	packet.body = packet.buffer + sizeof(struct packet_header);
+	packet.body_length = length;
+	packet.fd_count = fd_count;
+	packet.header->length = (uint32_t)(sizeof(struct packet_header) + length);
+	packet.header->type = type;
+	packet.header->fd_count = (uint16_t)fd_count;
+	packet.header->status = status;
+	if (length > 0)
+		memcpy(packet.buffer + sizeof(struct packet_header), body, length);
+}
+
+union body {
+	uint8_t bytes[1024];
+	struct ready_body ready;
+	struct {
+		struct memory_body head;
+		struct memory_segment_body segments[33];
+	} memory;
+	struct structures_body structures;
+	struct id_body id;
+	struct open_body open;
+	struct host_open_body host_open;
+	struct publish_body publish;
+	uint64_t ids[4];
+};
+
+/* A packet that is right, as the point from which a case goes wrong. */
+struct sample {
+	const char *name;
+	enum packet_direction direction;
+	uint16_t type;
+	IOReturn status;
+	unsigned fd_count;
+	size_t length;
+	union body body;
+	bool shorter_ok; /* a body without its last byte is right, too */
+	bool longer_ok;
+	bool empty_ok;
+	bool status_ok; /* any status */
+	bool fewer_fds_ok, more_fds_ok;
+};
+
+#define MEMORY_OF(count, ...)                                                                     \
+	.fd_count = (count),                                                                      \
+	.length = sizeof(struct memory_body) + (count) * sizeof(struct memory_segment_body),      \
+	.body.memory = {.head = {.slot = 63, .generation = 0x7fffffff, .segment_count = (count)}, \
+			.segments = {__VA_ARGS__}}
+
+static const struct sample samples[] = {
+	{.name = "ready",
+	 .direction = PACKET_FROM_HOST,
+	 .type = PACKET_READY,
+	 .fd_count = 3,
+	 .length = 16,
+	 .body.ready = {.version = PROTOCOL_VERSION, .page_length = sizeof(struct call_page)}},
+	{.name = "ready, another version",
+	 .direction = PACKET_FROM_HOST,
+	 .type = PACKET_READY,
+	 .fd_count = 3,
+	 .length = 16,
+	 .body.ready = {.version = 2, .page_length = 12345}},
+	{.name = "ready, refused",
+	 .direction = PACKET_FROM_HOST,
+	 .type = PACKET_READY,
+	 .status = kIOReturnNotPermitted,
+	 .length = 16,
+	 .body.ready = {.version = PROTOCOL_VERSION}},
+	{.name = "memory",
+	 .direction = PACKET_FROM_HOST,
+	 .type = PACKET_MEMORY,
+	 MEMORY_OF(1, {0, 1})},
+	{.name = "memory, two segments",
+	 .direction = PACKET_FROM_HOST,
+	 .type = PACKET_MEMORY,
+	 MEMORY_OF(2, {4096, 8192}, {0, 5})},
+	{.name = "memory, 32 segments",
+	 .direction = PACKET_FROM_HOST,
+	 .type = PACKET_MEMORY,
+	 MEMORY_OF(32, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096},
+		   {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096},
+		   {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096},
+		   {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096},
+		   {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096})},
+	{.name = "structures, input",
+	 .direction = PACKET_FROM_APP,
+	 .type = PACKET_STRUCTURES,
+	 .fd_count = 1,
+	 .length = 32,
+	 .body.structures =
+		 {.slot = 63, .generation = 1, .flags = STRUCTURES_INPUT, .input_offset = 17}},
+	{.name = "structures, output",
+	 .direction = PACKET_FROM_APP,
+	 .type = PACKET_STRUCTURES,
+	 .fd_count = 1,
+	 .length = 32,
+	 .body.structures = {.flags = STRUCTURES_OUTPUT, .output_offset = INT64_MAX}},
+	{.name = "structures, both",
+	 .direction = PACKET_FROM_APP,
+	 .type = PACKET_STRUCTURES,
+	 .fd_count = 2,
+	 .length = 32,
+	 .body.structures = {.flags = STRUCTURES_INPUT | STRUCTURES_OUTPUT,
+			     .input_offset = 1,
+			     .output_offset = 2}},
+	{.name = "ack", .direction = PACKET_FROM_APP, .type = PACKET_ACK},
+	{.name = "lookup",
+	 .direction = PACKET_TO_REGISTRY,
+	 .type = PACKET_LOOKUP,
+	 .length = 100,
+	 .shorter_ok = true,
+	 .longer_ok = true},
+	{.name = "properties",
+	 .direction = PACKET_TO_REGISTRY,
+	 .type = PACKET_PROPERTIES,
+	 .length = 8,
+	 .body.id = {5}},
+	{.name = "open",
+	 .direction = PACKET_TO_REGISTRY,
+	 .type = PACKET_OPEN,
+	 .length = 24,
+	 .body.open = {.id = 5, .type = 0xffffffff, .version = PROTOCOL_VERSION}},
+	{.name = "lookup reply",
+	 .direction = PACKET_REGISTRY_REPLY,
+	 .type = PACKET_LOOKUP,
+	 .length = 16,
+	 .empty_ok = true,
+	 .body.ids = {1, 2}},
+	{.name = "lookup reply, none",
+	 .direction = PACKET_REGISTRY_REPLY,
+	 .type = PACKET_LOOKUP,
+	 .status_ok = true},
+	{.name = "properties reply",
+	 .direction = PACKET_REGISTRY_REPLY,
+	 .type = PACKET_PROPERTIES,
+	 .length = 100,
+	 .shorter_ok = true,
+	 .longer_ok = true},
+	{.name = "properties reply, failed",
+	 .direction = PACKET_REGISTRY_REPLY,
+	 .type = PACKET_PROPERTIES,
+	 .status = kIOReturnNotFound},
+	{.name = "open reply",
+	 .direction = PACKET_REGISTRY_REPLY,
+	 .type = PACKET_OPEN,
+	 .fd_count = 1},
+	{.name = "open reply, failed",
+	 .direction = PACKET_REGISTRY_REPLY,
+	 .type = PACKET_OPEN,
+	 .status = kIOReturnNotFound},
+	{.name = "host start",
+	 .direction = PACKET_TO_HOST,
+	 .type = PACKET_HOST_START,
+	 .length = 100,
+	 .shorter_ok = true,
+	 .longer_ok = true,
+	 .more_fds_ok = true},
+	{.name = "host start, real device",
+	 .direction = PACKET_TO_HOST,
+	 .type = PACKET_HOST_START,
+	 .fd_count = 1,
+	 .length = 100,
+	 .shorter_ok = true,
+	 .longer_ok = true,
+	 .fewer_fds_ok = true},
+	{.name = "host open",
+	 .direction = PACKET_TO_HOST,
+	 .type = PACKET_HOST_OPEN,
+	 .fd_count = 2,
+	 .length = 32,
+	 .body.host_open = {.id = 5, .version = PROTOCOL_VERSION, .uid = 1000, .pid = 1}},
+	{.name = "host stop", .direction = PACKET_TO_HOST, .type = PACKET_HOST_STOP},
+	{.name = "host started",
+	 .direction = PACKET_CONTROL_REPLY,
+	 .type = PACKET_HOST_STARTED,
+	 .status_ok = true},
+	{.name = "host publish",
+	 .direction = PACKET_CONTROL_REPLY,
+	 .type = PACKET_HOST_PUBLISH,
+	 .length = 17,
+	 .longer_ok = true,
+	 .body.publish = {.id = 5, .provider = 1}},
+	{.name = "host unpublish",
+	 .direction = PACKET_CONTROL_REPLY,
+	 .type = PACKET_HOST_UNPUBLISH,
+	 .length = 8,
+	 .body.id = {5}},
+};
+#define SAMPLES (sizeof(samples) / sizeof(samples[0]))
+
+static IOReturn
+check_in(const struct sample *sample, enum packet_direction direction)
+{
+	make(sample->type, sample->status, sample->fd_count, &sample->body, sample->length);
+	return packets_check(&packet, direction);
+}
+
+static void
+expect(const struct sample *sample, bool right, const char *what)
+{
+	IOReturn res = check_in(sample, sample->direction);
+
+	ck_assert_msg(res == (right ? kIOReturnSuccess : kIOReturnIPCError), "%s: %s: 0x%x",
+		      sample->name, what, (unsigned)res);
+}
+
+START_TEST(right_packets_are_right_in_their_direction_only)
+{
+	for (size_t i = 0; i < SAMPLES; i++) {
+		for (unsigned direction = 0; direction < DIRECTIONS; direction++) {
+			const struct sample *sample = &samples[i];
+			IOReturn res = check_in(sample, direction);
+			/* The request has the type of its reply. */
+			bool twin = direction != sample->direction &&
+				    (direction == PACKET_TO_REGISTRY ||
+				     direction == PACKET_REGISTRY_REPLY) &&
+				    (sample->direction == PACKET_TO_REGISTRY ||
+				     sample->direction == PACKET_REGISTRY_REPLY);
+
+			if (!twin)
+				ck_assert_msg((res == kIOReturnSuccess) ==
+						      (direction == sample->direction),
+					      "%s, %s: 0x%x", sample->name,
+					      direction_names[direction], (unsigned)res);
+		}
+	}
+}
+END_TEST
+
+START_TEST(unknown_types_are_refused)
+{
+	for (unsigned type = 0; type < 0x10000; type++) {
+		for (unsigned direction = 0; direction < DIRECTIONS; direction++) {
+			bool known = false;
+
+			for (size_t i = 0; i < SAMPLES; i++)
+				known |= samples[i].type == type &&
+					 samples[i].direction == direction;
+			if (known)
+				continue;
+			make((uint16_t)type, 0, 0, NULL, 0);
+			ck_assert_int_eq(packets_check(&packet, direction), kIOReturnIPCError);
+		}
+	}
+}
+END_TEST
+
+START_TEST(lengths_statuses_and_descriptors)
+{
+	for (size_t i = 0; i < SAMPLES; i++) {
+		struct sample sample = samples[i];
+
+		if (sample.length > 0) {
+			sample.length--;
+			expect(&sample, samples[i].shorter_ok, "a byte less");
+			sample.length = 0;
+			expect(&sample, samples[i].empty_ok, "no body");
+		}
+		sample = samples[i];
+		sample.length++;
+		expect(&sample, samples[i].longer_ok, "a byte more");
+		sample = samples[i];
+		sample.fd_count++;
+		expect(&sample, samples[i].more_fds_ok, "a descriptor more");
+		sample.fd_count = 33;
+		expect(&sample, false, "33 descriptors");
+		if (samples[i].fd_count > 0) {
+			sample.fd_count = samples[i].fd_count - 1;
+			expect(&sample, samples[i].fewer_fds_ok, "a descriptor less");
+		}
+		sample = samples[i];
+		sample.status = sample.status == 0 ? kIOReturnError : 0;
+		expect(&sample, samples[i].status_ok, "the other kind of status");
+	}
+}
+END_TEST
+
+START_TEST(an_empty_lookup_reply_is_right_but_an_empty_lookup_is_not)
+{
+	make(PACKET_LOOKUP, 0, 0, NULL, 0);
+	ck_assert_int_eq(packets_check(&packet, PACKET_REGISTRY_REPLY), kIOReturnSuccess);
+	ck_assert_int_eq(packets_check(&packet, PACKET_TO_REGISTRY), kIOReturnIPCError);
+}
+END_TEST
+
+/* Descriptors that were lost on this side are not the peer's fault. */
+START_TEST(lost_descriptors_break_no_rule)
+{
+	const struct sample *memory = &samples[4];
+
+	make(memory->type, 0, memory->fd_count, &memory->body, memory->length);
+	packet.fd_count = 1;
+	ck_assert_int_eq(packets_check(&packet, PACKET_FROM_HOST), kIOReturnSuccess);
+}
+END_TEST
+
+static struct sample
+sample_named(const char *name)
+{
+	for (size_t i = 0; i < SAMPLES; i++)
+		if (strcmp(samples[i].name, name) == 0)
+			return samples[i];
+	ck_abort_msg("no sample %s", name);
+}
+
+/* One field at a time set to a wrong value: sample, field, value. */
+#define WRONG(sample_name, field, value)                         \
+	do {                                                     \
+		struct sample wrong = sample_named(sample_name); \
+                                                                 \
+		expect(&wrong, true, "before the change");       \
+		wrong.body.field = (value);                      \
+		expect(&wrong, false, #field " = " #value);      \
+	} while (0)
+
+START_TEST(fields_of_ready)
+{
+	WRONG("ready", ready.flags, 1);
+	WRONG("ready", ready.page_length, 4096);
+	WRONG("ready, another version", ready.flags, 0x80000000);
+	WRONG("ready, refused", ready.page_length, 1);
+	WRONG("ready, refused", ready.flags, 1);
+}
+END_TEST
+
+START_TEST(fields_of_memory)
+{
+	WRONG("memory", memory.head.slot, CALL_PAGE_SLOTS);
+	WRONG("memory", memory.head.slot, UINT32_MAX);
+	WRONG("memory", memory.head.generation, 0);
+	WRONG("memory", memory.head.generation, 0x80000001);
+	WRONG("memory", memory.head.segment_count, 0);
+	WRONG("memory", memory.head.segment_count, 2);
+	WRONG("memory", memory.head.segment_count, UINT32_MAX);
+	WRONG("memory, 32 segments", memory.head.segment_count, 33);
+	WRONG("memory, 32 segments", memory.head.segment_count, 31);
+	WRONG("memory", memory.head.zero, 1);
+	WRONG("memory", memory.segments[0].length, 0);
+	WRONG("memory", memory.segments[0].length, UINT64_MAX);
+	WRONG("memory", memory.segments[0].offset, 1);
+	WRONG("memory", memory.segments[0].offset, 512);
+	WRONG("memory", memory.segments[0].offset, (uint64_t)INT64_MAX + 1);
+	WRONG("memory, two segments", memory.segments[0].length, 8191);
+	WRONG("memory, two segments", memory.segments[0].length, INT64_MAX - 4095);
+	WRONG("memory, two segments", memory.segments[1].length, 0);
+	WRONG("memory, two segments", memory.segments[1].offset, 100);
+	WRONG("memory, 32 segments", memory.segments[30].length, 1);
+}
+END_TEST
+
+START_TEST(fields_of_structures)
+{
+	WRONG("structures, input", structures.slot, CALL_PAGE_SLOTS);
+	WRONG("structures, input", structures.flags, 0);
+	WRONG("structures, input", structures.flags, 4);
+	WRONG("structures, input", structures.flags, 1 | 0x80000000);
+	WRONG("structures, input", structures.flags, STRUCTURES_OUTPUT);
+	WRONG("structures, input", structures.flags, STRUCTURES_INPUT | STRUCTURES_OUTPUT);
+	WRONG("structures, both", structures.flags, STRUCTURES_INPUT);
+	WRONG("structures, input", structures.zero, 1);
+	WRONG("structures, input", structures.output_offset, 1);
+	WRONG("structures, output", structures.input_offset, 1);
+	WRONG("structures, input", structures.input_offset, UINT64_MAX);
+	WRONG("structures, output", structures.output_offset, (uint64_t)INT64_MAX + 1);
+}
+END_TEST
+
+START_TEST(fields_of_the_registrys_packets)
+{
+	WRONG("open", open.flags, 1);
+	WRONG("open", open.zero, 1);
+	WRONG("lookup reply", ids[0], 0);
+	WRONG("lookup reply", ids[1], 0);
+	WRONG("host open", host_open.flags, 1);
+	WRONG("host publish", publish.id, 0);
+	WRONG("host unpublish", id.id, 0);
+}
+END_TEST
+
+static void
+refuse_one(void *context)
+{
+	setenv("OPENDEXT_LOG", "error", 1);
+	make(PACKET_ACK, 0, 1, NULL, 0);
+	packets_check(&packet, PACKET_FROM_APP);
+}
+
+START_TEST(the_log_names_the_rule)
+{
+	char text[512];
+
+	ck_assert_int_eq(unit_child(refuse_one, NULL, text, sizeof(text)), 0);
+	ck_assert_ptr_nonnull(strstr(text, "0x0182"));
+	ck_assert_ptr_nonnull(strstr(text, "the app"));
+	ck_assert_ptr_nonnull(strstr(text, "descriptors"));
+	ck_assert_ptr_eq(strchr(text, '\n'), text + strlen(text) - 1);
+}
+END_TEST
+
+UNIT_MAIN("packets", right_packets_are_right_in_their_direction_only, unknown_types_are_refused,
+	  lengths_statuses_and_descriptors,
+	  an_empty_lookup_reply_is_right_but_an_empty_lookup_is_not, lost_descriptors_break_no_rule,
+	  fields_of_ready, fields_of_memory, fields_of_structures, fields_of_the_registrys_packets,
+	  the_log_names_the_rule)
