@@ -43,7 +43,9 @@ struct usb_transfer {
 	uint64_t timestamp; /* clock_now when it was reaped */
 	/* Called from reap, exactly once for each successful submit. */
 	void (*done)(struct usb_transfer *transfer);
-	void *backend; /* private to the backend */
+	/* Private to the backend. */
+	struct usb_device *owner;
+	void *backend;
 	struct usb_transfer *next;
 };
 

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A port: reaping, and what all pipes of a device share. See port.h.
+ *
+ * One event: reap, which calls `done` of each finished transfer; the pipes take note, no driver
+ * code runs. Then the source is armed again, so that another thread can reap while this one is in a
+ * callback, however long that takes. Then the pipes that were noted are pumped: all but the last
+ * only append their callbacks to queues, the last may run its first callback here.
+ *
+ * Control requests are in control.c.
+ */
+#include "port.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "pipe.h"
+#include "status.h"
+
+/* Room may also come from transfers of other processes, of which no event tells. */
+#define RETRY_MSEC 10u
+/* How long the shutdown waits for the backend to give transfers back. */
+#define SHUT_MSEC 5000
+
+static struct usb_port *
+port_of_source(struct loop_source *source)
+{
+	return (struct usb_port *)((char *)source - offsetof(struct usb_port, source));
+}
+
+/* -- references -------------------------------------------------------------------------------- */
+
+void
+usb_port_retain(struct usb_port *port)
+{
+	atomic_fetch_add_explicit(&port->references, 1, memory_order_relaxed);
+}
+
+void
+usb_port_release(struct usb_port *port)
+{
+	/* Pairs with itself: what other holders wrote is seen by the one who frees. */
+	if (port == NULL ||
+	    atomic_fetch_sub_explicit(&port->references, 1, memory_order_acq_rel) != 1)
+		return;
+	assert(port->device == NULL);
+	pthread_cond_destroy(&port->changed);
+	pthread_mutex_destroy(&port->lock);
+	pthread_mutex_destroy(&port->reap_lock);
+	free(port->configuration);
+	free(port);
+}
+
+/* -- operations
+ * ------------------------------------------------------------------------------------ */
+
+IOReturn
+usb_port_claim(struct usb_port *port, uint8_t interface, bool claim)
+{
+	IOReturn res = kIOReturnNoDevice;
+
+	pthread_mutex_lock(&port->lock);
+	/* A release is wanted even after the device has gone: the backend counts. */
+	if (port->device != NULL && (!port->is_gone || !claim))
+		res = claim ? port->backend->claim(port->device, interface)
+			    : port->backend->release(port->device, interface);
+	pthread_mutex_unlock(&port->lock);
+	return res;
+}
+
+IOReturn
+usb_port_set_alternate(struct usb_port *port, uint8_t interface, uint8_t alternate)
+{
+	IOReturn res = kIOReturnNoDevice;
+
+	pthread_mutex_lock(&port->lock);
+	if (port->device != NULL && !port->is_gone)
+		res = port->backend->set_alternate(port->device, interface, alternate);
+	pthread_mutex_unlock(&port->lock);
+	return res;
+}
+
+/* -- pipes ---------------------------------------------------------------------------------------
+ */
+
+IOUSBHostPipe *
+usb_port_copy_pipe(struct usb_port *port, unsigned index)
+{
+	IOUSBHostPipe *pipe;
+
+	pthread_mutex_lock(&port->lock);
+	pipe = port->pipes[index];
+	OSRetain(pipe);
+	pthread_mutex_unlock(&port->lock);
+	return pipe;
+}
+
+void
+usb_port_set_pipe(struct usb_port *port, unsigned index, IOUSBHostPipe *pipe)
+{
+	IOUSBHostPipe *before;
+
+	OSRetain(pipe);
+	pthread_mutex_lock(&port->lock);
+	before = port->pipes[index];
+	port->pipes[index] = pipe;
+	pthread_mutex_unlock(&port->lock);
+	OSRelease(before);
+}
+
+void
+usb_port_pump_later(struct usb_port *port, unsigned index)
+{
+	pthread_mutex_lock(&port->lock);
+	port->to_pump |= UINT32_C(1) << index;
+	pthread_mutex_unlock(&port->lock);
+}
+
+void
+usb_port_wait_for_room(struct usb_port *port, unsigned index)
+{
+	bool arm;
+
+	pthread_mutex_lock(&port->lock);
+	port->waiting |= UINT32_C(1) << index;
+	arm = !port->retry_armed && !port->is_gone;
+	port->retry_armed |= arm;
+	pthread_mutex_unlock(&port->lock);
+	if (!arm)
+		return;
+	usb_port_retain(port);
+	loop_timer_arm(port->loop, &port->retry, clock_now() + RETRY_MSEC * NSEC_PER_MSEC);
+}
+
+/* Takes one pipe, +1, out of a set; *ret_more: others are left. NULL: the set is empty. */
+static IOUSBHostPipe *
+take(struct usb_port *port, uint32_t *set, bool *ret_more)
+{
+	IOUSBHostPipe *pipe = NULL;
+
+	pthread_mutex_lock(&port->lock);
+	while (*set != 0 && pipe == NULL) {
+		unsigned index = (unsigned)__builtin_ctz(*set);
+
+		*set &= *set - 1;
+		pipe = port->pipes[index];
+	}
+	OSRetain(pipe);
+	*ret_more = *set != 0;
+	pthread_mutex_unlock(&port->lock);
+	return pipe;
+}
+
+static void
+pump(struct usb_port *port)
+{
+	IOUSBHostPipe *pipe;
+	bool more;
+
+	while ((pipe = take(port, &port->to_pump, &more)) != NULL) {
+		pipe_pump(pipe, !more);
+		OSRelease(pipe);
+	}
+}
+
+static void
+kick(struct usb_port *port)
+{
+	uint32_t waiting;
+
+	pthread_mutex_lock(&port->lock);
+	waiting = port->waiting;
+	port->waiting = 0;
+	pthread_mutex_unlock(&port->lock);
+	for (; waiting != 0; waiting &= waiting - 1) {
+		IOUSBHostPipe *pipe = usb_port_copy_pipe(port, (unsigned)__builtin_ctz(waiting));
+
+		if (pipe != NULL)
+			pipe_kick(pipe);
+		OSRelease(pipe);
+	}
+}
+
+static void
+retry(struct loop_timer *timer)
+{
+	struct usb_port *port =
+		(struct usb_port *)((char *)timer - offsetof(struct usb_port, retry));
+
+	pthread_mutex_lock(&port->lock);
+	port->retry_armed = false;
+	pthread_mutex_unlock(&port->lock);
+	kick(port);
+	pump(port);
+	usb_port_release(port);
+}
+
+/* -- events --------------------------------------------------------------------------------------
+ */
+
+static void
+tell_gone(struct loop_task *task)
+{
+	struct usb_port *port =
+		(struct usb_port *)((char *)task - offsetof(struct usb_port, gone_task));
+
+	port->gone(port->gone_context);
+	usb_port_release(port);
+}
+
+/* Posts it if it is time to. Not from here: the owner may shut the port in answer to it. */
+static void
+tell_unlock(struct usb_port *port)
+{
+	bool tell = port->is_gone && port->gone != NULL && !port->told_gone;
+
+	port->told_gone |= tell;
+	pthread_mutex_unlock(&port->lock);
+	if (!tell)
+		return;
+	usb_port_retain(port);
+	port->gone_task.run = tell_gone;
+	loop_post(port->loop, &port->gone_task);
+}
+
+void
+usb_port_watch_gone(struct usb_port *port, void (*gone)(void *context), void *context)
+{
+	pthread_mutex_lock(&port->lock);
+	port->gone = gone;
+	port->gone_context = context;
+	tell_unlock(port);
+}
+
+/* The backend has given back all it had. */
+static void
+go(struct usb_port *port)
+{
+	pthread_mutex_lock(&port->lock);
+	port->is_gone = true;
+	pthread_mutex_unlock(&port->lock);
+	for (unsigned i = 0; i < USB_ENDPOINTS; i++) {
+		IOUSBHostPipe *pipe = usb_port_copy_pipe(port, i);
+
+		if (pipe != NULL)
+			pipe_gone(pipe);
+		OSRelease(pipe);
+	}
+	log_info("usb: the device has gone");
+	pthread_mutex_lock(&port->lock);
+	tell_unlock(port);
+}
+
+/* False: there is nothing to reap any more, or the port was shut. */
+static bool
+reap(struct usb_port *port)
+{
+	bool alive = false, ended = false;
+
+	pthread_mutex_lock(&port->reap_lock);
+	if (!port->shut) {
+		alive = port->backend->reap(port->device);
+		ended = !alive;
+	}
+	pthread_mutex_unlock(&port->reap_lock);
+	if (ended)
+		go(port);
+	return alive;
+}
+
+static void
+handle(struct loop_source *source, uint32_t events)
+{
+	struct usb_port *port = port_of_source(source);
+
+	(void)events;
+	usb_port_retain(port);
+	if (reap(port)) {
+		kick(port);
+		loop_source_rearm(port->loop, source, source->events);
+	}
+	pump(port);
+	usb_port_release(port);
+}
+
+static void
+removed(struct loop_source *source)
+{
+	usb_port_release(port_of_source(source));
+}
+
+/* -- opening and shutting
+ * --------------------------------------------------------------------------- */
+
+static IOReturn
+add_source(struct usb_port *port)
+{
+	IOReturn res;
+
+	port->source = (struct loop_source){
+		.fd = port->backend->event_fd(port->device),
+		.events = EPOLLIN | EPOLLONESHOT,
+		.handler = handle,
+		.removed = removed,
+	};
+	usb_port_retain(port);
+	res = loop_source_add(port->loop, &port->source);
+	if (res != kIOReturnSuccess)
+		usb_port_release(port);
+	return res;
+}
+
+/* What the device says of itself, checked and kept: it is asked for in any state. */
+static IOReturn
+read_descriptors(struct usb_port *port)
+{
+	const struct usb_backend *backend = port->backend;
+	uint16_t length = 0;
+	const uint8_t *bytes = backend->configuration_descriptor(port->device, &length);
+
+	memcpy(&port->descriptor, backend->device_descriptor(port->device),
+	       sizeof(port->descriptor));
+	port->bcd_usb = port->descriptor.bcdUSB;
+	port->speed = backend->speed(port->device);
+	if (bytes == NULL || length < sizeof(*port->configuration)) {
+		log_error("usb: the device has no configuration descriptor");
+		return kIOReturnDeviceError;
+	}
+	port->configuration = malloc(length);
+	if (port->configuration == NULL)
+		return kIOReturnNoMemory;
+	memcpy(port->configuration, bytes, length);
+	if (port->configuration->wTotalLength > length) {
+		log_info("usb: the configuration descriptor says %u bytes, the device sent %u",
+			 port->configuration->wTotalLength, length);
+		port->configuration->wTotalLength = length;
+	}
+	return kIOReturnSuccess;
+}
+
+IOReturn
+usb_port_open_take(const struct usb_backend *backend, const char *spec, int fd, struct loop *loop,
+		   struct usb_port **ret_port)
+{
+	struct usb_port *port = calloc(1, sizeof(*port));
+	IOReturn res;
+
+	if (port == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return kIOReturnNoMemory;
+	}
+	port->backend = backend;
+	port->loop = loop;
+	port->retry.fired = retry;
+	atomic_init(&port->references, 1);
+	pthread_mutex_init(&port->reap_lock, NULL);
+	pthread_mutex_init(&port->lock, NULL);
+	pthread_cond_init(&port->changed, NULL);
+	TAILQ_INIT(&port->controls);
+	res = backend->open(spec, fd, &port->device);
+	if (res == kIOReturnSuccess) {
+		res = read_descriptors(port);
+		if (res == kIOReturnSuccess)
+			res = add_source(port);
+		if (res != kIOReturnSuccess) {
+			backend->close(port->device);
+			port->device = NULL;
+		}
+	}
+	if (res != kIOReturnSuccess) {
+		usb_port_release(port);
+		return res;
+	}
+	*ret_port = port;
+	return kIOReturnSuccess;
+}
+
+static bool
+is_busy(struct usb_port *port)
+{
+	bool busy;
+
+	pthread_mutex_lock(&port->lock);
+	busy = !TAILQ_EMPTY(&port->controls);
+	pthread_mutex_unlock(&port->lock);
+	for (unsigned i = 0; i < USB_ENDPOINTS && !busy; i++) {
+		IOUSBHostPipe *pipe = usb_port_copy_pipe(port, i);
+
+		busy = pipe != NULL && pipe_is_busy(pipe);
+		OSRelease(pipe);
+	}
+	return busy;
+}
+
+/* Gets all transfers back, without the loop: it may have ended, or be this thread's. */
+static void
+drain(struct usb_port *port)
+{
+	uint64_t deadline = clock_now() + SHUT_MSEC * NSEC_PER_MSEC;
+	struct pollfd event = {.fd = port->backend->event_fd(port->device), .events = POLLIN};
+
+	while (is_busy(port)) {
+		if (clock_now() > deadline) {
+			log_error("usb: the backend keeps transfers that were cancelled");
+			abort();
+		}
+		poll(&event, 1, 10);
+		port->backend->reap(port->device);
+	}
+}
+
+void
+usb_port_shut(struct usb_port *port)
+{
+	bool armed;
+
+	loop_source_remove(port->loop, &port->source);
+	pthread_mutex_lock(&port->lock);
+	port->is_gone = true;
+	port->told_gone = true; /* the owner knows */
+	armed = port->retry_armed;
+	pthread_mutex_unlock(&port->lock);
+	usb_port_end_controls(port, NULL);
+	for (unsigned i = 0; i < USB_ENDPOINTS; i++) {
+		IOUSBHostPipe *pipe = usb_port_copy_pipe(port, i);
+
+		if (pipe != NULL)
+			pipe_abandon(pipe);
+		OSRelease(pipe);
+	}
+	pthread_mutex_lock(&port->reap_lock);
+	assert(!port->shut);
+	port->shut = true;
+	drain(port);
+	pthread_mutex_lock(&port->lock);
+	port->backend->close(port->device);
+	port->device = NULL;
+	pthread_mutex_unlock(&port->lock);
+	pthread_mutex_unlock(&port->reap_lock);
+	if (armed && loop_timer_cancel(port->loop, &port->retry))
+		usb_port_release(port);
+	pump(port);
+	for (unsigned i = 0; i < USB_ENDPOINTS; i++)
+		usb_port_set_pipe(port, i, NULL);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A port: one open device of a backend and its event source in the loop. It finds finished
+ * transfers, hands them to their pipes, and notices that the device has gone. Device, interfaces
+ * and pipes hold references; usb_port_shut cuts the cycle.
+ *
+ * Lock order: pipe, port, backend. No lock is held while a callback of the driver runs.
+ */
+#ifndef USB_PORT_H
+#define USB_PORT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include <USBDriverKit/USBDriverKit.h>
+
+#include "backend.h"
+#include "loop.h"
+
+#define USB_ENDPOINTS 32u
+
+struct usb_control;
+
+struct usb_port {
+	const struct usb_backend *backend;	     /* [const] */
+	struct usb_device *device;		     /* [const] until shut */
+	struct loop *loop;			     /* [const] */
+	uint8_t speed;				     /* [const] */
+	uint16_t bcd_usb;			     /* [const] */
+	IOUSBDeviceDescriptor descriptor;	     /* [const] */
+	IOUSBConfigurationDescriptor *configuration; /* [const] own copy, wTotalLength checked */
+	void (*gone)(void *context);		     /* [lock] NULL: nobody wants to know */
+	void *gone_context;			     /* [lock] */
+
+	struct loop_source source;
+	struct loop_timer retry; /* for transfers that the backend had no room for */
+	struct loop_task gone_task;
+	_Atomic unsigned references;
+
+	pthread_mutex_t reap_lock; /* one thread reaps, and none after the shutdown */
+	bool shut;		   /* [reap_lock] */
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;		     /* [lock] a control request has ended */
+	IOUSBHostPipe *pipes[USB_ENDPOINTS]; /* [lock] retained */
+	uint32_t to_pump;		     /* [lock] pipes with finished transfers */
+	uint32_t waiting;		     /* [lock] pipes with transfers that had no room */
+	bool retry_armed;		     /* [lock] */
+	bool is_gone;			     /* [lock] */
+	bool told_gone;			     /* [lock] */
+	TAILQ_HEAD(, usb_control) controls;  /* [lock] */
+};
+
+/* 0 to 31, for an endpoint address. */
+static inline unsigned
+usb_endpoint_index(uint8_t address)
+{
+	return (address & 0x0f) | ((address & 0x80) != 0 ? 16 : 0);
+}
+
+/* Opens the device; takes `fd` on every path. */
+IOReturn usb_port_open_take(const struct usb_backend *backend, const char *spec, int fd,
+			    struct loop *loop, struct usb_port **ret_port);
+void usb_port_retain(struct usb_port *port);
+void usb_port_release(struct usb_port *port);
+/* Ends all transfers, without waiting for their callbacks, and closes the device. Once. */
+void usb_port_shut(struct usb_port *port);
+
+/*
+ * Calls gone(context) once, on a loop thread outside of any handler, when the device has gone; also
+ * if it has gone already.
+ */
+void usb_port_watch_gone(struct usb_port *port, void (*gone)(void *context), void *context);
+
+/* The pipe at this endpoint, +1, or NULL. */
+IOUSBHostPipe *usb_port_copy_pipe(struct usb_port *port, unsigned index);
+/* Puts a pipe in (retained) or, with NULL, takes the one there out. */
+void usb_port_set_pipe(struct usb_port *port, unsigned index, IOUSBHostPipe *pipe);
+
+/* The backend's operations; kIOReturnNoDevice once the device has gone or the port is shut. */
+IOReturn usb_port_claim(struct usb_port *port, uint8_t interface, bool claim);
+IOReturn usb_port_set_alternate(struct usb_port *port, uint8_t interface, uint8_t alternate);
+
+/* From a pipe, in `done` of a transfer: post its callbacks when reaping is over. */
+void usb_port_pump_later(struct usb_port *port, unsigned index);
+/* From a pipe: the backend had no room; pipe_kick is called when there may be. */
+void usb_port_wait_for_room(struct usb_port *port, unsigned index);
+
+/*
+ * A control request for `owner`, with the data stage at `data`; returns when it has ended.
+ * Blocks.
+ */
+IOReturn usb_port_control(struct usb_port *port, const void *owner,
+			  const IOUSBDeviceRequest *request, IOMemoryDescriptor *memory,
+			  uint32_t timeout, uint16_t *ret_actual);
+/* The same into plain memory. */
+IOReturn usb_port_control_data(struct usb_port *port, const void *owner,
+			       const IOUSBDeviceRequest *request, void *data, uint32_t timeout,
+			       uint16_t *ret_actual);
+/* Cancels the owner's control requests and waits for their end. */
+void usb_port_end_controls(struct usb_port *port, const void *owner);
+
+#endif

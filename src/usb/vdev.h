@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A model: what a virtual device does with packets. backend_virtual runs it on the device's own
+ * thread, so a model has no lock; the queues, the faults and the counting of transfers are not its
+ * business.
+ *
+ * Vendor requests, answered for all models by vdev_control: <dext_virtual.h>.
+ */
+#ifndef USB_VDEV_H
+#define USB_VDEV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <xxhash.h>
+
+#include <dext_virtual.h>
+
+#include "vdev_descriptors.h"
+#include "vdev_spec.h"
+
+/* What one IN step came to. */
+enum vdev_in {
+	VDEV_IN_FILLED,	  /* the room is full, by whole packets */
+	VDEV_IN_SHORT,	  /* a short packet came: the transfer ends */
+	VDEV_IN_NAK,	  /* nothing more now */
+	VDEV_IN_OVERFLOW, /* the next packet is longer than the room; it was not acknowledged */
+};
+
+struct vdev_model {
+	const char *name;
+	/* NULL without memory. `packet`: bytes in a full packet. */
+	void *(*create)(uint16_t packet);
+	void (*destroy)(void *model);
+	void (*reset)(void *model);
+	/*
+	 * `length` bytes in full packets, of which the last is short if `ends` (a zero-length one
+	 * if the length is a multiple). *ret_taken: bytes accepted, in whole packets. True if all
+	 * was, the short packet included; false: NAK. NULL: no OUT endpoint.
+	 */
+	bool (*out)(void *model, const uint8_t *data, uint32_t length, bool ends,
+		    uint32_t *ret_taken);
+	/* *ret_given: bytes put into `data`, whichever result. NULL: no IN endpoint. */
+	enum vdev_in (*in)(void *model, uint8_t *data, uint32_t room, uint32_t *ret_given);
+	/* The next `length` bytes, of which the last packet is short. NULL: no short-every option.
+	 */
+	void (*in_short)(void *model, uint8_t *data, uint32_t length);
+};
+
+extern const struct vdev_model vdev_sink;
+extern const struct vdev_model vdev_source;
+extern const struct vdev_model vdev_loopback;
+
+/* What the state request reports. */
+struct vdev_counters {
+	struct dext_virtual_state state; /* all but the hash */
+	XXH3_state_t *hash;
+};
+
+struct vdev_counters *vdev_counters_create(void);
+void vdev_counters_destroy(struct vdev_counters *counters);
+void vdev_counters_reset(struct vdev_counters *counters);
+
+/*
+ * Answers a control request. Returns bytes of the data stage in `data` (IN) or taken from it, or -1
+ * for a stall. `reset` is set if the model is to be reset.
+ */
+int32_t vdev_control(const struct vdev_spec *spec, const struct vdev_descriptors *descriptors,
+		     const struct vdev_counters *counters, uint8_t alternate,
+		     const uint8_t setup[8], uint8_t *data, bool *ret_reset);
+
+#endif
