@@ -197,7 +197,6 @@ level_of(os_log_type_t type)
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-#pragma GCC diagnostic ignored "-Wsuggest-attribute=format"
 void
 os_log_with_type(os_log_t log, os_log_type_t type, const char *format, ...)
 {

@@ -14,6 +14,7 @@
 static const char broken[] = "it is cut short or refers outside itself";
 static const char too_deep[] = "it is nested too deeply";
 static const char too_many[] = "it has too many nodes";
+static const char too_large[] = "its strings and data are too large";
 
 #define MAGIC	     "bplist00"
 #define MAGIC_SIZE   8u
@@ -26,6 +27,7 @@ struct binary {
 	uint64_t objects;
 	unsigned offset_size, reference_size;
 	uint32_t nodes; /* seen so far */
+	uint64_t total; /* bytes of strings and data seen so far */
 };
 
 /* `size` bytes, most significant first; the caller has checked that they are there. */
@@ -119,7 +121,8 @@ walk(struct binary *list, uint64_t object, unsigned depth)
 	}
 	if (!count_at(list, &at, &count) || count > list->end || !has(list, at, count * each))
 		return broken;
-	return NULL;
+	list->total += count * each;
+	return list->total > PLIST_BYTES_MAX ? too_large : NULL;
 }
 
 const char *

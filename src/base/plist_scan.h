@@ -9,9 +9,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define PLIST_DEPTH_MAX 32u
 #define PLIST_NODES_MAX 65536u
+#define PLIST_BYTES_MAX (UINT64_C(16) << 20) /* of strings and data, as often as they are used */
 
 /* NULL if the list keeps to the bounds; else what is wrong with it, static. */
 const char *plist_scan_binary(const void *bytes, size_t length);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* IOBufferMemoryDescriptor: any size, exact lengths, arguments. */
+#include "unit.h"
+
+#include "descriptor.h"
+
+#include <DriverKit/IOBufferMemoryDescriptor.h>
+
+START_TEST(sizes_from_a_byte_to_129_mib)
+{
+	static const uint64_t sizes[] = {
+		1, 128, 4095, 4096, 4097, UINT64_C(1) << 20, UINT64_C(129) << 20};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		IOBufferMemoryDescriptor *memory = NULL;
+		IOAddressSegment range = {0};
+		uint64_t length = 0;
+		char *bytes;
+
+		ck_assert_int_eq(IOBufferMemoryDescriptor_Create(kIOMemoryDirectionInOut, sizes[i],
+								 8, &memory),
+				 0);
+		ck_assert_int_eq(
+			IOMemoryDescriptor_GetLength((IOMemoryDescriptor *)memory, &length), 0);
+		ck_assert_uint_eq(length, sizes[i]);
+		ck_assert_int_eq(IOBufferMemoryDescriptor_GetAddressRange(memory, &range), 0);
+		ck_assert_uint_eq(range.length, sizes[i]);
+		ck_assert_uint_eq(range.address % page_size(), 0);
+		bytes = (char *)(uintptr_t)range.address;
+		ck_assert_ptr_eq(memory_address((IOMemoryDescriptor *)memory), bytes);
+		ck_assert_int_eq(bytes[0], 0);
+		ck_assert_int_eq(bytes[sizes[i] - 1], 0);
+		bytes[0] = bytes[sizes[i] - 1] = 9;
+		OSRelease(memory);
+	}
+}
+END_TEST
+
+START_TEST(arguments)
+{
+	IOBufferMemoryDescriptor *memory = NULL;
+	IOAddressSegment range;
+
+	ck_assert_int_eq(IOBufferMemoryDescriptor_Create(3, 1, 0, NULL), kIOReturnBadArgument);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_Create(4, 1, 0, &memory), kIOReturnBadArgument);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_Create(UINT64_C(1) << 32, 1, 0, &memory),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_Create(3, 0, 0, &memory), kIOReturnBadArgument);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_Create(3, UINT64_MAX, 0, &memory),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_Create(3, 1, 3, &memory), kIOReturnBadArgument);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_Create(3, 1, page_size() * 2, &memory),
+			 kIOReturnNotAligned);
+	ck_assert_ptr_null(memory);
+	ck_assert_int_ne(IOBufferMemoryDescriptor_Create(3, UINT64_C(1) << 62, 0, &memory), 0);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_Create(3, 1, page_size(), &memory), 0);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_GetAddressRange(memory, NULL),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_GetAddressRange(NULL, &range),
+			 kIOReturnBadArgument);
+	OSRelease(memory);
+}
+END_TEST
+
+START_TEST(the_length_is_up_to_the_capacity)
+{
+	IOBufferMemoryDescriptor *memory = NULL;
+
+	ck_assert_int_eq(IOBufferMemoryDescriptor_Create(3, 5000, 0, &memory), 0);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_SetLength(memory, 5001), kIOReturnBadArgument);
+	ck_assert_uint_eq(memory_length((IOMemoryDescriptor *)memory), 5000);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_SetLength(memory, 7), 0);
+	ck_assert_uint_eq(memory_length((IOMemoryDescriptor *)memory), 7);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_SetLength(memory, 5000), 0);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_SetLength(NULL, 1), kIOReturnBadArgument);
+	OSRelease(memory);
+}
+END_TEST
+
+START_TEST(out_of_descriptors_is_an_error)
+{
+	IOBufferMemoryDescriptor *memory = NULL;
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = 3;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_Create(3, 1, 0, &memory), kIOReturnNoResources);
+	ck_assert_ptr_null(memory);
+}
+END_TEST
+
+UNIT_MAIN("buffer", sizes_from_a_byte_to_129_mib, arguments, the_length_is_up_to_the_capacity,
+	  out_of_descriptors_is_an_error)
