@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A host process: it receives START on its control socket, makes the provider, loads the bundle's
- *shared object, makes the driver object and serves its clients until it is told to stop, the device
- *goes or the registry ends.
+ * shared object, makes the driver object and serves its clients until it is told to stop, the
+ * device goes or the registry ends.
  *
  * START carries a property list (PROTOCOL.md, "Registry and host"):
  *	Executable		string	path of the shared object
@@ -18,6 +18,8 @@
 #include "loop.h"
 
 #include <DriverKit/IOService.h>
+
+DEXT_BEGIN_DECLS
 
 struct host_provider {
 	/*
@@ -42,5 +44,7 @@ void host_provider_gone(IOService *provider);
 
 /* The loop that host_run_take runs; NULL outside a host. */
 struct loop *host_loop(void);
+
+DEXT_END_DECLS
 
 #endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host process: START, the provider, the driver, and the end.
+ *
+ * START is read before any thread runs, so that the log has its name; then the loop runs, and the
+ * driver is started from one of its threads, since its Start may need others. The host ends when
+ * the driver has stopped, for whatever reason: STOP, the control socket's end, the device's, or its
+ * own Terminate. If the stop takes longer than END_GRACE the process ends all the same.
+ *
+ * The registry's death is seen as the end of the control socket. A parent-death signal would come
+ * when the thread that started this process ends, and the registry's threads come and go.
+ *
+ * The sandbox is entered by whoever starts this process; here only privileges are given up for
+ * good.
+ */
+#include "host_control.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "bundle.h"
+#include "clock.h"
+#include "connection.h"
+#include "log.h"
+#include "plist.h"
+#include "service.h"
+#include "status.h"
+
+#define HOST_THREADS 2
+#define END_GRACE    (5 * NSEC_PER_SEC)
+
+static struct {
+	struct loop *loop;			      /* [const] while the loop runs */
+	const struct host_provider *provider_methods; /* [const] */
+	OSDictionary *start;			      /* [const] */
+	int device_fd;				      /* [start_task] */
+	struct loop_task start_task, end_task;
+	struct loop_timer deadline;
+	pthread_mutex_t lock;
+	IOService *provider; /* [lock] +1 */
+	IOService *root;     /* [lock] +1; NULL before it is made */
+	bool stopping;	     /* [lock] asked to stop, perhaps before there is a root */
+	bool deadline_armed; /* [lock] */
+	int status;	     /* [lock] of the process */
+} host = {.lock = PTHREAD_MUTEX_INITIALIZER, .device_fd = -1};
+
+struct loop *
+host_loop(void)
+{
+	return host.loop;
+}
+
+/* --- the end --- */
+
+static void
+run_end(struct loop_task *task)
+{
+	if (host.provider != NULL) {
+		loop_will_block(host.loop);
+		host.provider_methods->close(host.provider);
+		loop_did_block(host.loop);
+	}
+	loop_stop(host.loop);
+}
+
+/* The driver has stopped, or was never made. */
+static void
+finish(void *context)
+{
+	host.end_task.run = run_end;
+	loop_post(host.loop, &host.end_task);
+}
+
+static void
+too_late(struct loop_timer *timer)
+{
+	log_error("the driver's Stop has not ended; the process ends without it");
+	_exit(EXIT_FAILURE);
+}
+
+void
+host_stop(void)
+{
+	IOService *root;
+	bool arm;
+
+	pthread_mutex_lock(&host.lock);
+	host.stopping = true;
+	root = host.root;
+	OSRetain(root);
+	arm = !host.deadline_armed;
+	host.deadline_armed = true;
+	pthread_mutex_unlock(&host.lock);
+	if (arm) {
+		host.deadline.fired = too_late;
+		loop_timer_arm(host.loop, &host.deadline, clock_now() + END_GRACE);
+	}
+	if (root != NULL)
+		service_terminate(root);
+	OSRelease(root);
+}
+
+void
+host_provider_gone(IOService *provider)
+{
+	host_stop();
+}
+
+/* --- the beginning --- */
+
+static const OSMetaClass *
+find_class(const struct bundle *bundle, const OSDictionary *personality)
+{
+	const char *name = OSDictionaryGetStringValue(personality, "IOUserClass");
+	const OSMetaClass *metaclass;
+
+	if (name == NULL) {
+		log_error("Info.plist: the personality has no IOUserClass");
+		return NULL;
+	}
+	metaclass = bundle_find_class(bundle, name);
+	for (const OSMetaClass *at = metaclass; at != NULL; at = at->superclass)
+		if (at == OSTypeID(IOService))
+			return metaclass;
+	if (metaclass != NULL)
+		log_error("Info.plist: IOUserClass: %s is no subclass of IOService", name);
+	return NULL;
+}
+
+/* The driver object, not started. */
+static IOReturn
+make_driver(IOService *provider, IOService **ret_root)
+{
+	const char *path = OSDictionaryGetStringValue(host.start, "Executable");
+	const char *identifier = OSDictionaryGetStringValue(host.start, "Bundle");
+	OSDictionary *personality =
+		OSDynamicCast(OSDictionary, OSDictionaryGetValue(host.start, "Personality"));
+	const OSMetaClass *metaclass;
+	struct bundle *bundle = NULL;
+	IODispatchQueue *queue = NULL;
+	IOReturn res;
+
+	if (path == NULL || personality == NULL) {
+		log_error("START has no %s", path == NULL ? "Executable" : "Personality");
+		return kIOReturnBadArgument;
+	}
+	res = bundle_load(path, identifier != NULL ? identifier : "", &bundle);
+	if (res != kIOReturnSuccess)
+		return res;
+	/* Not unloaded on failure: nobody looks whether its code still runs. */
+	metaclass = find_class(bundle, personality);
+	if (metaclass == NULL)
+		return kIOReturnNotFound;
+	res = queue_create(metaclass->name, &queue);
+	if (res == kIOReturnSuccess)
+		res = service_create(metaclass, provider, personality, bundle, queue, ret_root);
+	OSRelease(queue);
+	return res;
+}
+
+/* Whether it may be started: nobody has asked to stop meanwhile. */
+static bool
+set_root(IOService *root)
+{
+	bool go;
+
+	service_watch(root, NULL, finish, NULL);
+	pthread_mutex_lock(&host.lock);
+	host.root = root;
+	go = !host.stopping;
+	pthread_mutex_unlock(&host.lock);
+	return go;
+}
+
+static IOReturn
+start(bool *ret_root_made)
+{
+	IOService *provider = NULL, *root = NULL;
+	int fd = host.device_fd;
+	IOReturn res;
+
+	host.device_fd = -1;
+	res = host.provider_methods->create_take(host.start, fd, host.loop, &provider);
+	if (res != kIOReturnSuccess) {
+		log_error("the provider: %s", status_string(res));
+		return res;
+	}
+	pthread_mutex_lock(&host.lock);
+	host.provider = provider;
+	pthread_mutex_unlock(&host.lock);
+	res = make_driver(provider, &root);
+	if (res != kIOReturnSuccess)
+		return res;
+	*ret_root_made = true;
+	if (!set_root(root)) {
+		service_terminate(root);
+		return kIOReturnAborted;
+	}
+	res = service_start(root);
+	if (res != kIOReturnSuccess)
+		log_error("%s: Start: %s", OSObject_GetClassName(root), status_string(res));
+	return res;
+}
+
+static void
+run_start(struct loop_task *task)
+{
+	bool root_made = false;
+	IOReturn res;
+
+	loop_will_block(host.loop);
+	res = start(&root_made);
+	loop_did_block(host.loop);
+	if (res != kIOReturnSuccess) {
+		pthread_mutex_lock(&host.lock);
+		host.status = EXIT_FAILURE;
+		pthread_mutex_unlock(&host.lock);
+	}
+	control_send_started(res);
+	if (!root_made)
+		finish(NULL);
+}
+
+/* --- the process --- */
+
+static IOReturn
+set_up_process(void)
+{
+	struct rlimit files;
+
+	signal(SIGPIPE, SIG_IGN);
+	/* The terminal's interrupt is for whoever started the host, and reaches it as STOP. */
+	signal(SIGINT, SIG_IGN);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return status_from_errno(errno, "prctl(PR_SET_NO_NEW_PRIVS)");
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+			log_info("the limit of open files stays as it is");
+	}
+	return kIOReturnSuccess;
+}
+
+static IOReturn
+set_up_loop(void)
+{
+	uint64_t provider_id = 0;
+	IOReturn res = loop_create(&host.loop);
+
+	if (res != kIOReturnSuccess)
+		return res;
+	queue_set_loop(host.loop);
+	OSDictionaryGetUInt64Value(host.start, "ProviderID", &provider_id);
+	services_set(host.loop, &control_publisher, provider_id);
+	host.start_task.run = run_start;
+	loop_post(host.loop, &host.start_task);
+	return control_listen(host.loop);
+}
+
+/* After the loop has ended. */
+static void
+clean_up(void)
+{
+	control_close();
+	OSSafeReleaseNULL(host.root);
+	OSSafeReleaseNULL(host.provider);
+	OSSafeReleaseNULL(host.start);
+	fd_close(&host.device_fd);
+	if (host.loop != NULL)
+		loop_destroy(host.loop);
+	services_set(NULL, NULL, 0);
+	host.loop = NULL;
+}
+
+int
+host_run_take(int control_socket, const struct host_provider *provider)
+{
+	IOReturn res = set_up_process();
+
+	log_set_level(LOG_LEVEL_INFO);
+	log_set_name("dext-host");
+	host.provider_methods = provider;
+	control_open_take(control_socket);
+	if (res == kIOReturnSuccess)
+		res = control_receive_start(&host.start, &host.device_fd);
+	if (res == kIOReturnSuccess) {
+		const char *name = OSDictionaryGetStringValue(host.start, "Bundle");
+
+		if (name != NULL)
+			log_set_name(name);
+		res = set_up_loop();
+	}
+	if (res == kIOReturnSuccess)
+		res = loop_run(host.loop, HOST_THREADS);
+	if (res != kIOReturnSuccess) {
+		log_error("the host ends: %s", status_string(res));
+		host.status = EXIT_FAILURE;
+	}
+	clean_up();
+	return host.status;
+}

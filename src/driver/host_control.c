@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host's control socket. One thread at a time reads it; any thread writes to it, under the
+ * lock. The registry is trusted to be alive and to read, so writing may wait; what it sends is
+ * checked all the same.
+ *
+ * Nothing is published before STARTED was sent.
+ */
+#include "host_control.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "connection.h"
+#include "log.h"
+#include "packets.h"
+#include "plist.h"
+#include "status.h"
+
+static struct {
+	int socket;	   /* [const] while the loop runs */
+	struct loop *loop; /* [const] */
+	struct loop_source source;
+	pthread_mutex_t lock;
+	uint32_t start_sequence; /* [const] */
+	bool started;		 /* [lock] STARTED was sent, with success */
+} control = {.socket = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
+
+void
+control_open_take(int socket)
+{
+	control.socket = socket;
+}
+
+static bool
+may_publish(void)
+{
+	bool started;
+
+	pthread_mutex_lock(&control.lock);
+	started = control.started;
+	pthread_mutex_unlock(&control.lock);
+	return started;
+}
+
+static void
+send(struct packet_header *header, const void *body, size_t length)
+{
+	IOReturn res;
+
+	pthread_mutex_lock(&control.lock);
+	res = packet_send(control.socket, header, body, length, NULL, 0, true);
+	pthread_mutex_unlock(&control.lock);
+	if (res != kIOReturnSuccess)
+		log_info("the registry was not told: %s", status_string(res));
+}
+
+static void
+publish(uint64_t id, uint64_t provider, OSDictionary *properties)
+{
+	struct packet_header header = {.type = PACKET_HOST_PUBLISH};
+	struct publish_body body = {.id = id, .provider = provider};
+	void *bytes = NULL, *message;
+	size_t length = 0;
+	IOReturn res;
+
+	if (!may_publish())
+		return;
+	res = plist_encode(properties, &bytes, &length);
+	if (res != kIOReturnSuccess || length > PACKET_MAX - sizeof(header) - sizeof(body)) {
+		log_error("a service is not published: its properties %s",
+			  res != kIOReturnSuccess ? "are no property list" : "are over 64 KiB");
+		free(bytes);
+		return;
+	}
+	message = malloc(sizeof(body) + length);
+	if (message != NULL) {
+		memcpy(message, &body, sizeof(body));
+		memcpy((char *)message + sizeof(body), bytes, length);
+		send(&header, message, sizeof(body) + length);
+	}
+	free(message);
+	free(bytes);
+}
+
+static void
+unpublish(uint64_t id)
+{
+	struct packet_header header = {.type = PACKET_HOST_UNPUBLISH};
+	struct id_body body = {.id = id};
+
+	if (may_publish())
+		send(&header, &body, sizeof(body));
+}
+
+const struct services_publisher control_publisher = {
+	.publish = publish,
+	.unpublish = unpublish,
+};
+
+void
+control_send_started(IOReturn status)
+{
+	struct packet_header header = {
+		.type = PACKET_HOST_STARTED,
+		.sequence = control.start_sequence,
+		.status = status,
+	};
+
+	send(&header, NULL, 0);
+	if (status != kIOReturnSuccess)
+		return;
+	pthread_mutex_lock(&control.lock);
+	control.started = true;
+	pthread_mutex_unlock(&control.lock);
+	services_publish_all();
+}
+
+IOReturn
+control_receive_start(OSDictionary **ret_start, int *ret_device)
+{
+	struct packet *packet = malloc(sizeof(*packet));
+	OSObject *decoded = NULL;
+	IOReturn res;
+
+	if (packet == NULL)
+		return kIOReturnNoMemory;
+	res = packet_receive(control.socket, packet, true);
+	if (res == kIOReturnSuccess)
+		res = packets_check(packet, PACKET_TO_HOST);
+	else if (res != kIOReturnNoResources)
+		goto out;
+	if (res == kIOReturnSuccess && packet->header->type != PACKET_HOST_START) {
+		log_error("control socket: the first packet is START");
+		res = kIOReturnIPCError;
+	}
+	if (res == kIOReturnSuccess)
+		res = plist_decode(packet->body, packet->body_length, &decoded);
+	if (res == kIOReturnSuccess && OSDynamicCast(OSDictionary, decoded) == NULL) {
+		log_error("START: a dictionary was expected");
+		OSRelease(decoded);
+		res = kIOReturnIPCError;
+	}
+	if (res == kIOReturnSuccess) {
+		control.start_sequence = packet->header->sequence;
+		*ret_start = (OSDictionary *)decoded;
+		*ret_device = packet->fd_count > 0 ? packet_take_fd(packet, 0) : -1;
+	}
+	packet_close_fds(packet);
+out:
+	free(packet);
+	return res;
+}
+
+static void
+open_service(struct packet *packet)
+{
+	struct host_open_body body;
+	IOService *service;
+	int socket, pidfd;
+
+	memcpy(&body, packet->body, sizeof(body));
+	socket = packet_take_fd(packet, 0);
+	pidfd = packet_take_fd(packet, 1);
+	service = services_copy(body.id);
+	if (service != NULL && body.version == PROTOCOL_VERSION) {
+		connection_open_take(control.loop, service, socket, pidfd, &body);
+	} else {
+		fd_close(&pidfd);
+		connection_refuse_take(socket,
+				       service == NULL ? kIOReturnNotFound : kIOReturnUnsupported);
+	}
+	OSRelease(service);
+}
+
+/* False: the registry has gone, or what it says is not the protocol. */
+static bool
+handle(struct packet *packet, IOReturn res)
+{
+	if (res == kIOReturnNoResources) {
+		log_error("an open is lost: this process is out of descriptors");
+		return true;
+	}
+	if (res != kIOReturnSuccess || packets_check(packet, PACKET_TO_HOST) != kIOReturnSuccess)
+		return false;
+	if (packet->header->type == PACKET_HOST_OPEN) {
+		open_service(packet);
+		return true;
+	}
+	if (packet->header->type == PACKET_HOST_STOP) {
+		host_stop();
+		return true;
+	}
+	log_error("control socket: START comes once");
+	return false;
+}
+
+static void
+on_packet(struct loop_source *source, uint32_t events)
+{
+	struct packet *packet = malloc(sizeof(*packet));
+	bool go_on = packet != NULL;
+
+	while (go_on) {
+		IOReturn res = packet_receive(control.socket, packet, false);
+
+		if (res == kIOReturnNotReady)
+			break;
+		go_on = handle(packet, res);
+		if (res == kIOReturnSuccess || res == kIOReturnNoResources)
+			packet_close_fds(packet);
+	}
+	free(packet);
+	if (!go_on) {
+		loop_source_remove(control.loop, source);
+		host_stop();
+	}
+}
+
+IOReturn
+control_listen(struct loop *loop)
+{
+	control.loop = loop;
+	control.source = (struct loop_source){
+		.fd = control.socket,
+		.events = EPOLLIN | EPOLLRDHUP,
+		.handler = on_packet,
+	};
+	return loop_source_add(loop, &control.source);
+}
+
+void
+control_close(void)
+{
+	fd_close(&control.socket);
+	control.started = false;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A host's control socket, and what host.c does for it. PROTOCOL.md, "Registry and host". */
+#ifndef DRIVER_HOST_CONTROL_H
+#define DRIVER_HOST_CONTROL_H
+
+#include "host.h"
+#include "service.h"
+
+void control_open_take(int socket);
+/* Waits for START, the first packet. *ret_device: its descriptor, or -1. */
+IOReturn control_receive_start(OSDictionary **ret_start, int *ret_device);
+/* OPEN and STOP from now on. */
+IOReturn control_listen(struct loop *loop);
+/* Start's result; after a success everything that was registered is published. */
+void control_send_started(IOReturn status);
+/* After the loop has ended. */
+void control_close(void);
+
+extern const struct services_publisher control_publisher;
+
+/* Terminates the driver, or keeps it from being started. Any thread, any number of times. */
+void host_stop(void);
+
+#endif
