@@ -8,7 +8,7 @@
  * device, else a plain IOService (IOUserResources, a driver without hardware).
  */
 #include "host.h"
-#include "usb_provider.h"
+#include "provider.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,6 +5,7 @@
 
 #include "host.h"
 
-extern const struct host_provider usb_host_provider;
+/* Exported for dext-host, which runs on the same copy of the library as the driver. */
+__attribute__((visibility("default"))) extern const struct host_provider usb_host_provider;
 
 #endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A driver without a device, for tests of everything between an app and a driver. */
+#include "echo.h"
+
+#include <DriverKit/DriverKit.h>
+
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct Echo_IVars {
+	uint64_t unused;
+};
+
+struct EchoUserClient_IVars {
+	IOBufferMemoryDescriptor *memory;
+	OSAction *completion;
+	bool counted;
+};
+
+extern const OSMetaClass gEchoMetaClass, gEchoUserClientMetaClass;
+
+static atomic_uint clients;
+
+/* --- the service --- */
+
+static kern_return_t
+Echo_Start(IOService *self, IOService *provider)
+{
+	kern_return_t status = IOService_Start_Impl(self, provider);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	return IOService_RegisterService(self);
+}
+
+static kern_return_t
+Echo_NewUserClient(IOService *self, uint32_t type, IOUserClient **userClient)
+{
+	IOService *client = NULL;
+	kern_return_t status = IOService_Create(self, self, "UserClientProperties", &client);
+
+	if (status == kIOReturnSuccess)
+		*userClient = OSRequiredCast(IOUserClient, client);
+	return status;
+}
+
+static const IOServiceMethods echo_service = {
+	.size = sizeof(IOServiceMethods),
+	.Start = Echo_Start,
+	.NewUserClient = Echo_NewUserClient,
+};
+
+const OSMetaClass gEchoMetaClass = {
+	.size = sizeof(OSMetaClass),
+	.name = "Echo",
+	.superclass = OSTypeID(IOService),
+	.ivars_size = sizeof(struct Echo_IVars),
+	.service = &echo_service,
+};
+
+/* --- its user client --- */
+
+static struct EchoUserClient_IVars *
+ivars(const void *self)
+{
+	return OSObjectIVars(EchoUserClient, self);
+}
+
+static kern_return_t
+client_start(IOService *self, IOService *provider)
+{
+	kern_return_t status = IOService_Start_Impl(self, provider);
+
+	if (status == kIOReturnSuccess)
+		status = IOBufferMemoryDescriptor_Create(kIOMemoryDirectionInOut, ECHO_MEMORY_SIZE,
+							 0, &ivars(self)->memory);
+	if (status == kIOReturnSuccess) {
+		atomic_fetch_add(&clients, 1);
+		ivars(self)->counted = true;
+	}
+	return status;
+}
+
+static kern_return_t
+client_stop(IOService *self, IOService *provider)
+{
+	if (ivars(self)->counted)
+		atomic_fetch_sub(&clients, 1);
+	ivars(self)->counted = false;
+	OSSafeReleaseNULL(ivars(self)->completion);
+	return IOService_Stop_Impl(self, provider);
+}
+
+static void
+client_free(OSObject *self)
+{
+	OSSafeReleaseNULL(ivars(self)->completion);
+	OSSafeReleaseNULL(ivars(self)->memory);
+	OSObject_free_Impl(self);
+}
+
+static kern_return_t
+echo(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	uint32_t count = arguments->scalarInputCount;
+
+	if (count > arguments->scalarOutputCount)
+		return kIOReturnBadArgument;
+	memcpy(arguments->scalarOutput, arguments->scalarInput, count * sizeof(uint64_t));
+	arguments->scalarOutputCount = count;
+	if (arguments->structureInput != NULL)
+		arguments->structureOutput =
+			OSDataCreate(OSDataGetBytesPtr(arguments->structureInput),
+				     OSDataGetLength(arguments->structureInput));
+	return kIOReturnSuccess;
+}
+
+static kern_return_t
+complete(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	struct EchoUserClient_IVars *own = ivars(target);
+
+	OSSafeReleaseNULL(own->completion);
+	OSRetain(arguments->completion);
+	own->completion = arguments->completion;
+	return IOUserClient_AsyncCompletion((IOUserClient *)target, own->completion,
+					    kIOReturnSuccess, arguments->scalarInput,
+					    arguments->scalarInputCount);
+}
+
+static kern_return_t
+hang(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	if (arguments->completion != NULL)
+		IOUserClient_AsyncCompletion((IOUserClient *)target, arguments->completion,
+					     kIOReturnSuccess, NULL, 0);
+	for (;;)
+		poll(NULL, 0, -1);
+}
+
+static kern_return_t
+count(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	arguments->scalarOutput[0] = atomic_load(&clients);
+	return kIOReturnSuccess;
+}
+
+static kern_return_t
+fill(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	IOAddressSegment range = {0, 0};
+	kern_return_t status =
+		IOBufferMemoryDescriptor_GetAddressRange(ivars(target)->memory, &range);
+
+	if (status == kIOReturnSuccess)
+		memset((void *)(uintptr_t)range.address, (int)arguments->scalarInput[0],
+		       (size_t)range.length);
+	return status;
+}
+
+static kern_return_t
+crash(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	abort();
+}
+
+#define ANY kIOUserClientVariableStructureSize
+
+static const IOUserClientMethodDispatch methods[] = {
+	[ECHO_ECHO] = {echo, 0, ANY, ANY, ANY, ANY}, [ECHO_COMPLETE] = {complete, 1, ANY, 0, 0, 0},
+	[ECHO_HANG] = {hang, ANY, 0, 0, 0, 0},	     [ECHO_CLIENTS] = {count, 0, 0, 0, 1, 0},
+	[ECHO_FILL] = {fill, 0, 1, 0, 0, 0},	     [ECHO_CRASH] = {crash, 0, 0, 0, 0, 0},
+};
+
+static kern_return_t
+external_method(IOUserClient *self, uint64_t selector, IOUserClientMethodArguments *arguments,
+		const IOUserClientMethodDispatch *dispatch, OSObject *target, void *reference)
+{
+	if (selector >= sizeof(methods) / sizeof(methods[0]))
+		return kIOReturnUnsupported;
+	return IOUserClient_ExternalMethod_Impl(self, selector, arguments, &methods[selector],
+						(OSObject *)self, reference);
+}
+
+static kern_return_t
+copy_memory(IOUserClient *self, uint64_t type, uint64_t *options, IOMemoryDescriptor **memory)
+{
+	if (type != 0)
+		return kIOReturnBadArgument;
+	OSRetain(ivars(self)->memory);
+	*memory = (IOMemoryDescriptor *)ivars(self)->memory;
+	return kIOReturnSuccess;
+}
+
+static const OSObjectMethods client_object = {
+	.size = sizeof(OSObjectMethods),
+	.free = client_free,
+};
+
+static const IOServiceMethods client_service = {
+	.size = sizeof(IOServiceMethods),
+	.Start = client_start,
+	.Stop = client_stop,
+};
+
+static const IOUserClientMethods client_methods = {
+	.size = sizeof(IOUserClientMethods),
+	.ExternalMethod = external_method,
+	.CopyClientMemoryForType = copy_memory,
+};
+
+const OSMetaClass gEchoUserClientMetaClass = {
+	.size = sizeof(OSMetaClass),
+	.name = "EchoUserClient",
+	.superclass = OSTypeID(IOUserClient),
+	.ivars_size = sizeof(struct EchoUserClient_IVars),
+	.object = &client_object,
+	.service = &client_service,
+	.user_client = &client_methods,
+};
+
+DEXT_BUNDLE(OSTypeID(Echo), OSTypeID(EchoUserClient))

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The test driver Echo: what its methods are. */
+#ifndef TESTS_INTEG_ECHO_H
+#define TESTS_INTEG_ECHO_H
+
+enum echo_method {
+	ECHO_ECHO = 0,	   /* scalars and structure come back as they are */
+	ECHO_COMPLETE = 1, /* async: one completion with the scalars as arguments */
+	ECHO_HANG = 2,	   /* never returns; async: completes first */
+	ECHO_CLIENTS = 3,  /* scalar 0 out: user clients that are started and not stopped */
+	ECHO_FILL = 4,	   /* scalar 0 in: a byte that the memory of type 0 is filled with */
+	ECHO_CRASH = 5,	   /* the driver aborts */
+};
+
+#define ECHO_MEMORY_SIZE 10000 /* of type 0 */
+
+#endif
