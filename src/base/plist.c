@@ -37,10 +37,6 @@ decode_string(plist_t node, OSObject **ret_object)
 
 	if (text == NULL)
 		return made(OSStringCreate("", 0), ret_object);
-	if (memchr(text, '\0', length) != NULL) {
-		log_error("property list refused: a string has a NUL inside");
-		return kIOReturnBadArgument;
-	}
 	return made(OSStringCreate(text, length), ret_object);
 }
 

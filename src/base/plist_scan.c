@@ -14,6 +14,7 @@
 static const char broken[] = "it is cut short or refers outside itself";
 static const char too_deep[] = "it is nested too deeply";
 static const char too_many[] = "it has too many nodes";
+static const char has_nul[] = "a string has a NUL inside";
 static const char too_large[] = "its strings and data are too large";
 
 #define MAGIC	     "bplist00"
@@ -70,6 +71,16 @@ count_at(const struct binary *list, uint64_t *at, uint64_t *ret_count)
 	return true;
 }
 
+/* Whether one of the characters, of one or two bytes each, is a NUL; libplist would cut there. */
+static bool
+nul_inside(const struct binary *list, uint64_t at, uint64_t count, unsigned each)
+{
+	for (uint64_t i = 0; i < count; i++)
+		if (number_at(list, at + i * each, each) == 0)
+			return true;
+	return false;
+}
+
 static const char *walk(struct binary *list, uint64_t object, unsigned depth);
 
 static const char *
@@ -84,6 +95,20 @@ walk_container(struct binary *list, uint64_t at, uint64_t references, unsigned d
 			     number_at(list, at + i * list->reference_size, list->reference_size),
 			     depth + 1);
 	return wrong;
+}
+
+/* Data and strings: `each` bytes for each of their count. */
+static const char *
+measure(struct binary *list, uint64_t at, unsigned each, bool text)
+{
+	uint64_t count;
+
+	if (!count_at(list, &at, &count) || count > list->end || !has(list, at, count * each))
+		return broken;
+	list->total += count * each;
+	if (list->total > PLIST_BYTES_MAX)
+		return too_large;
+	return text && nul_inside(list, at, count, each) ? has_nul : NULL;
 }
 
 static const char *
@@ -102,12 +127,11 @@ walk(struct binary *list, uint64_t object, unsigned depth)
 		return broken;
 	switch (list->bytes[at] >> 4) {
 	case 0x4: /* data */
+		return measure(list, at, 1, false);
 	case 0x5: /* ASCII */
-		each = 1;
-		break;
+		return measure(list, at, 1, true);
 	case 0x6: /* UTF-16 */
-		each = 2;
-		break;
+		return measure(list, at, 2, true);
 	case 0xa: /* array */
 	case 0xd: /* dictionary */
 		each = list->bytes[at] >> 4 == 0xd ? 2 : 1;
@@ -119,10 +143,6 @@ walk(struct binary *list, uint64_t object, unsigned depth)
 	default:
 		return NULL;
 	}
-	if (!count_at(list, &at, &count) || count > list->end || !has(list, at, count * each))
-		return broken;
-	list->total += count * each;
-	return list->total > PLIST_BYTES_MAX ? too_large : NULL;
 }
 
 const char *

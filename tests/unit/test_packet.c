@@ -216,7 +216,7 @@ END_TEST
 START_TEST(running_out_of_descriptors_keeps_the_packet)
 {
 	struct packet_header header = {.type = 3};
-	struct rlimit limit;
+	struct rlimit limit, before;
 	int fds[4] = {STDERR_FILENO, STDERR_FILENO, STDERR_FILENO, STDERR_FILENO};
 	int highest;
 
@@ -224,7 +224,8 @@ START_TEST(running_out_of_descriptors_keeps_the_packet)
 	ck_assert_int_eq(packet_send(ends[0], &header, "x", 1, fds, 4, true), 0);
 	highest = dup(STDERR_FILENO);
 	close(highest);
-	getrlimit(RLIMIT_NOFILE, &limit);
+	getrlimit(RLIMIT_NOFILE, &before);
+	limit = before;
 	limit.rlim_cur = (rlim_t)highest + 2; /* two of the four */
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	ck_assert_int_eq(packet_receive(ends[1], &packet, true), kIOReturnNoResources);
@@ -237,6 +238,7 @@ START_TEST(running_out_of_descriptors_keeps_the_packet)
 	ck_assert_int_eq(packet_send(ends[0], &header, NULL, 0, fds, 1, true), 0);
 	ck_assert_int_eq(packet_receive(ends[1], &packet, true), 0);
 	packet_close_fds(&packet);
+	setrlimit(RLIMIT_NOFILE, &before);
 }
 END_TEST
 
