@@ -146,14 +146,18 @@ END_TEST
 
 START_TEST(without_descriptors_it_says_so)
 {
-	struct rlimit few = {3, 3};
+	struct rlimit few, all;
 	int fd = -5, other = -6;
 
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &all), 0);
+	few = all;
+	few.rlim_cur = 3;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
 	ck_assert_int_ne(doorbell_create(&fd), kIOReturnSuccess);
 	ck_assert_int_ne(bell_pipe_create(&fd, &other), kIOReturnSuccess);
 	ck_assert_int_eq(fd, -5);
 	ck_assert_int_eq(other, -6);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &all), 0);
 }
 END_TEST
 
