@@ -84,6 +84,7 @@ __CFStringMakeConstantString(const char *literal)
 	do {
 		found = find(head, literal);
 		if (found != NULL) { /* another thread was first */
+			((struct OSObject *)made->string)->references = 1;
 			OSRelease(made->string);
 			free(made);
 			return (CFStringRef)found;

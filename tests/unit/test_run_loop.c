@@ -383,6 +383,12 @@ START_TEST(another_thread_adds_and_removes)
 	pthread_join(worker.thread, NULL);
 	ck_assert_int_eq(worker.result, kCFRunLoopRunFinished);
 	CFRelease(loop);
+	CFRelease(counter->source);
+	CFRelease(added->source);
+	ck_assert_int_eq(counter->released, 1);
+	ck_assert_int_eq(added->released, 1);
+	end(counter);
+	end(added);
 }
 END_TEST
 
