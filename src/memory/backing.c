@@ -256,9 +256,10 @@ backing_split_locked(struct memory_backing *backing, uint64_t offset, uint64_t l
 	 * The range is in the new file from here on. Whoever gets the old file must not find it
 	 * there, and there is no way back once it is mapped over.
 	 */
-	if (fallocate(extent->file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		      (off_t)(offset - extent->file->start), (off_t)size) < 0)
-		log_abort("pages that were split off cannot be dropped from their old file: %m");
+	while (fallocate(extent->file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			 (off_t)(offset - extent->file->start), (off_t)size) < 0)
+		if (errno != EINTR)
+			log_abort("pages that were split off stay in their old file: %m");
 	cut(backing, extent,
 	    (struct memory_extent){.offset = offset, .length = size, .file = file});
 	return kIOReturnSuccess;

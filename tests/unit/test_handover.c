@@ -307,6 +307,15 @@ START_TEST(overlapping_splits_are_refused)
 	ck_assert_int_eq(hand_over(one, MEMFD_WRITABLE), 0);
 	OSRelease(one);
 	OSRelease(parent);
+	/* Also where what was split off lies behind, and nobody has a descriptor of it any more. */
+	parent = buffer(4 * PAGE);
+	one = window(parent, 2 * PAGE, 2 * PAGE);
+	ck_assert_int_eq(hand_over(one, MEMFD_WRITABLE), 0);
+	OSRelease(one);
+	two = window(parent, PAGE, 2 * PAGE);
+	ck_assert_int_eq(hand_over(two, MEMFD_WRITABLE), kIOReturnBusy);
+	OSRelease(two);
+	OSRelease(parent);
 }
 END_TEST
 
@@ -340,6 +349,22 @@ START_TEST(nothing_is_sealed_when_a_later_part_cannot_be)
 	ck_assert_int_eq(hand_over(parts[0], MEMFD_WRITABLE), 0); /* was left as it was */
 	OSRelease(joined);
 	OSRelease(parts[0]);
+	OSRelease(parts[1]);
+}
+END_TEST
+
+START_TEST(nothing_is_split_when_a_later_part_cannot_be)
+{
+	IOMemoryDescriptor *parent = buffer(2 * PAGE), *half = window(parent, PAGE, PAGE);
+	IOMemoryDescriptor *parts[] = {half, buffer(PAGE)}, *joined = NULL;
+
+	ck_assert_int_eq(hand_over(parts[1], MEMFD_WRITABLE), 0);
+	ck_assert_int_eq(IOMemoryDescriptor_CreateWithMemoryDescriptors(3, 2, parts, &joined), 0);
+	ck_assert_int_eq(hand_over(joined, MEMFD_READONLY), kIOReturnNotPermitted);
+	ck_assert_int_eq(memory_first_segment(half).fd, memory_first_segment(parent).fd);
+	OSRelease(joined);
+	OSRelease(half);
+	OSRelease(parent);
 	OSRelease(parts[1]);
 }
 END_TEST
@@ -391,4 +416,5 @@ UNIT_MAIN("handover", a_buffer_is_its_whole_file, the_length_is_what_set_length_
 	  whoever_uses_the_pages_holds_a_split_up, a_parent_that_left_is_not_split,
 	  overlapping_splits_are_refused, a_joined_one_is_a_file_for_each_part,
 	  nothing_is_sealed_when_a_later_part_cannot_be,
+	  nothing_is_split_when_a_later_part_cannot_be,
 	  a_joined_window_is_split_unless_it_is_mapped, more_than_32_segments_are_too_many)

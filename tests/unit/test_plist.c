@@ -188,7 +188,7 @@ END_TEST
 
 START_TEST(a_comment_does_not_hide_depth)
 {
-	static const char hidden[] = "<array><!-- </array> -->";
+	static const char hidden[] = "<array><!-- > </array> -->";
 	size_t used = strlen(XML_HEAD);
 	char *xml = malloc(used + 1000 * sizeof(hidden));
 
