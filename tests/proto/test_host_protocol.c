@@ -1,0 +1,1042 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host's side of a direct connection, spoken to in bytes. First what an app that keeps the
+ * rules gets; then every rule broken once: the connection that broke it ends, another one is served
+ * as before, and nothing is left behind.
+ */
+#include "unit.h"
+
+#include <fcntl.h>
+
+#include "driver_fixture.h"
+#include "raw_client.h"
+
+/* --- calls --- */
+
+START_TEST(scalars)
+{
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	for (uint64_t i = 0; i < 1000; i++)
+		raw_echo(&raw, i);
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(all_slots_are_answered)
+{
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	for (unsigned round = 0; round < 50; round++) {
+		for (unsigned slot = 0; slot < CALL_PAGE_SLOTS; slot++) {
+			struct call_request *request =
+				raw_request(&raw, slot, CALL_METHOD, TEST_ECHO);
+
+			request->scalar_in_count = request->scalar_out_count = DEXT_SCALARS_MAX;
+			for (unsigned i = 0; i < DEXT_SCALARS_MAX; i++)
+				request->scalars[i] = 100 * slot + i;
+			raw_submit(&raw, slot);
+		}
+		for (unsigned slot = 0; slot < CALL_PAGE_SLOTS; slot++) {
+			struct call_reply *reply = raw_wait(&raw, slot);
+
+			ck_assert_int_eq(reply->status, kIOReturnSuccess);
+			for (unsigned i = 0; i < DEXT_SCALARS_MAX; i++)
+				ck_assert_uint_eq(reply->scalars[i], 100 * slot + i + 1);
+		}
+	}
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(inline_structures)
+{
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	for (unsigned size = 1; size <= DEXT_STRUCTURE_INLINE_MAX;
+	     size = size < 4095 ? size * 3 : size + 1) {
+		struct call_request *request = raw_request(&raw, 3, CALL_METHOD, TEST_STRUCTURE);
+		struct call_data *data = &raw.page.page->data[3];
+		struct call_reply *reply;
+
+		request->structure_in_size = size;
+		request->structure_out_size = DEXT_STRUCTURE_INLINE_MAX;
+		memset(data->input, (int)size, size);
+		memset(data->output, 0, sizeof(data->output));
+		reply = raw_call(&raw, 3);
+		ck_assert_int_eq(reply->status, kIOReturnSuccess);
+		ck_assert_uint_eq(reply->structure_out_size, size);
+		ck_assert_mem_eq(data->output, data->input, size);
+		ck_assert(size == DEXT_STRUCTURE_INLINE_MAX || data->output[size] == 0);
+	}
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(outputs_past_the_room_are_refused)
+{
+	struct raw raw;
+	struct call_request *request;
+	struct call_reply *reply;
+
+	fixture_start();
+	raw_open(&raw);
+	request = raw_request(&raw, 0, CALL_METHOD, TEST_TOO_LONG);
+	request->structure_out_size = 10;
+	reply = raw_call(&raw, 0);
+	ck_assert_int_eq(reply->status, kIOReturnBadArgument);
+	ck_assert_uint_eq(reply->structure_out_size, 0);
+	raw_request(&raw, 0, CALL_METHOD, TEST_TOO_MANY);
+	ck_assert_int_eq(raw_call(&raw, 0)->status, kIOReturnBadArgument);
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(failures_bring_no_output)
+{
+	struct raw raw;
+	struct call_reply *reply;
+
+	fixture_start();
+	raw_open(&raw);
+	raw_request(&raw, 0, CALL_METHOD, TEST_FAIL)->scalar_out_count = 2;
+	reply = raw_call(&raw, 0);
+	ck_assert_int_eq(reply->status, kIOReturnNoMedia);
+	ck_assert_uint_eq(reply->scalar_out_count, 0);
+	raw_request(&raw, 0, CALL_METHOD, TEST_METHODS);
+	ck_assert_int_eq(raw_call(&raw, 0)->status, kIOReturnUnsupported);
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(kept_input_is_not_overwritten)
+{
+	struct raw raw;
+	struct TestClient_IVars *ivars;
+
+	fixture_start();
+	raw_open(&raw);
+	raw_request(&raw, 0, CALL_METHOD, TEST_KEEP_DATA)->structure_in_size = 4;
+	memset(raw.page.page->data[0].input, 7, 4);
+	raw_call(&raw, 0);
+	raw_request(&raw, 0, CALL_METHOD, TEST_STRUCTURE)->structure_in_size = 4;
+	memset(raw.page.page->data[0].input, 9, 4);
+	raw_call(&raw, 0);
+	ivars = OSObjectIVars(TestClient, fixture.client);
+	ck_assert_mem_eq(OSDataGetBytesPtr(ivars->data), "\7\7\7\7", 4);
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(a_blocked_method_holds_up_only_its_client)
+{
+	struct raw blocked, other;
+
+	fixture_start();
+	raw_open(&blocked);
+	/* A queue of its own, so that the two do not share the driver's. */
+	raw_open(&other);
+	ck_assert_int_eq(OSObject_SetDispatchQueue((OSObject *)fixture.client,
+						   kIOUserClientQueueNameExternalMethod,
+						   fixture.queue),
+			 kIOReturnSuccess);
+	{
+		IODispatchQueue *queue = NULL;
+
+		ck_assert_int_eq(queue_create("own", &queue), 0);
+		ck_assert_int_eq(OSObject_SetDispatchQueue((OSObject *)fixture.client,
+							   kIOUserClientQueueNameExternalMethod,
+							   queue),
+				 kIOReturnSuccess);
+		OSRelease(queue);
+	}
+	raw_request(&blocked, 0, CALL_METHOD, TEST_BLOCK);
+	raw_submit(&blocked, 0);
+	meter_wait(&fixture.entered, 1);
+	for (uint64_t i = 0; i < 100; i++)
+		raw_echo(&other, i);
+	ck_assert(!call_slot_is_answered(&blocked.page.page->slot[0], 1));
+	/* A second call of the blocked client waits, and both are answered in the end. */
+	raw_request(&blocked, 1, CALL_METHOD, TEST_ECHO);
+	raw_submit(&blocked, 1);
+	meter_raise(&fixture.go);
+	raw_wait(&blocked, 0);
+	raw_wait(&blocked, 1);
+	raw_close(&blocked);
+	raw_close(&other);
+	fixture_end();
+}
+END_TEST
+
+/* --- large structures --- */
+
+static struct call_request *
+large(struct raw *raw, unsigned slot, uint64_t in, uint64_t out, bool keep)
+{
+	struct call_request *request = raw_request(raw, slot, CALL_METHOD, TEST_LARGE);
+
+	request->flags = (in > 0 ? CALL_LARGE_INPUT : 0) | (out > 0 ? CALL_LARGE_OUTPUT : 0);
+	request->structure_in_size = in;
+	request->structure_out_size = out;
+	request->scalar_in_count = 1;
+	request->scalars[0] = keep;
+	request->scalar_out_count = 1;
+	return request;
+}
+
+START_TEST(large_structures)
+{
+	uint8_t *in, *out;
+	int in_fd = raw_memory(5000, 3, &in), out_fd = raw_memory(8192, 0, &out);
+	struct call_reply *reply;
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	large(&raw, 5, 4097, 8192, false);
+	raw_structures(&raw, 5, in_fd, out_fd);
+	reply = raw_call(&raw, 5);
+	ck_assert_int_eq(reply->status, kIOReturnSuccess);
+	ck_assert_uint_eq(reply->scalars[0], 3 * 4097);
+	ck_assert_uint_eq(reply->structure_out_size, 8192);
+	ck_assert_uint_eq(reply->flags, 0);
+	ck_assert_uint_eq(out[0], 0x5a);
+	ck_assert_uint_eq(out[8191], 0x5a);
+
+	large(&raw, 5, 4097, 8192, true);
+	raw_structures(&raw, 5, in_fd, out_fd);
+	ck_assert_uint_eq(raw_call(&raw, 5)->flags, CALL_KEPT_INPUT | CALL_KEPT_OUTPUT);
+	raw_close(&raw);
+	fixture_end();
+	close(in_fd);
+	close(out_fd);
+}
+END_TEST
+
+START_TEST(memory_that_cannot_be_trusted_fails_the_call_only)
+{
+	int fd = memfd_create("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	uint8_t *bytes;
+	int small = raw_memory(4096, 0, &bytes);
+	struct raw raw;
+
+	ck_assert_int_eq(ftruncate(fd, 8192), 0);
+	fixture_start();
+	raw_open(&raw);
+	large(&raw, 0, 5000, 0, false);
+	raw_structures(&raw, 0, fd, -1);
+	ck_assert_int_eq(raw_call(&raw, 0)->status, kIOReturnBadArgument);
+	large(&raw, 0, 5000, 0, false);
+	raw_structures(&raw, 0, small, -1);
+	ck_assert_int_eq(raw_call(&raw, 0)->status, kIOReturnBadArgument);
+	raw_echo(&raw, 1);
+	raw_close(&raw);
+	fixture_end();
+	close(fd);
+	close(small);
+}
+END_TEST
+
+/* --- maps --- */
+
+static struct call_reply *
+map(struct raw *raw, unsigned slot, uint64_t type)
+{
+	struct call_request *request = raw_request(raw, slot, CALL_MAP, type);
+
+	request->scalar_in_count = 1;
+	request->scalars[0] = 1;
+	return raw_call(raw, slot);
+}
+
+static struct call_reply *
+unmap(struct raw *raw, uint64_t type)
+{
+	raw_request(raw, 0, CALL_UNMAP, type);
+	return raw_call(raw, 0);
+}
+
+/* The MEMORY of the slot's last call; the descriptor. */
+static int
+expect_memory(struct raw *raw, unsigned slot, bool ack)
+{
+	static struct packet packet;
+	struct memory_body body;
+
+	raw_receive(raw, &packet);
+	ck_assert_int_eq(packet.header->type, PACKET_MEMORY);
+	memcpy(&body, packet.body, sizeof(body));
+	ck_assert_uint_eq(body.slot, slot);
+	ck_assert_uint_eq(body.generation, raw->generations[slot]);
+	ck_assert_uint_eq(body.segment_count, 1);
+	if (ack)
+		raw_ack(raw, packet.header->sequence);
+	return packet_take_fd(&packet, 0);
+}
+
+START_TEST(mapped_memory_is_the_drivers)
+{
+	struct raw raw;
+	IOAddressSegment range;
+	struct call_reply *reply;
+	uint8_t *bytes;
+	int fd;
+
+	fixture_start();
+	raw_open(&raw);
+	reply = map(&raw, 2, 5);
+	ck_assert_int_eq(reply->status, kIOReturnSuccess);
+	ck_assert_uint_eq(reply->map_length, 6);
+	ck_assert_uint_eq(reply->map_read_only, 0);
+	fd = expect_memory(&raw, 2, true);
+	bytes = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ck_assert_ptr_ne(bytes, MAP_FAILED);
+	bytes[5] = 42;
+	ck_assert_int_eq(
+		IOBufferMemoryDescriptor_GetAddressRange(
+			(IOBufferMemoryDescriptor *)OSObjectIVars(TestClient, fixture.client)
+				->memory[5],
+			&range),
+		kIOReturnSuccess);
+	ck_assert_uint_eq(((uint8_t *)(uintptr_t)range.address)[5], 42);
+	close(fd);
+	ck_assert_int_eq(unmap(&raw, 5)->status, kIOReturnSuccess);
+	ck_assert_int_eq(unmap(&raw, 5)->status, kIOReturnBadArgument);
+	raw_close(&raw);
+	fixture_end();
+	munmap(bytes, 4096);
+}
+END_TEST
+
+START_TEST(read_only_memory_cannot_be_mapped_writable)
+{
+	struct raw raw;
+	struct call_reply *reply;
+	int fd;
+
+	fixture_start();
+	raw_open(&raw);
+	reply = map(&raw, 0, 9);
+	ck_assert_int_eq(reply->status, kIOReturnSuccess);
+	ck_assert_uint_eq(reply->map_read_only, 1);
+	fd = expect_memory(&raw, 0, true);
+	ck_assert_ptr_eq(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
+	close(fd);
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(maps_that_fail)
+{
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	ck_assert_int_eq(map(&raw, 0, 16)->status, kIOReturnBadArgument);
+	ck_assert_int_eq(map(&raw, 0, 18)->status, kIOReturnUnsupported);
+	ck_assert_int_eq(unmap(&raw, 18)->status, kIOReturnBadArgument);
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(memory_waits_for_the_acknowledgement)
+{
+	static struct packet packet;
+	struct pollfd poll_fd;
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	ck_assert_int_eq(map(&raw, 0, 0)->status, kIOReturnSuccess);
+	for (unsigned slot = 1; slot < 4; slot++) {
+		struct call_request *request = raw_request(&raw, slot, CALL_MAP, slot);
+
+		request->scalar_in_count = 1;
+		raw_submit(&raw, slot);
+		/* The method call after it is answered; the map call is not. */
+		raw_request(&raw, 10, CALL_METHOD, TEST_ECHO);
+		raw_call(&raw, 10);
+		ck_assert(!call_slot_is_answered(&raw.page.page->slot[slot], 1));
+	}
+	for (unsigned slot = 0; slot < 4; slot++) {
+		raw_receive(&raw, &packet);
+		ck_assert_uint_eq(((const struct memory_body *)packet.body)->slot, slot);
+		ck_assert_int_eq(raw_wait(&raw, slot)->status, kIOReturnSuccess);
+		packet_close_fds(&packet);
+		poll_fd = (struct pollfd){.fd = raw.socket, .events = POLLIN};
+		ck_assert_int_eq(poll(&poll_fd, 1, 0), 0);
+		raw_ack(&raw, packet.header->sequence);
+	}
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(closing_with_maps_that_wait)
+{
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	map(&raw, 0, 0);
+	raw_request(&raw, 1, CALL_MAP, 1)->scalar_in_count = 1;
+	raw_submit(&raw, 1);
+	raw_echo(&raw, 1);
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(buffers_of_a_client_are_limited)
+{
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	/* Type 17 is new memory each time, so each counts. */
+	for (unsigned i = 0; i < DEXT_LIMIT_BUFFERS_CLIENT; i++) {
+		ck_assert_int_eq(map(&raw, 0, 17)->status, kIOReturnSuccess);
+		close(expect_memory(&raw, 0, true));
+	}
+	ck_assert_int_eq(map(&raw, 0, 17)->status, kIOReturnNoResources);
+	ck_assert_int_eq(map(&raw, 0, 1)->status, kIOReturnNoResources);
+	ck_assert_int_eq(unmap(&raw, 17)->status, kIOReturnSuccess);
+	ck_assert_int_eq(map(&raw, 0, 17)->status, kIOReturnSuccess);
+	close(expect_memory(&raw, 0, true));
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+/* --- completions --- */
+
+static void
+keep(struct raw *raw, uint32_t index, uint32_t generation)
+{
+	struct call_request *request = raw_request(raw, 0, CALL_METHOD, TEST_KEEP);
+
+	request->flags = CALL_ASYNC;
+	request->async_index = index;
+	request->async_generation = generation;
+	ck_assert_int_eq(raw_call(raw, 0)->status, kIOReturnSuccess);
+}
+
+static IOReturn
+complete(struct raw *raw, uint64_t count, uint64_t first)
+{
+	struct call_request *request = raw_request(raw, 0, CALL_METHOD, TEST_COMPLETE);
+
+	request->scalar_in_count = 2;
+	request->scalars[0] = count;
+	request->scalars[1] = first;
+	return raw_call(raw, 0)->status;
+}
+
+static void
+expect_completions(struct raw *raw, uint64_t count, uint64_t first)
+{
+	struct completion entry;
+
+	for (uint64_t i = 0; i < count; i++) {
+		raw_completion(raw, &entry);
+		ck_assert_uint_eq(entry.kind, COMPLETION_CALL);
+		ck_assert_uint_eq(entry.index, 1023);
+		ck_assert_uint_eq(entry.generation, 6);
+		ck_assert_uint_eq(entry.count, 1);
+		ck_assert_uint_eq(entry.arguments[0], first + i);
+	}
+}
+
+static void
+expect_released(struct raw *raw, uint32_t index, uint32_t generation)
+{
+	struct completion entry;
+
+	raw_completion(raw, &entry);
+	ck_assert_uint_eq(entry.kind, COMPLETION_RELEASED);
+	ck_assert_uint_eq(entry.index, index);
+	ck_assert_uint_eq(entry.generation, generation);
+}
+
+START_TEST(completions_arrive_in_order)
+{
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	keep(&raw, 1023, 6);
+	complete(&raw, 5, 0);
+	expect_completions(&raw, 5, 0);
+	raw_request(&raw, 0, CALL_METHOD, TEST_RELEASE);
+	raw_call(&raw, 0);
+	expect_released(&raw, 1023, 6);
+	/* The index is free: the next registration may have it. */
+	keep(&raw, 1023, 7);
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(a_completion_that_nobody_keeps_is_released)
+{
+	struct call_request *request;
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	for (unsigned i = 0; i < 2000; i++) {
+		request = raw_request(&raw, 0, CALL_METHOD, i % 2 ? TEST_ECHO : TEST_METHODS);
+		request->flags = CALL_ASYNC;
+		request->async_index = 0;
+		request->async_generation = i;
+		raw_call(&raw, 0);
+		expect_released(&raw, 0, i);
+	}
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(completions_past_the_ring_wait)
+{
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	keep(&raw, 1023, 6);
+	ck_assert_int_eq(complete(&raw, 5000, 0), kIOReturnSuccess);
+	expect_completions(&raw, 3000, 0);
+	ck_assert_int_eq(complete(&raw, 5000, 5000), kIOReturnSuccess);
+	expect_completions(&raw, 7000, 3000);
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(completions_past_the_limit_are_an_overrun)
+{
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	keep(&raw, 1023, 6);
+	ck_assert_int_eq(complete(&raw, COMPLETION_RING_MAX + DEXT_LIMIT_COMPLETIONS, 0),
+			 kIOReturnSuccess);
+	/* At the limit calls are served; one past it, no more. */
+	raw_echo(&raw, 1);
+	ck_assert_int_eq(complete(&raw, 1, 0), kIOReturnSuccess);
+	raw_request(&raw, 0, CALL_METHOD, TEST_ECHO);
+	ck_assert_int_eq(raw_call(&raw, 0)->status, kIOReturnOverrun);
+	ck_assert_int_eq(map(&raw, 0, 0)->status, kIOReturnOverrun);
+	/* What was accepted is there all the same. */
+	expect_completions(&raw, COMPLETION_RING_MAX + DEXT_LIMIT_COMPLETIONS, 0);
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+/* --- the end --- */
+
+START_TEST(closing_stops_and_gives_back)
+{
+	unsigned before;
+	struct raw raw;
+
+	fixture_start();
+	before = count_fds();
+	raw_open(&raw);
+	keep(&raw, 3, 1);
+	map(&raw, 0, 0);
+	close(expect_memory(&raw, 0, true));
+	raw_close(&raw);
+	ck_assert_uint_eq(meter_read(&fixture.client_stopped), 1);
+	/* Although the driver still holds the completion when its Stop returns. */
+	meter_wait(&fixture.client_freed, 1);
+	ck_assert_uint_eq(connection_count(), 0);
+	/* What the loop gives up it gives up when its threads are through. */
+	for (uint64_t end = clock_now() + RAW_DEADLINE; count_fds() != before;)
+		ck_assert_uint_lt(clock_now(), end);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(death_of_the_app_ends_although_the_socket_lives)
+{
+	struct raw raw;
+	int ends[2];
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	fixture_start();
+	/* The end of a pipe stands for the pidfd: readable when the other end goes. */
+	raw_open_with(&raw, fixture.root, 0, ends[0]);
+	raw_echo(&raw, 1);
+	ck_assert_int_eq(write(ends[1], "", 1), 1);
+	meter_wait(&fixture.client_freed, 1);
+	raw_expect_end(&raw);
+	raw_free(&raw);
+	close(ends[1]);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(terminating_the_driver_hangs_up)
+{
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	service_terminate(fixture.root);
+	raw_expect_end(&raw);
+	ck_assert_uint_eq(meter_read(&fixture.client_stopped), 1);
+	raw_free(&raw);
+	fixture_end();
+	ck_assert_uint_eq(meter_read(&fixture.driver_stopped), 1);
+}
+END_TEST
+
+START_TEST(opens_that_are_refused)
+{
+	struct raw raw;
+
+	fixture_start();
+	raw_open_with(&raw, fixture.root, 99, -1);
+	ck_assert_int_eq(raw.status, kIOReturnError);
+	raw_expect_end(&raw);
+	raw_free(&raw);
+	fixture.no_user_client = true;
+	raw_open_with(&raw, fixture.root, 0, -1);
+	ck_assert_int_eq(raw.status, kIOReturnUnsupported);
+	raw_free(&raw);
+	/* The object that was refused is stopped all the same. */
+	meter_wait(&fixture.child_stopped, 1);
+	ck_assert_uint_eq(connection_count(), 0);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(connections_are_limited)
+{
+	static struct raw raw[DEXT_LIMIT_CONNECTIONS + 1];
+
+	fixture_start();
+	for (unsigned i = 0; i < DEXT_LIMIT_CONNECTIONS; i++)
+		raw_open(&raw[i]);
+	raw_open_with(&raw[DEXT_LIMIT_CONNECTIONS], fixture.root, 0, -1);
+	ck_assert_int_eq(raw[DEXT_LIMIT_CONNECTIONS].status, kIOReturnNoResources);
+	raw_free(&raw[DEXT_LIMIT_CONNECTIONS]);
+	raw_close(&raw[0]);
+	raw_open(&raw[0]);
+	for (unsigned i = 0; i < DEXT_LIMIT_CONNECTIONS; i++)
+		raw_close(&raw[i]);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(rings_in_vain_are_not_heard_for_a_while)
+{
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	for (unsigned i = 0; i < 3 * DEXT_EMPTY_RINGS_PER_SECOND; i++)
+		doorbell_ring(raw.doorbell);
+	/* Heard again after the pause. */
+	for (uint64_t i = 0; i < 100; i++)
+		raw_echo(&raw, i);
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+/* --- every rule, broken once --- */
+
+static struct call_request *
+good(struct raw *raw)
+{
+	return raw_request(raw, 0, CALL_METHOD, TEST_ECHO);
+}
+
+static void
+break_generation(struct raw *raw)
+{
+	good(raw)->generation = CALL_WAITER;
+	raw_submit(raw, 0);
+}
+
+static void
+break_operation(struct raw *raw)
+{
+	good(raw)->operation = 0;
+	raw_submit(raw, 0);
+}
+
+static void
+break_operation_high(struct raw *raw)
+{
+	good(raw)->operation = CALL_UNMAP + 1;
+	raw_submit(raw, 0);
+}
+
+static void
+break_flags(struct raw *raw)
+{
+	good(raw)->flags = 8;
+	raw_submit(raw, 0);
+}
+
+static void
+break_zero(struct raw *raw)
+{
+	good(raw)->zero[1] = 1;
+	raw_submit(raw, 0);
+}
+
+static void
+break_scalars_in(struct raw *raw)
+{
+	good(raw)->scalar_in_count = 17;
+	raw_submit(raw, 0);
+}
+
+static void
+break_scalars_out(struct raw *raw)
+{
+	good(raw)->scalar_out_count = UINT32_MAX;
+	raw_submit(raw, 0);
+}
+
+static void
+break_structure_in(struct raw *raw)
+{
+	good(raw)->structure_in_size = 4097;
+	raw_submit(raw, 0);
+}
+
+static void
+break_structure_out(struct raw *raw)
+{
+	good(raw)->structure_out_size = UINT64_MAX;
+	raw_submit(raw, 0);
+}
+
+static void
+break_small_large(struct raw *raw)
+{
+	struct call_request *request = good(raw);
+
+	request->flags = CALL_LARGE_INPUT;
+	request->structure_in_size = 4096;
+	raw_submit(raw, 0);
+}
+
+static void
+break_async_index(struct raw *raw)
+{
+	struct call_request *request = good(raw);
+
+	request->flags = CALL_ASYNC;
+	request->async_index = DEXT_LIMIT_ASYNC;
+	raw_submit(raw, 0);
+}
+
+static void
+break_async_twice(struct raw *raw)
+{
+	struct call_request *request;
+
+	keep(raw, 4, 1);
+	request = good(raw);
+	request->flags = CALL_ASYNC;
+	request->async_index = 4;
+	request->async_generation = 2;
+	raw_submit(raw, 0);
+}
+
+static void
+break_map_scalars(struct raw *raw)
+{
+	raw_request(raw, 0, CALL_MAP, 0);
+	raw_submit(raw, 0);
+}
+
+static void
+break_map_flags(struct raw *raw)
+{
+	struct call_request *request = raw_request(raw, 0, CALL_MAP, 0);
+
+	request->scalar_in_count = 1;
+	request->flags = CALL_ASYNC;
+	raw_submit(raw, 0);
+}
+
+static void
+break_unmap_output(struct raw *raw)
+{
+	raw_request(raw, 0, CALL_UNMAP, 0)->scalar_out_count = 1;
+	raw_submit(raw, 0);
+}
+
+static void
+break_slot(struct raw *raw)
+{
+	unsigned before = meter_read(&fixture.entered);
+
+	raw_request(raw, 1, CALL_METHOD, TEST_BLOCK);
+	raw_submit(raw, 1);
+	meter_wait(&fixture.entered, before + 1);
+	raw_submit(raw, 1);
+	/* The hang-up comes although the method still runs. */
+	raw_expect_end(raw);
+	meter_raise(&fixture.go);
+}
+
+static void
+break_no_structures(struct raw *raw)
+{
+	large(raw, 0, 5000, 0, false);
+	raw_submit(raw, 0);
+}
+
+static void
+structures_then_submit(struct raw *raw, uint32_t generation, bool output)
+{
+	uint8_t *bytes;
+	int fd = raw_memory(8192, 0, &bytes);
+
+	large(raw, 0, 5000, 0, false);
+	raw->generations[0] = generation;
+	raw_structures(raw, 0, output ? -1 : fd, output ? fd : -1);
+	raw_submit(raw, 0);
+	close(fd);
+	munmap(bytes, 8192);
+}
+
+static void
+break_structures_generation(struct raw *raw)
+{
+	structures_then_submit(raw, 1234, false);
+}
+
+static void
+break_structures_kind(struct raw *raw)
+{
+	structures_then_submit(raw, 1, true);
+}
+
+static void
+break_structures_twice(struct raw *raw)
+{
+	uint8_t *bytes;
+	int fd = raw_memory(8192, 0, &bytes);
+
+	raw_structures(raw, 0, fd, -1);
+	raw_structures(raw, 0, fd, -1);
+	close(fd);
+	munmap(bytes, 8192);
+}
+
+static void
+break_structures_slot(struct raw *raw)
+{
+	uint8_t *bytes;
+	int fd = raw_memory(8192, 0, &bytes);
+	struct structures_body body = {.slot = 64, .generation = 1, .flags = STRUCTURES_INPUT};
+
+	raw_send(raw, PACKET_STRUCTURES, 1, &body, sizeof(body), &fd, 1);
+	close(fd);
+	munmap(bytes, 8192);
+}
+
+static void
+break_structures_fds(struct raw *raw)
+{
+	struct structures_body body = {.slot = 0, .generation = 1, .flags = STRUCTURES_INPUT};
+
+	raw_send(raw, PACKET_STRUCTURES, 1, &body, sizeof(body), NULL, 0);
+}
+
+static void
+break_ack(struct raw *raw)
+{
+	raw_ack(raw, 1);
+}
+
+static void
+break_ack_sequence(struct raw *raw)
+{
+	map(raw, 0, 0);
+	raw_ack(raw, 77);
+}
+
+static void
+break_ack_twice(struct raw *raw)
+{
+	static struct packet packet;
+
+	map(raw, 0, 0);
+	raw_receive(raw, &packet);
+	packet_close_fds(&packet);
+	raw_ack(raw, packet.header->sequence);
+	raw_ack(raw, packet.header->sequence);
+}
+
+static void
+break_ack_body(struct raw *raw)
+{
+	raw_send(raw, PACKET_ACK, 1, "x", 1, NULL, 0);
+}
+
+static void
+break_type(struct raw *raw)
+{
+	raw_send(raw, PACKET_READY, 1, NULL, 0, NULL, 0);
+}
+
+static void
+break_packet_length(struct raw *raw)
+{
+	struct packet_header header = {.length = 1000, .type = PACKET_ACK};
+
+	ck_assert_int_eq(send(raw->socket, &header, sizeof(header), 0), (ssize_t)sizeof(header));
+}
+
+static void
+break_packet_short(struct raw *raw)
+{
+	ck_assert_int_eq(send(raw->socket, "abc", 3, 0), 3);
+}
+
+static void
+break_head(struct raw *raw)
+{
+	struct call_request *request;
+
+	keep(raw, 4, 1);
+	atomic_store(&raw->page.page->head.index, 5);
+	request = raw_request(raw, 0, CALL_METHOD, TEST_COMPLETE);
+	request->scalar_in_count = 2;
+	request->scalars[0] = 1;
+	raw_submit(raw, 0);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(struct raw *raw);
+} rules[] = {
+	{"generation", break_generation},
+	{"operation 0", break_operation},
+	{"operation", break_operation_high},
+	{"flags", break_flags},
+	{"zero", break_zero},
+	{"scalars in", break_scalars_in},
+	{"scalars out", break_scalars_out},
+	{"structure in", break_structure_in},
+	{"structure out", break_structure_out},
+	{"small structure as large", break_small_large},
+	{"async index", break_async_index},
+	{"async index alive", break_async_twice},
+	{"map without options", break_map_scalars},
+	{"map with flags", break_map_flags},
+	{"unmap with output", break_unmap_output},
+	{"slot in progress", break_slot},
+	{"no structures", break_no_structures},
+	{"structures of another generation", break_structures_generation},
+	{"structures of another kind", break_structures_kind},
+	{"structures twice", break_structures_twice},
+	{"structures of no slot", break_structures_slot},
+	{"structures without descriptor", break_structures_fds},
+	{"ack of nothing", break_ack},
+	{"ack of another", break_ack_sequence},
+	{"ack twice", break_ack_twice},
+	{"ack with a body", break_ack_body},
+	{"packet type", break_type},
+	{"packet length", break_packet_length},
+	{"short packet", break_packet_short},
+	{"head of the ring", break_head},
+};
+
+START_TEST(broken_rules_end_the_connection)
+{
+	struct raw bad, well_behaved;
+	unsigned before;
+
+	fixture_start();
+	raw_open(&well_behaved);
+	/* After this call its opening is over, whose descriptors were still there at READY. */
+	raw_echo(&well_behaved, 0);
+	before = count_fds();
+	raw_open(&bad);
+	rules[_i].run(&bad);
+	raw_expect_end(&bad);
+	raw_free(&bad);
+	meter_wait(&fixture.client_freed, 1);
+	for (uint64_t end = clock_now() + RAW_DEADLINE; count_fds() != before;)
+		ck_assert_msg(clock_now() < end, "%s: %u descriptors, %u before", rules[_i].name,
+			      count_fds(), before);
+	raw_echo(&well_behaved, 1);
+	raw_close(&well_behaved);
+	fixture_end();
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		scalars,
+		all_slots_are_answered,
+		inline_structures,
+		outputs_past_the_room_are_refused,
+		failures_bring_no_output,
+		kept_input_is_not_overwritten,
+		a_blocked_method_holds_up_only_its_client,
+		large_structures,
+		memory_that_cannot_be_trusted_fails_the_call_only,
+		mapped_memory_is_the_drivers,
+		read_only_memory_cannot_be_mapped_writable,
+		maps_that_fail,
+		memory_waits_for_the_acknowledgement,
+		closing_with_maps_that_wait,
+		buffers_of_a_client_are_limited,
+		completions_arrive_in_order,
+		a_completion_that_nobody_keeps_is_released,
+		completions_past_the_ring_wait,
+		completions_past_the_limit_are_an_overrun,
+		closing_stops_and_gives_back,
+		death_of_the_app_ends_although_the_socket_lives,
+		terminating_the_driver_hangs_up,
+		opens_that_are_refused,
+		connections_are_limited,
+		rings_in_vain_are_not_heard_for_a_while,
+	};
+	Suite *suite = suite_create("host protocol");
+	TCase *tcase = tcase_create("host protocol");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tcase, UNIT_TIMEOUT_SEC);
+	suite_add_tcase(suite, tcase);
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		tcase_add_test(tcase, tests[i]);
+	tcase_add_loop_test(tcase, broken_rules_end_the_connection, 0,
+			    (int)(sizeof(rules) / sizeof(rules[0])));
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

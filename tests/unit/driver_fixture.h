@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A driver of a few lines in this process, on a loop of its own: what the tests of the driver layer
+ * start, open and stop. Its methods count how often they ran.
+ */
+#ifndef TESTS_UNIT_DRIVER_FIXTURE_H
+#define TESTS_UNIT_DRIVER_FIXTURE_H
+
+#include <check.h>
+#include <dirent.h>
+
+#include "bounds.h"
+#include "bundle.h"
+#include "log.h"
+#include "meter.h"
+#include "queue.h"
+#include "service.h"
+
+#include <DriverKit/IOBufferMemoryDescriptor.h>
+#include <DriverKit/IOUserClient.h>
+
+typedef struct TestDriver TestDriver;
+typedef struct TestClient TestClient;
+typedef struct TestChild TestChild;
+
+/* What the driver does, and what it did. */
+struct fixture {
+	struct loop *loop;
+	struct bundle *bundle;
+	IODispatchQueue *queue;
+	IOService *provider;
+	IOService *root;
+	kern_return_t start_result;
+	bool stop_in_start; /* a failing Start calls Stop itself */
+	bool register_in_start;
+	bool no_super_stop;   /* Stop never reaches the base class */
+	bool late_super_stop; /* it does later, when fixture_super_stop is called */
+	bool init_fails;
+	bool no_user_client; /* NewUserClient brings a child service */
+	struct meter driver_started, driver_stopped, driver_freed;
+	struct meter client_started, client_stopped, client_freed;
+	struct meter child_stopped;
+	struct meter entered; /* TEST_BLOCK began */
+	struct meter go;      /* TEST_BLOCK ends when this is raised */
+	IOUserClient *client; /* the last one, borrowed */
+	IOService *stopping;  /* of late_super_stop, +1 */
+};
+
+static struct fixture fixture;
+
+static const OSMetaClass gTestDriverMetaClass, gTestClientMetaClass, gTestChildMetaClass;
+
+enum test_method {
+	TEST_ECHO,	/* scalars + 1 */
+	TEST_STRUCTURE, /* the input structure is the output structure */
+	TEST_KEEP,	/* keeps the completion */
+	TEST_COMPLETE,	/* completes: scalar 0 times, argument 0 counts from scalar 1 on */
+	TEST_RELEASE,	/* releases the completion */
+	TEST_BLOCK,	/* until fixture.go */
+	TEST_LARGE, /* adds the input's bytes up, fills the output with 0x5a; scalar 0: keep both */
+	TEST_TOO_LONG,	/* a structure one byte longer than the room */
+	TEST_TOO_MANY,	/* one scalar more than the room */
+	TEST_KEEP_DATA, /* keeps structureInput */
+	TEST_LET_GO,	/* of the large structures and data that were kept */
+	TEST_FAIL,	/* kIOReturnNoMedia, with output */
+	TEST_METHODS,
+};
+
+struct TestClient_IVars {
+	OSAction *completion;
+	IOMemoryDescriptor *memory[16];
+	IOMemoryDescriptor *kept_input, *kept_output;
+	OSData *data;
+};
+
+struct TestDriver_IVars {
+	unsigned clients;
+};
+
+/* --- the user client --- */
+
+static kern_return_t
+test_large(struct TestClient_IVars *ivars, IOUserClientMethodArguments *arguments)
+{
+	IOMemoryDescriptor *in = arguments->structureInputDescriptor;
+	IOMemoryDescriptor *out = arguments->structureOutputDescriptor;
+	IOMemoryMap *map = NULL;
+	uint64_t sum = 0;
+
+	if (in != NULL) {
+		const uint8_t *bytes;
+
+		ck_assert_int_eq(IOMemoryDescriptor_CreateMapping(in, 0, 0, 0, 0, 0, &map), 0);
+		bytes = (const uint8_t *)(uintptr_t)IOMemoryMap_GetAddress(map);
+		for (uint64_t i = 0; i < IOMemoryMap_GetLength(map); i++)
+			sum += bytes[i];
+		OSSafeReleaseNULL(map);
+	}
+	if (out != NULL) {
+		ck_assert_int_eq(IOMemoryDescriptor_CreateMapping(out, 0, 0, 0, 0, 0, &map), 0);
+		memset((void *)(uintptr_t)IOMemoryMap_GetAddress(map), 0x5a,
+		       IOMemoryMap_GetLength(map));
+		OSSafeReleaseNULL(map);
+	}
+	if (arguments->scalarInputCount > 0 && arguments->scalarInput[0]) {
+		OSRetain(in);
+		OSRetain(out);
+		ivars->kept_input = in;
+		ivars->kept_output = out;
+	}
+	if (arguments->scalarOutputCount > 0)
+		arguments->scalarOutput[0] = sum;
+	return kIOReturnSuccess;
+}
+
+static kern_return_t
+test_complete(TestClient *self, OSAction *completion, IOUserClientMethodArguments *arguments)
+{
+	for (uint64_t i = 0; i < arguments->scalarInput[0]; i++) {
+		uint64_t argument = arguments->scalarInput[1] + i;
+		kern_return_t res = IOUserClient_AsyncCompletion((IOUserClient *)self, completion,
+								 kIOReturnSuccess, &argument, 1);
+
+		if (res != kIOReturnSuccess)
+			return res;
+	}
+	return kIOReturnSuccess;
+}
+
+static kern_return_t
+TestClient_ExternalMethod(IOUserClient *self, uint64_t selector,
+			  IOUserClientMethodArguments *arguments,
+			  const IOUserClientMethodDispatch *dispatch, OSObject *target,
+			  void *reference)
+{
+	struct TestClient_IVars *ivars = OSObjectIVars(TestClient, self);
+
+	switch (selector) {
+	case TEST_ECHO:
+		for (uint32_t i = 0; i < arguments->scalarOutputCount; i++)
+			arguments->scalarOutput[i] +=
+				i < arguments->scalarInputCount ? arguments->scalarInput[i] + 1 : 0;
+		return kIOReturnSuccess;
+	case TEST_STRUCTURE:
+		arguments->structureOutput =
+			OSDataCreate(OSDataGetBytesPtr(arguments->structureInput),
+				     OSDataGetLength(arguments->structureInput));
+		return kIOReturnSuccess;
+	case TEST_KEEP:
+		OSRelease(ivars->completion);
+		ivars->completion = arguments->completion;
+		OSRetain(ivars->completion);
+		return kIOReturnSuccess;
+	case TEST_COMPLETE:
+		return test_complete((TestClient *)self, ivars->completion, arguments);
+	case TEST_RELEASE:
+		OSSafeReleaseNULL(ivars->completion);
+		return kIOReturnSuccess;
+	case TEST_BLOCK:
+		meter_raise(&fixture.entered);
+		meter_wait(&fixture.go, 1);
+		return kIOReturnSuccess;
+	case TEST_LARGE:
+		return test_large(ivars, arguments);
+	case TEST_TOO_LONG: {
+		uint8_t bytes[DEXT_STRUCTURE_INLINE_MAX + 1] = {0};
+
+		arguments->structureOutput =
+			OSDataCreate(bytes, arguments->structureOutputMaximumSize + 1);
+		return kIOReturnSuccess;
+	}
+	case TEST_TOO_MANY:
+		arguments->scalarOutputCount++;
+		return kIOReturnSuccess;
+	case TEST_KEEP_DATA:
+		OSRelease(ivars->data);
+		ivars->data = arguments->structureInput;
+		OSRetain(ivars->data);
+		return kIOReturnSuccess;
+	case TEST_LET_GO:
+		OSSafeReleaseNULL(ivars->kept_input);
+		OSSafeReleaseNULL(ivars->kept_output);
+		OSSafeReleaseNULL(ivars->data);
+		return kIOReturnSuccess;
+	case TEST_FAIL:
+		arguments->scalarOutput[0] = 1;
+		return kIOReturnNoMedia;
+	default:
+		return IOUserClient_ExternalMethod_Impl(self, selector, arguments, dispatch, target,
+							reference);
+	}
+}
+
+/* Types 0 to 7: writable buffers of type + 1 bytes; 8 to 15: read-only ones; 16: none, with
+ * success; 17: a new buffer each time. */
+static kern_return_t
+TestClient_CopyClientMemoryForType(IOUserClient *self, uint64_t type, uint64_t *options,
+				   IOMemoryDescriptor **memory)
+{
+	struct TestClient_IVars *ivars = OSObjectIVars(TestClient, self);
+
+	ck_assert_uint_eq(*options, 0);
+	if (type == 16)
+		return kIOReturnSuccess;
+	if (type == 17)
+		return IOBufferMemoryDescriptor_Create(kIOMemoryDirectionInOut, 1, 0,
+						       (IOBufferMemoryDescriptor **)memory);
+	if (type > 17)
+		return IOUserClient_CopyClientMemoryForType_Impl(self, type, options, memory);
+	if (ivars->memory[type] == NULL &&
+	    IOBufferMemoryDescriptor_Create(kIOMemoryDirectionInOut, type + 1, 0,
+					    (IOBufferMemoryDescriptor **)&ivars->memory[type]) !=
+		    kIOReturnSuccess)
+		return kIOReturnNoMemory;
+	if (type >= 8)
+		*options |= kIOUserClientMemoryReadOnly;
+	OSRetain(ivars->memory[type]);
+	*memory = ivars->memory[type];
+	return kIOReturnSuccess;
+}
+
+static kern_return_t
+TestClient_Start(IOService *self, IOService *provider)
+{
+	kern_return_t res = IOService_Start_Impl(self, provider);
+
+	fixture.client = (IOUserClient *)self;
+	meter_raise(&fixture.client_started);
+	return res;
+}
+
+static kern_return_t
+TestClient_Stop(IOService *self, IOService *provider)
+{
+	struct TestClient_IVars *ivars = OSObjectIVars(TestClient, self);
+
+	meter_raise(&fixture.client_stopped);
+	for (int i = 0; i < 16; i++)
+		OSSafeReleaseNULL(ivars->memory[i]);
+	OSSafeReleaseNULL(ivars->kept_input);
+	OSSafeReleaseNULL(ivars->kept_output);
+	OSSafeReleaseNULL(ivars->data);
+	return IOService_Stop_Impl(self, provider);
+}
+
+/* The completion goes only here: the library must not depend on the driver's Stop for it. */
+static void
+TestClient_free(OSObject *self)
+{
+	OSRelease(OSObjectIVars(TestClient, self)->completion);
+	meter_raise(&fixture.client_freed);
+	IOUserClient_free_Impl((IOUserClient *)self);
+}
+
+static const OSObjectMethods TestClient_object = {
+	.size = sizeof(OSObjectMethods),
+	.free = TestClient_free,
+};
+static const IOServiceMethods TestClient_service = {
+	.size = sizeof(IOServiceMethods),
+	.Start = TestClient_Start,
+	.Stop = TestClient_Stop,
+};
+static const IOUserClientMethods TestClient_methods = {
+	.size = sizeof(IOUserClientMethods),
+	.ExternalMethod = TestClient_ExternalMethod,
+	.CopyClientMemoryForType = TestClient_CopyClientMemoryForType,
+};
+static const OSMetaClass gTestClientMetaClass = {
+	.size = sizeof(OSMetaClass),
+	.name = "TestClient",
+	.superclass = OSTypeID(IOUserClient),
+	.ivars_size = sizeof(struct TestClient_IVars),
+	.object = &TestClient_object,
+	.service = &TestClient_service,
+	.user_client = &TestClient_methods,
+};
+
+/* --- a child service --- */
+
+static kern_return_t
+TestChild_Stop(IOService *self, IOService *provider)
+{
+	meter_raise(&fixture.child_stopped);
+	return IOService_Stop_Impl(self, provider);
+}
+
+static const IOServiceMethods TestChild_service = {
+	.size = sizeof(IOServiceMethods),
+	.Stop = TestChild_Stop,
+};
+static const OSMetaClass gTestChildMetaClass = {
+	.size = sizeof(OSMetaClass),
+	.name = "TestChild",
+	.superclass = OSTypeID(IOService),
+	.service = &TestChild_service,
+};
+
+/* --- the driver --- */
+
+static bool
+TestDriver_init(OSObject *self)
+{
+	return OSObject_init_Impl(self) && !fixture.init_fails;
+}
+
+static void
+TestDriver_free(OSObject *self)
+{
+	meter_raise(&fixture.driver_freed);
+	IOService_free_Impl((IOService *)self);
+}
+
+static kern_return_t
+TestDriver_Start(IOService *self, IOService *provider)
+{
+	kern_return_t res = IOService_Start_Impl(self, provider);
+
+	meter_raise(&fixture.driver_started);
+	if (res == kIOReturnSuccess)
+		res = fixture.start_result;
+	if (fixture.register_in_start)
+		ck_assert_int_eq(IOService_RegisterService(self), kIOReturnSuccess);
+	if (res != kIOReturnSuccess && fixture.stop_in_start)
+		IOService_Stop(self, provider);
+	return res;
+}
+
+static kern_return_t
+TestDriver_Stop(IOService *self, IOService *provider)
+{
+	meter_raise(&fixture.driver_stopped);
+	if (fixture.no_super_stop)
+		return kIOReturnSuccess;
+	if (fixture.late_super_stop) {
+		OSRetain(self);
+		fixture.stopping = self;
+		return kIOReturnSuccess;
+	}
+	return IOService_Stop_Impl(self, provider);
+}
+
+static kern_return_t
+TestDriver_NewUserClient(IOService *self, uint32_t type, IOUserClient **userClient)
+{
+	IOService *made = NULL;
+	kern_return_t res;
+
+	if (type == 99)
+		return IOService_NewUserClient_Impl(self, type, userClient);
+	res = IOService_Create(self, self,
+			       fixture.no_user_client ? "ChildProperties" : "UserClientProperties",
+			       &made);
+	if (res == kIOReturnSuccess)
+		*userClient = (IOUserClient *)made;
+	return res;
+}
+
+static const OSObjectMethods TestDriver_object = {
+	.size = sizeof(OSObjectMethods),
+	.init = TestDriver_init,
+	.free = TestDriver_free,
+};
+static const IOServiceMethods TestDriver_service = {
+	.size = sizeof(IOServiceMethods),
+	.Start = TestDriver_Start,
+	.Stop = TestDriver_Stop,
+	.NewUserClient = TestDriver_NewUserClient,
+};
+static const OSMetaClass gTestDriverMetaClass = {
+	.size = sizeof(OSMetaClass),
+	.name = "TestDriver",
+	.superclass = OSTypeID(IOService),
+	.ivars_size = sizeof(struct TestDriver_IVars),
+	.object = &TestDriver_object,
+	.service = &TestDriver_service,
+};
+
+/* --- setting up --- */
+
+static inline OSDictionary *
+fixture_class_properties(const char *kind, const char *name)
+{
+	OSDictionary *properties = OSDictionaryCreate(2);
+
+	if (kind != NULL)
+		OSDictionarySetStringValue(properties, "IOClass", kind);
+	if (name != NULL)
+		OSDictionarySetStringValue(properties, "IOUserClass", name);
+	return properties;
+}
+
+static inline void
+fixture_set_class(OSDictionary *properties, const char *key, const char *kind, const char *name)
+{
+	OSDictionary *value = fixture_class_properties(kind, name);
+
+	OSDictionarySetValue(properties, key, value);
+	OSRelease(value);
+}
+
+static inline OSDictionary *
+fixture_personality(void)
+{
+	OSDictionary *personality = OSDictionaryCreate(8);
+
+	OSDictionarySetStringValue(personality, "IOUserClass", "TestDriver");
+	fixture_set_class(personality, "UserClientProperties", "IOUserUserClient", "TestClient");
+	fixture_set_class(personality, "ChildProperties", "IOUserService", "TestChild");
+	return personality;
+}
+
+/* The loop and the driver object, which is not started. */
+static inline void
+fixture_create(void)
+{
+	static const OSMetaClass *const classes[] = {&gTestDriverMetaClass, &gTestClientMetaClass,
+						     &gTestChildMetaClass};
+	static const dext_bundle_info info = {sizeof(info), DEXT_BUNDLE_ABI, 3, classes};
+	OSDictionary *personality = fixture_personality();
+
+	ck_assert_int_eq(loop_create(&fixture.loop), 0);
+	ck_assert_int_eq(loop_start(fixture.loop, 2), 0);
+	queue_set_loop(fixture.loop);
+	services_set(fixture.loop, NULL, 77);
+	ck_assert_int_eq(bundle_create(&info, "test", "test.bundle", &fixture.bundle), 0);
+	ck_assert_int_eq(queue_create("TestDriver", &fixture.queue), 0);
+	fixture.provider = OSTypeAlloc(IOService);
+	ck_assert(OSObject_init((OSObject *)fixture.provider));
+	ck_assert_int_eq(service_create(&gTestDriverMetaClass, fixture.provider, personality,
+					fixture.bundle, fixture.queue, &fixture.root),
+			 fixture.init_fails ? kIOReturnError : kIOReturnSuccess);
+	OSRelease(personality);
+}
+
+static inline void
+fixture_start(void)
+{
+	fixture_create();
+	ck_assert_int_eq(service_start(fixture.root), kIOReturnSuccess);
+}
+
+/* Stops the driver and expects that nothing is left of it. */
+static inline void
+fixture_end(void)
+{
+	if (fixture.root != NULL) {
+		service_terminate(fixture.root);
+		OSSafeReleaseNULL(fixture.root);
+		meter_wait(&fixture.driver_freed, 1);
+	}
+	loop_stop(fixture.loop);
+	loop_destroy(fixture.loop);
+	OSSafeReleaseNULL(fixture.queue);
+	OSSafeReleaseNULL(fixture.provider);
+	bundle_destroy(fixture.bundle);
+}
+
+static inline unsigned
+count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned count = 0;
+
+	ck_assert_ptr_nonnull(dir);
+	while (readdir(dir) != NULL)
+		count++;
+	closedir(dir);
+	return count;
+}
+
+#endif
