@@ -576,13 +576,14 @@ play_with_fuses(void *context)
 	struct fuse fuses[COUNT] = {0};
 	uint64_t deadline;
 
+	for (unsigned i = 0; i < COUNT; i++)
+		fuses[i].timer.fired = burn;
 	for (unsigned round = 0; round < 20000 && clock_now() < end; round++) {
 		struct fuse *fuse = &fuses[scatter(&state) % COUNT];
 
 		/* A timer that was cancelled in time has not fired; any other fires, once. */
 		if (loop_timer_cancel(loop, &fuse->timer))
 			expected--;
-		fuse->timer.fired = burn;
 		expected++;
 		loop_timer_arm(loop, &fuse->timer, clock_now() + scatter(&state) % 50000);
 	}

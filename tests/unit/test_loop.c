@@ -541,6 +541,43 @@ START_TEST(run_returns_after_stop_and_nothing_is_left)
 }
 END_TEST
 
+struct thread_task {
+	struct loop_task task;
+	pthread_t thread;
+};
+
+static void
+note_thread(struct loop_task *task)
+{
+	((struct thread_task *)task)->thread = pthread_self();
+}
+
+START_TEST(a_loop_of_one_thread_stays_on_its_caller)
+{
+	struct thread_task tasks[20];
+	struct stop_task last = {.task.run = stop};
+	struct probe probe = {.reads = true};
+	struct loop *loop;
+	int ends[2];
+
+	make_pipe(ends);
+	ck_assert_int_eq(loop_create(&loop), kIOReturnSuccess);
+	add(loop, &probe, ends[0], EPOLLIN);
+	put(ends[1]);
+	for (unsigned i = 0; i < 20; i++) {
+		tasks[i].task.run = note_thread;
+		loop_post(loop, &tasks[i].task);
+	}
+	last.loop = loop;
+	loop_post(loop, &last.task);
+	ck_assert_int_eq(loop_run(loop, 1), kIOReturnSuccess);
+	for (unsigned i = 0; i < 20; i++)
+		ck_assert(pthread_equal(tasks[i].thread, pthread_self()));
+	ck_assert_uint_eq(loop_thread_count(loop), 0);
+	loop_destroy(loop);
+}
+END_TEST
+
 static void
 destroy_inside(struct loop_task *task)
 {
@@ -608,5 +645,5 @@ UNIT_MAIN("loop", runs_each_task_once, grows_for_blocking_code_and_shrinks_again
 	  many_sources_find_their_handlers, timers_fire_at_their_time,
 	  a_deadline_in_the_past_fires_at_once, cancelled_and_moved_timers,
 	  a_timer_that_blocks_holds_up_no_other, run_returns_after_stop_and_nothing_is_left,
-	  destroy_from_a_handler_is_an_assertion, blocking_marks_elsewhere_do_nothing,
-	  threads_take_no_signals_of_the_program)
+	  a_loop_of_one_thread_stays_on_its_caller, destroy_from_a_handler_is_an_assertion,
+	  blocking_marks_elsewhere_do_nothing, threads_take_no_signals_of_the_program)
