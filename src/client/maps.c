@@ -26,9 +26,6 @@
 
 #include "memfd.h"
 
-/* More than what is behind the head of the robust list in a thread's descriptor. */
-#define DESCRIPTOR_REST 4096u
-
 struct lines {
 	int fd;
 	size_t used, at;
@@ -191,7 +188,8 @@ is_stack_of(pid_t thread, uintptr_t start, uintptr_t end)
 
 	if (syscall(SYS_get_robust_list, thread, &head, &length) != 0 || head == 0)
 		return false;
-	question.top = page_round_up(head + DESCRIPTOR_REST);
+	/* The rest of the descriptor is less than a page, and the stack ends with it. */
+	question.top = page_round_up(head + 1);
 	return judge_range(head, head + 1, judge_stack, &question) == stack_reason;
 }
 

@@ -111,20 +111,6 @@ fake_host_answer(struct fake_host *host, unsigned slot, uint32_t generation,
 	call_slot_answer(&host->page->slot[slot], generation);
 }
 
-static void
-serve(struct fake_host *host, uint64_t slots)
-{
-	for (; slots != 0; slots &= slots - 1) {
-		unsigned slot = (unsigned)__builtin_ctzll(slots);
-		struct call_request request = host->page->slot[slot].request;
-		struct call_reply reply;
-
-		memset(&reply, 0, sizeof(reply));
-		if (host->method == NULL || host->method(host, slot, &request, &reply))
-			fake_host_answer(host, slot, request.generation, &reply);
-	}
-}
-
 /* False: the client has ended the connection. */
 static bool
 receive(struct fake_host *host, struct packet *packet)
@@ -162,6 +148,24 @@ is_readable(int socket)
 	return poll(&item, 1, 0) > 0 && (item.revents & POLLIN) != 0;
 }
 
+static void
+serve(struct fake_host *host, uint64_t slots, struct packet *packet)
+{
+	for (; slots != 0; slots &= slots - 1) {
+		unsigned slot = (unsigned)__builtin_ctzll(slots);
+		struct call_request request = host->page->slot[slot].request;
+		struct call_reply reply;
+
+		/* STRUCTURES was sent before the submission. */
+		while (request.flags & (CALL_LARGE_INPUT | CALL_LARGE_OUTPUT) &&
+		       is_readable(host->socket) && receive(host, packet))
+			;
+		memset(&reply, 0, sizeof(reply));
+		if (host->method == NULL || host->method(host, slot, &request, &reply))
+			fake_host_answer(host, slot, request.generation, &reply);
+	}
+}
+
 static void *
 run(void *argument)
 {
@@ -186,11 +190,8 @@ run(void *argument)
 		}
 		if (items[0].revents && read(host->doorbell, &value, sizeof(value)) < 0)
 			continue;
-		/* STRUCTURES comes before its submission. */
-		while (items[0].revents && is_readable(host->socket) && receive(host, packet))
-			;
 		do
-			serve(host, call_page_take(&host->host));
+			serve(host, call_page_take(&host->host), packet);
 		while (!call_page_arm(&host->host));
 	}
 	packet_close_fds(packet);

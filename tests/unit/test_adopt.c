@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pages become a file's and private again, while other threads write to them. */
+#include "unit.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "adopt.h"
+#include "maps.h"
+#include "memfd.h"
+#include "packet.h"
+#include "sharing.h"
+
+struct pages {
+	char *address;
+	uint64_t length;
+	int fd;
+	char *window;
+};
+
+static void
+create(struct pages *pages, uint64_t length)
+{
+	pages->length = length;
+	pages->address =
+		mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(pages->address, MAP_FAILED);
+	ck_assert_int_eq(memfd_create_sealed("pages", length, &pages->fd), 0);
+	ck_assert_int_eq(
+		memfd_map(pages->fd, 0, length, true, false, NULL, (void **)&pages->window), 0);
+}
+
+static struct adoption
+adoption_of(const struct pages *pages, const char *base)
+{
+	return (struct adoption){
+		.address = pages->address,
+		.length = pages->length,
+		.fd = pages->fd,
+		.window = pages->window,
+		.base = base,
+	};
+}
+
+START_TEST(pages_become_the_files)
+{
+	struct pages pages;
+	struct adoption adoption;
+
+	create(&pages, 8 * 4096);
+	adoption = adoption_of(&pages, NULL);
+	strcpy(pages.address + 4000, "before");
+	ck_assert_ptr_null(maps_why_not_plain(pages.address, pages.length));
+	ck_assert_int_eq(adopt_pages(&adoption), 0);
+	ck_assert(maps_is_file(pages.address, pages.length, pages.fd));
+	ck_assert_str_eq(pages.address + 4000, "before");
+	ck_assert_str_eq(pages.window + 4000, "before");
+	strcpy(pages.window + 9000, "to the app");
+	ck_assert_str_eq(pages.address + 9000, "to the app");
+	strcpy(pages.address + 20000, "to the driver");
+	ck_assert_str_eq(pages.window + 20000, "to the driver");
+}
+END_TEST
+
+START_TEST(the_undo_makes_them_private_and_adoptable)
+{
+	struct sharing sharing = {0};
+	struct adoption adoption;
+	struct pages pages;
+
+	create(&pages, 4 * 4096);
+	adoption = adoption_of(&pages, NULL);
+	strcpy(pages.address, "content");
+	ck_assert_int_eq(adopt_pages(&adoption), 0);
+	sharing.fd = pages.fd;
+	sharing.address = pages.address;
+	sharing.length = pages.length;
+	adopt_undo(&sharing);
+	ck_assert_str_eq(pages.address, "content");
+	ck_assert(!maps_is_file(pages.address, pages.length, pages.fd));
+	strcpy(pages.window, "of the file");
+	ck_assert_str_eq(pages.address, "content");
+	ck_assert_ptr_null(maps_why_not_plain(pages.address, pages.length));
+	ck_assert_int_eq(adopt_pages(&adoption), 0);
+	ck_assert_str_eq(pages.window, "content");
+}
+END_TEST
+
+START_TEST(the_undo_leaves_alone_what_is_there_by_now)
+{
+	struct sharing sharing = {0};
+	struct adoption adoption;
+	struct pages pages;
+
+	create(&pages, 4096);
+	adoption = adoption_of(&pages, NULL);
+	ck_assert_int_eq(adopt_pages(&adoption), 0);
+	munmap(pages.address, pages.length);
+	ck_assert_ptr_eq(mmap(pages.address, pages.length, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
+			 pages.address);
+	strcpy(pages.address, "another");
+	sharing.fd = pages.fd;
+	sharing.address = pages.address;
+	sharing.length = pages.length;
+	adopt_undo(&sharing);
+	ck_assert_str_eq(pages.address, "another");
+}
+END_TEST
+
+START_TEST(only_what_the_app_wrote_since_goes_into_the_file)
+{
+	struct adoption adoption;
+	struct pages pages;
+	char *base;
+
+	create(&pages, 2 * 4096);
+	memset(pages.address, 'a', pages.length);
+	base = malloc(pages.length);
+	memcpy(base, pages.address, pages.length);
+	memset(pages.window, 'a', pages.length);
+	adoption = adoption_of(&pages, base);
+	pages.address[100] = 'A'; /* the app, after the copy */
+	pages.window[101] = 'D';  /* the driver, after the copy */
+	pages.window[5000] = 'D';
+	ck_assert_int_eq(adopt_pages(&adoption), 0);
+	ck_assert_int_eq(pages.address[100], 'A');
+	ck_assert_int_eq(pages.address[101], 'D');
+	ck_assert_int_eq(pages.address[5000], 'D');
+	ck_assert_int_eq(pages.address[99], 'a');
+	free(base);
+}
+END_TEST
+
+/* A thread that counts up in each page, as fast as it can: a lost write makes a count fall back. */
+struct writer {
+	pthread_t thread;
+	_Atomic uint64_t *counters; /* one in each page */
+	unsigned count;
+	unsigned stride;
+	_Atomic bool stop;
+	_Atomic uint64_t rounds;
+	bool lost;
+};
+
+static void *
+write_on(void *argument)
+{
+	struct writer *writer = argument;
+
+	for (uint64_t round = 1; !atomic_load(&writer->stop); round++) {
+		for (unsigned i = 0; i < writer->count; i++) {
+			_Atomic uint64_t *counter = writer->counters + (size_t)i * writer->stride;
+
+			if (atomic_load_explicit(counter, memory_order_relaxed) != round - 1)
+				writer->lost = true;
+			atomic_store_explicit(counter, round, memory_order_relaxed);
+		}
+		atomic_store(&writer->rounds, round);
+	}
+	return NULL;
+}
+
+START_TEST(no_write_of_another_thread_is_lost)
+{
+	struct sharing sharing = {0};
+	struct writer writer = {.count = 64, .stride = 512};
+	struct adoption adoption;
+	struct pages pages;
+	uint64_t seen = 0;
+
+	create(&pages, 64 * 4096);
+	adoption = adoption_of(&pages, NULL);
+	sharing.fd = pages.fd;
+	sharing.address = pages.address;
+	sharing.length = pages.length;
+	writer.counters = (_Atomic uint64_t *)(void *)(pages.address + 8 * sizeof(uint64_t));
+	ck_assert_int_eq(pthread_create(&writer.thread, NULL, write_on, &writer), 0);
+	for (unsigned i = 0; i < 200; i++) {
+		while (atomic_load(&writer.rounds) == seen)
+			sched_yield();
+		seen = atomic_load(&writer.rounds);
+		ck_assert_int_eq(adopt_pages(&adoption), 0);
+		while (atomic_load(&writer.rounds) == seen)
+			sched_yield();
+		seen = atomic_load(&writer.rounds);
+		adopt_undo(&sharing);
+		ck_assert(!maps_is_file(pages.address, pages.length, pages.fd));
+	}
+	atomic_store(&writer.stop, true);
+	pthread_join(writer.thread, NULL);
+	ck_assert(!writer.lost);
+}
+END_TEST
+
+/* userfaultfd fails as in a sandbox that does not know it. */
+static void
+refuse_userfaultfd(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_userfaultfd, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = 4, .filter = filter};
+
+	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+START_TEST(without_userfaultfd_nothing_is_moved)
+{
+	struct adoption adoption;
+	struct pages pages;
+
+	create(&pages, 4096);
+	adoption = adoption_of(&pages, NULL);
+	strcpy(pages.address, "mine");
+	refuse_userfaultfd();
+	ck_assert_int_eq(adopt_pages(&adoption), kIOReturnUnsupported);
+	ck_assert_str_eq(pages.address, "mine");
+	ck_assert(!maps_is_file(pages.address, pages.length, pages.fd));
+}
+END_TEST
+
+START_TEST(without_userfaultfd_the_undo_still_separates)
+{
+	struct sharing sharing = {0};
+	struct adoption adoption;
+	struct pages pages;
+
+	create(&pages, 2 * 4096);
+	adoption = adoption_of(&pages, NULL);
+	strcpy(pages.address, "content");
+	ck_assert_int_eq(adopt_pages(&adoption), 0);
+	refuse_userfaultfd();
+	sharing.fd = pages.fd;
+	sharing.address = pages.address;
+	sharing.length = pages.length;
+	adopt_undo(&sharing);
+	strcpy(pages.window, "of the file");
+	strcpy(pages.window + 4096, "of the file");
+	ck_assert_str_eq(pages.address, "content");
+	ck_assert_str_eq(pages.address + 4096, "");
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_mapped_leaves_the_pages)
+{
+	struct adoption adoption;
+	struct pages pages;
+
+	create(&pages, 2 * 4096);
+	adoption = adoption_of(&pages, NULL);
+	adoption.fd = -1;
+	strcpy(pages.address + 5000, "mine");
+	ck_assert_int_ne(adopt_pages(&adoption), 0);
+	ck_assert_str_eq(pages.address + 5000, "mine");
+	ck_assert_ptr_null(maps_why_not_plain(pages.address, pages.length));
+}
+END_TEST
+
+UNIT_MAIN("adopt", pages_become_the_files, the_undo_makes_them_private_and_adoptable,
+	  the_undo_leaves_alone_what_is_there_by_now,
+	  only_what_the_app_wrote_since_goes_into_the_file, no_write_of_another_thread_is_lost,
+	  without_userfaultfd_nothing_is_moved, without_userfaultfd_the_undo_still_separates,
+	  a_file_that_cannot_be_mapped_leaves_the_pages)
