@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,6 +38,7 @@ quit(int status)
 	int port = open("/dev/port", O_WRONLY | O_CLOEXEC);
 
 	fflush(stdout);
+	tcdrain(STDOUT_FILENO); /* or the console's last lines are lost with the machine */
 	sync();
 	if (port >= 0 && pwrite(port, &byte, 1, EXIT_PORT) < 0)
 		perror("vm: exit port");
