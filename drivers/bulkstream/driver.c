@@ -105,7 +105,7 @@ BulkStream_free(OSObject *self)
 	statistics_free(&driver->totals);
 	OSSafeReleaseNULL(driver->requests);
 	OSSafeReleaseNULL(driver->interface);
-	OSObject_free_Impl(self);
+	IOService_free_Impl((IOService *)self);
 }
 
 kern_return_t

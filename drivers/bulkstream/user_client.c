@@ -248,7 +248,7 @@ BulkStreamUserClient_free(OSObject *self)
 	struct client *client = get_client(self);
 
 	statistics_free(&client->statistics);
-	OSObject_free_Impl(self);
+	IOUserClient_free_Impl((IOUserClient *)self);
 }
 
 static const OSObjectMethods object_methods = {

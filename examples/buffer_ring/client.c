@@ -285,7 +285,7 @@ BufferRingUserClient_free(OSObject *self)
 	for (unsigned i = 0; i < RING_BUFFERS; i++)
 		OSSafeReleaseNULL(ivars(self)->buffers[i]);
 	OSSafeReleaseNULL(ivars(self)->statistics);
-	OSObject_free_Impl(self);
+	IOUserClient_free_Impl((IOUserClient *)self);
 }
 
 static const OSObjectMethods object_methods = {

@@ -77,7 +77,7 @@ static void
 BufferRing_free(OSObject *self)
 {
 	OSSafeReleaseNULL(ivars(self)->pipe);
-	OSObject_free_Impl(self);
+	IOService_free_Impl((IOService *)self);
 }
 
 static const OSObjectMethods object_methods = {

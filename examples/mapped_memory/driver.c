@@ -59,7 +59,7 @@ static void
 MappedMemoryUserClient_free(OSObject *self)
 {
 	OSSafeReleaseNULL(ivars(self)->buffer);
-	OSObject_free_Impl(self);
+	IOUserClient_free_Impl((IOUserClient *)self);
 }
 
 static kern_return_t
