@@ -39,7 +39,8 @@ static struct {
 	struct loop *loop;			      /* [const] while the loop runs */
 	const struct host_provider *provider_methods; /* [const] */
 	OSDictionary *start;			      /* [const] */
-	int device_fd;				      /* [start_task] */
+	struct bundle *bundle; /* [start_task] never unloaded: its code may run to the last */
+	int device_fd;	       /* [start_task] */
 	struct loop_task start_task, end_task;
 	struct loop_timer deadline;
 	pthread_mutex_t lock;
@@ -153,7 +154,8 @@ make_driver(IOService *provider, IOService **ret_root)
 	res = bundle_load(path, identifier != NULL ? identifier : "", &bundle);
 	if (res != kIOReturnSuccess)
 		return res;
-	/* Not unloaded on failure: nobody looks whether its code still runs. */
+	/* Not unloaded on failure either: nobody looks whether its code still runs. */
+	host.bundle = bundle;
 	metaclass = find_class(bundle, personality);
 	if (metaclass == NULL)
 		return kIOReturnNotFound;

@@ -9,6 +9,7 @@
  */
 #include "service.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "log.h"
@@ -234,7 +235,7 @@ IOService_SetName(IOService *self, const char *name)
 	}
 	ivars = service_ivars(self);
 	pthread_mutex_lock(&ivars->lock);
-	memcpy(ivars->name, name, length + 1);
+	snprintf(ivars->name, sizeof(ivars->name), "%s", name);
 	pthread_mutex_unlock(&ivars->lock);
 	services_republish(self);
 	return kIOReturnSuccess;
