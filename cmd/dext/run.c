@@ -359,11 +359,12 @@ signalled(struct loop_source *source, uint32_t events)
 
 /* --- setting up --- */
 
-/* dext-host is beside this program in a build folder, in libexec once installed. */
+/* dext-host is beside this program in a build folder, in libexec once installed, wherever the
+ * prefix was moved to. */
 static bool
 find_host(char *path, size_t size)
 {
-	static const char *const places[] = {"dext-host", "../dext-host/dext-host"};
+	static const char *const places[] = {"dext-host", "../libexec/dext-host"};
 	char self[PATH_MAX];
 	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;

@@ -291,6 +291,7 @@ START_TEST(host_killed)
 	IOServiceClose(connect);
 	IOObjectRelease(service);
 	harness_wait_log(&harness, "starting it again");
+	IONotificationPortDestroy(hanging.port);
 	ck_assert_int_eq(harness_stop(&harness), 0);
 }
 END_TEST
@@ -312,6 +313,9 @@ START_TEST(gives_up_visibly)
 	}
 	harness_wait_log(&harness, "giving up");
 	ck_assert_ptr_null(strstr(harness_log(&harness), "(6 of"));
+	/* Without a driver left there is nothing to serve. */
+	harness_wait_log(&harness, "no driver is left");
+	ck_assert_int_eq(harness_stop(&harness), 5);
 }
 END_TEST
 

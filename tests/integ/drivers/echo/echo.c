@@ -98,7 +98,7 @@ client_free(OSObject *self)
 {
 	OSSafeReleaseNULL(ivars(self)->completion);
 	OSSafeReleaseNULL(ivars(self)->memory);
-	OSObject_free_Impl(self);
+	IOUserClient_free_Impl((IOUserClient *)self);
 }
 
 static kern_return_t
@@ -136,8 +136,9 @@ hang(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 	if (arguments->completion != NULL)
 		IOUserClient_AsyncCompletion((IOUserClient *)target, arguments->completion,
 					     kIOReturnSuccess, NULL, 0);
-	for (;;)
-		poll(NULL, 0, -1);
+	while (poll(NULL, 0, -1) != 0)
+		;
+	return kIOReturnError;
 }
 
 static kern_return_t
