@@ -365,7 +365,7 @@ struct memory_script {
 	int fd;
 	uint64_t length;
 	uint32_t read_only;
-	unsigned maps, unmaps;
+	_Atomic unsigned maps, unmaps;
 };
 
 static bool
@@ -375,12 +375,12 @@ map_memory(struct fake_host *host, unsigned slot, const struct call_request *req
 	struct memory_script *script = host->context;
 
 	if (request->operation == CALL_UNMAP) {
-		script->unmaps++;
+		atomic_fetch_add(&script->unmaps, 1);
 		return true;
 	}
 	ck_assert_uint_eq(request->operation, CALL_MAP);
 	ck_assert_uint_eq(request->scalar_in_count, 1);
-	script->maps++;
+	atomic_fetch_add(&script->maps, 1);
 	fake_host_send_memory(host, slot, request->generation, script->fd, 0, script->length);
 	reply->map_length = script->length;
 	reply->map_read_only = script->read_only;
@@ -430,8 +430,8 @@ START_TEST(memory_is_the_drivers_pages)
 	ck_assert_int_eq(IOConnectUnmapMemory64(connect, 3, mach_task_self(), address),
 			 kIOReturnBadArgument);
 	ck_assert_int_eq(madvise((void *)(uintptr_t)address, 4096, MADV_NORMAL), -1);
-	ck_assert_uint_eq(script.maps, 2);
-	ck_assert_uint_eq(script.unmaps, 1);
+	ck_assert_uint_eq(atomic_load(&script.maps), 2);
+	ck_assert_uint_eq(atomic_load(&script.unmaps), 1);
 	IOServiceClose(connect);
 	ck_assert_uint_eq(atomic_load(&host.acks), 2);
 	fake_host_stop(&host);
@@ -458,7 +458,7 @@ START_TEST(a_fixed_address_is_where_nothing_is)
 	ck_assert_int_eq(IOConnectMapMemory64(connect, 0, mach_task_self(), &address, &size, 0),
 			 kIOReturnBadArgument);
 	ck_assert_int_eq(place[0], 'x');
-	ck_assert_uint_eq(script.unmaps, 1);
+	ck_assert_uint_eq(atomic_load(&script.unmaps), 1);
 	munmap(place, 8192);
 	ck_assert_int_eq(IOConnectMapMemory64(connect, 0, mach_task_self(), &address, &size, 0), 0);
 	ck_assert_uint_eq(address, (uintptr_t)place);

@@ -371,9 +371,10 @@ break_memory(unsigned which, struct memory_case *memory)
 	}
 }
 
-#define MEMORY_BREAKS  23u
-#define FIRST_BAD_FILE 19u /* from here on the descriptors are bad, and not what is said of them \
-			    */
+#define MEMORY_BREAKS 23u
+#define FIRST_BAD_FILE                                                            \
+	19u /* from here on the descriptors are bad, and not what is said of them \
+	     */
 
 static bool
 map_wrongly(struct fake_host *host, unsigned slot, const struct call_request *request,
