@@ -33,7 +33,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define START_PATIENCE	 (10 * NSEC_PER_SEC)
+#define WAIT_DEFAULT	 10
+#define WAIT_MAX	 3600
 #define COMMAND_PATIENCE (5 * NSEC_PER_SEC)
 #define RESTARTS	 5
 #define DEVICES_MAX	 16
@@ -55,6 +56,7 @@ struct run {
 		unsigned bus, number;
 	} devices[DEVICES_MAX];
 	unsigned device_count;
+	unsigned wait;	/* seconds for the services to appear */
 	char **command; /* NULL: none */
 
 	struct loop *loop;
@@ -72,7 +74,8 @@ struct run {
 };
 
 static const char help_text[] =
-	"usage: dext run BUNDLE... [--virtual SPEC | --usb BUS:DEV]... [-- COMMAND [ARGUMENT...]]\n"
+	"usage: dext run BUNDLE... [--virtual SPEC | --usb BUS:DEV]... [--wait SECONDS]\n"
+	"                [-- COMMAND [ARGUMENT...]]\n"
 	"\n"
 	"Starts each driver bundle that matches one of the devices in a process of its own, waits\n"
 	"until its services are published, and runs COMMAND with OPENDEXT_RUNTIME_DIR set, so that "
@@ -85,6 +88,7 @@ static const char help_text[] =
 	"comma\n"
 	"  --usb BUS:DEV    a real one, as lsusb lists it; the kernel's driver gets it back at the "
 	"end\n"
+	"  --wait SECONDS   how long the services may take to appear (default 10)\n"
 	"\n"
 	"A driver whose IOProviderClass is IOUserResources needs no device.\n"
 	"\n"
@@ -121,12 +125,26 @@ parse_usb(struct run *run, const char *text)
 }
 
 static int
+parse_wait(struct run *run, const char *text)
+{
+	int used = 0;
+
+	if (sscanf(text, "%4u%n", &run->wait, &used) != 1 || text[used] != '\0' || run->wait == 0 ||
+	    run->wait > WAIT_MAX)
+		return usage_error("run", "--wait %s: 1 to %d seconds were expected", text,
+				   WAIT_MAX);
+	return DEXT_EXIT_OK;
+}
+
+static int
 parse_option(struct run *run, int option)
 {
 	if (option == 'h') {
 		fputs(help_text, stdout);
 		exit(DEXT_EXIT_OK);
 	}
+	if (option == 'w')
+		return parse_wait(run, optarg);
 	if (option != 'v' && option != 'u')
 		return DEXT_EXIT_USAGE; /* getopt has said what */
 	if (run->device_count == DEVICES_MAX)
@@ -143,6 +161,7 @@ parse(struct run *run, int argc, char **argv)
 	static const struct option options[] = {
 		{"virtual", required_argument, NULL, 'v'},
 		{"usb", required_argument, NULL, 'u'},
+		{"wait", required_argument, NULL, 'w'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -269,8 +288,7 @@ timed_out(struct loop_timer *timer)
 	struct run *run = (struct run *)((char *)timer - offsetof(struct run, timer));
 
 	if (run->phase == PHASE_STARTING) {
-		complain("run", "not all services were published within %u seconds:",
-			 (unsigned)(START_PATIENCE / NSEC_PER_SEC));
+		complain("run", "not all services were published within %u seconds:", run->wait);
 		registry_explain(run->registry, print_line, NULL);
 		begin_stop(run, DEXT_EXIT_NOT_FOUND);
 	} else if (run->phase == PHASE_STOPPING && run->pid > 0) {
@@ -481,7 +499,7 @@ tear_down(struct run *run)
 int
 run_main(int argc, char **argv)
 {
-	struct run run = {.signals = {.fd = -1}, .exited = {.fd = -1}};
+	struct run run = {.wait = WAIT_DEFAULT, .signals = {.fd = -1}, .exited = {.fd = -1}};
 	char error[REGISTRY_ERROR_MAX] = "";
 	IOReturn status;
 	int result = parse(&run, argc, argv);
@@ -491,7 +509,7 @@ run_main(int argc, char **argv)
 	result = set_up(&run);
 	if (result == DEXT_EXIT_OK) {
 		run.in_changed = true; /* until all hosts have been launched */
-		arm(&run, START_PATIENCE);
+		arm(&run, run.wait * NSEC_PER_SEC);
 		status = registry_start(run.registry, error);
 		run.in_changed = false;
 		if (status == kIOReturnSuccess) {

@@ -29,10 +29,19 @@ static kern_return_t
 Echo_Start(IOService *self, IOService *provider)
 {
 	kern_return_t status = IOService_Start_Impl(self, provider);
+	OSDictionary *properties = NULL;
+	uint64_t mode = ECHO_START_REGISTERS;
 
 	if (status != kIOReturnSuccess)
 		return status;
-	return IOService_RegisterService(self);
+	status = IOService_CopyProperties(self, &properties);
+	if (status != kIOReturnSuccess)
+		return status;
+	OSDictionaryGetUInt64Value(properties, "EchoStart", &mode);
+	OSRelease(properties);
+	if (mode == ECHO_START_FAILS)
+		return kIOReturnNotPermitted;
+	return mode == ECHO_START_REGISTERS ? IOService_RegisterService(self) : kIOReturnSuccess;
 }
 
 static kern_return_t

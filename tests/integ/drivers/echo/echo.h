@@ -12,6 +12,13 @@ enum echo_method {
 	ECHO_CRASH = 5,	   /* the driver aborts */
 };
 
+/* The personality's number EchoStart: what Start does. */
+enum echo_start {
+	ECHO_START_REGISTERS = 0,
+	ECHO_START_FAILS = 1,
+	ECHO_START_SILENT = 2, /* success without RegisterService */
+};
+
 #define ECHO_MEMORY_SIZE 10000 /* of type 0 */
 
 #endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dext run and dext list as commands: exit statuses, sentences, and that nothing is left behind. */
+#include "echo.h"
+#include "harness.h"
+#include "unit.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+
+/* What a command wrote to both outputs, and how it ended. */
+static char said[65536];
+
+/* Runs a shell command line in which $DEXT, $ECHO, $BULK stand for themselves. */
+static int
+run(const char *format, ...)
+{
+	char line[2048];
+	va_list arguments;
+	size_t length;
+	FILE *output;
+	int status;
+
+	setenv("ECHO", harness_bundle("ECHO_BUNDLE"), 1);
+	setenv("BULK", harness_bundle("BULKSTREAM_BUNDLE"), 1);
+	va_start(arguments, format);
+	snprintf(line, sizeof(line), "exec 2>&1; ");
+	vsnprintf(line + strlen(line), sizeof(line) - strlen(line), format, arguments);
+	va_end(arguments);
+	output = popen(line, "re");
+	ck_assert_ptr_nonnull(output);
+	length = fread(said, 1, sizeof(said) - 1, output);
+	said[length] = '\0';
+	status = pclose(output);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void
+check_said(const char *text)
+{
+	ck_assert_msg(strstr(said, text) != NULL, "no '%s' in:\n%s", text, said);
+}
+
+START_TEST(ends_with_the_commands_status)
+{
+	ck_assert_int_eq(run("$DEXT run $ECHO -- sh -c 'exit 0'"), 0);
+	ck_assert_int_eq(run("$DEXT run $ECHO -- sh -c 'exit 7'"), 7);
+	ck_assert_int_eq(run("$DEXT run $ECHO -- sh -c 'kill -15 $$'"), 128 + SIGTERM);
+	ck_assert_int_eq(run("$DEXT run $ECHO -- /nonexistent/command"), 127);
+	check_said("/nonexistent/command");
+}
+END_TEST
+
+START_TEST(lists_services)
+{
+	ck_assert_int_eq(run("$DEXT run $ECHO -- $DEXT list"), 0);
+	check_said("Echo");
+	check_said("org.opendext.test.echo");
+	ck_assert_int_eq(run("$DEXT run $ECHO -- $DEXT list --json"), 0);
+	check_said("\"name\":\"Echo\"");
+	check_said("\"hostPid\":");
+	ck_assert_int_eq(run("OPENDEXT_RUNTIME_DIR=/nonexistent $DEXT list"), 3);
+	check_said("dext run BUNDLE");
+}
+END_TEST
+
+START_TEST(several_drivers_and_devices)
+{
+	ck_assert_int_eq(run("$DEXT run $ECHO $BULK --virtual sink --virtual source -- $DEXT list"),
+			 0);
+	check_said("Echo ");
+	check_said("virtual:sink");
+	check_said("virtual:source");
+}
+END_TEST
+
+START_TEST(says_what_is_wrong_with_the_command_line)
+{
+	ck_assert_int_eq(run("$DEXT"), 2);
+	ck_assert_int_eq(run("$DEXT frobnicate"), 2);
+	check_said("no command 'frobnicate'");
+	ck_assert_int_eq(run("$DEXT run"), 2);
+	check_said("NAME.dext");
+	ck_assert_int_eq(run("$DEXT run $ECHO --usb 1-4"), 2);
+	check_said("BUS:DEV");
+	ck_assert_int_eq(run("$DEXT run $ECHO --"), 2);
+	ck_assert_int_eq(run("$DEXT run $ECHO --wait 0"), 2);
+	ck_assert_int_eq(run("$DEXT run /nonexistent.dext"), 2);
+	check_said("/nonexistent.dext");
+	ck_assert_int_eq(run("$DEXT run $BULK --virtual nosuch"), 2);
+	check_said("nosuch");
+	check_said("loopback");
+	ck_assert_int_eq(run("$DEXT --help"), 0);
+	ck_assert_int_eq(run("$DEXT run --help"), 0);
+	ck_assert_int_eq(run("$DEXT list --help"), 0);
+}
+END_TEST
+
+START_TEST(names_the_missing_device)
+{
+	ck_assert_int_eq(run("$DEXT run $BULK --usb 250:120"), 5);
+	check_said("/dev/bus/usb/250/120");
+}
+END_TEST
+
+START_TEST(says_why_nothing_matched)
+{
+	ck_assert_int_eq(run("$DEXT run $BULK"), 3);
+	check_said("personality VirtualSink");
+	check_said("IOProviderClass is to be IOUSBHostInterface");
+	ck_assert_int_eq(run("$DEXT run $ECHO $BULK -- true"), 0);
+	check_said("personality VirtualSink"); /* others serve; still said */
+}
+END_TEST
+
+/* A copy of the echo bundle whose personality has EchoStart. */
+static void
+make_bundle(const char *folder, unsigned mode)
+{
+	char path[PATH_MAX], target[PATH_MAX];
+	FILE *info;
+
+	snprintf(path, sizeof(path), "%s/echo.so", folder);
+	snprintf(target, sizeof(target), "%s/echo.so", harness_bundle("ECHO_BUNDLE"));
+	ck_assert_int_eq(symlink(target, path), 0);
+	snprintf(path, sizeof(path), "%s/Info.plist", folder);
+	info = fopen(path, "we");
+	ck_assert_ptr_nonnull(info);
+	fprintf(info,
+		"<plist version=\"1.0\"><dict><key>CFBundleIdentifier</key><string>t.e</string>"
+		"<key>CFBundleExecutable</key><string>echo</string><key>IOKitPersonalities</key>"
+		"<dict><key>Echo</key><dict><key>IOProviderClass</key><string>IOUserResources"
+		"</string><key>IOUserClass</key><string>Echo</string><key>EchoStart</key><integer>"
+		"%u</integer></dict></dict></dict></plist>",
+		mode);
+	fclose(info);
+}
+
+START_TEST(says_why_a_driver_did_not_start)
+{
+	static const struct {
+		unsigned mode;
+		const char *says;
+	} cases[] = {
+		{ECHO_START_FAILS, "Start failed: kIOReturnNotPermitted"},
+		{ECHO_START_SILENT, "IOService_RegisterService"},
+	};
+	char folder[] = "/tmp/opendext-test-XXXXXX";
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	make_bundle(folder, cases[_i].mode);
+	ck_assert_int_eq(run("$DEXT run %s --wait 2 -- echo was run", folder), 3);
+	check_said(cases[_i].says);
+	ck_assert_ptr_null(strstr(said, "was run"));
+	run("rm -r %s", folder);
+}
+END_TEST
+
+/* Waits until a process that is not our child has ended. */
+static void
+wait_gone(pid_t pid)
+{
+	struct pollfd wait = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+
+	if (wait.fd < 0)
+		return; /* gone already */
+	ck_assert_msg(poll(&wait, 1, HARNESS_DEADLINE_SEC * 1000) == 1, "process %d goes on",
+		      (int)pid);
+	close(wait.fd);
+}
+
+START_TEST(stops_what_it_started)
+{
+	struct harness harness;
+	pid_t host;
+
+	harness_start(&harness, (const char *[]){harness_bundle("ECHO_BUNDLE"), NULL});
+	host = harness_host_pid("Echo");
+	ck_assert_int_eq(harness_stop(&harness), 0);
+	wait_gone(host);
+}
+END_TEST
+
+START_TEST(takes_its_processes_with_it_when_killed)
+{
+	struct harness harness;
+	pid_t host;
+
+	harness_start(&harness, (const char *[]){harness_bundle("ECHO_BUNDLE"), NULL});
+	host = harness_host_pid("Echo");
+	ck_assert_int_eq(kill(harness.pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(harness.pid, NULL, 0), harness.pid);
+	wait_gone(host);
+	/* Only the runtime directory is left behind. */
+	run("rm -r %s; rm %s", harness.runtime_dir, harness.log_path);
+}
+END_TEST
+
+START_TEST(keeps_its_directory_private)
+{
+	struct harness harness;
+	struct stat info;
+
+	harness_start(&harness, (const char *[]){harness_bundle("ECHO_BUNDLE"), NULL});
+	ck_assert_int_eq(stat(harness.runtime_dir, &info), 0);
+	ck_assert_uint_eq(info.st_mode & 07777, 0700);
+	harness_wait_log(&harness, "no_new_privs");
+	ck_assert_int_eq(harness_stop(&harness), 0);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("run");
+	TCase *tcase = tcase_create("run");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, ends_with_the_commands_status);
+	tcase_add_test(tcase, lists_services);
+	tcase_add_test(tcase, several_drivers_and_devices);
+	tcase_add_test(tcase, says_what_is_wrong_with_the_command_line);
+	tcase_add_test(tcase, names_the_missing_device);
+	tcase_add_test(tcase, says_why_nothing_matched);
+	tcase_add_loop_test(tcase, says_why_a_driver_did_not_start, 0, 2);
+	tcase_add_test(tcase, stops_what_it_started);
+	tcase_add_test(tcase, takes_its_processes_with_it_when_killed);
+	tcase_add_test(tcase, keeps_its_directory_private);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
