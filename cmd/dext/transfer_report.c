@@ -42,13 +42,32 @@ transfer_amount(double bytes)
 	return text;
 }
 
+/* Whole words at a time where that can be: a byte at a time is slower than the device. */
+static bool
+is_pattern(const uint8_t *data, uint32_t length, uint64_t position)
+{
+	uint64_t word;
+	uint32_t i = 0;
+
+	for (; i < length && position % 8 != 0; i++)
+		if (data[i] != dext_virtual_pattern(position++))
+			return false;
+	for (; i + 8 <= length; i += 8, position += 8) {
+		memcpy(&word, data + i, 8);
+		if (le64toh(word) != position >> 3)
+			return false;
+	}
+	for (; i < length; i++)
+		if (data[i] != dext_virtual_pattern(position++))
+			return false;
+	return true;
+}
+
 void
 transfer_account(struct transfer *transfer, const uint8_t *data, uint32_t length)
 {
-	if (transfer->direction == DEXT_BULKSTREAM_IN && transfer->device_ours) {
-		for (uint32_t i = 0; i < length && transfer->pattern; i++)
-			transfer->pattern = data[i] == dext_virtual_pattern(transfer->bytes + i);
-	}
+	if (transfer->direction == DEXT_BULKSTREAM_IN && transfer->device_ours)
+		transfer->pattern &= is_pattern(data, length, transfer->bytes);
 	XXH3_64bits_update(transfer->hash, data, length);
 	transfer->bytes += length;
 }
@@ -138,6 +157,8 @@ print_json(FILE *file, const struct transfer *transfer, uint64_t hash, double se
 			transfer->device.hash);
 	else
 		fputs("\"device\": null, ", file);
+	if (transfer->totals != NULL)
+		fprintf(file, "\"copied_bytes\": %" PRIu64 ", ", transfer->totals->copied);
 	fprintf(file,
 		"\"verified\": %s, \"interrupted\": %s, \"exit\": %d, \"error\": ", words[verdict],
 		transfer->interrupted ? "true" : "false", code);
