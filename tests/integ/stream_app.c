@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The app of the bulkstream tests, on the public interface and nothing else. */
+#include "stream_app.h"
+
+#include <check.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <mach/mach.h>
+
+#define DONE_MAX 65536
+
+static uint64_t
+now_msec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void
+stream_start(struct harness *harness, const char *spec)
+{
+	harness_start(harness, (const char *[]){harness_bundle("BULKSTREAM_BUNDLE"), "--virtual",
+						spec, NULL});
+}
+
+static void
+on_completion(void *refcon, IOReturn result, void **args, uint32_t count)
+{
+	struct app *app = refcon;
+	struct completion *done;
+
+	ck_assert_uint_eq(count, DEXT_BULKSTREAM_ARGUMENTS);
+	ck_assert_uint_lt(app->done_count, DONE_MAX);
+	done = &app->done[app->done_count++];
+	done->direction = (unsigned)(uintptr_t)args[DEXT_BULKSTREAM_ARGUMENT_DIRECTION];
+	done->buffer = (uint32_t)(uintptr_t)args[DEXT_BULKSTREAM_ARGUMENT_BUFFER];
+	done->status = (IOReturn)(uintptr_t)args[DEXT_BULKSTREAM_ARGUMENT_STATUS];
+	done->bytes = (uint32_t)(uintptr_t)args[DEXT_BULKSTREAM_ARGUMENT_BYTES];
+	done->timestamp = (uintptr_t)args[DEXT_BULKSTREAM_ARGUMENT_TIMESTAMP];
+	done->sequence = (uintptr_t)args[DEXT_BULKSTREAM_ARGUMENT_SEQUENCE];
+	ck_assert_int_eq(done->status, result);
+	if (app->on_done != NULL)
+		app->on_done(app, done);
+}
+
+static const struct dext_bulkstream_statistics *
+map_statistics(struct app *app, uint32_t type)
+{
+	mach_vm_address_t address = 0;
+	mach_vm_size_t size = 0;
+
+	ck_assert_int_eq(IOConnectMapMemory64(app->connect, type, mach_task_self(), &address, &size,
+					      kIOMapAnywhere),
+			 kIOReturnSuccess);
+	ck_assert_uint_ge(size, sizeof(struct dext_bulkstream_statistics));
+	return (const void *)(uintptr_t)address;
+}
+
+void
+app_connect(struct app *app, uint32_t type)
+{
+	uint64_t reference[kIOAsyncCalloutCount] = {0};
+
+	memset(app, 0, sizeof(*app));
+	app->connect = harness_open(DEXT_BULKSTREAM_SERVICE, type);
+	app->port = IONotificationPortCreate(kIOMainPortDefault);
+	ck_assert_ptr_nonnull(app->port);
+	app->done = calloc(DONE_MAX, sizeof(*app->done));
+	ck_assert_ptr_nonnull(app->done);
+	reference[kIOAsyncCalloutFuncIndex] = (uint64_t)(uintptr_t)on_completion;
+	reference[kIOAsyncCalloutRefconIndex] = (uint64_t)(uintptr_t)app;
+	ck_assert_int_eq(IOConnectCallAsyncScalarMethod(app->connect, DEXT_BULKSTREAM_REGISTER,
+							IONotificationPortGetMachPort(app->port),
+							reference, kIOAsyncCalloutCount, NULL, 0,
+							NULL, NULL),
+			 kIOReturnSuccess);
+	app->statistics = map_statistics(app, DEXT_BULKSTREAM_MEMORY_STATISTICS);
+	app->totals = map_statistics(app, DEXT_BULKSTREAM_MEMORY_TOTALS);
+}
+
+kern_return_t
+app_configure(struct app *app, uint64_t interface, uint64_t alternate, uint64_t out, uint64_t in,
+	      uint64_t count, uint64_t size)
+{
+	uint64_t input[6] = {interface, alternate, out, in, count, size};
+	uint64_t output[4] = {0};
+	uint32_t room = 4;
+	kern_return_t status = IOConnectCallScalarMethod(app->connect, DEXT_BULKSTREAM_CONFIGURE,
+							 input, 6, output, &room);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	ck_assert_uint_eq(room, 4);
+	app->packet[DEXT_BULKSTREAM_OUT] = (uint32_t)output[0];
+	app->packet[DEXT_BULKSTREAM_IN] = (uint32_t)output[1];
+	app->count = (uint32_t)count;
+	app->size = (uint32_t)size;
+	app->buffers = calloc(count, sizeof(*app->buffers));
+	ck_assert_ptr_nonnull(app->buffers);
+	return status;
+}
+
+void
+app_open(struct app *app, uint32_t type, uint32_t count, uint32_t size)
+{
+	app_connect(app, type);
+	ck_assert_int_eq(app_configure(app, DEXT_BULKSTREAM_ANY, 0, DEXT_BULKSTREAM_ANY,
+				       DEXT_BULKSTREAM_ANY, count, size),
+			 kIOReturnSuccess);
+}
+
+void
+app_close(struct app *app)
+{
+	IOServiceClose(app->connect);
+	IONotificationPortDestroy(app->port);
+	free(app->buffers);
+	free(app->done);
+	memset(app, 0, sizeof(*app));
+}
+
+uint8_t *
+app_buffer(struct app *app, uint32_t i)
+{
+	mach_vm_address_t address = 0;
+	mach_vm_size_t size = 0;
+
+	ck_assert_uint_lt(i, app->count);
+	if (app->buffers[i] != NULL)
+		return app->buffers[i];
+	ck_assert_int_eq(IOConnectMapMemory64(app->connect, i, mach_task_self(), &address, &size,
+					      kIOMapAnywhere),
+			 kIOReturnSuccess);
+	ck_assert_uint_eq(size, app->size);
+	app->buffers[i] = (uint8_t *)(uintptr_t)address;
+	return app->buffers[i];
+}
+
+void
+app_fill(struct app *app, uint32_t i, uint32_t length, uint64_t seed)
+{
+	uint8_t *buffer = app_buffer(app, i);
+	uint64_t state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+
+	for (uint32_t at = 0; at < length; at++) {
+		state ^= state << 13;
+		state ^= state >> 7;
+		state ^= state << 17;
+		buffer[at] = (uint8_t)(state >> 24);
+	}
+}
+
+kern_return_t
+app_call(struct app *app, uint32_t selector, const uint64_t *input, uint32_t count)
+{
+	return IOConnectCallScalarMethod(app->connect, selector, input, count, NULL, NULL);
+}
+
+kern_return_t
+app_send(struct app *app, uint64_t i, uint64_t offset, uint64_t length, uint64_t flags)
+{
+	uint64_t input[4] = {i, offset, length, flags};
+
+	return app_call(app, DEXT_BULKSTREAM_SEND, input, 4);
+}
+
+kern_return_t
+app_receive(struct app *app, uint64_t i, uint64_t length)
+{
+	uint64_t input[2] = {i, length};
+
+	return app_call(app, DEXT_BULKSTREAM_RECEIVE, input, 2);
+}
+
+kern_return_t
+app_control(struct app *app, uint8_t type, uint8_t request, uint16_t length, uint32_t buffer,
+	    uint64_t *ret_bytes)
+{
+	uint64_t input[6] = {type, request, 0, 0, length, buffer};
+	uint32_t room = 1;
+
+	return IOConnectCallScalarMethod(app->connect, DEXT_BULKSTREAM_CONTROL, input, 6, ret_bytes,
+					 &room);
+}
+
+struct dext_virtual_state
+app_device_state(struct app *app, uint32_t i)
+{
+	struct dext_virtual_state state;
+	uint64_t bytes = 0;
+
+	ck_assert_int_eq(
+		app_control(app, 0xc0, DEXT_VIRTUAL_REQUEST_STATE, sizeof(state), i, &bytes),
+		kIOReturnSuccess);
+	ck_assert_uint_eq(bytes, sizeof(state));
+	memcpy(&state, app_buffer(app, i), sizeof(state));
+	return state;
+}
+
+void
+app_dispatch(struct app *app)
+{
+	dext_notification_port_dispatch(app->port);
+}
+
+void
+app_wait(struct app *app, uint32_t count)
+{
+	uint64_t deadline = now_msec() + HARNESS_DEADLINE_SEC * 1000;
+	struct pollfd wait = {.fd = IONotificationPortGetFileDescriptor(app->port),
+			      .events = POLLIN};
+
+	app_dispatch(app);
+	while (app->done_count < count) {
+		uint64_t now = now_msec();
+
+		ck_assert_msg(now < deadline, "%u of %u completions came", app->done_count, count);
+		poll(&wait, 1, (int)(deadline - now));
+		app_dispatch(app);
+	}
+}
+
+void
+app_expect(struct app *app, uint32_t first, uint32_t count, unsigned direction, IOReturn status)
+{
+	for (uint32_t i = first; i < first + count; i++) {
+		ck_assert_uint_eq(app->done[i].direction, direction);
+		ck_assert_msg(app->done[i].status == status, "completion %u: 0x%08x", i,
+			      (unsigned)app->done[i].status);
+		if (i > first) {
+			ck_assert_uint_eq(app->done[i].sequence, app->done[i - 1].sequence + 1);
+			if (status == kIOReturnSuccess)
+				ck_assert_uint_ge(app->done[i].timestamp,
+						  app->done[i - 1].timestamp);
+		}
+	}
+}
