@@ -6,13 +6,14 @@
 #ifndef BASE_BOUNDS_H
 #define BASE_BOUNDS_H
 
-#define DEXT_LIMIT_CONNECTIONS	    256u /* open connections of a host */
-#define DEXT_LIMIT_CALLS	    64u /* calls in flight on a connection: slots of the call page */
-#define DEXT_LIMIT_MAPPED_BYTES	    (UINT64_C(16) << 30) /* bytes mapped by a client */
-#define DEXT_LIMIT_PEER_BYTES	    (UINT64_C(2) << 30)	 /* of apps, mapped by the driver */
-#define DEXT_LIMIT_BUFFERS_CLIENT   4096u		 /* memory types a client has mapped */
-#define DEXT_LIMIT_BUFFERS_HOST	    16384u		 /* the same, over all clients of a host */
-#define DEXT_LIMIT_ASYNC	    1024u		 /* completions registered by a client */
+#define DEXT_LIMIT_CONNECTIONS	256u /* open connections of a host */
+#define DEXT_LIMIT_CALLS	64u  /* calls in flight on a connection: slots of the call page */
+#define DEXT_LIMIT_MAPPED_BYTES (UINT64_C(16) << 30) /* bytes mapped by a client */
+#define DEXT_LIMIT_PEER_BYTES	(UINT64_C(2) << 30)  /* of apps, mapped by the driver */
+/* Memory types a client has mapped: 4096 buffers, and the pages that go with them (statistics). */
+#define DEXT_LIMIT_BUFFERS_CLIENT   4160u
+#define DEXT_LIMIT_BUFFERS_HOST	    16384u /* the same, over all clients of a host */
+#define DEXT_LIMIT_ASYNC	    1024u  /* completions registered by a client */
 #define DEXT_LIMIT_COMPLETIONS	    65536u /* waiting for a slow client; past it: kIOReturnOverrun */
 #define DEXT_LIMIT_SERVICES_HOST    256u   /* services that a host publishes */
 #define DEXT_LIMIT_REGISTRY_CLIENTS 1024u  /* sockets open on the registry */
