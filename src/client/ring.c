@@ -163,7 +163,9 @@ connection_drain(struct connection *connection)
 	do
 		more = empty_locked(connection) && !completion_ring_arm(&connection->client);
 	while (more);
-	open = open && connection_pending_status(connection) == kIOReturnSuccess;
+	/* What a full port makes wait is not lost with the host: that port comes back for it. */
+	open = connection->has_stalled ||
+	       (open && connection_pending_status(connection) == kIOReturnSuccess);
 	pthread_mutex_unlock(&connection->ring_lock);
 	connection_release(connection);
 	return open;

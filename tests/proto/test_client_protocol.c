@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 
+#include <dext_iokit.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
@@ -568,6 +569,56 @@ START_TEST(completions_are_checked)
 }
 END_TEST
 
+static bool
+note_async(struct fake_host *host, unsigned slot, const struct call_request *request,
+	   struct call_reply *reply)
+{
+	struct completion *entry = host->context;
+
+	entry->kind = COMPLETION_CALL;
+	entry->index = request->async_index;
+	entry->generation = request->async_generation;
+	return true;
+}
+
+/* The app took nothing until its port was full, then the host died: all that it sent is there. */
+START_TEST(a_full_port_keeps_what_a_dead_host_sent)
+{
+	IONotificationPortRef port = IONotificationPortCreate(kIOMainPortDefault);
+	uint64_t reference[3] = {[kIOAsyncCalloutFuncIndex] = (uintptr_t)hear};
+	struct completion entry = {0};
+	struct connection *connection;
+	struct fake_host host;
+	io_connect_t connect;
+	unsigned sent = 0;
+
+	heard = 0;
+	fake_host_create(&host);
+	host.method = note_async;
+	host.context = &entry;
+	connect = fake_host_open(&host);
+	ck_assert_int_eq(IOConnectCallAsyncScalarMethod(connect, 0,
+							IONotificationPortGetMachPort(port),
+							reference, 3, NULL, 0, NULL, NULL),
+			 0);
+	connection = object_copy_connection(connect);
+	for (; sent < DEXT_LIMIT_COMPLETIONS + 500; sent++) {
+		if (sent % 512 == 0)
+			ck_assert(connection_drain(connection));
+		fake_host_complete(&host, &entry);
+	}
+	fake_host_stop(&host);
+	ck_assert(connection_drain(connection)); /* it waits for the port */
+	for (unsigned turn = 0; turn < 1000 && heard < sent; turn++)
+		dext_notification_port_dispatch(port);
+	ck_assert_uint_eq(heard, sent);
+	ck_assert(!connection_drain(connection));
+	connection_release(connection);
+	IOServiceClose(connect);
+	IONotificationPortDestroy(port);
+}
+END_TEST
+
 /* --- a host that does nothing --- */
 
 START_TEST(a_host_that_never_hangs_up_delays_a_close_by_a_second)
@@ -594,5 +645,5 @@ END_TEST
 
 UNIT_MAIN("client protocol", ready_is_checked, the_drivers_refusal_is_passed_on,
 	  a_host_that_dies_before_it_is_ready, a_packet_that_is_none, answers_are_checked,
-	  memory_is_checked, completions_are_checked,
+	  memory_is_checked, completions_are_checked, a_full_port_keeps_what_a_dead_host_sent,
 	  a_host_that_never_hangs_up_delays_a_close_by_a_second)

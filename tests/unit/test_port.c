@@ -282,6 +282,7 @@ START_TEST(a_full_port_loses_nothing)
 
 	fake_attach(connection, full);
 	fake_attach(connection, other);
+	assert_empty(full);
 	for (uint64_t i = 0; i < total; i++)
 		fake_push(connection, full, i);
 	fake_push(connection, other, 5);
@@ -497,6 +498,9 @@ START_TEST(keeps_errno)
 	port_deliver(port, &message);
 	port_take(port, &message);
 	fake_detach(connection, port);
+	fake_attach(connection, port);
+	ck_assert_int_eq(port_wait(port, 1, 16, &message), kIOReturnTimeout);
+	ck_assert_int_eq(errno, 77);
 	port_close(port);
 	port_release(port);
 	ck_assert_int_eq(errno, 77);

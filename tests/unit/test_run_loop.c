@@ -195,6 +195,13 @@ run_inside(struct counter *counter)
 	counter->act = NULL;
 }
 
+static void
+run_inside_and_stop(struct counter *counter)
+{
+	run_inside(counter);
+	stop(counter);
+}
+
 START_TEST(stop_ends_the_innermost_run)
 {
 	struct counter *counter = make(run_inside);
@@ -205,6 +212,12 @@ START_TEST(stop_ends_the_innermost_run)
 			 kCFRunLoopRunTimedOut);
 	ck_assert_int_eq(counter->inner, kCFRunLoopRunStopped);
 	ck_assert_int_eq(counter->count, 3);
+	/* And once that is over, the one around it. */
+	counter->act = run_inside_and_stop;
+	ring(counter, 3);
+	ck_assert_int_eq(CFRunLoopRunInMode(kCFRunLoopDefaultMode, 10, false),
+			 kCFRunLoopRunStopped);
+	ck_assert_int_eq(counter->count, 5);
 }
 END_TEST
 
