@@ -55,7 +55,7 @@ struct usb_device {
 	bool gone;				/* [reap] */
 };
 
-/* -- statuses ---------------------------------------------------------------------------------- */
+/* --- statuses --- */
 
 IOReturn
 libusb_status_of_transfer(enum libusb_transfer_status status)
@@ -148,8 +148,7 @@ result(int error, const char *what)
 	return libusb_status_of_error(error);
 }
 
-/* -- descriptors of libusb -----------------------------------------------------------------------
- */
+/* --- descriptors of libusb --- */
 
 static void
 watch(int fd, short events, void *context)
@@ -189,8 +188,7 @@ watch_all(struct usb_device *device)
 	return kIOReturnSuccess;
 }
 
-/* -- opening -------------------------------------------------------------------------------------
- */
+/* --- opening --- */
 
 static IOReturn
 read_descriptors(struct usb_device *device)
@@ -322,8 +320,7 @@ speed(struct usb_device *device)
 	return device->speed;
 }
 
-/* -- interfaces
- * ------------------------------------------------------------------------------------ */
+/* --- interfaces --- */
 
 static IOReturn
 claim(struct usb_device *device, uint8_t interface)
@@ -350,8 +347,7 @@ clear_halt(struct usb_device *device, uint8_t endpoint)
 	return result(libusb_clear_halt(device->handle, endpoint), "clear halt");
 }
 
-/* -- transfers
- * ------------------------------------------------------------------------------------- */
+/* --- transfers --- */
 
 static struct libusb_transfer *
 take(struct usb_device *device)

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The virtual backend: device models in this process, one thread for each device, which plays the
- * host controller and the device. It serves the head of each endpoint's queue in turn, in whole
- * packets, straight from and to the transfer's memory; finished transfers go to a list whose
- * eventfd reap empties. The faults of the spec are done here, so that models know nothing of them.
+ * host controller. It serves the head of each endpoint's queue in turn, moving packets by
+ * vdev_line; finished transfers go to a list whose eventfd reap empties.
  *
  * Locks: device->lock guards queues, lists and flags, and is not held while bytes are moved: the
  * transfer that is being moved is `busy`, and nobody but the thread touches it or takes it out. No
- * call leaves this file with the lock held. The model and the counters belong to the thread alone.
+ * call leaves this file with the lock held.
  *
  * Not modelled: the bus's rate, and packets' timing but for the option `latency`.
  */
@@ -18,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "backend.h"
@@ -26,42 +24,31 @@
 #include "log.h"
 #include "packet.h"
 #include "status.h"
-#include "vdev.h"
+#include "vdev_line.h"
 
 #define STEP_MAX                                                                        \
 	(1u << 20) /* bytes moved before the other endpoint has its turn; whole packets \
 		    */
 
-enum fault { FAULT_NONE, FAULT_STALL, FAULT_SHORT };
-
 enum { ENDPOINT_OUT, ENDPOINT_IN, ENDPOINT_CONTROL, ENDPOINT_COUNT };
 
 struct entry {
 	struct usb_transfer *transfer;
-	uint64_t due;	   /* ns: not finished before */
-	uint64_t deadline; /* ns; UINT64_MAX: none */
-	uint32_t limit;	   /* bytes after which the fault comes */
-	enum fault fault;
-	bool started;
-	bool corrupt;
-	bool cancelled; /* [lock] while busy */
+	uint64_t due;	       /* ns: not finished before */
+	uint64_t deadline;     /* ns; UINT64_MAX: none */
+	struct vdev_plan plan; /* [thread] */
+	bool cancelled;	       /* [lock] while busy */
 	struct entry *next;
 };
 
 struct endpoint {
 	struct entry *head, **tail; /* [lock] */
 	struct entry *busy;	    /* [lock] the head, while the thread moves it */
-	uint64_t started;	    /* [thread] transfers so far, for the -every options */
 	bool halted;		    /* [lock] */
 };
 
 struct usb_device {
-	struct vdev_spec spec;		     /* [const] */
-	struct vdev_descriptors descriptors; /* [const] */
-	const struct vdev_model *ops;	     /* [const] */
-	uint16_t packet;		     /* [const] */
-	void *model;			     /* [thread] */
-	struct vdev_counters *counters;	     /* [thread] */
+	struct vdev_line line; /* [thread] but for what is const there */
 	pthread_t thread;
 	int event; /* readable while `done` is not empty, and once it has gone */
 
@@ -71,7 +58,6 @@ struct usb_device {
 	struct entry *free;			/* [lock] */
 	struct usb_transfer *done, **done_tail; /* [lock] */
 	uint64_t next_deadline;			/* [lock] no deadline is sooner; may be too soon */
-	uint64_t moved;				/* [thread] bytes, for nak and unplug-after */
 	uint8_t alternate;			/* [lock] */
 	bool claimed;				/* [lock] */
 	bool gone;				/* [lock] set by the thread */
@@ -79,13 +65,7 @@ struct usb_device {
 	bool poked; /* [lock] something came while the thread did not hold the lock */
 };
 
-static const struct vdev_model *const models[] = {
-	[VDEV_SINK] = &vdev_sink,
-	[VDEV_SOURCE] = &vdev_source,
-	[VDEV_LOOPBACK] = &vdev_loopback,
-};
-
-/* -- lists, all with the lock held ------------------------------------------------------------ */
+/* --- lists, all with the lock held --- */
 
 static void
 signal_event(struct usb_device *device)
@@ -139,210 +119,7 @@ go_locked(struct usb_device *device)
 	signal_event(device);
 }
 
-/* -- the thread: moving packets --------------------------------------------------------------- */
-
-static bool
-is_nth(uint64_t number, uint64_t every)
-{
-	return every != 0 && number % every == 0;
-}
-
-/* Decides at its first packet what will happen to a transfer. */
-static void
-plan(struct usb_device *device, struct endpoint *endpoint, struct entry *entry)
-{
-	struct usb_transfer *transfer = entry->transfer;
-	uint64_t number = ++endpoint->started;
-	uint32_t half = transfer->length / 2;
-
-	entry->started = true;
-	entry->corrupt = is_nth(number, device->spec.corrupt_every) && transfer->length > 0;
-	if (is_nth(number, device->spec.stall_every)) {
-		entry->fault = FAULT_STALL;
-		entry->limit = half - half % device->packet;
-	} else if (is_nth(number, device->spec.short_every) && transfer->length > 0) {
-		entry->fault = FAULT_SHORT;
-		entry->limit = half > 0 && half % device->packet == 0 ? half - 1 : half;
-	}
-}
-
-enum verdict { MOVE, NAK, GONE };
-
-/* How much of `length` bytes may move now, in whole packets unless it is all of it. */
-static enum verdict
-allow(struct usb_device *device, uint32_t *length)
-{
-	uint64_t nak = device->spec.nak_after, unplug = device->spec.unplug_after;
-	uint32_t first = *length < device->packet ? *length : device->packet;
-	uint64_t left;
-
-	if (device->moved >= nak || first > nak - device->moved)
-		return NAK;
-	if (device->moved >= unplug || first > unplug - device->moved)
-		return GONE;
-	left = (nak < unplug ? nak : unplug) - device->moved;
-	if (left > STEP_MAX)
-		left = STEP_MAX;
-	if (*length > left)
-		*length = (uint32_t)(left - left % device->packet);
-	return MOVE;
-}
-
-static void
-count_out(struct usb_device *device, const uint8_t *data, uint32_t length)
-{
-	if (length > 0)
-		XXH3_64bits_update(device->counters->hash, data, length);
-	device->counters->state.out_bytes += length;
-	device->moved += length;
-}
-
-static void
-remember(struct usb_device *device, const struct usb_transfer *transfer)
-{
-	struct stat file;
-
-	device->counters->state.last_address = (uintptr_t)transfer->data;
-	device->counters->state.last_inode = 0;
-	if (transfer->memory.fd >= 0 && fstat(transfer->memory.fd, &file) == 0)
-		device->counters->state.last_inode = file.st_ino;
-}
-
-/* One step of an OUT transfer. True if it is over, with its status. */
-static bool
-move_out(struct usb_device *device, struct entry *entry, uint32_t length, IOReturn *ret_status)
-{
-	struct usb_transfer *transfer = entry->transfer;
-	const uint8_t *data = transfer->data;
-	uint32_t left = transfer->length - transfer->actual, taken;
-	bool is_last = length == left && entry->fault != FAULT_STALL, ends, all;
-	uint8_t corrupted[1024];
-
-	if (data != NULL)
-		data += transfer->actual;
-	if (entry->corrupt && transfer->actual == 0) {
-		/* Only the first packet, from here: the app's memory must stay as it is. */
-		if (length > device->packet) {
-			length = device->packet;
-			is_last = false;
-		}
-		memcpy(corrupted, data, length);
-		corrupted[0] ^= 0xff;
-		data = corrupted;
-	}
-	ends = is_last && (transfer->length % device->packet != 0 || transfer->length == 0 ||
-			   (transfer->flags & USB_TRANSFER_ZLP) != 0);
-	all = device->ops->out(device->model, data, length, ends, &taken);
-	count_out(device, data, taken);
-	transfer->actual += taken;
-	*ret_status = kIOReturnSuccess;
-	return all && is_last;
-}
-
-static bool
-move_in(struct usb_device *device, struct entry *entry, uint32_t length, IOReturn *ret_status)
-{
-	struct usb_transfer *transfer = entry->transfer;
-	uint8_t *data = transfer->data;
-	uint32_t given = length;
-	enum vdev_in result = VDEV_IN_SHORT;
-
-	if (data != NULL)
-		data += transfer->actual;
-	if (entry->fault != FAULT_SHORT)
-		result = device->ops->in(device->model, data, length, &given);
-	else if (transfer->actual + length < entry->limit)
-		result = device->ops->in(device->model, data, length, &given);
-	else
-		device->ops->in_short(device->model, data, length);
-	if (entry->corrupt && transfer->actual == 0 && given > 0)
-		data[0] ^= 0xff;
-	transfer->actual += given;
-	device->counters->state.in_bytes += given;
-	device->moved += given;
-	*ret_status = result == VDEV_IN_OVERFLOW ? kIOReturnOverrun : kIOReturnSuccess;
-	return result == VDEV_IN_SHORT || result == VDEV_IN_OVERFLOW ||
-	       (result == VDEV_IN_FILLED && transfer->actual == transfer->length);
-}
-
-static bool
-move_control(struct usb_device *device, struct entry *entry, uint8_t alternate,
-	     IOReturn *ret_status)
-{
-	struct usb_transfer *transfer = entry->transfer;
-	bool reset;
-	int32_t moved = vdev_control(&device->spec, &device->descriptors, device->counters,
-				     alternate, transfer->setup, transfer->data, &reset);
-
-	if (reset) {
-		device->ops->reset(device->model);
-		vdev_counters_reset(device->counters);
-	}
-	transfer->actual = moved >= 0 ? (uint32_t)moved : 0;
-	*ret_status = moved >= 0 ? kIOReturnSuccess : kUSBHostReturnPipeStalled;
-	return true;
-}
-
-/* What became of a step. */
-struct outcome {
-	bool progress;
-	bool over;
-	bool gone;
-	bool halts;
-	IOReturn status;
-};
-
-static void
-count_end(struct usb_device *device, unsigned which, const struct entry *entry,
-	  const struct outcome *outcome)
-{
-	struct dext_virtual_state *state = &device->counters->state;
-
-	if (outcome->gone)
-		state->faults++;
-	if (!outcome->over || which == ENDPOINT_CONTROL)
-		return;
-	/* A planned stall does not come if the transfer ended before it. */
-	state->faults += entry->fault == FAULT_SHORT || outcome->halts;
-	state->faults += entry->corrupt;
-	if (outcome->status == kIOReturnSuccess)
-		*(which == ENDPOINT_OUT ? &state->out_transfers : &state->in_transfers) += 1;
-}
-
-/* Moves what can be moved of a bulk transfer now. Without the lock. */
-static void
-move(struct usb_device *device, unsigned which, struct entry *entry, bool is_tail,
-     struct outcome *outcome)
-{
-	struct usb_transfer *transfer = entry->transfer;
-	uint32_t before = transfer->actual, length;
-
-	if (!entry->started)
-		plan(device, &device->endpoints[which], entry);
-	if (entry->fault == FAULT_STALL && before == entry->limit) {
-		*outcome = (struct outcome){true, true, false, true, kUSBHostReturnPipeStalled};
-		return;
-	}
-	length = entry->fault == FAULT_NONE ? transfer->length - before : entry->limit - before;
-	switch (allow(device, &length)) {
-	case NAK:
-		return;
-	case GONE:
-		outcome->gone = true;
-		return;
-	case MOVE:
-		break;
-	}
-	outcome->over = which == ENDPOINT_OUT ? move_out(device, entry, length, &outcome->status)
-					      : move_in(device, entry, length, &outcome->status);
-	outcome->progress = outcome->over || transfer->actual != before;
-	outcome->gone = device->moved >= device->spec.unplug_after;
-	/* With another one behind it this is not the last; saves a system call for each. */
-	if (which == ENDPOINT_OUT && outcome->over && is_tail)
-		remember(device, transfer);
-}
-
-/* -- the thread: queues ----------------------------------------------------------------------- */
+/* --- the thread: queues --- */
 
 /* Gives the head of an endpoint one turn. True if something has changed. */
 static bool
@@ -350,7 +127,7 @@ serve_locked(struct usb_device *device, unsigned which, uint64_t now, uint64_t *
 {
 	struct endpoint *endpoint = &device->endpoints[which];
 	struct entry *entry = endpoint->head;
-	struct outcome outcome = {0};
+	struct vdev_outcome outcome;
 	uint8_t alternate = device->alternate;
 	bool is_tail;
 
@@ -369,10 +146,9 @@ serve_locked(struct usb_device *device, unsigned which, uint64_t now, uint64_t *
 	endpoint->busy = entry;
 	pthread_mutex_unlock(&device->lock);
 	if (which == ENDPOINT_CONTROL)
-		outcome.over = move_control(device, entry, alternate, &outcome.status);
+		vdev_line_control(&device->line, entry->transfer, alternate, &outcome);
 	else
-		move(device, which, entry, is_tail, &outcome);
-	count_end(device, which, entry, &outcome);
+		vdev_line_bulk(&device->line, entry->transfer, &entry->plan, is_tail, &outcome);
 	pthread_mutex_lock(&device->lock);
 	endpoint->busy = NULL;
 	endpoint->halted |= outcome.halts;
@@ -445,7 +221,7 @@ run(void *context)
 	return NULL;
 }
 
-/* -- the operations --------------------------------------------------------------------------- */
+/* --- the operations --- */
 
 static void
 poke_locked(struct usb_device *device)
@@ -488,9 +264,7 @@ destroy(struct usb_device *device)
 		device->free = entry->next;
 		free(entry);
 	}
-	if (device->model != NULL)
-		device->ops->destroy(device->model);
-	vdev_counters_destroy(device->counters);
+	vdev_line_close(&device->line);
 	fd_close(&device->event);
 	free(device);
 }
@@ -503,22 +277,16 @@ create(const struct vdev_spec *spec, struct usb_device **ret_device)
 
 	if (device == NULL)
 		return kIOReturnNoMemory;
-	device->spec = *spec;
-	device->packet = vdev_spec_packet(spec);
-	device->ops = models[spec->kind];
 	device->done_tail = &device->done;
 	device->next_deadline = UINT64_MAX;
 	for (unsigned i = 0; i < ENDPOINT_COUNT; i++)
 		device->endpoints[i].tail = &device->endpoints[i].head;
-	vdev_descriptors_make(spec, &device->descriptors);
-	device->model = device->ops->create(device->packet);
-	device->counters = vdev_counters_create();
 	device->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (device->event < 0)
 		res = status_from_errno(errno, "eventfd of a virtual device");
-	else if (device->model == NULL || device->counters == NULL)
-		res = kIOReturnNoMemory;
 	else
+		res = vdev_line_open(&device->line, spec);
+	if (res == kIOReturnSuccess)
 		res = start_thread(device);
 	if (res != kIOReturnSuccess) {
 		destroy(device);
@@ -571,20 +339,20 @@ close_device(struct usb_device *device)
 static const uint8_t *
 device_descriptor(struct usb_device *device)
 {
-	return (const uint8_t *)&device->descriptors.device;
+	return (const uint8_t *)&device->line.descriptors.device;
 }
 
 static const uint8_t *
 configuration_descriptor(struct usb_device *device, uint16_t *ret_length)
 {
-	*ret_length = device->descriptors.configuration_length;
-	return device->descriptors.configuration;
+	*ret_length = device->line.descriptors.configuration_length;
+	return device->line.descriptors.configuration;
 }
 
 static uint8_t
 speed(struct usb_device *device)
 {
-	return device->spec.speed;
+	return device->line.spec.speed;
 }
 
 static IOReturn
@@ -646,9 +414,9 @@ find(struct usb_device *device, uint8_t address)
 {
 	if (address == 0)
 		return &device->endpoints[ENDPOINT_CONTROL];
-	if (address == DEXT_VIRTUAL_ENDPOINT_OUT && device->ops->out != NULL)
+	if (address == DEXT_VIRTUAL_ENDPOINT_OUT && device->line.ops->out != NULL)
 		return &device->endpoints[ENDPOINT_OUT];
-	if (address == DEXT_VIRTUAL_ENDPOINT_IN && device->ops->in != NULL)
+	if (address == DEXT_VIRTUAL_ENDPOINT_IN && device->line.ops->in != NULL)
 		return &device->endpoints[ENDPOINT_IN];
 	return NULL;
 }
@@ -679,7 +447,7 @@ append_locked(struct usb_device *device, struct endpoint *endpoint, struct usb_t
 		return kIOReturnNoMemory;
 	*entry = (struct entry){
 		.transfer = transfer,
-		.due = now + device->spec.latency,
+		.due = now + device->line.spec.latency,
 		.deadline = UINT64_MAX,
 	};
 	if (transfer->timeout != 0)

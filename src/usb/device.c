@@ -89,7 +89,7 @@ refuse(const char *what)
 	return kIOReturnBadArgument;
 }
 
-/* -- interfaces -------------------------------------------------------------------------------- */
+/* --- interfaces --- */
 
 static IOReturn
 add_interface(IOUSBHostDevice *object, uint8_t number)
@@ -248,7 +248,7 @@ IOUSBHostDevice_DestroyInterfaceIterator(IOUSBHostDevice *object, uintptr_t ref)
 	return kIOReturnSuccess;
 }
 
-/* -- session ----------------------------------------------------------------------------------- */
+/* --- session --- */
 
 kern_return_t
 IOUSBHostDevice_Open(IOUSBHostDevice *object, IOService *forClient, uint64_t options, uintptr_t arg)
@@ -321,7 +321,7 @@ IOUSBHostDevice_DeviceRequest(IOUSBHostDevice *object, IOService *forClient, uin
 				completionTimeoutMs, bytesTransferred);
 }
 
-/* -- descriptors ------------------------------------------------------------------------------- */
+/* --- descriptors --- */
 
 static const void *
 copy(const void *bytes, size_t length)
@@ -410,7 +410,7 @@ IOUSBHostFreeDescriptor(const void *descriptor)
 	free((void *)(uintptr_t)descriptor);
 }
 
-/* -- the rest ---------------------------------------------------------------------------------- */
+/* --- the rest --- */
 
 kern_return_t
 IOUSBHostDevice_GetSpeed(IOUSBHostDevice *device, uint8_t *speed)

@@ -126,7 +126,7 @@ refuse(const char *what)
 	return kIOReturnBadArgument;
 }
 
-/* -- session ---------------------------------------------------------------------------------- */
+/* --- session --- */
 
 kern_return_t
 IOUSBHostInterface_Open(IOUSBHostInterface *object, IOService *forClient, uint64_t options,
@@ -210,7 +210,7 @@ IOUSBHostInterface_Close(IOUSBHostInterface *object, IOService *forClient, uint6
 	return kIOReturnSuccess;
 }
 
-/* -- descriptors ------------------------------------------------------------------------------ */
+/* --- descriptors --- */
 
 static const IOUSBInterfaceDescriptor *
 find(const IOUSBConfigurationDescriptor *config, uint8_t number, uint8_t alternate)
@@ -272,8 +272,7 @@ IOUSBHostInterface_GetInterfaceDescriptor(IOUSBHostInterface *object,
 	return find(config, interface->number, alternate);
 }
 
-/* -- alternate setting and pipes ------------------------------------------------------------------
- */
+/* --- alternate setting and pipes --- */
 
 kern_return_t
 IOUSBHostInterface_SelectAlternateSetting(IOUSBHostInterface *object, uint8_t bAlternateSetting)
@@ -369,7 +368,7 @@ IOUSBHostInterface_CopyPipe(IOUSBHostInterface *object, uint8_t address, IOUSBHo
 	return res;
 }
 
-/* -- buffers and requests ---------------------------------------------------------------------- */
+/* --- buffers and requests --- */
 
 kern_return_t
 IOUSBHostInterface_CreateIOBuffer(IOUSBHostInterface *interface, uint64_t options,

@@ -34,7 +34,7 @@ port_of_source(struct loop_source *source)
 	return (struct usb_port *)((char *)source - offsetof(struct usb_port, source));
 }
 
-/* -- references -------------------------------------------------------------------------------- */
+/* --- references --- */
 
 void
 usb_port_retain(struct usb_port *port)
@@ -57,8 +57,7 @@ usb_port_release(struct usb_port *port)
 	free(port);
 }
 
-/* -- operations
- * ------------------------------------------------------------------------------------ */
+/* --- operations --- */
 
 IOReturn
 usb_port_claim(struct usb_port *port, uint8_t interface, bool claim)
@@ -86,8 +85,7 @@ usb_port_set_alternate(struct usb_port *port, uint8_t interface, uint8_t alterna
 	return res;
 }
 
-/* -- pipes ---------------------------------------------------------------------------------------
- */
+/* --- pipes --- */
 
 IOUSBHostPipe *
 usb_port_copy_pipe(struct usb_port *port, unsigned index)
@@ -201,8 +199,7 @@ retry(struct loop_timer *timer)
 	usb_port_release(port);
 }
 
-/* -- events --------------------------------------------------------------------------------------
- */
+/* --- events --- */
 
 static void
 tell_gone(struct loop_task *task)
@@ -295,8 +292,7 @@ removed(struct loop_source *source)
 	usb_port_release(port_of_source(source));
 }
 
-/* -- opening and shutting
- * --------------------------------------------------------------------------- */
+/* --- opening and shutting --- */
 
 static IOReturn
 add_source(struct usb_port *port)
