@@ -123,7 +123,6 @@ END_TEST
 START_TEST(kept_input_is_not_overwritten)
 {
 	struct raw raw;
-	struct TestClient_IVars *ivars;
 
 	fixture_start();
 	raw_open(&raw);
@@ -133,8 +132,9 @@ START_TEST(kept_input_is_not_overwritten)
 	raw_request(&raw, 0, CALL_METHOD, TEST_STRUCTURE)->structure_in_size = 4;
 	memset(raw.page.page->data[0].input, 9, 4);
 	raw_call(&raw, 0);
-	ivars = OSObjectIVars(TestClient, fixture.client);
-	ck_assert_mem_eq(OSDataGetBytesPtr(ivars->data), "\7\7\7\7", 4);
+	raw_request(&raw, 0, CALL_METHOD, TEST_KEPT_DATA)->structure_out_size = 4;
+	ck_assert_uint_eq(raw_call(&raw, 0)->structure_out_size, 4);
+	ck_assert_mem_eq(raw.page.page->data[0].output, "\7\7\7\7", 4);
 	raw_close(&raw);
 	fixture_end();
 }

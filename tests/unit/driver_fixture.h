@@ -61,6 +61,7 @@ enum test_method {
 	TEST_TOO_LONG,	/* a structure one byte longer than the room */
 	TEST_TOO_MANY,	/* one scalar more than the room */
 	TEST_KEEP_DATA, /* keeps structureInput */
+	TEST_KEPT_DATA, /* returns it */
 	TEST_LET_GO,	/* of the large structures and data that were kept */
 	TEST_FAIL,	/* kIOReturnNoMedia, with output */
 	TEST_METHODS,
@@ -176,6 +177,10 @@ TestClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 		OSRelease(ivars->data);
 		ivars->data = arguments->structureInput;
 		OSRetain(ivars->data);
+		return kIOReturnSuccess;
+	case TEST_KEPT_DATA:
+		OSRetain(ivars->data);
+		arguments->structureOutput = ivars->data;
 		return kIOReturnSuccess;
 	case TEST_LET_GO:
 		OSSafeReleaseNULL(ivars->kept_input);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A host without a device: the process that test_host_control speaks to. Argument: the socket. */
+#include "host.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static IOReturn
+create_take(OSDictionary *start, int device_fd, struct loop *loop, IOService **ret_provider)
+{
+	IOService *provider = OSTypeAlloc(IOService);
+
+	if (device_fd >= 0)
+		close(device_fd);
+	if (OSDictionaryGetValue(start, "Device") != NULL) {
+		OSRelease(provider);
+		return kIOReturnNoDevice;
+	}
+	if (!OSObject_init((OSObject *)provider))
+		return kIOReturnNoMemory;
+	*ret_provider = provider;
+	return kIOReturnSuccess;
+}
+
+static void
+close_provider(IOService *provider)
+{
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct host_provider provider = {create_take, close_provider};
+
+	return argc == 2 ? host_run_take(atoi(argv[1]), &provider) : 2;
+}

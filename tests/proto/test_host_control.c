@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A host process and its control socket, spoken to as the registry does. PLAIN_HOST and
+ * PLAIN_BUNDLE are the paths of the program and of the shared object.
+ */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "call_page.h"
+#include "clock.h"
+#include "doorbell.h"
+#include "packets.h"
+#include "plist.h"
+
+#define DEADLINE_MSEC 20000
+
+static struct packet packet;
+
+struct child {
+	pid_t pid;
+	int socket;
+	uint64_t id; /* of the service that it published */
+};
+
+static void
+spawn(struct child *child)
+{
+	int ends[2];
+	char number[16];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	snprintf(number, sizeof(number), "%d", ends[1]);
+	child->pid = fork();
+	ck_assert_int_ge(child->pid, 0);
+	if (child->pid == 0) {
+		fcntl(ends[1], F_SETFD, 0);
+		execl(getenv("PLAIN_HOST"), "plain_host", number, (char *)NULL);
+		_exit(127);
+	}
+	close(ends[1]);
+	child->socket = ends[0];
+}
+
+static void
+send_packet(struct child *child, uint16_t type, uint32_t sequence, const void *body, size_t length,
+	    const int *fds, unsigned count)
+{
+	struct packet_header header = {.type = type, .sequence = sequence};
+
+	ck_assert_int_eq(packet_send(child->socket, &header, body, length, fds, count, true), 0);
+}
+
+static OSDictionary *
+start_dictionary(const char *flag)
+{
+	OSDictionary *start = OSDictionaryCreate(4), *personality = OSDictionaryCreate(4);
+	OSDictionary *client = OSDictionaryCreate(2);
+
+	OSDictionarySetStringValue(client, "IOClass", "IOUserUserClient");
+	OSDictionarySetStringValue(client, "IOUserClass", "PlainClient");
+	OSDictionarySetValue(personality, "UserClientProperties", client);
+	OSDictionarySetStringValue(personality, "IOUserClass", "PlainDriver");
+	if (flag != NULL)
+		OSDictionarySetValue(personality, flag, kOSBooleanTrue);
+	OSDictionarySetStringValue(start, "Executable", getenv("PLAIN_BUNDLE"));
+	OSDictionarySetStringValue(start, "Bundle", "plain.bundle");
+	OSDictionarySetValue(start, "Personality", personality);
+	OSDictionarySetUInt64Value(start, "ProviderID", 5);
+	OSRelease(client);
+	OSRelease(personality);
+	return start;
+}
+
+static void
+send_start(struct child *child, OSDictionary *start)
+{
+	void *bytes = NULL;
+	size_t length = 0;
+
+	ck_assert_int_eq(plist_encode(start, &bytes, &length), 0);
+	send_packet(child, PACKET_HOST_START, 41, bytes, length, NULL, 0);
+	free(bytes);
+	OSRelease(start);
+}
+
+static void
+wait_readable(int fd)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+	ck_assert_int_eq(poll(&poll_fd, 1, DEADLINE_MSEC), 1);
+}
+
+static void
+expect(struct child *child, uint16_t type)
+{
+	wait_readable(child->socket);
+	ck_assert_int_eq(packet_receive(child->socket, &packet, false), kIOReturnSuccess);
+	ck_assert_int_eq(packets_check(&packet, PACKET_CONTROL_REPLY), kIOReturnSuccess);
+	ck_assert_uint_eq(packet.header->type, type);
+}
+
+static void
+expect_started(struct child *child, IOReturn status)
+{
+	expect(child, PACKET_HOST_STARTED);
+	ck_assert_uint_eq(packet.header->sequence, 41);
+	ck_assert_int_eq(packet.header->status, status);
+}
+
+static void
+expect_published(struct child *child)
+{
+	struct publish_body body;
+	OSObject *properties = NULL;
+
+	expect(child, PACKET_HOST_PUBLISH);
+	memcpy(&body, packet.body, sizeof(body));
+	ck_assert_uint_eq(body.provider, 5);
+	child->id = body.id;
+	ck_assert_int_eq(plist_decode(packet.body + sizeof(body), packet.body_length - sizeof(body),
+				      &properties),
+			 0);
+	ck_assert_str_eq(
+		OSDictionaryGetStringValue((OSDictionary *)properties, "IORegistryEntryName"),
+		"Plain");
+	ck_assert_str_eq(OSDictionaryGetStringValue((OSDictionary *)properties, "IOUserClass"),
+			 "PlainDriver");
+	ck_assert_str_eq(
+		OSDictionaryGetStringValue((OSDictionary *)properties, "CFBundleIdentifier"),
+		"plain.bundle");
+	OSRelease(properties);
+}
+
+static void
+expect_unpublished(struct child *child)
+{
+	struct id_body body;
+
+	expect(child, PACKET_HOST_UNPUBLISH);
+	memcpy(&body, packet.body, sizeof(body));
+	ck_assert_uint_eq(body.id, child->id);
+}
+
+/* The process's end, and with which status. */
+static void
+expect_exit(struct child *child, int expected)
+{
+	int status = 0;
+
+	if (child->socket >= 0) {
+		wait_readable(child->socket);
+		ck_assert_int_eq(packet_receive(child->socket, &packet, false), kIOReturnOffline);
+		close(child->socket);
+	}
+	ck_assert_int_eq(waitpid(child->pid, &status, 0), child->pid);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == expected, "status 0x%x", status);
+}
+
+static void
+start(struct child *child)
+{
+	spawn(child);
+	send_start(child, start_dictionary(NULL));
+	expect_started(child, kIOReturnSuccess);
+	expect_published(child);
+}
+
+START_TEST(start_publish_stop)
+{
+	struct child child;
+
+	start(&child);
+	send_packet(&child, PACKET_HOST_STOP, 0, NULL, 0, NULL, 0);
+	expect_unpublished(&child);
+	expect_exit(&child, 0);
+}
+END_TEST
+
+START_TEST(the_registrys_end_is_the_hosts)
+{
+	struct child child;
+
+	start(&child);
+	fd_close(&child.socket);
+	expect_exit(&child, 0);
+}
+END_TEST
+
+START_TEST(a_start_that_fails)
+{
+	struct child child;
+
+	spawn(&child);
+	send_start(&child, start_dictionary("FailStart"));
+	expect_started(&child, kIOReturnNoDevice);
+	expect_exit(&child, 1);
+}
+END_TEST
+
+START_TEST(a_driver_that_terminates_itself)
+{
+	struct child child;
+
+	spawn(&child);
+	send_start(&child, start_dictionary("TerminateInStart"));
+	expect_started(&child, kIOReturnSuccess);
+	expect_exit(&child, 0);
+}
+END_TEST
+
+START_TEST(a_stop_that_hangs_does_not_keep_the_process)
+{
+	struct child child;
+
+	spawn(&child);
+	send_start(&child, start_dictionary("HangInStop"));
+	expect_started(&child, kIOReturnSuccess);
+	expect_published(&child);
+	send_packet(&child, PACKET_HOST_STOP, 0, NULL, 0, NULL, 0);
+	expect_unpublished(&child);
+	expect_exit(&child, 1);
+}
+END_TEST
+
+static void
+start_fails(OSDictionary *dictionary, IOReturn status)
+{
+	struct child child;
+
+	spawn(&child);
+	send_start(&child, dictionary);
+	expect_started(&child, status);
+	expect_exit(&child, 1);
+}
+
+START_TEST(bundles_that_cannot_be_loaded)
+{
+	OSDictionary *dictionary = start_dictionary(NULL);
+
+	OSDictionarySetStringValue(dictionary, "Executable", "/nowhere/x.so");
+	start_fails(dictionary, kIOReturnNotFound);
+	dictionary = start_dictionary(NULL);
+	OSDictionaryRemoveValue(dictionary, "Executable");
+	start_fails(dictionary, kIOReturnBadArgument);
+	dictionary = start_dictionary(NULL);
+	OSDictionarySetStringValue((OSDictionary *)OSDictionaryGetValue(dictionary, "Personality"),
+				   "IOUserClass", "NoSuchClass");
+	start_fails(dictionary, kIOReturnNotFound);
+	dictionary = start_dictionary(NULL);
+	OSDictionarySetStringValue(dictionary, "Device", "refused by plain_host");
+	start_fails(dictionary, kIOReturnNoDevice);
+}
+END_TEST
+
+/* The app's end of a connection to the service. */
+static int
+open_service(struct child *child, uint64_t id, uint32_t version, IOReturn expected)
+{
+	struct host_open_body body = {.id = id, .version = version, .pid = getpid()};
+	int ends[2], alive[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_eq(pipe2(alive, O_CLOEXEC), 0);
+	send_packet(child, PACKET_HOST_OPEN, 0, &body, sizeof(body), (int[]){ends[1], alive[0]}, 2);
+	close(ends[1]);
+	close(alive[0]);
+	wait_readable(ends[0]);
+	ck_assert_int_eq(packet_receive(ends[0], &packet, false), kIOReturnSuccess);
+	ck_assert_int_eq(packets_check(&packet, PACKET_FROM_HOST), kIOReturnSuccess);
+	ck_assert_uint_eq(packet.header->type, PACKET_READY);
+	ck_assert_int_eq(packet.header->status, expected);
+	return ends[0];
+}
+
+START_TEST(an_app_calls)
+{
+	struct call_page_client client = {0};
+	struct call_request *request;
+	struct child child;
+	int socket, doorbell;
+
+	start(&child);
+	socket = open_service(&child, child.id, PROTOCOL_VERSION, kIOReturnSuccess);
+	client.page = mmap(NULL, sizeof(struct call_page), PROT_READ | PROT_WRITE, MAP_SHARED,
+			   packet.fds[0], 0);
+	ck_assert_ptr_ne(client.page, MAP_FAILED);
+	doorbell = packet_take_fd(&packet, 1);
+	packet_close_fds(&packet);
+	request = &client.page->slot[0].request;
+	request->generation = 1;
+	request->operation = CALL_METHOD;
+	request->selector = 9;
+	request->scalar_out_count = 1;
+	if (call_page_submit(&client, 0))
+		doorbell_ring(doorbell);
+	ck_assert(call_page_wait(&client, 0, 1, clock_now() + 20 * NSEC_PER_SEC));
+	ck_assert_int_eq(client.page->slot[0].reply.status, kIOReturnSuccess);
+	ck_assert_uint_eq(client.page->slot[0].reply.scalars[0], 10);
+	/* STOP with the connection open: it hangs up, and the host ends. */
+	send_packet(&child, PACKET_HOST_STOP, 0, NULL, 0, NULL, 0);
+	expect_unpublished(&child);
+	wait_readable(socket);
+	ck_assert_int_eq(packet_receive(socket, &packet, false), kIOReturnOffline);
+	expect_exit(&child, 0);
+}
+END_TEST
+
+START_TEST(opens_that_are_refused)
+{
+	struct child child;
+
+	start(&child);
+	close(open_service(&child, child.id + 1, PROTOCOL_VERSION, kIOReturnNotFound));
+	close(open_service(&child, child.id, PROTOCOL_VERSION + 1, kIOReturnUnsupported));
+	send_packet(&child, PACKET_HOST_STOP, 0, NULL, 0, NULL, 0);
+	expect_unpublished(&child);
+	expect_exit(&child, 0);
+}
+END_TEST
+
+START_TEST(what_is_not_the_protocol_ends_the_host)
+{
+	struct child child;
+
+	/* STOP before START. */
+	spawn(&child);
+	send_packet(&child, PACKET_HOST_STOP, 0, NULL, 0, NULL, 0);
+	expect_exit(&child, 1);
+	/* START with something else than a dictionary. */
+	spawn(&child);
+	send_packet(&child, PACKET_HOST_START, 0, "junk", 4, NULL, 0);
+	expect_exit(&child, 1);
+	/* START twice. */
+	start(&child);
+	send_start(&child, start_dictionary(NULL));
+	expect_unpublished(&child);
+	expect_exit(&child, 0);
+}
+END_TEST
+
+UNIT_MAIN("host control", start_publish_stop, the_registrys_end_is_the_hosts, a_start_that_fails,
+	  a_driver_that_terminates_itself, a_stop_that_hangs_does_not_keep_the_process,
+	  bundles_that_cannot_be_loaded, an_app_calls, opens_that_are_refused,
+	  what_is_not_the_protocol_ends_the_host)
