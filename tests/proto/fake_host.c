@@ -125,7 +125,8 @@ receive(struct fake_host *host, struct packet *packet)
 		return false;
 	ck_assert_int_eq(packets_check(packet, PACKET_FROM_APP), 0);
 	if (packet->header->type == PACKET_ACK) {
-		ck_assert_uint_eq(packet->header->sequence, host->sequence);
+		/* In order; the next MEMORY may be out already, which a real host holds back. */
+		ck_assert_uint_eq(packet->header->sequence, atomic_load(&host->acks) + 1);
 		atomic_fetch_add(&host->acks, 1);
 		return true;
 	}
