@@ -85,9 +85,9 @@ queue(struct receiver *receiver)
 {
 	struct transfer *transfer = &receiver->transfer;
 	uint64_t packet = transfer->packet_size;
-	int code = DEXT_EXIT_OK;
+	kern_return_t status = kIOReturnSuccess;
 
-	while (code == DEXT_EXIT_OK && receiver->free_count != 0) {
+	while (status == kIOReturnSuccess && receiver->free_count != 0) {
 		uint64_t wanted = transfer->options.bytes - transfer->bytes;
 		uint64_t input[2];
 
@@ -99,11 +99,18 @@ queue(struct receiver *receiver)
 		if (wanted < receiver->length)
 			input[1] = (wanted + packet - 1) / packet * packet;
 		receiver->lengths[input[0]] = (uint32_t)input[1];
-		receiver->queued += input[1];
-		code = transfer_submit(transfer, DEXT_BULKSTREAM_RECEIVE, input, 2,
-				       "a buffer cannot be queued");
+		status = transfer_submit(transfer, DEXT_BULKSTREAM_RECEIVE, input, 2);
+		if (status == kIOReturnSuccess)
+			receiver->queued += input[1];
+		else
+			receiver->free_count++;
 	}
-	return code;
+	/* An earlier one has failed, and its completion is still on its way. */
+	if (status == kUSBHostReturnPipeStalled)
+		receiver->failure = status;
+	else if (status != kIOReturnSuccess)
+		return transfer_fail_status(transfer, status, "a buffer cannot be queued");
+	return DEXT_EXIT_OK;
 }
 
 static int
@@ -137,7 +144,8 @@ stream(struct receiver *receiver)
 	       !transfer->interrupted) {
 		if (receiver->write_error != 0) {
 			code = transfer_fail(transfer, DEXT_EXIT_FILE, "%s cannot be written: %s.",
-					     transfer->options.path,
+					     receiver->fd == STDOUT_FILENO ? "standard output"
+									   : transfer->options.path,
 					     strerror(receiver->write_error));
 			break;
 		}

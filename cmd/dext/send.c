@@ -37,8 +37,9 @@ static const char usage[] =
 	"  --json          print one JSON object instead of a sentence\n";
 
 struct part {
-	uint32_t filled; /* bytes read into the buffer */
-	uint32_t sent;	 /* of them, taken by the device */
+	uint64_t position; /* of its first byte in the stream */
+	uint32_t filled;   /* bytes read into the buffer */
+	uint32_t sent;	   /* of them, taken by the device */
 };
 
 struct sender {
@@ -51,7 +52,8 @@ struct sender {
 	uint32_t free_first, free_count;
 	uint32_t *again; /* to be sent again after a stall */
 	uint32_t again_count;
-	IOReturn failure; /* of the first transfer that failed since the last clearing */
+	IOReturn failure;  /* of the first transfer that failed since the last clearing */
+	uint64_t position; /* bytes read so far */
 	uint64_t bytes_at_stall;
 	unsigned stalls; /* without progress */
 };
@@ -63,6 +65,15 @@ free_buffer(struct sender *sender, uint32_t buffer)
 
 	sender->parts[buffer] = (struct part){0};
 	sender->free[(sender->free_first + sender->free_count++) % count] = buffer;
+}
+
+/* To be sent again, once everything that is underway has come back. */
+static void
+keep(struct sender *sender, uint32_t buffer, IOReturn status)
+{
+	if (sender->failure == kIOReturnSuccess)
+		sender->failure = status;
+	sender->again[sender->again_count++] = buffer;
 }
 
 static void
@@ -77,9 +88,7 @@ completed(struct transfer *transfer, const struct transfer_result *result)
 		free_buffer(sender, result->buffer);
 		return;
 	}
-	if (sender->failure == kIOReturnSuccess)
-		sender->failure = result->status;
-	sender->again[sender->again_count++] = result->buffer;
+	keep(sender, result->buffer, result->status);
 }
 
 static int
@@ -87,9 +96,24 @@ submit(struct sender *sender, uint32_t buffer)
 {
 	struct part *part = &sender->parts[buffer];
 	uint64_t input[4] = {buffer, part->sent, part->filled - part->sent, 0};
+	kern_return_t status = transfer_submit(&sender->transfer, DEXT_BULKSTREAM_SEND, input, 4);
 
-	return transfer_submit(&sender->transfer, DEXT_BULKSTREAM_SEND, input, 4,
-			       "a buffer cannot be sent");
+	/* An earlier one has failed, and its completion is still on its way. */
+	if (status == kUSBHostReturnPipeStalled)
+		keep(sender, buffer, status);
+	else if (status != kIOReturnSuccess)
+		return transfer_fail_status(&sender->transfer, status, "a buffer cannot be sent");
+	return DEXT_EXIT_OK;
+}
+
+static int
+compare_positions(const void *one, const void *other, void *context)
+{
+	const struct sender *sender = context;
+	uint64_t a = sender->parts[*(const uint32_t *)one].position;
+	uint64_t b = sender->parts[*(const uint32_t *)other].position;
+
+	return a < b ? -1 : a > b;
 }
 
 /* Everything that was underway has come back after a failure. */
@@ -102,6 +126,7 @@ recover(struct sender *sender)
 	uint32_t count = sender->again_count;
 	kern_return_t status;
 	int code = DEXT_EXIT_OK;
+	uint32_t *again;
 
 	sender->stalls = transfer->bytes == sender->bytes_at_stall ? sender->stalls + 1 : 1;
 	sender->bytes_at_stall = transfer->bytes;
@@ -112,16 +137,22 @@ recover(struct sender *sender)
 	if (status != kIOReturnSuccess)
 		return transfer_fail_status(transfer, status, "the stall cannot be cleared");
 	sender->failure = kIOReturnSuccess;
+	/* In the stream's order; what is refused on the way is kept for the next recovery. */
+	qsort_r(sender->again, count, sizeof(*sender->again), compare_positions, sender);
+	again = malloc(count * sizeof(*again));
+	if (again == NULL)
+		return transfer_fail(transfer, DEXT_EXIT_ERROR, "out of memory.");
+	memcpy(again, sender->again, count * sizeof(*again));
 	sender->again_count = 0;
-	/* No completion is dispatched in here, so `again` is not overwritten while it is read. */
 	for (uint32_t i = 0; i < count && code == DEXT_EXIT_OK; i++) {
-		uint32_t buffer = sender->again[i];
-
-		if (sender->parts[buffer].sent == sender->parts[buffer].filled)
-			free_buffer(sender, buffer);
+		if (sender->parts[again[i]].sent == sender->parts[again[i]].filled)
+			free_buffer(sender, again[i]);
+		else if (sender->failure != kIOReturnSuccess)
+			keep(sender, again[i], sender->failure);
 		else
-			code = submit(sender, buffer);
+			code = submit(sender, again[i]);
 	}
+	free(again);
 	return code;
 }
 
@@ -140,7 +171,10 @@ fill(struct sender *sender)
 	if (got < 0)
 		return transfer_fail(transfer, DEXT_EXIT_FILE, "%s cannot be read: %s.",
 				     transfer->options.path, strerror(errno));
+	if (part->filled == 0)
+		part->position = sender->position;
 	part->filled += (uint32_t)got;
+	sender->position += (uint64_t)got;
 	sender->end_of_file = got == 0;
 	if (part->filled == 0 || (got != 0 && part->filled < transfer->options.size))
 		return DEXT_EXIT_OK;

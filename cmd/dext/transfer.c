@@ -257,9 +257,8 @@ transfer_close(struct transfer *transfer)
 	XXH3_freeState(transfer->hash);
 }
 
-int
-transfer_submit(struct transfer *transfer, uint32_t selector, const uint64_t *input, uint32_t count,
-		const char *what)
+kern_return_t
+transfer_submit(struct transfer *transfer, uint32_t selector, const uint64_t *input, uint32_t count)
 {
 	kern_return_t status;
 
@@ -267,10 +266,9 @@ transfer_submit(struct transfer *transfer, uint32_t selector, const uint64_t *in
 	transfer->in_flight++;
 	status =
 		IOConnectCallScalarMethod(transfer->connection, selector, input, count, NULL, NULL);
-	if (status == kIOReturnSuccess)
-		return DEXT_EXIT_OK;
-	transfer->in_flight--;
-	return transfer_fail_status(transfer, status, what);
+	if (status != kIOReturnSuccess)
+		transfer->in_flight--;
+	return status;
 }
 
 static void

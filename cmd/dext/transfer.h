@@ -70,9 +70,9 @@ int transfer_parse(int argc, char **argv, const char *usage, struct transfer_opt
 int transfer_open(struct transfer *transfer);
 void transfer_close(struct transfer *transfer);
 
-/* One call of the driver; the sentence of a failure says what it was about. */
-int transfer_submit(struct transfer *transfer, uint32_t selector, const uint64_t *input,
-		    uint32_t count, const char *what);
+/* One call of the driver that a completion will answer if it succeeds. */
+kern_return_t transfer_submit(struct transfer *transfer, uint32_t selector, const uint64_t *input,
+			      uint32_t count);
 /*
  * Waits for completions, a signal, or `fd` (-1: none) to become ready for `events`; calls completed
  * for what arrived. *ret_ready: whether fd is ready. Fails when the driver has gone.

@@ -198,6 +198,8 @@ transfer_report(struct transfer *transfer, int code)
 	if (transfer->device_ours && transfer->in_flight == 0 && transfer->totals->clients == 1)
 		transfer->device_asked = read_device(transfer);
 	verdict = judge(transfer, hash);
+	if (code != DEXT_EXIT_OK && transfer->direction == DEXT_BULKSTREAM_IN)
+		verdict = VERDICT_NONE; /* what the device sent did not all get here */
 	if (verdict == VERDICT_DIFFERENT && code == DEXT_EXIT_OK)
 		code = transfer_fail(transfer, DEXT_EXIT_DIFFERS,
 				     "the device counted %" PRIu64 " bytes out, %" PRIu64
