@@ -170,6 +170,14 @@ START_TEST(refuses_what_is_no_completion)
 			ck_assert(!callout_decode(bytes, &back));
 			IODispatchCalloutFromMessage(NULL, (mach_msg_header_t *)bytes, NULL);
 		}
+	for (uint32_t count = 17; count < 1000; count += 7) { /* sizes that agree, on too much */
+		const uint32_t content = 4 + 8 * count, size = 96 + content;
+
+		callout_encode(&message, 1, bytes);
+		memcpy(bytes + 4, &size, 4);
+		memcpy(bytes + 24, &content, 4);
+		ck_assert(!callout_decode(bytes, &back));
+	}
 	IODispatchCalloutFromMessage(NULL, NULL, NULL);
 	ck_assert_int_eq(seen.calls, 0);
 }
