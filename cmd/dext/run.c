@@ -29,6 +29,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -69,6 +70,7 @@ struct run {
 	struct loop_source signals;
 	struct loop_timer timer;
 	sigset_t old_mask;
+	struct rlimit old_files;
 	pid_t pid; /* of the command; 0: none or reaped */
 	struct loop_source exited;
 };
@@ -213,6 +215,7 @@ static void
 become_command(struct run *run, pid_t parent, const char *not_found)
 {
 	sigprocmask(SIG_SETMASK, &run->old_mask, NULL);
+	setrlimit(RLIMIT_NOFILE, &run->old_files);
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
 		_exit(126);
 	execvp(run->command[0], run->command);
@@ -419,6 +422,22 @@ watch_signals(struct run *run)
 	return loop_source_add(run->loop, &run->signals);
 }
 
+/* Each app that is connected to the registry needs two descriptors here. */
+static IOReturn
+raise_limits(struct run *run)
+{
+	struct rlimit files;
+
+	signal(SIGCHLD, SIG_DFL); /* ignored, it would take the children's statuses */
+	if (getrlimit(RLIMIT_NOFILE, &run->old_files) < 0)
+		return status_from_errno(errno, "getrlimit");
+	files = run->old_files;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return status_from_errno(errno, "setrlimit");
+	return kIOReturnSuccess;
+}
+
 static int
 add_all(struct run *run)
 {
@@ -473,7 +492,9 @@ set_up(struct run *run)
 		run->runtime_dir[0] = '\0';
 		return DEXT_EXIT_ERROR;
 	}
-	status = loop_create(&run->loop);
+	status = raise_limits(run);
+	if (status == kIOReturnSuccess)
+		status = loop_create(&run->loop);
 	if (status == kIOReturnSuccess)
 		status = watch_signals(run);
 	if (status == kIOReturnSuccess)

@@ -235,6 +235,23 @@ send_start(struct host *host, int device_fd)
 	return status;
 }
 
+/* Ends a process that was only half set up. */
+static void
+discard(struct host *host)
+{
+	if (host->control_watched)
+		loop_source_remove(host->registry->loop, &host->control_source);
+	if (host->exit_watched)
+		loop_source_remove(host->registry->loop, &host->exit_source);
+	fd_close(&host->control);
+	fd_close(&host->pidfd);
+	if (host->pid > 0) {
+		kill(host->pid, SIGKILL);
+		waitpid(host->pid, NULL, 0);
+	}
+	host->pid = 0;
+}
+
 static void
 end(struct host *host, enum host_state state)
 {
@@ -268,12 +285,8 @@ host_launch(struct host *host)
 		return;
 	log_error("%s could not be launched: %s", name, status_string(status));
 	host->start_status = status;
-	if (host->pid > 0 && host->exit_watched) {
-		kill(host->pid, SIGKILL); /* exit_ready does the rest */
-		host->state = HOST_FAILED;
-	} else {
-		end(host, HOST_FAILED);
-	}
+	discard(host);
+	end(host, HOST_FAILED);
 }
 
 /* --- packets of a host --- */
@@ -600,14 +613,8 @@ host_open(struct host *host, const struct host_open_body *body, int connection, 
 void
 host_destroy(struct host *host)
 {
-	siginfo_t info;
-
 	disarm(host);
-	if (host->pid > 0) {
-		kill(host->pid, SIGKILL);
-		if (host->pidfd >= 0)
-			reap(host, &info);
-	}
-	close_control(host);
+	discard(host);
+	unpublish(host);
 	free(host);
 }

@@ -28,6 +28,7 @@ registry_create(struct loop *loop, const struct registry_options *options,
 	registry->changed = options->changed;
 	registry->context = options->context;
 	registry->listener = -1;
+	registry->spare_fd = -1;
 	registry->runtime_dir = strdup(options->runtime_dir);
 	registry->host_program = strdup(options->host_program);
 	status = device_open_resources(&registry->devices);

@@ -64,6 +64,7 @@ struct registry {
 	struct tree tree;
 
 	int listener;
+	int spare_fd; /* for refusing when there are no more */
 	bool listener_watched;
 	struct loop_source listener_source;
 	struct client *clients;

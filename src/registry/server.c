@@ -18,6 +18,7 @@
 #include "status.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -328,6 +329,24 @@ welcome_take(struct registry *registry, int fd)
 	registry->client_count++;
 }
 
+/*
+ * Out of descriptors, the waiting connection is refused by giving it the spare one; left alone it
+ * would wake the loop for ever.
+ */
+static void
+refuse(struct registry *registry)
+{
+	int fd;
+
+	fd_close(&registry->spare_fd);
+	fd = accept4(registry->listener, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		log_error("a connection was refused: the registry is out of descriptors; raise "
+			  "`ulimit -n`");
+	fd_close(&fd);
+	registry->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void
 listener_ready(struct loop_source *source, uint32_t events)
 {
@@ -337,6 +356,8 @@ listener_ready(struct loop_source *source, uint32_t events)
 	for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
 		int fd = accept4(registry->listener, NULL, NULL, SOCK_CLOEXEC);
 
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+			refuse(registry);
 		if (fd < 0)
 			return;
 		welcome_take(registry, fd);
@@ -355,6 +376,7 @@ listener_removed(struct loop_source *source)
 static IOReturn
 listen_at(struct registry *registry, const struct sockaddr_un *address)
 {
+	registry->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	registry->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (registry->listener < 0)
 		return status_from_errno(errno, "socket");
@@ -408,6 +430,7 @@ server_stop(struct registry *registry)
 	if (registry->listener_watched)
 		loop_source_remove(registry->loop, &registry->listener_source);
 	fd_close(&registry->listener);
+	fd_close(&registry->spare_fd);
 	if (registry->socket_path != NULL)
 		unlink(registry->socket_path);
 	free(registry->socket_path);

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Raw bytes against the registry's socket: PROTOCOL.md, "App and registry". */
+#include "unit.h"
+
+#include "bounds.h"
+#include "loop.h"
+#include "packets.h"
+#include "plist.h"
+#include "registry.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#define DEADLINE_SEC 10
+
+static char directory[] = "/tmp/opendext-test-XXXXXX";
+static pthread_t thread;
+static struct loop *loop;
+static struct registry *registry;
+static struct packet packet;
+
+static void *
+run_loop(void *context)
+{
+	ck_assert_int_eq(loop_run(loop, 1), kIOReturnSuccess);
+	return NULL;
+}
+
+static void
+set_up(void)
+{
+	struct registry_options options = {
+		.runtime_dir = directory,
+		.host_program = "/nonexistent/dext-host",
+	};
+	char error[REGISTRY_ERROR_MAX] = "";
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_int_eq(loop_create(&loop), kIOReturnSuccess);
+	ck_assert_int_eq(registry_create(loop, &options, &registry), kIOReturnSuccess);
+	ck_assert_int_eq(registry_add_virtual(registry, "sink", error), kIOReturnSuccess);
+	ck_assert_msg(registry_start(registry, error) == kIOReturnSuccess, "%s", error);
+	ck_assert_int_eq(pthread_create(&thread, NULL, run_loop, NULL), 0);
+}
+
+static void
+tear_down(void)
+{
+	loop_stop(loop);
+	pthread_join(thread, NULL);
+	registry_destroy(registry);
+	loop_destroy(loop);
+	rmdir(directory);
+}
+
+static int
+connect_registry(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct timeval deadline = {.tv_sec = DEADLINE_SEC};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", directory,
+		 REGISTRY_SOCKET_NAME);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof(deadline)), 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/* Sends a request and receives its reply into `packet`. */
+static IOReturn
+ask(int fd, uint16_t type, const void *body, size_t length)
+{
+	struct packet_header header = {.type = type, .sequence = 77};
+
+	ck_assert_int_eq(packet_send(fd, &header, body, length, NULL, 0, true), kIOReturnSuccess);
+	ck_assert_int_eq(packet_receive(fd, &packet, true), kIOReturnSuccess);
+	ck_assert_int_eq(packets_check(&packet, PACKET_REGISTRY_REPLY), kIOReturnSuccess);
+	ck_assert_uint_eq(packet.header->type, type);
+	ck_assert_uint_eq(packet.header->sequence, 77);
+	return packet.header->status;
+}
+
+static uint64_t
+look_up(int fd, const char *class_name)
+{
+	OSDictionary *matching = OSDictionaryCreate(1);
+	void *bytes = NULL;
+	size_t length = 0;
+	uint64_t id = 0;
+
+	OSDictionarySetStringValue(matching, "IOProviderClass", class_name);
+	ck_assert_int_eq(plist_encode(matching, &bytes, &length), kIOReturnSuccess);
+	OSRelease(matching);
+	ck_assert_int_eq(ask(fd, PACKET_LOOKUP, bytes, length), kIOReturnSuccess);
+	free(bytes);
+	ck_assert_uint_le(packet.body_length, sizeof(id));
+	memcpy(&id, packet.body, packet.body_length);
+	return id;
+}
+
+START_TEST(answers)
+{
+	struct id_body wanted;
+	struct open_body open = {.version = PROTOCOL_VERSION};
+	OSObject *properties = NULL;
+	uint64_t number = 0;
+	int fd;
+
+	set_up();
+	fd = connect_registry();
+	ck_assert_uint_eq(look_up(fd, "Nothing"), 0);
+	wanted.id = look_up(fd, "IOUSBHostInterface");
+	ck_assert_uint_ne(wanted.id, 0);
+	ck_assert_int_eq(ask(fd, PACKET_PROPERTIES, &wanted, sizeof(wanted)), kIOReturnSuccess);
+	ck_assert_int_eq(plist_decode(packet.body, packet.body_length, &properties),
+			 kIOReturnSuccess);
+	ck_assert(OSDictionaryGetUInt64Value((OSDictionary *)properties, "idVendor", &number));
+	ck_assert_uint_eq(number, 0x1209);
+	ck_assert(
+		OSDictionaryGetUInt64Value((OSDictionary *)properties, "bInterfaceClass", &number));
+	ck_assert_uint_eq(number, 0xff);
+	ck_assert_str_eq(OSDictionaryGetStringValue((OSDictionary *)properties, "dext_device"),
+			 "virtual:sink");
+	OSRelease(properties);
+	open.id = wanted.id;
+	ck_assert_int_eq(ask(fd, PACKET_OPEN, &open, sizeof(open)), kIOReturnUnsupported);
+	ck_assert_uint_eq(packet.body_length, 0);
+	ck_assert_uint_eq(packet.fd_count, 0);
+	wanted.id++;
+	open.id++;
+	ck_assert_int_eq(ask(fd, PACKET_PROPERTIES, &wanted, sizeof(wanted)), kIOReturnNotFound);
+	ck_assert_int_eq(ask(fd, PACKET_OPEN, &open, sizeof(open)), kIOReturnNotFound);
+	ck_assert_int_eq(ask(fd, PACKET_LOOKUP, "nonsense", 8), kIOReturnBadArgument);
+	close(fd);
+	tear_down();
+}
+END_TEST
+
+/* What no app may send; its connection ends, and nobody else's. */
+static const struct {
+	const char *what;
+	struct packet_header header;
+	size_t body;
+	uint8_t fill;
+	bool with_fd;
+	int32_t length_error; /* added to the length field */
+} broken[] = {
+	{"unknown type", {.type = 0x0777}, 8, 0, false, 0},
+	{"a reply's status", {.type = PACKET_PROPERTIES, .status = 5}, 8, 1, false, 0},
+	{"short id", {.type = PACKET_PROPERTIES}, 7, 1, false, 0},
+	{"long id", {.type = PACKET_PROPERTIES}, 9, 1, false, 0},
+	{"flags", {.type = PACKET_OPEN}, sizeof(struct open_body), 0xff, false, 0},
+	{"short open", {.type = PACKET_OPEN}, 8, 0, false, 0},
+	{"a descriptor", {.type = PACKET_PROPERTIES}, 8, 1, true, 0},
+	{"no matching dictionary", {.type = PACKET_LOOKUP}, 0, 0, false, 0},
+	{"a host's packet", {.type = PACKET_HOST_UNPUBLISH}, 8, 1, false, 0},
+	{"a packet for a host", {.type = PACKET_HOST_STOP}, 0, 0, false, 0},
+	{"length too large", {.type = PACKET_PROPERTIES}, 8, 1, false, 1},
+	{"length too small", {.type = PACKET_PROPERTIES}, 8, 1, false, -1},
+};
+
+static void
+send_broken(int fd, unsigned index)
+{
+	uint8_t bytes[sizeof(struct packet_header) + 64];
+	struct packet_header header = broken[index].header;
+	int sent = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	memset(bytes, broken[index].fill, sizeof(bytes));
+	if (broken[index].length_error == 0) {
+		ck_assert_int_eq(packet_send(fd, &header, bytes, broken[index].body, &sent,
+					     broken[index].with_fd ? 1 : 0, true),
+				 kIOReturnSuccess);
+	} else {
+		header.length = (uint32_t)((int32_t)(sizeof(header) + broken[index].body) +
+					   broken[index].length_error);
+		memcpy(bytes, &header, sizeof(header));
+		ck_assert_int_gt(send(fd, bytes, sizeof(header) + broken[index].body, 0), 0);
+	}
+	close(sent);
+}
+
+START_TEST(ends_whoever_breaks_the_rules)
+{
+	int fd, other;
+
+	set_up();
+	other = connect_registry();
+	fd = connect_registry();
+	send_broken(fd, (unsigned)_i);
+	ck_assert_msg(packet_receive(fd, &packet, true) == kIOReturnOffline, "%s", broken[_i].what);
+	ck_assert_uint_ne(look_up(other, "IOUSBHostDevice"), 0);
+	close(fd);
+	close(other);
+	tear_down();
+}
+END_TEST
+
+START_TEST(a_fragment_ends_it_too)
+{
+	int fd, other;
+
+	set_up();
+	other = connect_registry();
+	fd = connect_registry();
+	ck_assert_int_eq(send(fd, "abc", 3, 0), 3);
+	ck_assert_int_eq(packet_receive(fd, &packet, true), kIOReturnOffline);
+	ck_assert_uint_ne(look_up(other, "IOUSBHostDevice"), 0);
+	close(fd);
+	close(other);
+	tear_down();
+}
+END_TEST
+
+START_TEST(does_not_wait_for_who_does_not_read)
+{
+	struct packet_header header = {.type = PACKET_PROPERTIES, .sequence = 1};
+	struct id_body body = {.id = 1};
+	IOReturn status = kIOReturnSuccess;
+	unsigned sent = 0;
+	int fd, other;
+
+	set_up();
+	other = connect_registry();
+	fd = connect_registry();
+	body.id = look_up(other, "IOUSBHostDevice");
+	while (status == kIOReturnSuccess && sent++ < 100000)
+		status = packet_send(fd, &header, &body, sizeof(body), NULL, 0, true);
+	ck_assert_int_eq(status, kIOReturnOffline);
+	ck_assert_uint_ne(look_up(other, "IOUSBHostDevice"), 0);
+	close(fd);
+	close(other);
+	tear_down();
+}
+END_TEST
+
+START_TEST(serves_up_to_the_limit)
+{
+	static int fds[DEXT_LIMIT_REGISTRY_CLIENTS];
+	struct rlimit files;
+	int past;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+	files.rlim_cur = files.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+	ck_assert_msg(files.rlim_max > 4 * DEXT_LIMIT_REGISTRY_CLIENTS,
+		      "ulimit -Hn is too small for this test");
+	set_up();
+	for (unsigned i = 0; i < DEXT_LIMIT_REGISTRY_CLIENTS; i++)
+		fds[i] = connect_registry();
+	ck_assert_uint_ne(look_up(fds[DEXT_LIMIT_REGISTRY_CLIENTS - 1], "IOUSBHostDevice"), 0);
+	past = connect_registry();
+	ck_assert_int_eq(packet_receive(past, &packet, true), kIOReturnOffline);
+	close(past);
+	/* One goes, one comes; that it has gone is seen by the registry sooner or later. */
+	close(fds[0]);
+	for (bool served = false; !served;) {
+		struct packet_header header = {.type = PACKET_PROPERTIES};
+		struct id_body body = {.id = 1};
+
+		past = connect_registry();
+		served = packet_send(past, &header, &body, sizeof(body), NULL, 0, true) ==
+				 kIOReturnSuccess &&
+			 packet_receive(past, &packet, true) == kIOReturnSuccess;
+		close(past);
+	}
+	for (unsigned i = 1; i < DEXT_LIMIT_REGISTRY_CLIENTS; i++)
+		close(fds[i]);
+	tear_down();
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("registry_protocol");
+	TCase *tcase = tcase_create("registry_protocol");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, answers);
+	tcase_add_loop_test(tcase, ends_whoever_breaks_the_rules, 0,
+			    sizeof(broken) / sizeof(broken[0]));
+	tcase_add_test(tcase, a_fragment_ends_it_too);
+	tcase_add_test(tcase, does_not_wait_for_who_does_not_read);
+	tcase_add_test(tcase, serves_up_to_the_limit);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
