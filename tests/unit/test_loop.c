@@ -351,6 +351,25 @@ START_TEST(removal_of_an_idle_source_is_immediate)
 }
 END_TEST
 
+/* An event that a thread still has in hand for the old one must not reach the new one. */
+START_TEST(a_new_source_in_an_old_place_has_another_id)
+{
+	struct probe probe = {0};
+	struct loop *loop = start();
+	uint64_t last = 0;
+	int ends[2];
+
+	make_pipe(ends);
+	for (unsigned i = 0; i < 100; i++) {
+		add(loop, &probe, ends[0], EPOLLIN);
+		ck_assert_uint_ne(probe.source.id, last);
+		last = probe.source.id;
+		loop_source_remove(loop, &probe.source);
+	}
+	loop_destroy(loop);
+}
+END_TEST
+
 START_TEST(refuses_what_cannot_be_watched)
 {
 	struct loop_source source = {.fd = -1, .events = EPOLLIN, .handler = probe_handler};
@@ -641,9 +660,10 @@ UNIT_MAIN("loop", runs_each_task_once, grows_for_blocking_code_and_shrinks_again
 	  stays_below_the_maximum, level_triggered_runs_on_one_thread_at_a_time_until_read,
 	  edge_triggered_runs_again_while_the_handler_blocks, one_shot_waits_for_its_owner,
 	  removal_waits_for_the_handler, a_handler_removes_itself,
-	  removal_of_an_idle_source_is_immediate, refuses_what_cannot_be_watched,
-	  many_sources_find_their_handlers, timers_fire_at_their_time,
-	  a_deadline_in_the_past_fires_at_once, cancelled_and_moved_timers,
-	  a_timer_that_blocks_holds_up_no_other, run_returns_after_stop_and_nothing_is_left,
-	  a_loop_of_one_thread_stays_on_its_caller, destroy_from_a_handler_is_an_assertion,
-	  blocking_marks_elsewhere_do_nothing, threads_take_no_signals_of_the_program)
+	  removal_of_an_idle_source_is_immediate, a_new_source_in_an_old_place_has_another_id,
+	  refuses_what_cannot_be_watched, many_sources_find_their_handlers,
+	  timers_fire_at_their_time, a_deadline_in_the_past_fires_at_once,
+	  cancelled_and_moved_timers, a_timer_that_blocks_holds_up_no_other,
+	  run_returns_after_stop_and_nothing_is_left, a_loop_of_one_thread_stays_on_its_caller,
+	  destroy_from_a_handler_is_an_assertion, blocking_marks_elsewhere_do_nothing,
+	  threads_take_no_signals_of_the_program)

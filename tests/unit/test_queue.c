@@ -497,7 +497,7 @@ START_TEST(wait_delivers_what_has_the_tag_nested_and_in_order)
 }
 END_TEST
 
-/* Posts the three from outside while the owner waits. */
+/* Posts the three from outside while the owner waits, each when the one before has run. */
 static void *
 post_later(void *context)
 {
@@ -505,9 +505,11 @@ post_later(void *context)
 
 	for (unsigned i = 0; i < 3; i++) {
 		queue_run(wait->queue, &wait->a[i].work);
-		if (i < 2)
-			queue_post(wait->queue, &wait->b[i].work);
+		if (!meter_reaches(&wait->turns, i + 1))
+			abort();
 	}
+	for (unsigned i = 0; i < 2; i++)
+		queue_post(wait->queue, &wait->b[i].work);
 	return NULL;
 }
 
@@ -530,6 +532,7 @@ START_TEST(wait_is_woken_by_what_others_append)
 	init_wait(&wait, create("q"), wait_for_others);
 	queue_run(wait.queue, &wait.item.work);
 	meter_wait(&wait.turns, 6);
+	ck_assert_uint_eq(wait.a[2].turn, 3);
 	ck_assert_uint_eq(wait.item.turn, 4);
 	ck_assert(pthread_equal(wait.a[2].thread, pthread_self()));
 	OSRelease(wait.queue);
@@ -669,6 +672,65 @@ START_TEST(cancel_drops_what_waits_and_joins_what_runs)
 	queue_dispatch(queue, &items[1].work);
 	ck_assert_uint_eq(meter_read(&dropped), 5);
 	OSRelease(queue);
+	loop_destroy(loop);
+}
+END_TEST
+
+struct slow_drop {
+	struct work work;
+	struct meter entered, gate;
+	IODispatchQueue *queue;
+	struct meter handled;
+};
+
+static void
+drop_slowly(struct work *work)
+{
+	struct slow_drop *slow = (struct slow_drop *)work;
+
+	meter_raise(&slow->entered);
+	meter_reaches(&slow->gate, 1);
+}
+
+static void *
+cancel_slowly(void *context)
+{
+	struct slow_drop *slow = context;
+
+	IODispatchQueue_Cancel_f(slow->queue, &slow->handled, raise_meter);
+	return NULL;
+}
+
+START_TEST(cancel_handlers_come_after_the_drops)
+{
+	struct slow_drop slow = {.work = {.run = run_item, .dropped = drop_slowly},
+				 .entered = METER_INITIALIZER,
+				 .gate = METER_INITIALIZER,
+				 .handled = METER_INITIALIZER};
+	struct holder holder;
+	IODispatchQueue *other;
+	pthread_t thread;
+
+	start();
+	slow.queue = create("q");
+	other = create("other");
+	occupy(&holder, slow.queue);
+	queue_post(slow.queue, &slow.work);
+	ck_assert_int_eq(pthread_create(&thread, NULL, cancel_slowly, &slow), 0);
+	meter_wait(&slow.entered, 1);
+	/* What ran has ended, but the drop has not. */
+	meter_raise(&holder.gate);
+	meter_wait(&holder.turns, 1);
+	for (unsigned i = 0; i < 50; i++)
+		check_serves(other);
+	ck_assert_uint_eq(meter_read(&slow.handled), 0);
+	ck_assert_int_eq(IODispatchQueue_Cancel_f(slow.queue, NULL, NULL), kIOReturnSuccess);
+	ck_assert_uint_eq(meter_read(&slow.handled), 0);
+	meter_raise(&slow.gate);
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(meter_read(&slow.handled), 1);
+	OSRelease(slow.queue);
+	OSRelease(other);
 	loop_destroy(loop);
 }
 END_TEST
@@ -880,7 +942,7 @@ UNIT_MAIN("queue", post_runs_in_order_on_a_loop_thread, run_is_inline_on_an_idle
 	  wait_of_a_stranger_sees_the_items_that_others_run,
 	  wait_looks_at_every_queue_of_the_thread, wake_makes_waiters_ask_again,
 	  cancel_drops_what_waits_and_joins_what_runs, cancel_lets_callers_go,
-	  cancel_from_the_queue_itself_waits_for_the_caller, create_checks_its_arguments,
-	  async_runs_after_the_last_reference_went, sync_returns_after_its_call,
-	  sync_to_an_owned_queue_is_named_with_its_stacks, a_queue_before_the_loop_is_reported,
-	  posting_work_that_waits_is_an_assertion)
+	  cancel_handlers_come_after_the_drops, cancel_from_the_queue_itself_waits_for_the_caller,
+	  create_checks_its_arguments, async_runs_after_the_last_reference_went,
+	  sync_returns_after_its_call, sync_to_an_owned_queue_is_named_with_its_stacks,
+	  a_queue_before_the_loop_is_reported, posting_work_that_waits_is_an_assertion)
