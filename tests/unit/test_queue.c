@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
+#include "clock.h"
 #include "meter.h"
 #include "object.h"
 #include "queue.h"
@@ -497,13 +500,32 @@ START_TEST(wait_delivers_what_has_the_tag_nested_and_in_order)
 }
 END_TEST
 
-/* Posts the three from outside while the owner waits, each when the one before has run. */
+/* Returns when the first thread of this process sleeps in the kernel. */
+static void
+await_sleep(void)
+{
+	uint64_t deadline = clock_now() + METER_DEADLINE_SEC * NSEC_PER_SEC;
+	char path[64], text[256];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)getpid());
+	do {
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		got = read(fd, text, sizeof(text) - 1);
+		close(fd);
+		text[got > 0 ? got : 0] = '\0';
+	} while (strstr(text, ") S ") == NULL && clock_now() < deadline);
+}
+
+/* Posts the three from outside, each when the waiter sleeps. */
 static void *
 post_later(void *context)
 {
 	struct wait *wait = context;
 
 	for (unsigned i = 0; i < 3; i++) {
+		await_sleep();
 		queue_run(wait->queue, &wait->a[i].work);
 		if (!meter_reaches(&wait->turns, i + 1))
 			abort();
