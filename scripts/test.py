@@ -72,7 +72,9 @@ def has_tests(directory, suite):
 
 
 def run_suite(directory, configuration, suite, wrapper, counts):
-    report = os.path.join(directory, "meson-logs", "testlog.junit.xml")
+    # Meson puts the wrapper's name into the report's.
+    name = f"testlog-{wrapper[0]}" if wrapper else "testlog"
+    report = os.path.join(directory, "meson-logs", name + ".junit.xml")
     if os.path.exists(report):
         os.remove(report)
     if not has_tests(directory, suite):
