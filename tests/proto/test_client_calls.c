@@ -654,6 +654,7 @@ END_TEST
 /* --- fork --- */
 
 static io_connect_t parents;
+static void *parents_page;
 
 static void
 call_in_child(void *context)
@@ -666,17 +667,25 @@ call_in_child(void *context)
 	if (IOConnectMapMemory64(parents, 0, mach_task_self(), &address, &size, kIOMapAnywhere) !=
 	    MACH_SEND_INVALID_DEST)
 		_exit(2);
+	/* The call page is the parent's alone. */
+	if (madvise(parents_page, 4096, MADV_NORMAL) == 0)
+		_exit(4);
 	if (IOServiceClose(parents) != kIOReturnSuccess)
 		_exit(3);
 }
 
 START_TEST(a_forked_child_has_no_connection)
 {
+	struct connection *connection;
 	struct fake_host host;
 
 	fake_host_create(&host);
 	host.method = echo;
 	parents = fake_host_open(&host);
+	connection = object_copy_connection(parents);
+	parents_page = connection->client.page;
+	ck_assert_int_eq(madvise(parents_page, 4096, MADV_NORMAL), 0);
+	connection_release(connection);
 	ck_assert_int_eq(unit_child(call_in_child, NULL, NULL, 0), 0);
 	ck_assert_int_eq(IOConnectCallScalarMethod(parents, 0, NULL, 0, NULL, NULL), 0);
 	IOServiceClose(parents);

@@ -16,6 +16,8 @@ struct Echo_IVars {
 struct EchoUserClient_IVars {
 	IOBufferMemoryDescriptor *memory;
 	OSAction *completion;
+	IOMemoryDescriptor *kept;
+	IOMemoryMap *map; /* of it */
 	bool counted;
 };
 
@@ -106,6 +108,8 @@ static void
 client_free(OSObject *self)
 {
 	OSSafeReleaseNULL(ivars(self)->completion);
+	OSSafeReleaseNULL(ivars(self)->map);
+	OSSafeReleaseNULL(ivars(self)->kept);
 	OSSafeReleaseNULL(ivars(self)->memory);
 	IOUserClient_free_Impl((IOUserClient *)self);
 }
@@ -176,12 +180,69 @@ crash(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 	abort();
 }
 
+static kern_return_t
+keep(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	struct EchoUserClient_IVars *own = ivars(target);
+	uint64_t length = 0;
+	kern_return_t status;
+
+	OSSafeReleaseNULL(own->map);
+	OSSafeReleaseNULL(own->kept);
+	own->kept = arguments->structureOutputDescriptor;
+	if (own->kept == NULL)
+		own->kept = arguments->structureInputDescriptor;
+	if (own->kept == NULL)
+		return kIOReturnBadArgument;
+	OSRetain(own->kept);
+	status = IOMemoryDescriptor_CreateMapping(own->kept, 0, 0, 0, 0, 0, &own->map);
+	if (status == kIOReturnSuccess)
+		status = IOMemoryDescriptor_GetLength(own->kept, &length);
+	arguments->scalarOutput[0] = length;
+	return status;
+}
+
+static volatile unsigned char *
+kept_byte(OSObject *target, const IOUserClientMethodArguments *arguments)
+{
+	IOMemoryMap *map = ivars(target)->map;
+
+	if (map == NULL || arguments->scalarInput[0] >= IOMemoryMap_GetLength(map))
+		return NULL;
+	return (volatile unsigned char *)(uintptr_t)(IOMemoryMap_GetAddress(map) +
+						     arguments->scalarInput[0]);
+}
+
+static kern_return_t
+poke(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	volatile unsigned char *byte = kept_byte(target, arguments);
+
+	if (byte == NULL)
+		return kIOReturnNotReady;
+	*byte = (unsigned char)arguments->scalarInput[1];
+	return kIOReturnSuccess;
+}
+
+static kern_return_t
+peek(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	const volatile unsigned char *byte = kept_byte(target, arguments);
+
+	if (byte == NULL)
+		return kIOReturnNotReady;
+	arguments->scalarOutput[0] = *byte;
+	return kIOReturnSuccess;
+}
+
 #define ANY kIOUserClientVariableStructureSize
 
 static const IOUserClientMethodDispatch methods[] = {
 	[ECHO_ECHO] = {echo, 0, ANY, ANY, ANY, ANY}, [ECHO_COMPLETE] = {complete, 1, ANY, 0, 0, 0},
 	[ECHO_HANG] = {hang, ANY, 0, 0, 0, 0},	     [ECHO_CLIENTS] = {count, 0, 0, 0, 1, 0},
 	[ECHO_FILL] = {fill, 0, 1, 0, 0, 0},	     [ECHO_CRASH] = {crash, 0, 0, 0, 0, 0},
+	[ECHO_KEEP] = {keep, 0, 0, ANY, 1, ANY},     [ECHO_POKE] = {poke, 0, 2, 0, 0, 0},
+	[ECHO_PEEK] = {peek, 0, 1, 0, 1, 0},
 };
 
 static kern_return_t

@@ -10,6 +10,10 @@ enum echo_method {
 	ECHO_CLIENTS = 3,  /* scalar 0 out: user clients that are started and not stopped */
 	ECHO_FILL = 4,	   /* scalar 0 in: a byte that the memory of type 0 is filled with */
 	ECHO_CRASH = 5,	   /* the driver aborts */
+	ECHO_KEEP = 6, /* keeps the large output structure, else the large input, mapped; scalar 0
+			  out: its length */
+	ECHO_POKE = 7, /* scalars in: offset, byte; writes it into what was kept */
+	ECHO_PEEK = 8, /* scalar in: offset; out: the byte there */
 };
 
 /* The personality's number EchoStart: what Start does. */
