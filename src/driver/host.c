@@ -27,6 +27,7 @@
 #include "bundle.h"
 #include "clock.h"
 #include "connection.h"
+#include "fault.h"
 #include "log.h"
 #include "plist.h"
 #include "service.h"
@@ -287,6 +288,7 @@ host_run_take(int control_socket, const struct host_provider *provider)
 
 	log_set_level(LOG_LEVEL_INFO);
 	log_set_name("dext-host");
+	fault_explain();
 	host.provider_methods = provider;
 	control_open_take(control_socket);
 	if (res == kIOReturnSuccess)

@@ -6,6 +6,7 @@
 #include "descriptor_ivars.h"
 #include "log.h"
 #include "object.h"
+#include "readonly.h"
 
 #define CACHE_MODES                                                     \
 	(kIOMemoryMapCacheModeInhibit | kIOMemoryMapCacheModeCopyback | \
@@ -15,6 +16,7 @@ struct IOMemoryMap_IVars {
 	IOMemoryDescriptor *memory; /* retained */
 	struct memory_mapping mapping;
 	uint64_t offset;
+	bool lent; /* an app's memory that this process may only read */
 };
 
 static void
@@ -22,6 +24,8 @@ IOMemoryMap_free(OSObject *self)
 {
 	struct IOMemoryMap_IVars *ivars = OSObjectIVars(IOMemoryMap, self);
 
+	if (ivars->lent)
+		readonly_remove(ivars->mapping.address);
 	mapping_end(&ivars->mapping);
 	OSRelease(ivars->memory);
 	OSObject_free_Impl(self);
@@ -106,6 +110,9 @@ IOMemoryDescriptor_CreateMapping(IOMemoryDescriptor *memory, uint64_t options, u
 		OSRelease(made);
 		return kIOReturnError;
 	}
+	ivars->lent = source->parts[0].backing->readonly;
+	if (ivars->lent)
+		readonly_add(ivars->mapping.address, ivars->mapping.length);
 	*map = made;
 	return kIOReturnSuccess;
 }
