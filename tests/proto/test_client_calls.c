@@ -292,6 +292,51 @@ START_TEST(a_full_page_is_waited_for_in_order)
 }
 END_TEST
 
+struct crowd {
+	pthread_t thread;
+	io_connect_t connect;
+	uint64_t wrong;
+};
+
+static void *
+call_many(void *argument)
+{
+	struct crowd *crowd = argument;
+
+	for (uint64_t i = 0; i < 300; i++) {
+		uint64_t output = 0, input = i * 1000 + (uintptr_t)argument;
+		uint32_t count = 1;
+
+		if (IOConnectCallScalarMethod(crowd->connect, 1, &input, 1, &output, &count) != 0 ||
+		    output != input + 1)
+			crowd->wrong++;
+	}
+	return NULL;
+}
+
+START_TEST(more_threads_than_slots_each_get_their_own_answers)
+{
+	static struct crowd crowds[CALL_PAGE_SLOTS + 16];
+	struct fake_host host;
+	io_connect_t connect;
+
+	fake_host_create(&host);
+	host.method = echo;
+	connect = fake_host_open(&host);
+	for (unsigned i = 0; i < CALL_PAGE_SLOTS + 16; i++) {
+		crowds[i].connect = connect;
+		ck_assert_int_eq(pthread_create(&crowds[i].thread, NULL, call_many, &crowds[i]), 0);
+	}
+	for (unsigned i = 0; i < CALL_PAGE_SLOTS + 16; i++) {
+		pthread_join(crowds[i].thread, NULL);
+		ck_assert_uint_eq(crowds[i].wrong, 0);
+	}
+	ck_assert_uint_eq(atomic_load(&host.answered), (CALL_PAGE_SLOTS + 16) * 300);
+	IOServiceClose(connect);
+	fake_host_stop(&host);
+}
+END_TEST
+
 static bool
 is_any_held(void *context)
 {
@@ -695,9 +740,9 @@ END_TEST
 
 UNIT_MAIN("client calls", scalars_go_there_and_back, structures_go_there_and_back,
 	  wrong_arguments_do_not_reach_the_host, an_error_leaves_the_outputs_alone,
-	  a_full_page_is_waited_for_in_order, a_call_in_flight_ends_with_the_host,
-	  a_call_after_the_hosts_end_is_a_later_one, closing_ends_a_call_in_flight,
-	  memory_is_the_drivers_pages, a_fixed_address_is_where_nothing_is,
-	  read_only_memory_is_read_only, mappings_outlive_the_host_until_the_close,
-	  completions_reach_the_callback, registrations_are_used_again_and_limited,
-	  a_forked_child_has_no_connection)
+	  a_full_page_is_waited_for_in_order, more_threads_than_slots_each_get_their_own_answers,
+	  a_call_in_flight_ends_with_the_host, a_call_after_the_hosts_end_is_a_later_one,
+	  closing_ends_a_call_in_flight, memory_is_the_drivers_pages,
+	  a_fixed_address_is_where_nothing_is, read_only_memory_is_read_only,
+	  mappings_outlive_the_host_until_the_close, completions_reach_the_callback,
+	  registrations_are_used_again_and_limited, a_forked_child_has_no_connection)

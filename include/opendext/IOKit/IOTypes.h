@@ -49,7 +49,7 @@ typedef uint64_t io_scalar_inband64_t[16];
 typedef natural_t io_async_ref_t[kOSAsyncRefCount];
 typedef io_user_reference_t io_async_ref64_t[kOSAsyncRef64Count];
 
-/* A size that stands for "tell me": see IOConnectCallMethod. */
+/* As the size of an output structure: kIOReturnUnsupported here; give a buffer. */
 enum {
 	kIOConnectMethodVarOutputSize = -3,
 };
