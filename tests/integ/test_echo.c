@@ -7,7 +7,9 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <dext_iokit.h>
@@ -337,6 +339,40 @@ START_TEST(wrong_entry)
 }
 END_TEST
 
+/* An app of another user that can reach the socket; its exit status is 0 if it was refused. */
+static void
+open_as_other(void *context)
+{
+	io_connect_t connect = MACH_PORT_NULL;
+	io_service_t service;
+
+	if (setgid(65534) < 0 || setuid(65534) < 0)
+		_exit(2);
+	service = IOServiceGetMatchingService(kIOMainPortDefault, IOServiceNameMatching("Echo"));
+	if (service == MACH_PORT_NULL)
+		_exit(3);
+	_exit(IOServiceOpen(service, mach_task_self(), 0, &connect) == kIOReturnNotPermitted ? 0
+											     : 4);
+}
+
+START_TEST(other_user)
+{
+	char path[300];
+	int status;
+
+	if (geteuid() != 0)
+		return; /* nobody else to be */
+	start();
+	snprintf(path, sizeof(path), "%s/registry", harness.runtime_dir);
+	ck_assert_int_eq(chmod(path, 0777), 0);
+	ck_assert_int_eq(chmod(harness.runtime_dir, 0755), 0);
+	status = unit_child(open_as_other, NULL, NULL, 0);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status 0x%x", status);
+	harness_wait_log(&harness, "check \"same user\"");
+	ck_assert_int_eq(harness_stop(&harness), 0);
+}
+END_TEST
+
 START_TEST(found_by_class_too)
 {
 	static const char *const names[] = {"Echo", "IOUserService"};
@@ -387,4 +423,5 @@ START_TEST(many_connections)
 END_TEST
 
 UNIT_MAIN("echo", calls, maps_memory, completes, close_stops_the_user_client, app_killed,
-	  host_killed, gives_up_visibly, wrong_entry, found_by_class_too, many_connections)
+	  host_killed, gives_up_visibly, wrong_entry, other_user, found_by_class_too,
+	  many_connections)
