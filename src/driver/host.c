@@ -266,19 +266,38 @@ set_up_loop(void)
 	return control_listen(host.loop);
 }
 
-/* After the loop has ended. */
+/* A method of the driver that never returns keeps one of the loop's threads. */
+static void
+give_up(int number)
+{
+	static const char line[] = "dext-host: a method of the driver has not returned; the "
+				   "process ends without it\n";
+
+	if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
+		_exit(EXIT_FAILURE);
+	_exit(EXIT_FAILURE);
+}
+
+/*
+ * After the loop has stopped. Its threads end first: the one that started the driver may still be
+ * on its way out, if the driver terminated itself in its Start.
+ */
 static void
 clean_up(void)
 {
+	if (host.loop != NULL) {
+		signal(SIGALRM, give_up);
+		alarm((unsigned)(END_GRACE / NSEC_PER_SEC));
+		loop_destroy(host.loop);
+		alarm(0);
+	}
+	host.loop = NULL;
 	control_close();
 	OSSafeReleaseNULL(host.root);
 	OSSafeReleaseNULL(host.provider);
 	OSSafeReleaseNULL(host.start);
 	fd_close(&host.device_fd);
-	if (host.loop != NULL)
-		loop_destroy(host.loop);
 	services_set(NULL, NULL, 0);
-	host.loop = NULL;
 }
 
 int

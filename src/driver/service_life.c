@@ -115,6 +115,25 @@ service_start(IOService *self)
 	return start.res;
 }
 
+/* Not left to free, which a driver's override may forget to pass on to this class. */
+static void
+give_up(struct IOService_IVars *ivars)
+{
+	IODispatchQueue *queue, *method_queue;
+	OSDictionary *properties;
+
+	pthread_mutex_lock(&ivars->lock);
+	queue = ivars->queue;
+	method_queue = ivars->method_queue;
+	properties = ivars->properties;
+	ivars->queue = ivars->method_queue = NULL;
+	ivars->properties = NULL;
+	pthread_mutex_unlock(&ivars->lock);
+	OSRelease(queue);
+	OSRelease(method_queue);
+	OSRelease(properties);
+}
+
 /* Gives up what the service holds of others, and what others hold of it. */
 static void
 detach(IOService *self)
@@ -139,6 +158,7 @@ detach(IOService *self)
 
 	if (on_stopped != NULL)
 		on_stopped(ivars->context);
+	give_up(ivars);
 	if (provider != NULL)
 		service_child_gone(provider);
 	OSRelease(provider);

@@ -100,6 +100,16 @@ START_TEST(a_stop_that_ends_later)
 }
 END_TEST
 
+/* What is left behind the address sanitizer finds. */
+START_TEST(a_free_that_goes_past_the_superclass)
+{
+	fixture.plain_free = true;
+	fixture_start();
+	fixture_end();
+	ck_assert_uint_eq(meter_read(&fixture.driver_freed), 1);
+}
+END_TEST
+
 START_TEST(stop_comes_also_on_a_cancelled_queue)
 {
 	fixture_start();
@@ -121,5 +131,5 @@ END_TEST
 UNIT_MAIN("service_life", start_and_stop, a_service_that_never_started_is_not_stopped,
 	  init_may_fail, a_start_that_fails_is_stopped_and_released,
 	  a_start_that_fails_and_calls_its_own_stop, a_stop_that_never_reaches_the_base_class,
-	  a_stop_that_ends_later, stop_comes_also_on_a_cancelled_queue,
-	  stop_that_the_driver_calls_itself_is_not_repeated)
+	  a_stop_that_ends_later, a_free_that_goes_past_the_superclass,
+	  stop_comes_also_on_a_cancelled_queue, stop_that_the_driver_calls_itself_is_not_repeated)
