@@ -1,7 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The scenario that must always work: a test for each step, on the driver of examples/buffer_ring
- * with a virtual sink. What the steps promise is in README.md and ARCHITECTURE.md.
+ * The scenario that must always work, row by row: an app, which is this process, and a driver in a
+ * host process of its own, with a virtual device. The rows:
+ *
+ *	 1	the app finds the driver and opens it; NewUserClient, Start
+ *	 2	the app's own memory in the driver, as output and as input structure
+ *	 3	the driver's buffers in the app
+ *	 4	the app registers for completions
+ *	 5-7	it fills a buffer and has it sent; the device reads the very pages that it wrote
+ *	 8	its callback: the buffer is free
+ *	 9	memory that it may only read
+ *	10	unmap and close, or death: everything is given back
+ *
+ * Here is what the driver of examples/buffer_ring shows; test_scenario_driver.c has what needs a
+ * driver made for the purpose. scripts/mutants.json breaks the code for each row, to see its test
+ * fail.
  */
 #include "harness.h"
 #include "ring.h"
@@ -164,9 +177,9 @@ read_byte(void *context)
 	(void)byte;
 }
 
-/* --- the steps --- */
+/* --- the rows --- */
 
-START_TEST(step_1_found_and_opened)
+START_TEST(row_1_found_and_opened)
 {
 	io_connect_t second = MACH_PORT_NULL;
 	io_service_t service;
@@ -235,7 +248,7 @@ try_output(struct ring_status *status)
 	ck_assert_int_eq(harness_stop(&harness), 0);
 }
 
-START_TEST(step_2_output_in_any_memory)
+START_TEST(row_2_output_in_any_memory)
 {
 	void *memory = mmap(NULL, RING_SHARED_SIZE, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -245,7 +258,7 @@ START_TEST(step_2_output_in_any_memory)
 }
 END_TEST
 
-START_TEST(step_2_output_in_vm_memory)
+START_TEST(row_2_output_in_vm_memory)
 {
 	mach_vm_address_t address = 0;
 
@@ -275,7 +288,7 @@ try_input(volatile struct ring_settings *settings)
 	stop();
 }
 
-START_TEST(step_2_input_in_any_memory)
+START_TEST(row_2_input_in_any_memory)
 {
 	void *memory = mmap(NULL, RING_SHARED_SIZE, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -285,7 +298,7 @@ START_TEST(step_2_input_in_any_memory)
 }
 END_TEST
 
-START_TEST(step_2_input_in_vm_memory)
+START_TEST(row_2_input_in_vm_memory)
 {
 	mach_vm_address_t address = 0;
 
@@ -296,7 +309,7 @@ START_TEST(step_2_input_in_vm_memory)
 }
 END_TEST
 
-START_TEST(step_2_input_is_read_only)
+START_TEST(row_2_input_is_read_only)
 {
 	static unsigned char memory[2 * RING_SHARED_SIZE];
 	struct ring_settings *settings =
@@ -317,7 +330,7 @@ START_TEST(step_2_input_is_read_only)
 }
 END_TEST
 
-START_TEST(step_3_buffers_are_mapped)
+START_TEST(row_3_buffers_are_mapped)
 {
 	mach_vm_address_t address = 0;
 	mach_vm_size_t size = 0;
@@ -344,7 +357,7 @@ START_TEST(step_3_buffers_are_mapped)
 }
 END_TEST
 
-START_TEST(step_4_completions_arrive_at_the_port)
+START_TEST(row_4_completions_arrive_at_the_port)
 {
 	start("sink");
 	ck_assert_int_eq(send(3, 10), kIOReturnSuccess); /* nobody is told */
@@ -363,7 +376,7 @@ START_TEST(step_4_completions_arrive_at_the_port)
 }
 END_TEST
 
-START_TEST(step_5_and_6_send_returns_at_once)
+START_TEST(row_5_and_6_send_returns_at_once)
 {
 	/* A device that never takes a byte: a call that waited for it would not return. */
 	start("sink:nak");
@@ -382,7 +395,7 @@ START_TEST(step_5_and_6_send_returns_at_once)
 }
 END_TEST
 
-START_TEST(step_7_the_device_reads_the_apps_pages)
+START_TEST(row_7_the_device_reads_the_apps_pages)
 {
 	XXH3_state_t *hash = XXH3_createState();
 	struct dext_virtual_state state = {0};
@@ -412,7 +425,7 @@ START_TEST(step_7_the_device_reads_the_apps_pages)
 }
 END_TEST
 
-START_TEST(step_8_the_callback_frees_the_buffer)
+START_TEST(row_8_the_callback_frees_the_buffer)
 {
 	start("sink:latency=1000");
 	listen();
@@ -432,7 +445,7 @@ START_TEST(step_8_the_callback_frees_the_buffer)
 }
 END_TEST
 
-START_TEST(step_9_read_only_stays_read_only)
+START_TEST(row_9_read_only_stays_read_only)
 {
 	struct ring_status *statistics;
 	struct place place;
@@ -483,7 +496,7 @@ has_as_few(void *context)
 	return count_descriptors(count->pid) <= count->descriptors;
 }
 
-START_TEST(step_10_unmap_and_close)
+START_TEST(row_10_unmap_and_close)
 {
 	struct ring_status *memory;
 	struct place place;
@@ -545,7 +558,7 @@ cannot_open(void *context)
 }
 
 /* The same when the app does not close but dies, with a transfer that would never end. */
-START_TEST(step_10_killed)
+START_TEST(row_10_killed)
 {
 	struct count count;
 	pid_t parent = getpid(), app;
@@ -619,10 +632,9 @@ START_TEST(the_smallest_example_runs)
 }
 END_TEST
 
-UNIT_MAIN("scenario", step_1_found_and_opened, step_2_output_in_any_memory,
-	  step_2_output_in_vm_memory, step_2_input_in_any_memory, step_2_input_in_vm_memory,
-	  step_2_input_is_read_only, step_3_buffers_are_mapped,
-	  step_4_completions_arrive_at_the_port, step_5_and_6_send_returns_at_once,
-	  step_7_the_device_reads_the_apps_pages, step_8_the_callback_frees_the_buffer,
-	  step_9_read_only_stays_read_only, step_10_unmap_and_close, step_10_killed,
-	  the_example_runs, the_smallest_example_runs)
+UNIT_MAIN("scenario", row_1_found_and_opened, row_2_output_in_any_memory, row_2_output_in_vm_memory,
+	  row_2_input_in_any_memory, row_2_input_in_vm_memory, row_2_input_is_read_only,
+	  row_3_buffers_are_mapped, row_4_completions_arrive_at_the_port,
+	  row_5_and_6_send_returns_at_once, row_7_the_device_reads_the_apps_pages,
+	  row_8_the_callback_frees_the_buffer, row_9_read_only_stays_read_only,
+	  row_10_unmap_and_close, row_10_killed, the_example_runs, the_smallest_example_runs)
