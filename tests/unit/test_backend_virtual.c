@@ -297,6 +297,25 @@ START_TEST(loopback_waits_for_packets_and_for_room)
 }
 END_TEST
 
+/* A submit that comes while the thread is busy elsewhere must not be slept over. */
+START_TEST(ping_pong_loses_no_wakeup)
+{
+	plug("loopback");
+	for (unsigned i = 0; i < 5000; i++) {
+		struct usb_transfer out = {0}, in = {0};
+
+		ck_assert_int_eq(submit(&in, IN, back, 512), kIOReturnSuccess);
+		for (volatile unsigned spin = 0; spin < i % 512 * 8; spin++)
+			;
+		ck_assert_int_eq(submit(&out, OUT, bytes, 100), kIOReturnSuccess);
+		await(&in);
+		await(&out);
+		ck_assert_uint_eq(in.actual, 100);
+	}
+	unplug();
+}
+END_TEST
+
 START_TEST(loopback_overflow)
 {
 	uint32_t actual;
@@ -523,7 +542,7 @@ END_TEST
 UNIT_MAIN("backend_virtual", sink_counts_and_hashes, sink_tells_whose_pages_it_read,
 	  source_is_the_documented_pattern, source_overflows_what_is_no_multiple,
 	  source_short_packets_lose_no_byte, loopback_keeps_packets,
-	  loopback_waits_for_packets_and_for_room, loopback_overflow, stall_halts_until_cleared,
-	  corruption_is_one_byte_and_not_in_the_callers_memory, nak_ends_by_timeout_or_cancel_only,
-	  latency_is_a_lower_bound, unplugged_in_the_middle, order_and_claims, standard_requests,
-	  bad_specs_open_nothing)
+	  loopback_waits_for_packets_and_for_room, ping_pong_loses_no_wakeup, loopback_overflow,
+	  stall_halts_until_cleared, corruption_is_one_byte_and_not_in_the_callers_memory,
+	  nak_ends_by_timeout_or_cancel_only, latency_is_a_lower_bound, unplugged_in_the_middle,
+	  order_and_claims, standard_requests, bad_specs_open_nothing)

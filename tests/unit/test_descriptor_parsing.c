@@ -130,8 +130,12 @@ START_TEST(broken_ones_end_early)
 				if (length >= sizeof(*broken)) {
 					bytes[2] = (uint8_t)length;
 					bytes[3] = 0;
-					while ((at = IOUSBGetNextDescriptor(broken, at)) != NULL)
+					while ((at = IOUSBGetNextDescriptor(broken, at)) != NULL) {
 						ck_assert_uint_lt(steps++, 64);
+						ck_assert_uint_le((const uint8_t *)at +
+									  at->bLength - bytes,
+								  length);
+					}
 					while ((interface = IOUSBGetNextInterfaceDescriptor(
 							broken, (const void *)interface)) != NULL) {
 						const IOUSBEndpointDescriptor *end = NULL;
