@@ -13,7 +13,7 @@ BUILD := build
 .PHONY: all bootstrap demo test mutants install format clean
 
 all: bootstrap $(BUILD)/dev/build.ninja
-	ninja -C $(BUILD)/dev
+	ninja -C $(BUILD)/dev --quiet
 
 bootstrap:
 	@scripts/bootstrap.sh build
