@@ -593,6 +593,58 @@ START_TEST(death_of_the_app_ends_although_the_socket_lives)
 }
 END_TEST
 
+START_TEST(a_kept_completion_is_aborted_when_the_app_has_gone)
+{
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	keep(&raw, 3, 1);
+	raw_echo(&raw, 1);
+	ck_assert_uint_eq(meter_read(&fixture.aborted), 0);
+	raw_free(&raw);
+	meter_wait(&fixture.aborted, 1);
+	ck_assert_uint_eq(fixture.stopped_at_abort, 0);
+	meter_wait(&fixture.client_freed, 1);
+	fixture_end();
+	ck_assert_uint_eq(meter_read(&fixture.aborted), 1);
+}
+END_TEST
+
+static void
+send_to_another(void *context)
+{
+	IOUserClient **clients = context;
+	OSAction *action = OSObjectIVars(TestClient, clients[0])->completion;
+
+	ck_assert_int_eq(IOUserClient_AsyncCompletion(clients[1], action, 0, NULL, 0),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(IOUserClient_AsyncCompletion(clients[0], action, 0, NULL, 0),
+			 kIOReturnSuccess);
+}
+
+START_TEST(a_completion_is_its_own_clients)
+{
+	IOUserClient *clients[2];
+	struct completion entry;
+	struct raw one, other;
+
+	fixture_start();
+	raw_open(&one);
+	clients[0] = fixture.client;
+	raw_open(&other);
+	clients[1] = fixture.client;
+	keep(&one, 3, 1);
+	ck_assert(queue_call(fixture.queue, clients, send_to_another));
+	raw_completion(&one, &entry);
+	ck_assert_uint_eq(entry.kind, COMPLETION_CALL);
+	ck_assert_uint_eq(entry.count, 0);
+	raw_close(&one);
+	raw_close(&other);
+	fixture_end();
+}
+END_TEST
+
 START_TEST(terminating_the_driver_hangs_up)
 {
 	struct raw raw;
@@ -1018,6 +1070,8 @@ main(void)
 		completions_past_the_limit_are_an_overrun,
 		closing_stops_and_gives_back,
 		death_of_the_app_ends_although_the_socket_lives,
+		a_kept_completion_is_aborted_when_the_app_has_gone,
+		a_completion_is_its_own_clients,
 		terminating_the_driver_hangs_up,
 		opens_that_are_refused,
 		connections_are_limited,

@@ -41,6 +41,8 @@ struct fixture {
 	struct meter driver_started, driver_stopped, driver_freed;
 	struct meter client_started, client_stopped, client_freed;
 	struct meter child_stopped;
+	struct meter aborted; /* the handler of a kept completion */
+	unsigned stopped_at_abort;
 	struct meter entered; /* TEST_BLOCK began */
 	struct meter go;      /* TEST_BLOCK ends when this is raised */
 	IOUserClient *client; /* the last one, borrowed */
@@ -115,6 +117,13 @@ test_large(struct TestClient_IVars *ivars, IOUserClientMethodArguments *argument
 	return kIOReturnSuccess;
 }
 
+static void
+test_aborted(void *context)
+{
+	fixture.stopped_at_abort = meter_read(&fixture.client_stopped);
+	meter_raise(&fixture.aborted);
+}
+
 static kern_return_t
 test_complete(TestClient *self, OSAction *completion, IOUserClientMethodArguments *arguments)
 {
@@ -152,7 +161,7 @@ TestClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 		OSRelease(ivars->completion);
 		ivars->completion = arguments->completion;
 		OSRetain(ivars->completion);
-		return kIOReturnSuccess;
+		return OSAction_SetAbortedHandler_f(ivars->completion, NULL, test_aborted);
 	case TEST_COMPLETE:
 		return test_complete((TestClient *)self, ivars->completion, arguments);
 	case TEST_RELEASE:
