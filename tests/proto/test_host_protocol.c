@@ -527,6 +527,45 @@ START_TEST(completions_past_the_ring_wait)
 }
 END_TEST
 
+struct burst {
+	uint64_t count, first;
+};
+
+/* As the driver does from its own callbacks: without a call, so that nobody looks at the page. */
+static void
+send_burst(void *context)
+{
+	struct burst *burst = context;
+	OSAction *action = OSObjectIVars(TestClient, fixture.client)->completion;
+
+	for (uint64_t i = 0; i < burst->count; i++) {
+		uint64_t argument = burst->first + i;
+
+		ck_assert_int_eq(
+			IOUserClient_AsyncCompletion(fixture.client, action, 0, &argument, 1),
+			kIOReturnSuccess);
+	}
+}
+
+START_TEST(completions_do_not_overtake_those_that_wait)
+{
+	struct burst first = {COMPLETION_RING_MAX + 100, 0};
+	struct burst next = {10, COMPLETION_RING_MAX + 100};
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	keep(&raw, 1023, 6);
+	ck_assert(queue_call(fixture.queue, &first, send_burst));
+	/* There is room now, but not so much that the host was told. */
+	expect_completions(&raw, 50, 0);
+	ck_assert(queue_call(fixture.queue, &next, send_burst));
+	expect_completions(&raw, COMPLETION_RING_MAX + 110 - 50, 50);
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
 START_TEST(completions_past_the_limit_are_an_overrun)
 {
 	struct raw raw;
@@ -1067,6 +1106,7 @@ main(void)
 		completions_arrive_in_order,
 		a_completion_that_nobody_keeps_is_released,
 		completions_past_the_ring_wait,
+		completions_do_not_overtake_those_that_wait,
 		completions_past_the_limit_are_an_overrun,
 		closing_stops_and_gives_back,
 		death_of_the_app_ends_although_the_socket_lives,

@@ -41,6 +41,40 @@ START_TEST(children_stop_before_their_provider)
 }
 END_TEST
 
+static void
+wait_for_go(void *context)
+{
+	meter_wait(&fixture.go, 1);
+}
+
+static void
+nothing(void *context)
+{
+}
+
+START_TEST(a_provider_waits_for_a_child_on_another_queue)
+{
+	IODispatchQueue *queue = NULL;
+	IOService *child = NULL;
+
+	fixture_start();
+	ck_assert_int_eq(queue_create("child", &queue), 0);
+	ck_assert_int_eq(IOService_Create(fixture.root, fixture.root, "ChildProperties", &child),
+			 0);
+	ck_assert_int_eq(OSObject_SetDispatchQueue((OSObject *)child, "Default", queue), 0);
+	IODispatchQueue_DispatchAsync_f(queue, NULL, wait_for_go);
+	service_terminate(fixture.root);
+	ck_assert(queue_call(fixture.queue, NULL, nothing));
+	ck_assert_uint_eq(meter_read(&fixture.driver_stopped), 0);
+	meter_raise(&fixture.go);
+	meter_wait(&fixture.driver_stopped, 1);
+	ck_assert_uint_eq(meter_read(&fixture.child_stopped), 1);
+	OSRelease(child);
+	OSRelease(queue);
+	fixture_end();
+}
+END_TEST
+
 START_TEST(a_second_time_does_nothing)
 {
 	struct meter told = METER_INITIALIZER, stopped = METER_INITIALIZER;
@@ -86,5 +120,6 @@ START_TEST(what_is_refused)
 }
 END_TEST
 
-UNIT_MAIN("terminate", children_stop_before_their_provider, a_second_time_does_nothing,
-	  a_child_alone, what_is_refused)
+UNIT_MAIN("terminate", children_stop_before_their_provider,
+	  a_provider_waits_for_a_child_on_another_queue, a_second_time_does_nothing, a_child_alone,
+	  what_is_refused)
