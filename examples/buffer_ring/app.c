@@ -85,6 +85,8 @@ try_to_write(volatile uint64_t *read_only)
 	if (child == 0) {
 		uint64_t value = *read_only; /* allowed */
 
+		signal(SIGSEGV, SIG_DFL); /* also if a debugging tool wants it */
+		signal(SIGBUS, SIG_DFL);
 		*read_only = value + 1;
 		_exit(0);
 	}
@@ -129,6 +131,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: buffer_ring FILE (which must be readable)\n");
 		return 2;
 	}
+
+	setvbuf(stdout, NULL, _IOLBF, 0); /* each line at once, also into a pipe */
 
 	/* Step 1: find the driver by the name of its class, and open it. */
 	service = IOServiceGetMatchingService(kIOMainPortDefault,
@@ -182,6 +186,7 @@ main(int argc, char **argv)
 	for (uint64_t i = 0; i < RING_BUFFERS; i++)
 		if (!fill_and_send(i))
 			break;
+	printf("5  %u buffers are filled and on their way\n", in_flight);
 	if (in_flight != 0)
 		CFRunLoopRun();
 	check("a transfer", failure);
