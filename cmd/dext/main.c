@@ -7,9 +7,12 @@
 
 #include "log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command {
 	const char *name;
@@ -48,6 +51,22 @@ usage_error(const char *command, const char *format, ...)
 	return DEXT_EXIT_USAGE;
 }
 
+/*
+ * Somebody may have started us without a standard input, output or error. The next descriptor that
+ * is opened would get the number, and received data would go into the registry's socket. What takes
+ * the place refuses reads and writes the way a closed descriptor does.
+ */
+static bool
+fill_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	}
+	return true;
+}
+
 static void
 help(FILE *to)
 {
@@ -69,6 +88,8 @@ main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
 
+	if (!fill_standard_descriptors())
+		return DEXT_EXIT_ERROR;
 	if (name == NULL) {
 		help(stderr);
 		return DEXT_EXIT_USAGE;

@@ -212,6 +212,21 @@ START_TEST(keeps_its_directory_private)
 }
 END_TEST
 
+/* Else the registry's socket gets the number, and with it what is read or written there. */
+START_TEST(does_without_standard_descriptors)
+{
+	ck_assert_int_eq(run("$DEXT run $BULK --virtual sink -- timeout 20 $DEXT send - <&-"), 7);
+	check_said("Bad file descriptor");
+	ck_assert_int_eq(run("$DEXT run $BULK --virtual source -- "
+			     "sh -c '$DEXT recv --bytes 1M - >&-'"),
+			 7);
+	check_said("Bad file descriptor");
+	ck_assert_ptr_null(strstr(said, "packet"));
+	ck_assert_int_eq(run("$DEXT run $BULK --virtual sink -- $DEXT send /bin/sh 0<&- 1>&- 2>&-"),
+			 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -231,6 +246,7 @@ main(void)
 	tcase_add_test(tcase, stops_what_it_started);
 	tcase_add_test(tcase, takes_its_processes_with_it_when_killed);
 	tcase_add_test(tcase, keeps_its_directory_private);
+	tcase_add_test(tcase, does_without_standard_descriptors);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
