@@ -2,7 +2,9 @@
 /* dext run and dext list as commands: exit statuses, sentences, and that nothing is left behind. */
 #include "echo.h"
 #include "harness.h"
+
 #include "unit.h"
+#include <dext_cdefs.h>
 
 #include <limits.h>
 #include <poll.h>
@@ -15,6 +17,8 @@
 static char said[65536];
 
 /* Runs a shell command line in which $DEXT, $ECHO, $BULK stand for themselves. */
+static int run(const char *format, ...) DEXT_PRINTF(1, 2);
+
 static int
 run(const char *format, ...)
 {
