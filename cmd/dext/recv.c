@@ -76,13 +76,11 @@ completed(struct transfer *transfer, const struct transfer_result *result)
 	if (receiver->write_error == 0)
 		transfer_account(transfer, data, length);
 	receiver->free[receiver->free_count++] = result->buffer;
-	/* A device that went takes its driver along; that it went is the cause. */
-	if (result->status != kIOReturnSuccess &&
-	    (receiver->failure == kIOReturnSuccess || result->status == kIOReturnNoDevice))
+	if (result->status != kIOReturnSuccess && receiver->failure == kIOReturnSuccess)
 		receiver->failure = result->status;
 }
 
-static void
+static int
 queue(struct receiver *receiver)
 {
 	struct transfer *transfer = &receiver->transfer;
@@ -107,9 +105,12 @@ queue(struct receiver *receiver)
 		else
 			receiver->free_count++;
 	}
-	/* Often an earlier one has failed, and its completion, which says why, is on its way. */
-	if (status != kIOReturnSuccess)
+	/* An earlier one has failed, and its completion is still on its way. */
+	if (status == kUSBHostReturnPipeStalled)
 		receiver->failure = status;
+	else if (status != kIOReturnSuccess)
+		return transfer_fail_status(transfer, status, "a buffer cannot be queued");
+	return DEXT_EXIT_OK;
 }
 
 static int
@@ -149,8 +150,8 @@ stream(struct receiver *receiver)
 			break;
 		}
 		if (receiver->failure == kIOReturnSuccess)
-			queue(receiver);
-		if (receiver->failure != kIOReturnSuccess && transfer->in_flight == 0)
+			code = queue(receiver);
+		else if (transfer->in_flight == 0)
 			code = recover(receiver);
 		if (code == DEXT_EXIT_OK && transfer->in_flight != 0)
 			code = transfer_wait(transfer, -1, 0, &ready);

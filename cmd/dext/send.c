@@ -71,8 +71,7 @@ free_buffer(struct sender *sender, uint32_t buffer)
 static void
 keep(struct sender *sender, uint32_t buffer, IOReturn status)
 {
-	/* A device that went takes its driver along; that it went is the cause. */
-	if (sender->failure == kIOReturnSuccess || status == kIOReturnNoDevice)
+	if (sender->failure == kIOReturnSuccess)
 		sender->failure = status;
 	sender->again[sender->again_count++] = buffer;
 }
@@ -92,16 +91,19 @@ completed(struct transfer *transfer, const struct transfer_result *result)
 	keep(sender, result->buffer, result->status);
 }
 
-static void
+static int
 submit(struct sender *sender, uint32_t buffer)
 {
 	struct part *part = &sender->parts[buffer];
 	uint64_t input[4] = {buffer, part->sent, part->filled - part->sent, 0};
 	kern_return_t status = transfer_submit(&sender->transfer, DEXT_BULKSTREAM_SEND, input, 4);
 
-	/* Often an earlier one has failed, and its completion, which says why, is on its way. */
-	if (status != kIOReturnSuccess)
+	/* An earlier one has failed, and its completion is still on its way. */
+	if (status == kUSBHostReturnPipeStalled)
 		keep(sender, buffer, status);
+	else if (status != kIOReturnSuccess)
+		return transfer_fail_status(&sender->transfer, status, "a buffer cannot be sent");
+	return DEXT_EXIT_OK;
 }
 
 static int
@@ -123,6 +125,7 @@ recover(struct sender *sender)
 	IOReturn failure = sender->failure;
 	uint32_t count = sender->again_count;
 	kern_return_t status;
+	int code = DEXT_EXIT_OK;
 	uint32_t *again;
 
 	sender->stalls = transfer->bytes == sender->bytes_at_stall ? sender->stalls + 1 : 1;
@@ -141,16 +144,16 @@ recover(struct sender *sender)
 		return transfer_fail(transfer, DEXT_EXIT_ERROR, "out of memory.");
 	memcpy(again, sender->again, count * sizeof(*again));
 	sender->again_count = 0;
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < count && code == DEXT_EXIT_OK; i++) {
 		if (sender->parts[again[i]].sent == sender->parts[again[i]].filled)
 			free_buffer(sender, again[i]);
 		else if (sender->failure != kIOReturnSuccess)
 			keep(sender, again[i], sender->failure);
 		else
-			submit(sender, again[i]);
+			code = submit(sender, again[i]);
 	}
 	free(again);
-	return DEXT_EXIT_OK;
+	return code;
 }
 
 /* Reads once into the first free buffer, and sends it when it is full or the file has ended. */
@@ -177,8 +180,7 @@ fill(struct sender *sender)
 		return DEXT_EXIT_OK;
 	sender->free_first = (sender->free_first + 1) % transfer->options.buffers;
 	sender->free_count--;
-	submit(sender, buffer);
-	return DEXT_EXIT_OK;
+	return submit(sender, buffer);
 }
 
 static int
