@@ -76,11 +76,13 @@ completed(struct transfer *transfer, const struct transfer_result *result)
 	if (receiver->write_error == 0)
 		transfer_account(transfer, data, length);
 	receiver->free[receiver->free_count++] = result->buffer;
-	if (result->status != kIOReturnSuccess && receiver->failure == kIOReturnSuccess)
+	/* A device that went takes its driver along; that it went is the cause. */
+	if (result->status != kIOReturnSuccess &&
+	    (receiver->failure == kIOReturnSuccess || result->status == kIOReturnNoDevice))
 		receiver->failure = result->status;
 }
 
-static int
+static void
 queue(struct receiver *receiver)
 {
 	struct transfer *transfer = &receiver->transfer;
@@ -105,12 +107,9 @@ queue(struct receiver *receiver)
 		else
 			receiver->free_count++;
 	}
-	/* An earlier one has failed, and its completion is still on its way. */
-	if (status == kUSBHostReturnPipeStalled)
+	/* Often an earlier one has failed, and its completion, which says why, is on its way. */
+	if (status != kIOReturnSuccess)
 		receiver->failure = status;
-	else if (status != kIOReturnSuccess)
-		return transfer_fail_status(transfer, status, "a buffer cannot be queued");
-	return DEXT_EXIT_OK;
 }
 
 static int
@@ -150,8 +149,8 @@ stream(struct receiver *receiver)
 			break;
 		}
 		if (receiver->failure == kIOReturnSuccess)
-			code = queue(receiver);
-		else if (transfer->in_flight == 0)
+			queue(receiver);
+		if (receiver->failure != kIOReturnSuccess && transfer->in_flight == 0)
 			code = recover(receiver);
 		if (code == DEXT_EXIT_OK && transfer->in_flight != 0)
 			code = transfer_wait(transfer, -1, 0, &ready);

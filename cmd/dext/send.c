@@ -71,7 +71,8 @@ free_buffer(struct sender *sender, uint32_t buffer)
 static void
 keep(struct sender *sender, uint32_t buffer, IOReturn status)
 {
-	if (sender->failure == kIOReturnSuccess)
+	/* A device that went takes its driver along; that it went is the cause. */
+	if (sender->failure == kIOReturnSuccess || status == kIOReturnNoDevice)
 		sender->failure = status;
 	sender->again[sender->again_count++] = buffer;
 }
@@ -91,19 +92,16 @@ completed(struct transfer *transfer, const struct transfer_result *result)
 	keep(sender, result->buffer, result->status);
 }
 
-static int
+static void
 submit(struct sender *sender, uint32_t buffer)
 {
 	struct part *part = &sender->parts[buffer];
 	uint64_t input[4] = {buffer, part->sent, part->filled - part->sent, 0};
 	kern_return_t status = transfer_submit(&sender->transfer, DEXT_BULKSTREAM_SEND, input, 4);
 
-	/* An earlier one has failed, and its completion is still on its way. */
-	if (status == kUSBHostReturnPipeStalled)
+	/* Often an earlier one has failed, and its completion, which says why, is on its way. */
+	if (status != kIOReturnSuccess)
 		keep(sender, buffer, status);
-	else if (status != kIOReturnSuccess)
-		return transfer_fail_status(&sender->transfer, status, "a buffer cannot be sent");
-	return DEXT_EXIT_OK;
 }
 
 static int
@@ -125,7 +123,6 @@ recover(struct sender *sender)
 	IOReturn failure = sender->failure;
 	uint32_t count = sender->again_count;
 	kern_return_t status;
-	int code = DEXT_EXIT_OK;
 	uint32_t *again;
 
 	sender->stalls = transfer->bytes == sender->bytes_at_stall ? sender->stalls + 1 : 1;
@@ -144,16 +141,16 @@ recover(struct sender *sender)
 		return transfer_fail(transfer, DEXT_EXIT_ERROR, "out of memory.");
 	memcpy(again, sender->again, count * sizeof(*again));
 	sender->again_count = 0;
-	for (uint32_t i = 0; i < count && code == DEXT_EXIT_OK; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		if (sender->parts[again[i]].sent == sender->parts[again[i]].filled)
 			free_buffer(sender, again[i]);
 		else if (sender->failure != kIOReturnSuccess)
 			keep(sender, again[i], sender->failure);
 		else
-			code = submit(sender, again[i]);
+			submit(sender, again[i]);
 	}
 	free(again);
-	return code;
+	return DEXT_EXIT_OK;
 }
 
 /* Reads once into the first free buffer, and sends it when it is full or the file has ended. */
@@ -180,7 +177,8 @@ fill(struct sender *sender)
 		return DEXT_EXIT_OK;
 	sender->free_first = (sender->free_first + 1) % transfer->options.buffers;
 	sender->free_count--;
-	return submit(sender, buffer);
+	submit(sender, buffer);
+	return DEXT_EXIT_OK;
 }
 
 static int

@@ -58,6 +58,14 @@ transfer_fail_status(struct transfer *transfer, IOReturn status, const char *wha
 	const char *next = "OPENDEXT_LOG=info shows more";
 	int code = DEXT_EXIT_ERROR;
 
+	/* A driver ends with its device; its last completions, still in the port, say so. */
+	if (status == kIOReturnOffline || status == MACH_SEND_INVALID_DEST) {
+		while (transfer->port != NULL &&
+		       dext_notification_port_dispatch(transfer->port) != 0)
+			;
+		if (transfer->unplugged)
+			status = kIOReturnNoDevice;
+	}
 	switch (status) {
 	case kIOReturnNotPermitted:
 	case kIOReturnNotPrivileged:
@@ -119,6 +127,7 @@ on_completion(void *refcon, IOReturn result, void **args, uint32_t count)
 	if (done.buffer >= transfer->options.buffers || done.bytes > transfer->size)
 		return;
 	transfer->in_flight--;
+	transfer->unplugged |= result == kIOReturnNoDevice;
 	transfer->completed(transfer, &done);
 }
 

@@ -49,6 +49,7 @@ struct transfer {
 	const struct dext_bulkstream_statistics *totals;
 	uint32_t in_flight;
 	bool interrupted;
+	bool unplugged; /* a completion has said so */
 	/* The figures. */
 	uint64_t bytes;
 	uint64_t expected; /* UINT64_MAX: unknown */

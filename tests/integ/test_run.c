@@ -231,6 +231,22 @@ START_TEST(does_without_standard_descriptors)
 }
 END_TEST
 
+/* The driver ends with its device: whichever is noticed first, the sentence is the useful one. */
+START_TEST(names_the_unplugged_device)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		ck_assert_int_eq(run("$DEXT run $BULK --virtual sink:unplug-after=5000000 -- "
+				     "$DEXT send /dev/zero"),
+				 5);
+		check_said("the device was unplugged");
+		ck_assert_int_eq(run("$DEXT run $BULK --virtual source:unplug-after=5000000 -- "
+				     "$DEXT recv /dev/null"),
+				 5);
+		check_said("the device was unplugged");
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -251,6 +267,7 @@ main(void)
 	tcase_add_test(tcase, takes_its_processes_with_it_when_killed);
 	tcase_add_test(tcase, keeps_its_directory_private);
 	tcase_add_test(tcase, does_without_standard_descriptors);
+	tcase_add_test(tcase, names_the_unplugged_device);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
