@@ -322,9 +322,10 @@ client_finish_stop(struct client *client)
 	client->provider = NULL;
 	pipe_detach(&client->streams[0]);
 	pipe_detach(&client->streams[1]);
-	driver_remove_client(client->driver, client);
 	OSSafeReleaseNULL(client->completion);
 	release_buffers(client);
+	/* Last: who sees in the statistics that it has gone sees that all it held has. */
+	driver_remove_client(client->driver, client);
 	(void)IOService_Stop_Impl((IOService *)client->service, provider);
 	OSRelease(provider);
 }
