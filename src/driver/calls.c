@@ -101,6 +101,7 @@ call_answer(struct call *call, IOReturn status, uint32_t scalars, uint64_t struc
 	if (scalars > 0)
 		memcpy(slot->reply.scalars, call->scalars, scalars * sizeof(call->scalars[0]));
 	let_go(call);
+	OSRelease(c->client);
 
 	pthread_mutex_lock(&c->lock);
 	c->busy &= ~bit;
@@ -403,8 +404,11 @@ occupy(struct connection *c, uint64_t bit, const char **ret_rule)
 	if (!c->ended && (c->busy & bit))
 		*ret_rule = "a slot is submitted again only after its answer";
 	ok = !c->ended && !(c->busy & bit);
-	if (ok)
+	if (ok) {
 		c->busy |= bit;
+		/* Until the answer: the end of the connection may give up its own meanwhile. */
+		OSRetain(c->client);
+	}
 	pthread_mutex_unlock(&c->lock);
 	return ok;
 }

@@ -4,8 +4,9 @@
  *
  * Entries go into the ring in the order in which they are made; while it is full they wait here, in
  * the same order, and the app rings when it has made room. A RELEASED entry always finds a place:
- * their number is bounded by the registrations. Of completions at most DEXT_LIMIT_COMPLETIONS wait;
- * one more and the connection is overrun for good: every later call says so.
+ * their number is bounded by the registrations, each of which is alive until its own is in the
+ * ring. Of completions at most DEXT_LIMIT_COMPLETIONS wait; one more and the connection is overrun
+ * for good: every later call says so.
  *
  * Any thread, with ring_lock; the bell is rung under it so that it is not closed meanwhile (its
  * write never blocks).
@@ -51,6 +52,10 @@ push_locked(struct connection *c, const struct completion *entry, const char **r
 		*ret_rule = "head of the completion ring lies behind its tail, by at most the ring";
 	if (res != kIOReturnSuccess)
 		return false;
+	/* Dead only now: an app that uses indices again without reading must not make them pile up
+	 * here. Under ring_lock, so the app, which may read it already, finds it dead. */
+	if (entry->kind == COMPLETION_RELEASED)
+		c->registrations[entry->index].alive = false;
 	if (wake)
 		bell_pipe_ring(c->bell);
 	return true;
@@ -204,8 +209,6 @@ connection_registration_ended(struct connection *c, uint32_t index, uint32_t gen
 	const char *rule = NULL;
 
 	pthread_mutex_lock(&c->ring_lock);
-	/* Dead before the app can read it: it may use the index again at once. */
-	c->registrations[index].alive = false;
 	c->registrations[index].action = NULL;
 	send_locked(c, &entry, &rule);
 	pthread_mutex_unlock(&c->ring_lock);

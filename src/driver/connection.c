@@ -403,6 +403,11 @@ open_client(struct work *work)
 	struct connection *c = opening->connection;
 	IOReturn res;
 
+	/* Stop, which is work of this queue, too, may have had its turn already. */
+	if (service_is_terminating(c->service)) {
+		refuse(opening, kIOReturnOffline);
+		return;
+	}
 	loop_will_block(c->loop);
 	res = user_client_create(c->service, c->who.type, &c->client);
 	loop_did_block(c->loop);

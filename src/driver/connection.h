@@ -37,7 +37,7 @@ struct connection;
 /* One slot's call. Belongs to the scanner until it is queued, then to whoever runs it. */
 struct call {
 	struct work work;
-	struct connection *connection; /* [const] each call under way holds a reference */
+	struct connection *connection; /* [const] a call under way retains it and its client */
 	struct call *next;	       /* in a batch, or among those that wait to send MEMORY */
 	uint32_t slot;		       /* [const] */
 	uint32_t generation;	       /* 31 bits */

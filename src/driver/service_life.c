@@ -3,10 +3,11 @@
  * The life of a service: made and attached, started, stopped, detached. Termination, which decides
  * when to stop, is in terminate.c.
  *
- * Start and Stop run on the service's own queue, so they never overlap its methods. Stop is called
- * at most once, whoever calls it: some drivers call their own Stop from a failing Start. Some never
- * reach IOService_Stop_Impl, or reach it from a cancel handler long after their Stop has returned;
- * the end waits for both, but for the base implementation only so long.
+ * Start and Stop run on the service's own queue, so they never overlap its methods. Start may
+ * change that queue, so Stop is put on it only when Start has returned. Stop is called at most
+ * once, whoever calls it: some drivers call their own Stop from a failing Start. Some never reach
+ * IOService_Stop_Impl, or reach it from a cancel handler long after their Stop has returned; the
+ * end waits for both, but for the base implementation only so long.
  */
 #include "terminate.h"
 
@@ -82,21 +83,36 @@ run_start(void *context)
 	start->res = IOService_Start(start->service, start->provider);
 }
 
+/* False: it was terminated before, and Stop, which would undo this Start, will not come. */
+static bool
+begin_start(IOService *self, IOService **ret_provider)
+{
+	struct IOService_IVars *ivars = service_ivars(self);
+	bool go;
+
+	pthread_mutex_lock(&service_tree);
+	assert(ivars->state == SERVICE_NEW);
+	go = !ivars->terminating;
+	if (go) {
+		ivars->state = SERVICE_STARTING;
+		*ret_provider = ivars->provider;
+		OSRetain(ivars->provider);
+	}
+	pthread_mutex_unlock(&service_tree);
+	return go;
+}
+
 IOReturn
 service_start(IOService *self)
 {
 	struct IOService_IVars *ivars = service_ivars(self);
 	struct start start = {.service = self, .res = kIOReturnOffline};
-	IODispatchQueue *queue = service_copy_queue(self, false);
+	IODispatchQueue *queue;
 	bool asked;
 
-	pthread_mutex_lock(&service_tree);
-	assert(ivars->state == SERVICE_NEW);
-	ivars->state = SERVICE_STARTING;
-	start.provider = ivars->provider;
-	OSRetain(start.provider);
-	pthread_mutex_unlock(&service_tree);
-
+	if (!begin_start(self, &start.provider))
+		return kIOReturnOffline;
+	queue = service_copy_queue(self, false);
 	if (queue == NULL)
 		run_start(&start);
 	else if (!queue_call(queue, &start, run_start))
@@ -112,6 +128,7 @@ service_start(IOService *self)
 		service_terminate(self);
 	else if (asked)
 		services_register(self);
+	service_may_stop(self);
 	return start.res;
 }
 
@@ -160,7 +177,7 @@ detach(IOService *self)
 		on_stopped(ivars->context);
 	give_up(ivars);
 	if (provider != NULL)
-		service_child_gone(provider);
+		service_may_stop(provider);
 	OSRelease(provider);
 	/* The reference of attach. */
 	OSRelease(self);

@@ -20,7 +20,7 @@ stop_if_alone(IOService *self)
 
 	pthread_mutex_lock(&service_tree);
 	stop = ivars->terminating && ivars->children == NULL && !ivars->stop_begun &&
-	       ivars->managed;
+	       ivars->managed && ivars->state != SERVICE_STARTING;
 	if (stop)
 		ivars->stop_begun = true;
 	pthread_mutex_unlock(&service_tree);
@@ -29,9 +29,9 @@ stop_if_alone(IOService *self)
 }
 
 void
-service_child_gone(IOService *provider)
+service_may_stop(IOService *self)
 {
-	stop_if_alone(provider);
+	stop_if_alone(self);
 }
 
 /* The next child that is not yet terminating, +1, or NULL. */

@@ -7,7 +7,7 @@
 
 /* Calls Stop on the service's queue and detaches it when that has ended. Once. */
 void service_stop(IOService *self);
-/* A child was detached: the provider may be waiting for that. */
-void service_child_gone(IOService *provider);
+/* A child was detached, or Start has returned: the end of the service may be waiting for that. */
+void service_may_stop(IOService *self);
 
 #endif

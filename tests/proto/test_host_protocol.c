@@ -511,6 +511,28 @@ START_TEST(a_completion_that_nobody_keeps_is_released)
 }
 END_TEST
 
+/* An app that takes no entries and uses an index again all the same: else each use would cost. */
+START_TEST(a_release_that_waits_keeps_its_index)
+{
+	struct call_request *request;
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	for (unsigned i = 0; i < COMPLETION_RING_MAX + 2; i++) {
+		request = raw_request(&raw, 0, CALL_METHOD, TEST_ECHO);
+		request->flags = CALL_ASYNC;
+		request->async_generation = i;
+		raw_submit(&raw, 0);
+		if (i <= COMPLETION_RING_MAX)
+			raw_wait(&raw, 0);
+	}
+	raw_expect_end(&raw);
+	raw_free(&raw);
+	fixture_end();
+}
+END_TEST
+
 START_TEST(completions_past_the_ring_wait)
 {
 	struct raw raw;
@@ -609,6 +631,61 @@ START_TEST(closing_stops_and_gives_back)
 	/* What the loop gives up it gives up when its threads are through. */
 	for (uint64_t end = clock_now() + RAW_DEADLINE; count_fds() != before;)
 		ck_assert_uint_lt(clock_now(), end);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(closing_while_a_method_runs_on_its_own_queue)
+{
+	IODispatchQueue *queue = NULL;
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	ck_assert_int_eq(queue_create("own", &queue), 0);
+	ck_assert_int_eq(OSObject_SetDispatchQueue((OSObject *)fixture.client,
+						   kIOUserClientQueueNameExternalMethod, queue),
+			 kIOReturnSuccess);
+	OSRelease(queue);
+	raw_request(&raw, 0, CALL_METHOD, TEST_BLOCK);
+	raw_submit(&raw, 0);
+	meter_wait(&fixture.entered, 1);
+	raw_close(&raw);
+	ck_assert_uint_eq(meter_read(&fixture.client_stopped), 1);
+	/* Its method is still running. */
+	ck_assert_uint_eq(meter_read(&fixture.client_freed), 0);
+	meter_raise(&fixture.go);
+	meter_wait(&fixture.client_freed, 1);
+	fixture_end();
+}
+END_TEST
+
+static void
+wait_for_go(struct work *work)
+{
+	meter_raise(&fixture.entered);
+	meter_wait(&fixture.go, 1);
+}
+
+/* NewUserClient of a driver that is terminating is not called: 99 would be kIOReturnError. */
+START_TEST(an_open_whose_turn_comes_after_the_termination)
+{
+	static struct packet packet;
+	struct host_open_body who = {.type = 99, .version = PROTOCOL_VERSION, .pid = getpid()};
+	struct work busy = {.run = wait_for_go};
+	int ends[2];
+
+	fixture_start();
+	queue_post(fixture.queue, &busy);
+	meter_wait(&fixture.entered, 1);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	connection_open_take(fixture.loop, fixture.root, ends[1], -1, &who);
+	service_terminate(fixture.root);
+	meter_raise(&fixture.go);
+	raw_wait_readable(ends[0]);
+	ck_assert_int_eq(packet_receive(ends[0], &packet, false), kIOReturnSuccess);
+	ck_assert_int_eq(packet.header->status, kIOReturnOffline);
+	close(ends[0]);
 	fixture_end();
 }
 END_TEST
@@ -1105,10 +1182,13 @@ main(void)
 		buffers_of_a_client_are_limited,
 		completions_arrive_in_order,
 		a_completion_that_nobody_keeps_is_released,
+		a_release_that_waits_keeps_its_index,
 		completions_past_the_ring_wait,
 		completions_do_not_overtake_those_that_wait,
 		completions_past_the_limit_are_an_overrun,
 		closing_stops_and_gives_back,
+		closing_while_a_method_runs_on_its_own_queue,
+		an_open_whose_turn_comes_after_the_termination,
 		death_of_the_app_ends_although_the_socket_lives,
 		a_kept_completion_is_aborted_when_the_app_has_gone,
 		a_completion_is_its_own_clients,

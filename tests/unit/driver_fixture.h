@@ -38,6 +38,8 @@ struct fixture {
 	bool plain_free;      /* free goes past the superclass */
 	bool init_fails;
 	bool no_user_client; /* NewUserClient brings a child service */
+	/* Start makes this the Default queue, then raises entered and waits for go. */
+	IODispatchQueue *queue_in_start;
 	struct meter driver_started, driver_stopped, driver_freed;
 	struct meter client_started, client_stopped, client_freed;
 	struct meter child_stopped;
@@ -170,7 +172,8 @@ TestClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 	case TEST_BLOCK:
 		meter_raise(&fixture.entered);
 		meter_wait(&fixture.go, 1);
-		return kIOReturnSuccess;
+		/* The object is there for as long as a method of it runs. */
+		return ivars->completion == NULL ? kIOReturnSuccess : kIOReturnBusy;
 	case TEST_LARGE:
 		return test_large(ivars, arguments);
 	case TEST_TOO_LONG: {
@@ -336,6 +339,14 @@ TestDriver_Start(IOService *self, IOService *provider)
 	kern_return_t res = IOService_Start_Impl(self, provider);
 
 	meter_raise(&fixture.driver_started);
+	if (fixture.queue_in_start != NULL) {
+		ck_assert_int_eq(OSObject_SetDispatchQueue((OSObject *)self,
+							   kIOServiceDefaultQueueName,
+							   fixture.queue_in_start),
+				 kIOReturnSuccess);
+		meter_raise(&fixture.entered);
+		meter_wait(&fixture.go, 1);
+	}
 	if (res == kIOReturnSuccess)
 		res = fixture.start_result;
 	if (fixture.register_in_start)

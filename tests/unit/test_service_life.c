@@ -128,8 +128,61 @@ START_TEST(stop_that_the_driver_calls_itself_is_not_repeated)
 }
 END_TEST
 
+static void *
+start_root(void *context)
+{
+	kern_return_t *res = context;
+
+	*res = service_start(fixture.root);
+	return NULL;
+}
+
+START_TEST(stop_waits_for_start_although_the_queue_is_another_by_then)
+{
+	kern_return_t res = kIOReturnError;
+	IODispatchQueue *queue = NULL;
+	pthread_t thread;
+
+	fixture_create();
+	ck_assert_int_eq(queue_create("set in Start", &queue), kIOReturnSuccess);
+	fixture.queue_in_start = queue;
+	ck_assert_int_eq(pthread_create(&thread, NULL, start_root, &res), 0);
+	meter_wait(&fixture.entered, 1);
+	service_terminate(fixture.root);
+	/* What the termination put on the queue has run when this has. */
+	ck_assert(queue_call(queue, NULL, nothing));
+	ck_assert_uint_eq(meter_read(&fixture.driver_stopped), 0);
+	meter_raise(&fixture.go);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_int_eq(res, kIOReturnSuccess);
+	meter_wait(&fixture.driver_stopped, 1);
+	fixture_end();
+	ck_assert_uint_eq(meter_read(&fixture.driver_stopped), 1);
+	OSRelease(queue);
+}
+END_TEST
+
+START_TEST(what_was_terminated_before_its_start_is_not_started)
+{
+	struct meter ended = METER_INITIALIZER;
+
+	fixture_create();
+	ck_assert(service_watch(fixture.root, NULL, raise_stopped, &ended));
+	service_terminate(fixture.root);
+	meter_wait(&ended, 1);
+	ck_assert_int_eq(service_start(fixture.root), kIOReturnOffline);
+	ck_assert_uint_eq(meter_read(&fixture.driver_started), 0);
+	OSSafeReleaseNULL(fixture.root);
+	fixture_end();
+	ck_assert_uint_eq(meter_read(&fixture.driver_stopped), 0);
+	ck_assert_uint_eq(meter_read(&fixture.driver_freed), 1);
+}
+END_TEST
+
 UNIT_MAIN("service_life", start_and_stop, a_service_that_never_started_is_not_stopped,
 	  init_may_fail, a_start_that_fails_is_stopped_and_released,
 	  a_start_that_fails_and_calls_its_own_stop, a_stop_that_never_reaches_the_base_class,
 	  a_stop_that_ends_later, a_free_that_goes_past_the_superclass,
-	  stop_comes_also_on_a_cancelled_queue, stop_that_the_driver_calls_itself_is_not_repeated)
+	  stop_comes_also_on_a_cancelled_queue, stop_that_the_driver_calls_itself_is_not_repeated,
+	  stop_waits_for_start_although_the_queue_is_another_by_then,
+	  what_was_terminated_before_its_start_is_not_started)
