@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "adopt.h"
+#include "connection_private.h"
 #include "log.h"
 #include "maps.h"
 #include "memfd.h"
@@ -100,6 +101,9 @@ adopt_locked(struct large *large, struct connection *connection, const struct ad
 	const char *reason = maps_why_not_plain(adoption->address, adoption->length);
 	IOReturn status;
 
+	/* Under the lock: a close that comes later finds the pages and undoes it. */
+	if (connection_status(connection) != kIOReturnSuccess)
+		return MACH_SEND_INVALID_DEST;
 	if (reason != NULL) {
 		log_info("the driver keeps %zu bytes at %p, which stay a copy: %s", large->size,
 			 large->memory, reason);

@@ -24,7 +24,10 @@ ring_register(struct connection *connection, struct port *port, const uint64_t *
 
 	memcpy(registration.reference, reference, reference_count * sizeof(*reference));
 	pthread_mutex_lock(&connection->ring_lock);
-	status = port == NULL ? kIOReturnSuccess : port_attach(port, connection);
+	/* Under the lock: a close that comes later finds the registration and forgets it. */
+	status = connection_status(connection);
+	if (status == kIOReturnSuccess && port != NULL)
+		status = port_attach(port, connection);
 	if (status == kIOReturnSuccess) {
 		status = async_table_add(&connection->async, &registration, ret_index,
 					 ret_generation);

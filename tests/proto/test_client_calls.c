@@ -696,6 +696,27 @@ START_TEST(registrations_are_used_again_and_limited)
 }
 END_TEST
 
+/* A call of another thread that had found the connection open. */
+START_TEST(a_registration_after_the_close_is_refused)
+{
+	uint32_t index = 0, generation = 0;
+	uint64_t reference[1] = {0};
+	struct connection *connection;
+	struct fake_host host;
+	io_connect_t connect;
+
+	fake_host_create(&host);
+	connect = fake_host_open(&host);
+	connection = object_copy_connection(connect);
+	ck_assert_int_eq(IOServiceClose(connect), 0);
+	ck_assert_int_eq(ring_register(connection, NULL, reference, 1, &index, &generation),
+			 MACH_SEND_INVALID_DEST);
+	/* The last reference: nothing may be registered any more. */
+	connection_release(connection);
+	fake_host_stop(&host);
+}
+END_TEST
+
 /* --- fork --- */
 
 static io_connect_t parents;
@@ -745,4 +766,5 @@ UNIT_MAIN("client calls", scalars_go_there_and_back, structures_go_there_and_bac
 	  closing_ends_a_call_in_flight, memory_is_the_drivers_pages,
 	  a_fixed_address_is_where_nothing_is, read_only_memory_is_read_only,
 	  mappings_outlive_the_host_until_the_close, completions_reach_the_callback,
-	  registrations_are_used_again_and_limited, a_forked_child_has_no_connection)
+	  registrations_are_used_again_and_limited, a_registration_after_the_close_is_refused,
+	  a_forked_child_has_no_connection)

@@ -6,9 +6,12 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "connection_private.h"
 #include "fake_host.h"
+#include "large.h"
 #include "maps.h"
 #include "memfd.h"
+#include "object_table.h"
 #include "sharing.h"
 
 #include <mach/mach_vm.h>
@@ -388,6 +391,30 @@ START_TEST(a_forked_child_writes_its_own_copy)
 }
 END_TEST
 
+/* One thread has the answer, and another closes before the first has done what there is to do. */
+START_TEST(a_close_between_the_answer_and_the_sharing)
+{
+	struct script script = {0};
+	struct connection *connection;
+	struct fake_host host;
+	io_connect_t connect = open_with(&host, &script);
+	char *pages = allocate(4 * PAGE);
+	struct large large;
+
+	connection = object_copy_connection(connect);
+	strcpy(pages, "of the app");
+	ck_assert_int_eq(large_prepare(&large, pages, 4 * PAGE, true), kIOReturnSuccess);
+	ck_assert_int_eq(IOServiceClose(connect), 0);
+	large_finish(&large, connection, true, true);
+	/* Nobody would undo it. */
+	ck_assert_ptr_null(sharing_find(pages, 4 * PAGE));
+	ck_assert_ptr_null(maps_why_not_plain(pages, 4 * PAGE));
+	ck_assert_str_eq(pages, "of the app");
+	connection_release(connection);
+	fake_host_stop(&host);
+}
+END_TEST
+
 START_TEST(no_descriptor_is_left)
 {
 	struct script script = {.flags = CALL_KEPT_OUTPUT | CALL_KEPT_INPUT};
@@ -415,4 +442,5 @@ UNIT_MAIN("client large", a_structure_is_copied_there_and_back,
 	  a_structure_without_a_whole_page_stays_a_copy, stack_locked_and_file_memory_stay_copies,
 	  allocated_memory_is_never_copied, shared_memory_is_shared_again,
 	  memory_that_was_freed_meanwhile_is_left_alone, an_error_still_brings_the_output,
-	  a_forked_child_writes_its_own_copy, no_descriptor_is_left)
+	  a_forked_child_writes_its_own_copy, a_close_between_the_answer_and_the_sharing,
+	  no_descriptor_is_left)
