@@ -3,9 +3,31 @@
 #ifndef OPENDEXT_IOKIT_IORETURN_H
 #define OPENDEXT_IOKIT_IORETURN_H
 
-#include <mach/kern_return.h>
+#include <mach/error.h>
 
 typedef kern_return_t IOReturn;
+
+/* How a status is made of a system, a subsystem and a code. */
+#define sys_iokit			err_system(0x38)
+#define sub_iokit_common		err_sub(0)
+#define sub_iokit_usb			err_sub(1)
+#define sub_iokit_firewire		err_sub(2)
+#define sub_iokit_block_storage		err_sub(4)
+#define sub_iokit_graphics		err_sub(5)
+#define sub_iokit_networking		err_sub(6)
+#define sub_iokit_bluetooth		err_sub(8)
+#define sub_iokit_pmu			err_sub(9)
+#define sub_iokit_acpi			err_sub(10)
+#define sub_iokit_smbus			err_sub(11)
+#define sub_iokit_ahci			err_sub(12)
+#define sub_iokit_powermanagement	err_sub(13)
+#define sub_iokit_hidsystem		err_sub(14)
+#define sub_iokit_scsi			err_sub(16)
+#define sub_iokit_vendor_specific	err_sub(-2)
+#define sub_iokit_reserved		err_sub(-1)
+#define iokit_common_err(code)		((IOReturn)(sys_iokit | sub_iokit_common | (code)))
+#define iokit_family_err(sub, code)	((IOReturn)(sys_iokit | (sub) | (code)))
+#define iokit_vendor_specific_err(code) ((IOReturn)(sys_iokit | sub_iokit_vendor_specific | (code)))
 
 #define kIOReturnSuccess	  ((IOReturn)0)
 #define kIOReturnError		  ((IOReturn)0xe00002bc)

@@ -10,10 +10,13 @@
 #include <IOKit/IOMapTypes.h>
 #include <IOKit/IOReturn.h>
 #include <IOKit/OSMessageNotification.h>
+#include <device/device_types.h>
+#include <libkern/OSTypes.h>
 #include <mach/port.h>
 #include <mach/vm_types.h>
 
-#define IOKIT 1
+#define IOKIT	   1
+#define IOPhysSize 32
 
 typedef uint32_t IOOptionBits;
 typedef int32_t IOFixed;
@@ -22,6 +25,14 @@ typedef uint32_t IOItemCount;
 typedef uint32_t IOCacheMode;
 typedef uint64_t IOByteCount64;
 typedef uint64_t IOByteCount;
+typedef uint32_t IOPhysicalAddress32;
+typedef uint64_t IOPhysicalAddress64;
+typedef uint64_t IOPhysicalLength64;
+typedef uint64_t IOPhysicalAddress;
+typedef uint64_t IOPhysicalLength;
+typedef uint32_t IODeviceNumber;
+typedef uint32_t IOAlignment;
+typedef uint32_t IOSelect;
 typedef mach_vm_address_t IOVirtualAddress;
 typedef IOVirtualAddress IOLogicalAddress;
 
@@ -30,8 +41,12 @@ typedef struct IOVirtualRange {
 	IOByteCount length;
 } IOVirtualRange, IOAddressRange;
 
+typedef struct IONamedValue {
+	int value;
+	const char *name;
+} IONamedValue;
+
 /* Names of this process: released with IOObjectRelease, a connection with IOServiceClose. */
-typedef mach_port_t io_object_t;
 typedef io_object_t io_connect_t;
 typedef io_object_t io_enumerator_t;
 typedef io_object_t io_iterator_t;
@@ -39,15 +54,6 @@ typedef io_object_t io_registry_entry_t;
 typedef io_object_t io_service_t;
 
 #define IO_OBJECT_NULL ((io_object_t)0)
-
-typedef char io_name_t[128];
-typedef char io_string_t[512];
-typedef char io_struct_inband_t[4096];
-typedef uint64_t io_user_scalar_t;
-typedef int io_scalar_inband_t[16];
-typedef uint64_t io_scalar_inband64_t[16];
-typedef natural_t io_async_ref_t[kOSAsyncRefCount];
-typedef io_user_reference_t io_async_ref64_t[kOSAsyncRef64Count];
 
 /* As the size of an output structure: kIOReturnUnsupported here; give a buffer. */
 enum {
@@ -59,6 +65,17 @@ enum {
 	kMicrosecondScale = 1000,
 	kMillisecondScale = 1000 * 1000,
 	kSecondScale = 1000 * 1000 * 1000,
+};
+
+/* Nanoseconds. */
+enum {
+	kIOMaxBusStall40usec = 40000,
+	kIOMaxBusStall30usec = 30000,
+	kIOMaxBusStall25usec = 25000,
+	kIOMaxBusStall20usec = 20000,
+	kIOMaxBusStall10usec = 10000,
+	kIOMaxBusStall5usec = 5000,
+	kIOMaxBusStallNone = 0,
 };
 
 #endif

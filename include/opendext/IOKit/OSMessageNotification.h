@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <IOKit/IOReturn.h>
+#include <device/device_types.h>
 #include <mach/message.h>
 #include <mach/port.h>
 
@@ -39,14 +40,21 @@ enum {
 	kOSAsyncRefCount = 8,
 };
 
-#define kOSAsyncRefSize 0x20
+#define kOSAsyncRefSize	  0x20
+#define kOSAsyncRef64Size (kOSAsyncRef64Count * (int)sizeof(io_user_reference_t))
 
 typedef natural_t OSAsyncReference[kOSAsyncRefCount];
 typedef uint64_t OSAsyncReference64[kOSAsyncRef64Count];
-typedef uint64_t io_user_reference_t;
 
 /* What follows the mach header of a message with the id kOSNotificationMessageID. */
 #pragma pack(push, 4)
+typedef struct OSNotificationHeader {
+	mach_msg_size_t size; /* bytes of content */
+	natural_t type;
+	OSAsyncReference reference;
+	__extension__ unsigned char content[0];
+} OSNotificationHeader;
+
 typedef struct OSNotificationHeader64 {
 	mach_msg_size_t size; /* bytes of content */
 	natural_t type;	      /* k...NotificationType */
@@ -59,6 +67,17 @@ typedef struct IOAsyncCompletionContent {
 	IOReturn result;
 	__extension__ void *args[0]; /* as many as the header's size leaves room for */
 } IOAsyncCompletionContent;
+
+/* The content of type kIOServiceMessageNotificationType. */
+typedef struct IOServiceInterestContent {
+	natural_t messageType; /* kIOMessage... */
+	void *messageArgument[1];
+} IOServiceInterestContent;
+
+typedef struct IOServiceInterestContent64 {
+	natural_t messageType;
+	io_user_reference_t messageArgument[1];
+} IOServiceInterestContent64;
 #pragma pack(pop)
 
 #endif
