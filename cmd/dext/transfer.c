@@ -2,10 +2,10 @@
 /*
  * The session: service, connection, mapped buffers, completions, signals.
  *
- * An ordinary app over the public headers; nothing here knows how calls or memory travel. Signals
- * are blocked once the connection is open and read from a descriptor in the same poll as the
- * completions, so that Ctrl-C never hits between a buffer's submission and its account. A second
- * Ctrl-C ends the program at once.
+ * An ordinary app over the public headers; nothing here knows how calls or memory travel. Once the
+ * connection is open a signal only writes to a descriptor in the same poll as the completions, so
+ * that Ctrl-C never hits between a buffer's submission and its account. A second Ctrl-C ends the
+ * program at once, also while it waits for a driver that does not answer.
  */
 #include "transfer.h"
 
@@ -19,7 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -189,12 +189,44 @@ map(struct transfer *transfer)
 	return DEXT_EXIT_OK;
 }
 
+/* What the handler knows. */
+static int interrupt_fd = -1;
+static volatile sig_atomic_t interrupts;
+
+static void
+interrupt(int number)
+{
+	const uint64_t one = 1;
+	int saved = errno;
+
+	if (interrupts != 0 || write(interrupt_fd, &one, sizeof(one)) < 0)
+		_exit(DEXT_EXIT_INTERRUPTED);
+	interrupts = 1;
+	errno = saved;
+}
+
+static int
+watch_signals(struct transfer *transfer)
+{
+	struct sigaction action = {.sa_handler = interrupt, .sa_flags = SA_RESTART};
+
+	transfer->signals = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (transfer->signals < 0)
+		return transfer_fail(transfer, DEXT_EXIT_ERROR, "eventfd: %s.", strerror(errno));
+	interrupt_fd = transfer->signals;
+	sigaddset(&action.sa_mask, SIGINT);
+	sigaddset(&action.sa_mask, SIGTERM);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return DEXT_EXIT_OK;
+}
+
 static int
 listen(struct transfer *transfer)
 {
 	uint64_t reference[REFERENCE_LEN] = {0};
 	kern_return_t status;
-	sigset_t set;
 
 	transfer->port = IONotificationPortCreate(kIOMainPortDefault);
 	if (transfer->port == NULL)
@@ -206,15 +238,7 @@ listen(struct transfer *transfer)
 						reference, REFERENCE_LEN, NULL, 0, NULL, NULL);
 	if (status != kIOReturnSuccess)
 		return transfer_fail_status(transfer, status, "the driver refused the callback");
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	transfer->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (transfer->signals < 0)
-		return transfer_fail(transfer, DEXT_EXIT_ERROR, "signalfd: %s.", strerror(errno));
-	return DEXT_EXIT_OK;
+	return watch_signals(transfer);
 }
 
 int
@@ -283,15 +307,10 @@ transfer_submit(struct transfer *transfer, uint32_t selector, const uint64_t *in
 static void
 read_signals(struct transfer *transfer)
 {
-	struct signalfd_siginfo info;
+	uint64_t count;
 
-	while (read(transfer->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (transfer->interrupted) {
-			progress_clear();
-			_exit(DEXT_EXIT_INTERRUPTED);
-		}
+	if (read(transfer->signals, &count, sizeof(count)) == (ssize_t)sizeof(count))
 		transfer->interrupted = true;
-	}
 }
 
 static int
@@ -338,8 +357,10 @@ transfer_abort(struct transfer *transfer)
 
 	if (transfer->in_flight == 0)
 		return;
-	(void)IOConnectCallScalarMethod(transfer->connection, DEXT_BULKSTREAM_ABORT, &direction, 1,
-					NULL, NULL);
+	/* A driver that has gone has been complained about, and answers nothing. */
+	if (IOConnectCallScalarMethod(transfer->connection, DEXT_BULKSTREAM_ABORT, &direction, 1,
+				      NULL, NULL) == MACH_SEND_INVALID_DEST)
+		return;
 	while (transfer->in_flight != 0 && transfer_now() < end)
 		if (transfer_wait(transfer, -1, 0, &ready) != DEXT_EXIT_OK)
 			return;

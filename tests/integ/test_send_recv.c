@@ -232,6 +232,32 @@ START_TEST(interrupted)
 }
 END_TEST
 
+#define FIND_HOST "H=$($DEXT list --json | sed -n \"s/.*hostPid.:\\([0-9]*\\).*/\\1/p\"); "
+
+/* The second Ctrl-C needs nobody's answer. A zombie has no command line. */
+START_TEST(interrupted_while_the_driver_hangs)
+{
+	expect("sink:nak=500000", 130,
+	       "$DEXT send /dev/zero & P=$!; " FIND_HOST
+	       "until [ $(awk \"/rchar/ {print \\$2}\" /proc/$P/io) -gt 1000000 ]; do :; done; "
+	       "kill -STOP $H; while grep -q . /proc/$P/cmdline; do kill -INT $P; done; wait $P");
+}
+END_TEST
+
+START_TEST(the_driver_is_killed)
+{
+	const char *first;
+
+	expect("sink:nak=500000", 5,
+	       "$DEXT send /dev/zero & P=$!; " FIND_HOST
+	       "until [ $(awk \"/rchar/ {print \\$2}\" /proc/$P/io) -gt 1000000 ]; do :; done; "
+	       "kill -KILL $H; wait $P");
+	first = strstr(said, "dext send:");
+	ck_assert_ptr_nonnull(first);
+	ck_assert_ptr_null(strstr(first + 1, "dext send:"));
+}
+END_TEST
+
 UNIT_MAIN("send_recv", files_of_all_sizes, buffers_of_all_sizes, comes_back_through_a_loopback,
 	  receives_what_the_source_sends, survives_and_reports_faults, sentences_for_each_refusal,
-	  interrupted)
+	  interrupted, interrupted_while_the_driver_hangs, the_driver_is_killed)
