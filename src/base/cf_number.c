@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "os_number.h"
 
 CFTypeID
 CFNumberGetTypeID(void)
@@ -23,35 +24,47 @@ CFBooleanGetTypeID(void)
 	return (CFTypeID)OSTypeID(OSBoolean);
 }
 
-/* Bytes of a value of that type, 0 if it is not known. */
-static size_t
-size_of(CFNumberType type)
+/* What a type is: SInt8 to SInt64, Float32 or Float64. 0 if it is not known. */
+static CFNumberType
+plain(CFNumberType type)
 {
 	switch (type) {
 	case kCFNumberSInt8Type:
-		return 1;
 	case kCFNumberSInt16Type:
-		return 2;
 	case kCFNumberSInt32Type:
-		return 4;
 	case kCFNumberSInt64Type:
-		return 8;
+	case kCFNumberFloat32Type:
+	case kCFNumberFloat64Type:
+		return type;
 	case kCFNumberCharType:
-		return sizeof(char);
+		return kCFNumberSInt8Type;
 	case kCFNumberShortType:
-		return sizeof(short);
+		return kCFNumberSInt16Type;
 	case kCFNumberIntType:
-		return sizeof(int);
+		return kCFNumberSInt32Type;
 	case kCFNumberLongType:
-		return sizeof(long);
-	case kCFNumberLongLongType:
-		return sizeof(long long);
 	case kCFNumberCFIndexType:
-		return sizeof(CFIndex);
+	case kCFNumberNSIntegerType:
+		return sizeof(long) == 8 ? kCFNumberSInt64Type : kCFNumberSInt32Type;
+	case kCFNumberLongLongType:
+		return kCFNumberSInt64Type;
+	case kCFNumberFloatType:
+		return kCFNumberFloat32Type;
+	case kCFNumberDoubleType:
+	case kCFNumberCGFloatType:
+		return kCFNumberFloat64Type;
 	default:
-		log_error("CFNumber: type %d is not known", (int)type);
+		log_error("CFNumber: type %ld is not known", type);
 		return 0;
 	}
+}
+
+static size_t
+size_of(CFNumberType plain_type)
+{
+	static const uint8_t sizes[] = {0, 1, 2, 4, 8, 4, 8};
+
+	return sizes[plain_type];
 }
 
 static int64_t
@@ -102,34 +115,138 @@ store(size_t size, int64_t number, void *value)
 	}
 }
 
+/* As store; a real that is past the type's bounds becomes the bound. */
+static bool
+store_rounded(size_t size, const OSNumber *number, void *value)
+{
+	int64_t whole = (int64_t)OSNumberGetUInt64Value(number);
+	int64_t highest = (int64_t)(UINT64_MAX >> (65 - 8 * size));
+	bool fits = (double)whole == number_get_real(number);
+
+	if (whole > highest)
+		whole = highest;
+	else if (whole < -highest - 1)
+		whole = -highest - 1;
+	else
+		return store(size, whole, value) && fits && whole != INT64_MAX;
+	store(size, whole, value);
+	return false;
+}
+
+static bool
+store_real(size_t size, const OSNumber *number, void *value)
+{
+	double whole = number_get_real(number);
+	float single = (float)whole;
+	OSNumber *back;
+	bool exact;
+
+	if (size == sizeof(single)) {
+		memcpy(value, &single, sizeof(single));
+		whole = single;
+	} else {
+		memcpy(value, &whole, sizeof(whole));
+	}
+	back = number_create_real(whole, 64);
+	exact = back != NULL && number_compare(back, number) == 0;
+	OSRelease(back);
+	return exact;
+}
+
 CFNumberRef
 CFNumberCreate(CFAllocatorRef allocator, CFNumberType type, const void *value)
 {
-	size_t size = size_of(type);
+	CFNumberType known = plain(type);
 	int64_t number;
+	double real;
+	float single;
 
-	if (size == 0)
+	if (known == 0)
 		return NULL;
 	if (value == NULL) {
 		log_error("CFNumberCreate: value is NULL");
 		return NULL;
 	}
-	number = load(size, value);
-	return (CFNumberRef)OSNumberCreate((uint64_t)number, number < 0 ? 64 : (uint32_t)size * 8);
+	if (known == kCFNumberFloat32Type) {
+		memcpy(&single, value, sizeof(single));
+		return (CFNumberRef)number_create_real(single, 32);
+	}
+	if (known == kCFNumberFloat64Type) {
+		memcpy(&real, value, sizeof(real));
+		return (CFNumberRef)number_create_real(real, 64);
+	}
+	number = load(size_of(known), value);
+	return (CFNumberRef)OSNumberCreate((uint64_t)number,
+					   number < 0 ? 64 : (uint32_t)size_of(known) * 8);
+}
+
+static const OSNumber *
+number_of(CFNumberRef number, const char *function)
+{
+	const OSNumber *self = OSDynamicCast(OSNumber, number);
+
+	if (self == NULL)
+		log_error("%s: the object is no CFNumber", function);
+	return self;
 }
 
 Boolean
 CFNumberGetValue(CFNumberRef number, CFNumberType type, void *value)
 {
-	const OSNumber *self = (const OSNumber *)OSDynamicCast(OSNumber, number);
-	size_t size = size_of(type);
+	const OSNumber *self = number_of(number, "CFNumberGetValue");
+	CFNumberType known = plain(type);
 
-	if (self == NULL || value == NULL) {
-		log_error("CFNumberGetValue: %s",
-			  value == NULL ? "value is NULL" : "the object is no CFNumber");
+	if (self == NULL || known == 0)
+		return false;
+	if (value == NULL) {
+		log_error("CFNumberGetValue: value is NULL");
 		return false;
 	}
-	return size != 0 && store(size, (int64_t)OSNumberGetUInt64Value(self), value);
+	if (known == kCFNumberFloat32Type || known == kCFNumberFloat64Type)
+		return store_real(size_of(known), self, value);
+	if (number_is_real(self))
+		return store_rounded(size_of(known), self, value);
+	return store(size_of(known), (int64_t)OSNumberGetUInt64Value(self), value);
+}
+
+CFNumberType
+CFNumberGetType(CFNumberRef number)
+{
+	const OSNumber *self = number_of(number, "CFNumberGetType");
+	CFNumberType type;
+	int64_t value;
+
+	if (self == NULL)
+		return 0;
+	if (number_is_real(self))
+		return OSNumberGetBits(self) == 32 ? kCFNumberFloat32Type : kCFNumberFloat64Type;
+	value = (int64_t)OSNumberGetUInt64Value(self);
+	for (type = kCFNumberSInt8Type; type < kCFNumberSInt64Type; type++)
+		if (OSNumberGetBits(self) <= size_of(type) * 8 &&
+		    value <= (int64_t)(UINT64_MAX >> (65 - size_of(type) * 8)))
+			break;
+	return type;
+}
+
+CFIndex
+CFNumberGetByteSize(CFNumberRef number)
+{
+	return (CFIndex)size_of(CFNumberGetType(number));
+}
+
+Boolean
+CFNumberIsFloatType(CFNumberRef number)
+{
+	return number_is_real(number_of(number, "CFNumberIsFloatType"));
+}
+
+CFComparisonResult
+CFNumberCompare(CFNumberRef number, CFNumberRef other, void *context)
+{
+	const OSNumber *one = number_of(number, "CFNumberCompare");
+	const OSNumber *two = number_of(other, "CFNumberCompare");
+
+	return one == NULL || two == NULL ? kCFCompareEqualTo : number_compare(one, two);
 }
 
 Boolean

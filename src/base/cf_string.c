@@ -2,98 +2,18 @@
 /*
  * CFString over OSString. What an app creates is checked to be UTF-8; a string that came from
  * elsewhere may hold any bytes, so nothing here counts on it.
- *
- * Constant strings are kept for the life of the process in a hash table that only grows, without a
- * lock: they are asked for in every thread, and in a child whose parent was just asking.
  */
 #include <CoreFoundation/CFString.h>
 #include <DriverKit/OSCollections.h>
 
-#include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "log.h"
-#include "object.h"
-
-#define BUCKETS 256u
-
-struct constant {
-	const struct constant *next; /* [const] once in the table */
-	OSString *string;
-};
-
-static struct constant *_Atomic constants[BUCKETS];
 
 CFTypeID
 CFStringGetTypeID(void)
 {
 	return (CFTypeID)OSTypeID(OSString);
-}
-
-/* --- constants --- */
-
-static uint32_t
-hash(const char *text)
-{
-	uint32_t sum = 5381;
-
-	for (; *text != '\0'; text++)
-		sum = sum * 33 + (unsigned char)*text;
-	return sum;
-}
-
-static OSString *
-find(const struct constant *constant, const char *text)
-{
-	for (; constant != NULL; constant = constant->next)
-		if (OSStringIsEqualToCString(constant->string, text))
-			return constant->string;
-	return NULL;
-}
-
-static struct constant *
-make(const char *text)
-{
-	struct constant *made = malloc(sizeof(*made));
-
-	if (made == NULL)
-		return NULL;
-	made->string = OSStringCreateWithCString(text);
-	if (made->string == NULL) {
-		free(made);
-		return NULL;
-	}
-	return made;
-}
-
-CFStringRef
-__CFStringMakeConstantString(const char *literal)
-{
-	struct constant *_Atomic *bucket = &constants[hash(literal) % BUCKETS];
-	/* Acquire pairs with the release below: a constant that is found is complete. */
-	struct constant *head = atomic_load_explicit(bucket, memory_order_acquire);
-	OSString *found = find(head, literal);
-	struct constant *made;
-
-	if (found != NULL)
-		return (CFStringRef)found;
-	made = make(literal);
-	if (made == NULL)
-		return NULL;
-	do {
-		found = find(head, literal);
-		if (found != NULL) { /* another thread was first */
-			((struct OSObject *)made->string)->references = 1;
-			OSRelease(made->string);
-			free(made);
-			return (CFStringRef)found;
-		}
-		made->next = head;
-		((struct OSObject *)made->string)->references = OBJECT_IMMORTAL;
-	} while (!atomic_compare_exchange_weak_explicit(bucket, &head, made, memory_order_release,
-							memory_order_acquire));
-	return (CFStringRef)made->string;
 }
 
 /* --- encodings --- */

@@ -119,35 +119,40 @@ is_kind(const OSMetaClass *metaclass, const struct OSObject *object)
 OSObject *
 OSMetaClass_cast(const OSMetaClass *metaclass, const void *object)
 {
-	return object != NULL && is_kind(metaclass, object) ? (OSObject *)object : NULL;
+	OSObject *real = object_real(object);
+
+	return real != NULL && is_kind(metaclass, real) ? real : NULL;
 }
 
 OSObject *
 OSMetaClass_require(const OSMetaClass *metaclass, const void *object)
 {
-	if (object != NULL && !is_kind(metaclass, object))
+	OSObject *real = object_real(object);
+
+	if (real != NULL && !is_kind(metaclass, real))
 		log_abort("%s expected, this object is a %s", metaclass->name,
-			  OSObject_GetClassName(object));
-	return (OSObject *)object;
+			  OSObject_GetClassName(real));
+	return real;
 }
 
 void *
 OSMetaClass_ivars(const OSMetaClass *metaclass, const void *object)
 {
 	size_t offset = sizeof(struct OSObject);
+	OSObject *real = object_real(object);
 
-	if (object == NULL || !is_kind(metaclass, object))
+	if (real == NULL || !is_kind(metaclass, real))
 		log_abort("instance variables of %s asked of %s", metaclass->name,
-			  object == NULL ? "NULL" : OSObject_GetClassName(object));
+			  OSObject_GetClassName(real));
 	for (const OSMetaClass *at = metaclass->superclass; at != NULL; at = at->superclass)
 		offset += ivars_space(at);
-	return (char *)(uintptr_t)object + offset;
+	return (char *)real + offset;
 }
 
 void
 OSRetain(const void *pointer)
 {
-	struct OSObject *object = (struct OSObject *)(uintptr_t)pointer;
+	struct OSObject *object = object_real(pointer);
 	uint32_t before;
 
 	if (object == NULL ||
@@ -171,7 +176,7 @@ end(struct OSObject *object)
 void
 OSRelease(const void *pointer)
 {
-	struct OSObject *object = (struct OSObject *)(uintptr_t)pointer;
+	struct OSObject *object = object_real(pointer);
 	uint32_t before;
 
 	if (object == NULL ||
@@ -190,13 +195,13 @@ OSRelease(const void *pointer)
 const char *
 OSObject_GetClassName(const void *object)
 {
-	return object == NULL ? "NULL" : ((const struct OSObject *)object)->metaclass->name;
+	return object == NULL ? "NULL" : object_real(object)->metaclass->name;
 }
 
 object_method_fn
 object_method(const void *object, size_t table, size_t entry)
 {
-	const OSMetaClass *at = ((const struct OSObject *)object)->metaclass;
+	const OSMetaClass *at = object_real(object)->metaclass;
 
 	for (; at != NULL; at = at->superclass) {
 		const char *methods;

@@ -13,7 +13,9 @@
 #define BASE_OBJECT_H
 
 #include <stdatomic.h>
+#include <string.h>
 
+#include <CoreFoundation/CFString.h>
 #include <DriverKit/OSObject.h>
 
 /* Set by the base class's own init and free, so that a forgotten superclass call is noticed. */
@@ -30,6 +32,21 @@ struct OSObject {
 	_Atomic uint32_t references;
 	uint32_t marks; /* [last owner] OBJECT_x */
 };
+
+/* The immortal OSString of a constant's text. */
+OSObject *object_of_constant(const char *text);
+
+/*
+ * The object behind a reference: behind all but CFSTR it is the same pointer. The functions of
+ * OSObject take either; whoever looks at a header himself comes here first.
+ */
+static inline struct OSObject *
+object_real(const void *reference)
+{
+	if (reference != NULL && memcmp(reference, __CFSTR_MARK, sizeof(__CFSTR_MARK) - 1) == 0)
+		return object_of_constant((const char *)reference + sizeof(__CFSTR_MARK) - 1);
+	return (struct OSObject *)(uintptr_t)reference;
+}
 
 /*
  * The nearest implementation of an entry of a method table, from the object's class upwards; NULL

@@ -4,7 +4,9 @@
  * other objects, identity. A collection that holds itself is unequal to its like rather than
  * endless: past DEPTH_MAX nothing is equal.
  */
+#include "cf_date.h"
 #include "object.h"
+#include "os_number.h"
 
 #include <DriverKit/OSCollections.h>
 #include <string.h>
@@ -54,6 +56,8 @@ equal(const void *one, const void *other, int depth)
 {
 	const OSMetaClass *metaclass;
 
+	one = object_real(one);
+	other = object_real(other);
 	if (one == other)
 		return true;
 	if (one == NULL || other == NULL || depth >= DEPTH_MAX)
@@ -64,12 +68,14 @@ equal(const void *one, const void *other, int depth)
 	if (metaclass == OSTypeID(OSString))
 		return strcmp(OSStringGetCStringPtr(one), OSStringGetCStringPtr(other)) == 0;
 	if (metaclass == OSTypeID(OSNumber)) /* how many bits it has is no part of its value */
-		return OSNumberGetUInt64Value(one) == OSNumberGetUInt64Value(other);
+		return number_compare(one, other) == 0;
 	if (metaclass == OSTypeID(OSData))
 		return OSDataGetLength(one) == OSDataGetLength(other) &&
 		       (OSDataGetLength(one) == 0 ||
 			memcmp(OSDataGetBytesPtr(one), OSDataGetBytesPtr(other),
 			       OSDataGetLength(one)) == 0);
+	if (metaclass == OSTypeID(CFDate))
+		return CFDateCompare(one, other, NULL) == kCFCompareEqualTo;
 	if (metaclass == OSTypeID(OSArray))
 		return equal_arrays(one, other, depth + 1);
 	if (metaclass == OSTypeID(OSDictionary))

@@ -82,14 +82,116 @@ START_TEST(refuses_what_is_no_number)
 	int64_t value = 3;
 	CFNumberRef number = CFNumberCreate(NULL, kCFNumberSInt64Type, &value);
 
-	ck_assert_ptr_null(CFNumberCreate(NULL, (CFNumberType)13, &value));
+	ck_assert_ptr_null(CFNumberCreate(NULL, (CFNumberType)17, &value));
 	ck_assert_ptr_null(CFNumberCreate(NULL, kCFNumberIntType, NULL));
-	ck_assert(!CFNumberGetValue(number, (CFNumberType)13, &value));
+	ck_assert(!CFNumberGetValue(number, (CFNumberType)17, &value));
 	ck_assert(!CFNumberGetValue(number, kCFNumberIntType, NULL));
 	ck_assert(!CFNumberGetValue(NULL, kCFNumberIntType, &value));
 	ck_assert(!CFNumberGetValue((CFNumberRef)kCFBooleanTrue, kCFNumberIntType, &value));
 	ck_assert_int_eq(value, 3);
 	CFRelease(number);
+}
+END_TEST
+
+START_TEST(keeps_reals)
+{
+	float single = 0.1f, back_single = 0;
+	double real = 2.5, back = 0;
+	CFNumberRef a = CFNumberCreate(NULL, kCFNumberFloatType, &single);
+	CFNumberRef b = CFNumberCreate(NULL, kCFNumberDoubleType, &real);
+	int32_t word = 0;
+
+	ck_assert(CFNumberIsFloatType(a) && CFNumberIsFloatType(b));
+	ck_assert_int_eq(CFNumberGetType(a), kCFNumberFloat32Type);
+	ck_assert_int_eq(CFNumberGetByteSize(b), 8);
+	ck_assert(CFNumberGetValue(a, kCFNumberFloat32Type, &back_single));
+	ck_assert_float_eq(back_single, single);
+	ck_assert(CFNumberGetValue(b, kCFNumberFloat64Type, &back));
+	ck_assert_double_eq(back, 2.5);
+	ck_assert(!CFNumberGetValue(b, kCFNumberSInt32Type, &word));
+	ck_assert_int_eq(word, 2);
+	ck_assert_uint_eq(OSNumberGetUInt64Value((const OSNumber *)b), 2);
+	CFRelease(a);
+	real = 0.1;
+	a = CFNumberCreate(NULL, kCFNumberFloat64Type, &real);
+	ck_assert(!CFNumberGetValue(a, kCFNumberFloatType, &back_single));
+	CFRelease(a);
+	CFRelease(b);
+}
+END_TEST
+
+START_TEST(reals_past_the_bounds_become_the_bounds)
+{
+	const struct {
+		double real;
+		int8_t byte;
+		int64_t whole;
+		bool exact;
+	} cases[] = {{127, 127, 127, true},
+		     {128, 127, 128, true},
+		     {-129, -128, -129, true},
+		     {1e300, 127, INT64_MAX, false},
+		     {9223372036854775808.0, 127, INT64_MAX, false},
+		     {-9223372036854775808.0, -128, INT64_MIN, true},
+		     {-1e300, -128, INT64_MIN, false},
+		     {__builtin_nan(""), 0, 0, false}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CFNumberRef number = CFNumberCreate(NULL, kCFNumberDoubleType, &cases[i].real);
+		int64_t whole = 5;
+		int8_t byte = 5;
+
+		ck_assert_int_eq(CFNumberGetValue(number, kCFNumberSInt64Type, &whole),
+				 cases[i].exact);
+		ck_assert_int_eq(whole, cases[i].whole);
+		ck_assert_int_eq(CFNumberGetValue(number, kCFNumberSInt8Type, &byte), i == 0);
+		ck_assert_int_eq(byte, cases[i].byte);
+		CFRelease(number);
+	}
+}
+END_TEST
+
+START_TEST(compares_by_value)
+{
+	int64_t five = 5, large = INT64_MAX, minus = -1;
+	double real = 5.0, half = 5.5, beyond = 9223372036854775808.0;
+	CFNumberRef a = CFNumberCreate(NULL, kCFNumberSInt64Type, &five);
+	CFNumberRef b = CFNumberCreate(NULL, kCFNumberDoubleType, &real);
+	CFNumberRef c = CFNumberCreate(NULL, kCFNumberDoubleType, &half);
+	CFNumberRef d = CFNumberCreate(NULL, kCFNumberSInt64Type, &large);
+	CFNumberRef e = CFNumberCreate(NULL, kCFNumberDoubleType, &beyond);
+	CFNumberRef f = CFNumberCreate(NULL, kCFNumberSInt64Type, &minus);
+
+	ck_assert(CFEqual(a, b) && CFHash(a) == CFHash(b));
+	ck_assert(!CFEqual(a, c));
+	ck_assert_int_eq(CFNumberCompare(a, c, NULL), kCFCompareLessThan);
+	ck_assert_int_eq(CFNumberCompare(c, a, NULL), kCFCompareGreaterThan);
+	ck_assert_int_eq(CFNumberCompare(a, b, NULL), kCFCompareEqualTo);
+	ck_assert_int_eq(CFNumberCompare(d, e, NULL), kCFCompareLessThan); /* not as doubles */
+	ck_assert_int_eq(CFNumberCompare(f, a, NULL), kCFCompareLessThan);
+	CFRelease(a);
+	CFRelease(b);
+	CFRelease(c);
+	CFRelease(d);
+	CFRelease(e);
+	CFRelease(f);
+}
+END_TEST
+
+START_TEST(its_type_can_hold_it)
+{
+	OSNumber *narrow = OSNumberCreate(0x7f, 8), *vendor = OSNumberCreate(0xfffe, 16);
+	OSNumber *odd = OSNumberCreate(1, 17), *wide = OSNumberCreate(1, 64);
+
+	ck_assert_int_eq(CFNumberGetType((CFNumberRef)narrow), kCFNumberSInt8Type);
+	ck_assert_int_eq(CFNumberGetType((CFNumberRef)vendor), kCFNumberSInt32Type);
+	ck_assert_int_eq(CFNumberGetType((CFNumberRef)odd), kCFNumberSInt32Type);
+	ck_assert_int_eq(CFNumberGetType((CFNumberRef)wide), kCFNumberSInt64Type);
+	ck_assert_int_eq(CFNumberGetType(NULL), 0);
+	OSRelease(narrow);
+	OSRelease(vendor);
+	OSRelease(odd);
+	OSRelease(wide);
 }
 END_TEST
 
@@ -104,4 +206,5 @@ END_TEST
 
 UNIT_MAIN("cf_number", keeps_every_width_and_sign, narrow_negatives_stay_negative,
 	  a_drivers_number_has_no_sign, positive_numbers_have_the_width_of_their_type,
-	  refuses_what_is_no_number, booleans_are_the_two)
+	  refuses_what_is_no_number, keeps_reals, reals_past_the_bounds_become_the_bounds,
+	  compares_by_value, its_type_can_hold_it, booleans_are_the_two)

@@ -3,9 +3,6 @@
 
 #include "unit.h"
 
-#include <pthread.h>
-#include <stdio.h>
-
 static CFStringRef
 make(const char *text)
 {
@@ -98,47 +95,5 @@ START_TEST(ascii_cannot_say_everything)
 }
 END_TEST
 
-START_TEST(constants_are_one_and_live_for_ever)
-{
-	CFStringRef one = CFSTR("constant");
-	char copy[] = "constant";
-
-	ck_assert_ptr_eq(__CFStringMakeConstantString(copy), one);
-	ck_assert_ptr_ne(CFSTR("another"), one);
-	for (int i = 0; i < 3; i++)
-		CFRelease(one); /* wrong, and harmless */
-	ck_assert_str_eq(CFStringGetCStringPtr(CFSTR("constant"), kCFStringEncodingUTF8),
-			 "constant");
-}
-END_TEST
-
-static void *
-ask(void *context)
-{
-	CFStringRef *found = context;
-	char text[16];
-
-	for (int i = 0; i < 500; i++) {
-		snprintf(text, sizeof(text), "key %d", i);
-		found[i] = __CFStringMakeConstantString(text);
-	}
-	return NULL;
-}
-
-START_TEST(threads_get_the_same_constants)
-{
-	static CFStringRef found[4][500];
-	pthread_t threads[4];
-
-	for (int i = 0; i < 4; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, ask, found[i]), 0);
-	for (int i = 0; i < 4; i++)
-		pthread_join(threads[i], NULL);
-	for (int i = 1; i < 4; i++)
-		ck_assert_mem_eq(found[i], found[0], sizeof(found[0]));
-}
-END_TEST
-
 UNIT_MAIN("cf_string", says_what_it_was_given, what_does_not_fit_is_not_copied,
-	  lengths_are_utf16_units, refuses_other_bytes, ascii_cannot_say_everything,
-	  constants_are_one_and_live_for_ever, threads_get_the_same_constants)
+	  lengths_are_utf16_units, refuses_other_bytes, ascii_cannot_say_everything)

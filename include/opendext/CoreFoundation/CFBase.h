@@ -28,6 +28,13 @@ typedef int32_t SInt32;
 typedef uint64_t UInt64;
 typedef int64_t SInt64;
 typedef uint16_t UniChar;
+typedef uint32_t UTF32Char;
+typedef float Float32;
+typedef double Float64;
+typedef SInt32 OSStatus;
+typedef SInt16 OSErr;
+typedef unsigned char *StringPtr;
+typedef const unsigned char *ConstStringPtr;
 
 typedef unsigned long CFTypeID;
 typedef unsigned long CFOptionFlags;
@@ -44,7 +51,20 @@ typedef signed long CFIndex;
 typedef const void *CFTypeRef;
 typedef const void *CFPropertyListRef;
 typedef const struct __CFString *CFStringRef;
+typedef struct __CFString *CFMutableStringRef;
 typedef const struct __CFAllocator *CFAllocatorRef;
+typedef const struct __CFNull *CFNullRef;
+
+#define kCFNotFound ((CFIndex)-1)
+
+typedef CFIndex CFComparisonResult;
+enum {
+	kCFCompareLessThan = -1,
+	kCFCompareEqualTo = 0,
+	kCFCompareGreaterThan = 1,
+};
+typedef CFComparisonResult (*CFComparatorFunction)(const void *one, const void *other,
+						   void *context);
 
 typedef struct {
 	CFIndex location;
@@ -61,8 +81,14 @@ CFRangeMake(CFIndex location, CFIndex length)
 	return range;
 }
 
-/* The only allocator there is. */
-#define kCFAllocatorDefault ((CFAllocatorRef)NULL)
+/* The only allocator there is: malloc. Whichever is given, it is the one that is used. */
+#define kCFAllocatorDefault	  ((CFAllocatorRef)NULL)
+#define kCFAllocatorSystemDefault ((CFAllocatorRef)NULL)
+#define kCFAllocatorMalloc	  ((CFAllocatorRef)NULL)
+
+/* Stands for "no value" in collections, which hold no NULL. */
+extern const CFNullRef kCFNull;
+CFTypeID CFNullGetTypeID(void);
 
 /* NULL is allowed and does nothing. */
 CFTypeRef CFRetain(CFTypeRef object);
@@ -72,6 +98,10 @@ void CFRelease(CFTypeRef object);
 CFTypeID CFGetTypeID(CFTypeRef object);
 /* Same type and same value, deep for collections. Numbers are equal whatever their widths. */
 Boolean CFEqual(CFTypeRef one, CFTypeRef other);
+/* The same for what is equal, in this process. */
+CFHashCode CFHash(CFTypeRef object);
+/* For tests and curiosity; of what is never freed, LONG_MAX. */
+CFIndex CFGetRetainCount(CFTypeRef object);
 
 DEXT_END_DECLS
 

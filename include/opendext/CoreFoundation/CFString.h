@@ -20,10 +20,13 @@ enum {
 CFTypeID CFStringGetTypeID(void);
 
 /*
- * The string of a literal: never released, the same object each time. A call, so in C it is no
- * initialiser of a static variable.
+ * The string of a literal in UTF-8: a constant, which may initialise a static variable. It lives
+ * for ever; retaining and releasing it do nothing. Compare with CFEqual, as everywhere: two CFSTR
+ * of the same text need not have the same address.
  */
-#define CFSTR(literal) __CFStringMakeConstantString("" literal "")
+#define CFSTR(literal) ((CFStringRef)(const void *)(__CFSTR_MARK literal ""))
+#define __CFSTR_MARK   "\377CFSTR\001\377" /* what no object begins with */
+/* The constant string of a text; for equal texts the same one. */
 CFStringRef __CFStringMakeConstantString(const char *literal);
 
 /* NULL without memory, for bytes that are not of that encoding and for an unknown encoding. */
