@@ -206,6 +206,13 @@ harness_wait_new_service(const char *name, uint64_t *id)
 	return wanted.found;
 }
 
+void
+harness_forget_crash(const struct harness *harness)
+{
+	harness_wait_log(harness, "starting it again");
+	ck_assert_int_eq(truncate(harness->log_path, 0), 0);
+}
+
 io_service_t
 harness_wait_service(const char *name)
 {

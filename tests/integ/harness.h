@@ -44,6 +44,11 @@ int harness_stop(struct harness *harness);
 const char *harness_log(const struct harness *harness);
 /* Waits until the log has this text, with a deadline. */
 void harness_wait_log(const struct harness *harness, const char *text);
+/*
+ * The driver was meant to crash: waits until the registry has noticed and forgets the log so far,
+ * with what a sanitizer reported about it.
+ */
+void harness_forget_crash(const struct harness *harness);
 
 /* Waits for a service of that name, with a deadline; the caller releases it. */
 io_service_t harness_wait_service(const char *name);

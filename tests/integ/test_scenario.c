@@ -325,9 +325,7 @@ START_TEST(row_2_input_is_read_only)
 			 kIOReturnOffline);
 	ck_assert_uint_eq(settings->longest, 100);
 	harness_wait_log(&harness, "pass as the output structure");
-	harness_wait_log(&harness, "starting it again");
-	/* A sanitizer has reported the fault there, as it should. */
-	ck_assert_int_eq(truncate(harness.log_path, 0), 0);
+	harness_forget_crash(&harness);
 	IOServiceClose(ring);
 	harness_stop(&harness);
 }
