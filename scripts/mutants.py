@@ -38,12 +38,26 @@ def prepare(build):
     return tree, objects
 
 
+def targets_of(objects, test):
+    """The files that a test runs, to build no more than these; by Meson's own account."""
+    def ask(what):
+        return json.loads(run(["meson", "introspect", objects, what]).stdout)
+    needed = {target for entry in ask("--tests") if entry["name"] == test
+              for target in entry["depends"]}
+    files = [name for target in ask("--targets") if target["id"] in needed
+             for name in target["filename"]]
+    if not files:
+        sys.exit(f"mutants: there is no test {test}")
+    return [os.path.relpath(name, objects) for name in files]
+
+
 def build_and_test(objects, mutant):
     """Returns (built, passed, output)."""
-    built = run(["ninja", "-C", objects, "--quiet"])
+    built = run(["ninja", "-C", objects, "--quiet", *targets_of(objects, mutant["test"])])
     if built.returncode != 0:
         return False, False, built.stdout
-    environment = {**os.environ}
+    # A broken test waits for its deadline; a third of it is ample on code that works.
+    environment = {**os.environ, "CK_TIMEOUT_MULTIPLIER": "0.34"}
     if mutant.get("case"):
         environment["CK_RUN_CASE"] = mutant["case"]
     done = run(["meson", "test", "-C", objects, "--no-rebuild", "--timeout-multiplier", "1",
@@ -94,7 +108,6 @@ def main():
         survived += wrong is not None
         print(f"{'SURVIVED' if wrong else 'noticed '} {mutant['promise']}"
               + (f": {wrong}" if wrong else ""), flush=True)
-    run(["ninja", "-C", objects, "--quiet"])
     print(f"mutants: {len(mutants) - survived} of {len(mutants)} noticed")
     return 1 if survived else 0
 

@@ -16,8 +16,10 @@
 #include <mach/mach_vm.h>
 
 #ifndef F_ADD_SEALS
-#define F_ADD_SEALS  1033
-#define F_SEAL_WRITE 8
+#define F_ADD_SEALS 1033
+#endif
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x10
 #endif
 
 #define PAGE 4096u
@@ -558,7 +560,7 @@ START_TEST(row_9_no_way_to_write)
 	ck_assert_int_eq(errno, EPERM);
 	ck_assert_int_lt(pwrite(fd, "w", 1, 0), 0);
 	ck_assert_int_lt(ftruncate(fd, 0), 0);
-	ck_assert_int_lt(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	ck_assert_int_lt(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), 0);
 	ck_assert_int_lt(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE), 0);
 	close(fd);
 	ck_assert_int_eq(memory[0], 'a');
@@ -580,7 +582,7 @@ START_TEST(row_9_writable_memory_keeps_its_size)
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_lt(ftruncate(fd, 0), 0);
 	ck_assert_int_lt(ftruncate(fd, 1 << 20), 0);
-	ck_assert_int_lt(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	ck_assert_int_lt(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), 0);
 	close(fd);
 	app_do(&app, SCENARIO_WRITE, 3, 65535, 'z');
 	ck_assert_int_eq(memory[65535], 'z');

@@ -2,7 +2,7 @@
 /*
  * What a unit test program is made of: UNIT_MAIN lists the tests, each of which Check runs in a
  * forked process with a deadline; unit_child runs a body in a further process, for what is meant to
- * die.
+ * die. CK_RUN_CASE=name runs one test alone.
  *
  *	START_TEST(adds) { ck_assert_int_eq(1 + 1, 2); } END_TEST
  *	UNIT_MAIN("sums", adds)
@@ -26,14 +26,16 @@ static inline int
 unit_run(const char *name, const TTest *const *tests, size_t count)
 {
 	Suite *suite = suite_create(name);
-	TCase *tcase = tcase_create(name);
 	SRunner *runner;
 	int failed;
 
-	tcase_set_timeout(tcase, UNIT_TIMEOUT_SEC);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		TCase *tcase = tcase_create(tests[i]->name);
+
+		tcase_set_timeout(tcase, UNIT_TIMEOUT_SEC);
 		tcase_add_test(tcase, tests[i]);
-	suite_add_tcase(suite, tcase);
+		suite_add_tcase(suite, tcase);
+	}
 	runner = srunner_create(suite);
 	/* The report: TAP to CK_TAP_LOG_FILE_NAME, as Meson sets it. */
 	srunner_run_all(runner, CK_ENV);
