@@ -17,12 +17,11 @@
  * fail.
  */
 #include "harness.h"
+#include "places.h"
 #include "ring.h"
 #include "unit.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -132,35 +131,6 @@ wait_done(unsigned count)
 	while (done.count < count && mach_absolute_time() < end)
 		CFRunLoopRunInMode(kCFRunLoopDefaultMode, 0.2, true);
 	return done.count >= count;
-}
-
-/* --- what /proc/self/maps says --- */
-
-struct place {
-	char rights[5];
-	uint64_t inode;
-};
-
-static bool
-find_place(const void *address, struct place *ret_place)
-{
-	FILE *maps = fopen("/proc/self/maps", "re");
-	struct place place;
-	uint64_t from, to;
-	bool found = false;
-	char line[512];
-
-	ck_assert_ptr_nonnull(maps);
-	while (!found && fgets(line, sizeof(line), maps) != NULL) {
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %*s %*s %" SCNu64, &from, &to,
-			   place.rights, &place.inode) == 4 &&
-		    (uintptr_t)address >= from && (uintptr_t)address < to)
-			found = true;
-	}
-	fclose(maps);
-	if (found)
-		*ret_place = place;
-	return found;
 }
 
 static void
@@ -336,13 +306,11 @@ START_TEST(row_3_buffers_are_mapped)
 	mach_vm_address_t address = 0;
 	mach_vm_size_t size = 0;
 	unsigned char *buffers[RING_BUFFERS];
-	struct place places[RING_BUFFERS];
 
 	start("sink");
 	for (uint32_t i = 0; i < RING_BUFFERS; i++) {
 		buffers[i] = map(i, RING_BUFFER_SIZE);
-		ck_assert(find_place(buffers[i], &places[i]));
-		ck_assert_str_eq(places[i].rights, "rw-s");
+		ck_assert_str_eq(place_of(buffers[i]).rights, "rw-s");
 		for (uint32_t at = 0; at < RING_BUFFER_SIZE; at++)
 			ck_assert_uint_eq(buffers[i][at], 0);
 		memset(buffers[i], (int)i + 1, RING_BUFFER_SIZE);
@@ -418,7 +386,7 @@ START_TEST(row_7_the_device_reads_the_apps_pages)
 		ck_assert_int_eq(send(i % RING_BUFFERS, 5000), kIOReturnSuccess);
 		ck_assert(wait_done(i + 1));
 		state = ask_device();
-		ck_assert(find_place(buffer, &place));
+		place = place_of(buffer);
 		ck_assert_uint_ne(state.last_inode, 0);
 		ck_assert_uint_eq(state.last_inode, place.inode);
 	}
@@ -453,7 +421,6 @@ END_TEST
 START_TEST(row_9_read_only_stays_read_only)
 {
 	struct ring_status *statistics;
-	struct place place;
 
 	start("sink");
 	listen();
@@ -461,8 +428,7 @@ START_TEST(row_9_read_only_stays_read_only)
 	ck_assert_int_eq(send(0, 77), kIOReturnSuccess);
 	ck_assert(wait_done(1));
 	ck_assert_uint_eq(statistics->bytes_sent, 77); /* live */
-	ck_assert(find_place(statistics, &place));
-	ck_assert_str_eq(place.rights, "r--s");
+	ck_assert_str_eq(place_of(statistics).rights, "r--s");
 	ck_assert_int_eq(unit_child(read_byte, statistics, NULL, 0), 0);
 	ck_assert(unit_killed_by(unit_child(write_byte, statistics, NULL, 0), SIGSEGV));
 	ck_assert_int_lt(mprotect((void *)statistics, 4096, PROT_READ | PROT_WRITE), 0);
@@ -476,22 +442,6 @@ struct count {
 	pid_t pid;
 	unsigned descriptors;
 };
-
-static unsigned
-count_descriptors(pid_t pid)
-{
-	unsigned count = 0;
-	char path[64];
-	DIR *folder;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	folder = opendir(path);
-	ck_assert_ptr_nonnull(folder);
-	while (readdir(folder) != NULL)
-		count++;
-	closedir(folder);
-	return count;
-}
 
 static bool
 has_as_few(void *context)
@@ -526,12 +476,12 @@ START_TEST(row_10_unmap_and_close)
 		ck_assert_int_eq(IOConnectUnmapMemory64(ring, 0, mach_task_self(),
 							(mach_vm_address_t)(uintptr_t)buffer),
 				 kIOReturnSuccess);
-		ck_assert(!find_place(buffer, &place) || place.inode == 0);
+		ck_assert(!place_find(getpid(), (uintptr_t)buffer, &place) || place.inode == 0);
 		ck_assert_int_eq(IOConnectUnmapMemory64(ring, 0, mach_task_self(),
 							(mach_vm_address_t)(uintptr_t)buffer),
 				 kIOReturnBadArgument);
 		ck_assert_int_eq(IOServiceClose(ring), kIOReturnSuccess);
-		ck_assert(!find_place(other, &place) || place.inode == 0);
+		ck_assert(!place_find(getpid(), (uintptr_t)other, &place) || place.inode == 0);
 		IONotificationPortDestroy(done.port);
 		munmap(memory, RING_SHARED_SIZE);
 		ck_assert_msg(harness_until(has_as_few, &count), "%u descriptors, %u before",
