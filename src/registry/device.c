@@ -15,9 +15,12 @@
 #include "device.h"
 
 #include "backend.h"
+#include "clock.h"
 #include "log.h"
 #include "packet.h"
+#include "plane.h"
 #include "status.h"
+#include "vdev_descriptors.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +33,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <USBDriverKit/AppleUSBDefinitions.h>
+
 #define DEVICE_DESCRIPTOR	 1
 #define CONFIGURATION_DESCRIPTOR 2
 #define INTERFACE_DESCRIPTOR	 4
@@ -38,6 +43,8 @@
 #define INTERFACE_SIZE		 9
 #define INTERFACES_MAX		 32
 #define DESCRIPTORS_MAX		 65536
+#define VIRTUAL_BUS		 0x80u
+#define PORTS_MAX		 15u /* of a hub: a digit of the location each */
 
 static unsigned
 get_le16(const uint8_t *bytes)
@@ -54,6 +61,7 @@ create(enum device_kind kind, struct device **ret_device)
 		return kIOReturnNoMemory;
 	device->kind = kind;
 	device->fd = -1;
+	device->session = clock_now();
 	*ret_device = device;
 	return kIOReturnSuccess;
 }
@@ -87,8 +95,49 @@ device_open_resources(struct device **ret_device)
 	return (*ret_device)->label != NULL ? kIOReturnSuccess : kIOReturnNoMemory;
 }
 
+/* A string descriptor as text; its characters are all ASCII. NULL: there is none. */
+static char *
+copy_virtual_string(const struct vdev_spec *spec, uint8_t index)
+{
+	uint8_t bytes[VDEV_STRING_MAX];
+	size_t length = index != 0 ? vdev_string_make(spec, index, bytes) : 0;
+	char text[VDEV_STRING_MAX / 2];
+	size_t count = 0;
+
+	for (size_t at = 2; at + 1 < length; at += 2)
+		text[count++] = (char)bytes[at];
+	return count > 0 ? strndup(text, count) : NULL;
+}
+
+/* What the model does not say by its descriptors alone. */
+static IOReturn
+describe_virtual(struct device *device, const char *spec_text, unsigned number)
+{
+	const uint8_t *own = device->descriptors;
+	struct vdev_spec spec;
+	char error[128];
+	IOReturn status = vdev_spec_parse(spec_text, &spec, error, sizeof(error));
+	unsigned left = number;
+
+	if (status != kIOReturnSuccess)
+		return status;
+	device->speed = spec.speed;
+	device->address = number;
+	device->location = VIRTUAL_BUS << 24;
+	/* As through hubs of 15 ports, the first digit the lowest. */
+	for (unsigned shift = 20; left > 0 && shift <= 20; shift -= 4) {
+		device->location |= ((left - 1) % PORTS_MAX + 1) << shift;
+		left = (left - 1) / PORTS_MAX;
+	}
+	device->vendor = copy_virtual_string(&spec, own[14]);
+	device->product = copy_virtual_string(&spec, own[15]);
+	device->serial = copy_virtual_string(&spec, own[16]);
+	return kIOReturnSuccess;
+}
+
 IOReturn
-device_open_virtual(const char *spec, struct device **ret_device, char error[DEVICE_ERROR_MAX])
+device_open_virtual(const char *spec, unsigned number, struct device **ret_device,
+		    char error[DEVICE_ERROR_MAX])
 {
 	struct device *device = NULL;
 	struct usb_device *model = NULL;
@@ -110,6 +159,8 @@ device_open_virtual(const char *spec, struct device **ret_device, char error[DEV
 			      length);
 	}
 	usb_backend_virtual.close(model);
+	if (status == kIOReturnSuccess)
+		status = describe_virtual(device, spec, number);
 	if (status == kIOReturnSuccess && ((device->spec = strdup(spec)) == NULL ||
 					   asprintf(&device->label, "virtual:%s", spec) < 0)) {
 		device->label = NULL;
@@ -125,26 +176,96 @@ device_open_virtual(const char *spec, struct device **ret_device, char error[DEV
 	return kIOReturnSuccess;
 }
 
+/* A line that the kernel has of the device, without its end; NULL: it has none. */
+static char *
+copy_attribute(int fd, const char *name)
+{
+	char path[96], line[256];
+	struct stat info;
+	char *got;
+	FILE *file;
+
+	if (fstat(fd, &info) < 0)
+		return NULL;
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/%s", major(info.st_rdev),
+		 minor(info.st_rdev), name);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return NULL;
+	got = fgets(line, sizeof(line), file);
+	fclose(file);
+	if (got == NULL)
+		return NULL;
+	line[strcspn(line, "\n")] = '\0';
+	return line[0] != '\0' ? strdup(line) : NULL;
+}
+
+static unsigned
+get_attribute(int fd, const char *name)
+{
+	char *text = copy_attribute(fd, name);
+	unsigned value = text != NULL ? (unsigned)strtoul(text, NULL, 10) : 0;
+
+	free(text);
+	return value;
+}
+
 /* The value of the configuration that the kernel chose; 0: none. */
 static unsigned
 active_configuration(int fd)
 {
-	struct stat info;
-	unsigned value = 0;
-	char path[96];
-	FILE *file;
+	return get_attribute(fd, "bConfigurationValue");
+}
 
-	if (fstat(fd, &info) < 0)
-		return 0;
-	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/bConfigurationValue", major(info.st_rdev),
-		 minor(info.st_rdev));
-	file = fopen(path, "re");
-	if (file == NULL)
-		return 0;
-	if (fscanf(file, "%u", &value) != 1)
-		value = 0;
-	fclose(file);
-	return value;
+/* The kernel's "2.3.1" behind bus 1 is 0x01231000. */
+static uint32_t
+make_location(unsigned bus, const char *ports)
+{
+	uint32_t location = (uint32_t)bus << 24;
+
+	for (unsigned shift = 20; *ports != '\0' && shift <= 20; shift -= 4) {
+		char *end;
+
+		location |= (uint32_t)(strtoul(ports, &end, 10) & 0xf) << shift;
+		ports = *end == '.' ? end + 1 : "";
+	}
+	return location;
+}
+
+static uint8_t
+make_speed(unsigned megabits)
+{
+	switch (megabits) {
+	case 1:
+		return kIOUSBHostConnectionSpeedLow;
+	case 12:
+		return kIOUSBHostConnectionSpeedFull;
+	case 480:
+		return kIOUSBHostConnectionSpeedHigh;
+	case 5000:
+		return kIOUSBHostConnectionSpeedSuper;
+	case 10000:
+		return kIOUSBHostConnectionSpeedSuperPlus;
+	case 20000:
+		return kIOUSBHostConnectionSpeedSuperPlusBy2;
+	default:
+		return kIOUSBHostConnectionSpeedNone;
+	}
+}
+
+/* Strings and place, as the kernel read them when it was plugged in. */
+static void
+describe_usb(struct device *device, unsigned bus, unsigned number)
+{
+	char *ports = copy_attribute(device->fd, "devpath");
+
+	device->address = number;
+	device->location = make_location(bus, ports != NULL ? ports : "");
+	device->speed = make_speed(get_attribute(device->fd, "speed"));
+	device->vendor = copy_attribute(device->fd, "manufacturer");
+	device->product = copy_attribute(device->fd, "product");
+	device->serial = copy_attribute(device->fd, "serial");
+	free(ports);
 }
 
 /* usbfs files read as the device descriptor followed by every configuration. */
@@ -214,6 +335,7 @@ device_open_usb(unsigned bus, unsigned number, struct device **ret_device,
 		device_close(device);
 		return status;
 	}
+	describe_usb(device, bus, number);
 	*ret_device = device;
 	return kIOReturnSuccess;
 }
@@ -229,11 +351,56 @@ device_close(struct device *device)
 	free(device->descriptors);
 	free(device->label);
 	free(device->spec);
+	free(device->vendor);
+	free(device->product);
+	free(device->serial);
 	free(device->path);
 	free(device);
 }
 
 /* --- nodes --- */
+
+/* The old family counted from the slowest; 0 is low speed. */
+static uint64_t
+old_speed(uint8_t speed)
+{
+	if (speed == kIOUSBHostConnectionSpeedLow)
+		return 0;
+	return speed <= kIOUSBHostConnectionSpeedFull ? 1 : speed - 1u;
+}
+
+static bool
+set_string(OSDictionary *properties, const char *key, const char *other_key, const char *value)
+{
+	return value == NULL || (OSDictionarySetStringValue(properties, key, value) &&
+				 OSDictionarySetStringValue(properties, other_key, value));
+}
+
+/* Only on the device's own node: from elsewhere they are found through the parents. */
+static bool
+set_identity(OSDictionary *properties, const struct device *device)
+{
+	const uint8_t *own = device->descriptors;
+
+	if (own == NULL)
+		return true;
+	return set_string(properties, "USB Vendor Name", "kUSBVendorString", device->vendor) &&
+	       set_string(properties, "USB Product Name", "kUSBProductString", device->product) &&
+	       set_string(properties, "USB Serial Number", "kUSBSerialNumberString",
+			  device->serial) &&
+	       (device->product == NULL ||
+		OSDictionarySetStringValue(properties, "IORegistryEntryName", device->product)) &&
+	       OSDictionarySetUInt64Value(properties, "sessionID", device->session) &&
+	       OSDictionarySetUInt64Value(properties, "USB Address", device->address) &&
+	       OSDictionarySetUInt64Value(properties, "USBSpeed", device->speed) &&
+	       OSDictionarySetUInt64Value(properties, "Device Speed", old_speed(device->speed)) &&
+	       OSDictionarySetUInt64Value(properties, "bcdUSB", get_le16(own + 2)) &&
+	       OSDictionarySetUInt64Value(properties, "bMaxPacketSize0", own[7]) &&
+	       OSDictionarySetUInt64Value(properties, "iManufacturer", own[14]) &&
+	       OSDictionarySetUInt64Value(properties, "iProduct", own[15]) &&
+	       OSDictionarySetUInt64Value(properties, "iSerialNumber", own[16]) &&
+	       OSDictionarySetUInt64Value(properties, "bNumConfigurations", own[17]);
+}
 
 static bool
 set_device(OSDictionary *properties, const struct device *device)
@@ -247,7 +414,8 @@ set_device(OSDictionary *properties, const struct device *device)
 	       OSDictionarySetUInt64Value(properties, "bcdDevice", get_le16(own + 12)) &&
 	       OSDictionarySetUInt64Value(properties, "bDeviceClass", own[4]) &&
 	       OSDictionarySetUInt64Value(properties, "bDeviceSubClass", own[5]) &&
-	       OSDictionarySetUInt64Value(properties, "bDeviceProtocol", own[6]);
+	       OSDictionarySetUInt64Value(properties, "bDeviceProtocol", own[6]) &&
+	       OSDictionarySetUInt64Value(properties, "locationID", device->location);
 }
 
 /* The caller releases it; NULL without memory. */
@@ -260,7 +428,8 @@ make_properties(const struct device *device, const uint8_t *interface)
 	if (properties == NULL)
 		return NULL;
 	complete = OSDictionarySetStringValue(properties, "dext_device", device->label) &&
-		   set_device(properties, device);
+		   set_device(properties, device) &&
+		   (interface != NULL || set_identity(properties, device));
 	if (complete && interface != NULL) {
 		unsigned value = device->descriptors[DEVICE_DESCRIPTOR_SIZE + 5];
 
@@ -279,6 +448,13 @@ make_properties(const struct device *device, const uint8_t *interface)
 	return properties;
 }
 
+/* NULL: the tree has none. */
+static struct entry *
+find_root(const struct tree *tree)
+{
+	return tree->first != NULL && plane_is_root(tree->first) ? tree->first : NULL;
+}
+
 static IOReturn
 add_node(struct device *device, struct tree *tree, const char *class_name, const uint8_t *interface,
 	 struct entry **ret_entry)
@@ -288,7 +464,8 @@ add_node(struct device *device, struct tree *tree, const char *class_name, const
 
 	if (properties == NULL)
 		return kIOReturnNoMemory;
-	status = tree_add(tree, 0, class_name, properties, device->node, NULL, ret_entry);
+	status = tree_add(tree, 0, class_name, properties,
+			  device->node != NULL ? device->node : find_root(tree), NULL, ret_entry);
 	OSRelease(properties);
 	return status;
 }

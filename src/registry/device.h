@@ -28,12 +28,20 @@ struct device {
 	size_t length;	      /* bytes of them */
 	uint32_t detached;    /* bit i: a kernel driver was detached from interface i */
 	struct entry *node;   /* [tree] of the device itself; borrowed */
-	struct device *next;  /* [registry] */
+	uint32_t location;    /* bus and ports, a digit each: the same while it stays plugged in */
+	uint64_t session;     /* when it was opened, clock_now; tells two of the same place apart */
+	unsigned address;     /* on its bus */
+	uint8_t speed;	      /* of kIOUSBHostConnectionSpeed... */
+	char *vendor;	      /* string descriptors; NULL: it has none */
+	char *product;
+	char *serial;
+	struct device *next; /* [registry] */
 };
 
 /* On failure `error` is a sentence with the cause and what to do. */
 IOReturn device_open_resources(struct device **ret_device);
-IOReturn device_open_virtual(const char *spec, struct device **ret_device,
+/* `number`: 1 for the first virtual device, and so on; its place on the virtual bus. */
+IOReturn device_open_virtual(const char *spec, unsigned number, struct device **ret_device,
 			     char error[DEVICE_ERROR_MAX]);
 IOReturn device_open_usb(unsigned bus, unsigned number, struct device **ret_device,
 			 char error[DEVICE_ERROR_MAX]);

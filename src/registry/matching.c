@@ -9,6 +9,8 @@
  */
 #include "matching.h"
 
+#include "plane.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -18,31 +20,6 @@ static const char *const usb_keys[] = {
 	"bInterfaceClass", "bInterfaceSubClass", "bInterfaceProtocol",
 };
 #define USB_KEYS (sizeof(usb_keys) / sizeof(usb_keys[0]))
-
-/* Class and superclass, as IOProviderClass sees them. */
-static const char *const classes[][2] = {
-	{"IOUSBHostDevice", "IOService"},
-	{"IOUSBHostInterface", "IOService"},
-	{"IOUserResources", "IOService"},
-	{"IOUserService", "IOService"},
-};
-
-static bool
-class_is(const char *name, const char *wanted)
-{
-	while (name != NULL) {
-		const char *super = NULL;
-
-		if (strcmp(name, wanted) == 0)
-			return true;
-		for (unsigned i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
-			if (strcmp(name, classes[i][0]) == 0)
-				super = classes[i][1];
-		}
-		name = super;
-	}
-	return false;
-}
 
 static void
 explain(char *reason, const char *key, uint64_t wanted, const uint64_t *found)
@@ -148,7 +125,7 @@ matching_personality(const struct personality *personality, const struct entry *
 {
 	OSObject *wanted;
 
-	if (!class_is(provider->class_name, personality->provider_class)) {
+	if (!class_conforms(provider->class_name, personality->provider_class)) {
 		snprintf(reason, MATCH_REASON_MAX,
 			 "IOProviderClass is to be %.80s, the provider is of class %.80s",
 			 personality->provider_class, provider->class_name);
@@ -221,8 +198,26 @@ match_class(const OSObject *wanted, const struct entry *entry)
 
 	if (name == NULL)
 		return false;
-	return class_is(entry->class_name, name) ||
+	return class_conforms(entry->class_name, name) ||
 	       (entry->user_class != NULL && strcmp(entry->user_class, name) == 0);
+}
+
+static bool
+match_path(const OSObject *wanted, const struct entry *entry)
+{
+	const OSString *path = OSDynamicCast(OSString, wanted);
+
+	return path != NULL && plane_path_matches(OSStringGetCStringPtr(path), entry);
+}
+
+static bool
+match_location(const OSObject *wanted, const struct entry *entry)
+{
+	const OSString *string = OSDynamicCast(OSString, wanted);
+	char location[24];
+
+	return string != NULL && plane_location(entry, location, sizeof(location)) &&
+	       OSStringIsEqualToCString(string, location);
 }
 
 bool
@@ -251,6 +246,12 @@ matching_entry(const OSDictionary *matching, const struct entry *entry)
 		return false;
 	wanted = OSDictionaryGetValue(matching, "IOPropertyExistsMatch");
 	if (wanted != NULL && (looked_at++, !match_exists(wanted, entry->properties)))
+		return false;
+	wanted = OSDictionaryGetValue(matching, "IOPathMatch");
+	if (wanted != NULL && (looked_at++, !match_path(wanted, entry)))
+		return false;
+	wanted = OSDictionaryGetValue(matching, "IOLocationMatch");
+	if (wanted != NULL && (looked_at++, !match_location(wanted, entry)))
 		return false;
 	wanted = OSDictionaryGetValue(matching, "IOParentMatch");
 	if (wanted != NULL) {

@@ -36,7 +36,8 @@ void matching_select(const struct bundle *bundles, const struct entry *provider,
 /*
  * Whether an app's dictionary matches the entry. Keys: IOProviderClass (the entry's class or one
  * that it derives from; of a service the driver's class too), IONameMatch, IORegistryEntryID,
- * IOPropertyMatch, IOPropertyExistsMatch, IOParentMatch, and the USB keys on USB nodes. Other keys
+ * IOPropertyMatch, IOPropertyExistsMatch, IOPathMatch, IOLocationMatch, IOParentMatch, and the USB
+ * keys on USB nodes. Other keys
  * are not looked at, as on macOS. A dictionary without any of them matches nothing.
  */
 bool matching_entry(const OSDictionary *matching, const struct entry *entry);

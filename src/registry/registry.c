@@ -7,12 +7,34 @@
  */
 #include "registry_private.h"
 
+#include "plane.h"
+
 #include "status.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The root of all planes; it is older than everything else and goes last. */
+static IOReturn
+add_root(struct tree *tree)
+{
+	OSDictionary *properties = OSDictionaryCreate(4), *planes = OSDictionaryCreate(2);
+	IOReturn status = kIOReturnNoMemory;
+	bool complete = properties != NULL && planes != NULL;
+
+	for (unsigned i = PLANE_SERVICE; i <= PLANE_LAST && complete; i++)
+		complete = OSDictionarySetStringValue(planes, plane_name((enum plane)i),
+						      plane_name((enum plane)i));
+	if (complete && OSDictionarySetStringValue(properties, "IORegistryEntryName", "Root") &&
+	    OSDictionarySetStringValue(properties, "IOKitBuildVersion", "OpenDext") &&
+	    OSDictionarySetValue(properties, "IORegistryPlanes", planes))
+		status = tree_add(tree, 0, CLASS_ROOT, properties, NULL, NULL, NULL);
+	OSSafeReleaseNULL(planes);
+	OSSafeReleaseNULL(properties);
+	return status;
+}
 
 IOReturn
 registry_create(struct loop *loop, const struct registry_options *options,
@@ -32,6 +54,8 @@ registry_create(struct loop *loop, const struct registry_options *options,
 	registry->runtime_dir = strdup(options->runtime_dir);
 	registry->host_program = strdup(options->host_program);
 	status = device_open_resources(&registry->devices);
+	if (status == kIOReturnSuccess)
+		status = add_root(&registry->tree);
 	if (registry->runtime_dir == NULL || registry->host_program == NULL)
 		status = kIOReturnNoMemory;
 	if (status != kIOReturnSuccess) {
@@ -108,7 +132,12 @@ IOReturn
 registry_add_virtual(struct registry *registry, const char *spec, char error[REGISTRY_ERROR_MAX])
 {
 	struct device *device = NULL;
-	IOReturn status = device_open_virtual(spec, &device, error);
+	unsigned number = 1;
+	IOReturn status;
+
+	for (const struct device *other = registry->devices; other != NULL; other = other->next)
+		number += other->kind == DEVICE_VIRTUAL;
+	status = device_open_virtual(spec, number, &device, error);
 
 	if (status == kIOReturnSuccess)
 		add_device_take(registry, device);
@@ -233,7 +262,8 @@ explain_bundle(const struct registry *registry, const struct bundle *bundle,
 			bool resources = strcmp(entry->class_name, "IOUserResources") == 0;
 
 			/* Nobody who brought a device wonders why it is no IOUserResources. */
-			if (entry->host != NULL || (resources && registry->devices->next != NULL))
+			if (entry->host != NULL || plane_is_root(entry) ||
+			    (resources && registry->devices->next != NULL))
 				continue;
 			if (matching_personality(personality, entry, &keys, reason))
 				snprintf(reason, sizeof(reason),

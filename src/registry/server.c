@@ -14,6 +14,7 @@
 #include "bounds.h"
 #include "log.h"
 #include "packet.h"
+#include "plane.h"
 #include "plist.h"
 #include "status.h"
 
@@ -96,6 +97,9 @@ look_up(struct client *client, const struct packet *packet)
 	matching = OSDynamicCast(OSDictionary, object);
 	for (const struct entry *entry = client->registry->tree.first;
 	     matching != NULL && entry != NULL && count < IDS_MAX; entry = entry->next) {
+		/* The root is no service: only its path means it. */
+		if (plane_is_root(entry) && OSDictionaryGetValue(matching, "IOPathMatch") == NULL)
+			continue;
 		if (matching_entry(matching, entry))
 			ids[count++] = entry->id;
 	}
@@ -124,6 +128,83 @@ properties(struct client *client, const struct packet *packet)
 			  entry->name, length, PACKET_MAX);
 		status = kIOReturnMessageTooLarge;
 	}
+	status = reply(client, packet->header, status, bytes,
+		       status == kIOReturnSuccess ? length : 0, -1);
+	free(bytes);
+	return status;
+}
+
+static IOReturn
+entries(struct client *client, const struct packet *packet)
+{
+	const struct tree *tree = &client->registry->tree;
+	const struct entry *entry;
+	struct entries_body body;
+	uint64_t ids[IDS_MAX];
+	size_t count;
+
+	memcpy(&body, packet->body, sizeof(body));
+	entry = tree_find(tree, body.id);
+	if (entry == NULL)
+		return reply(client, packet->header, kIOReturnNotFound, NULL, 0, -1);
+	count = plane_related(tree, entry, (enum plane)body.plane,
+			      (enum entry_relation)body.relation, ids, IDS_MAX);
+	return reply(client, packet->header, kIOReturnSuccess, ids, count * sizeof(ids[0]), -1);
+}
+
+/* Drivers at or below the entry that are being started. */
+static uint64_t
+busy(const struct registry *registry, const struct entry *entry)
+{
+	uint64_t count = 0;
+
+	for (const struct host *host = registry->hosts; host != NULL; host = host->next)
+		count += (host->state == HOST_IDLE || host->state == HOST_STARTING) &&
+			 tree_is_below(host->provider, entry);
+	return count;
+}
+
+/* The caller releases it; NULL without memory. */
+static OSDictionary *
+make_description(const struct registry *registry, const struct entry *entry, enum plane plane)
+{
+	OSDictionary *description = OSDictionaryCreate(6);
+	char path[PLANE_PATH_MAX], location[24];
+	bool complete;
+
+	if (description == NULL)
+		return NULL;
+	complete = OSDictionarySetStringValue(description, "Class", entry->class_name) &&
+		   OSDictionarySetStringValue(description, "Name", entry->name) &&
+		   OSDictionarySetUInt64Value(description, "Busy", busy(registry, entry));
+	if (complete && plane != PLANE_NONE && plane_path(entry, plane, path))
+		complete = OSDictionarySetStringValue(description, "Path", path);
+	if (complete && plane != PLANE_NONE && plane_has(entry, plane) &&
+	    plane_location(entry, location, sizeof(location)))
+		complete = OSDictionarySetStringValue(description, "Location", location);
+	if (!complete)
+		OSSafeReleaseNULL(description);
+	return description;
+}
+
+static IOReturn
+describe(struct client *client, const struct packet *packet)
+{
+	OSDictionary *description;
+	const struct entry *entry;
+	struct describe_body body;
+	void *bytes = NULL;
+	size_t length = 0;
+	IOReturn status = kIOReturnNoMemory;
+
+	memcpy(&body, packet->body, sizeof(body));
+	entry = tree_find(&client->registry->tree, body.id);
+	if (entry == NULL)
+		return reply(client, packet->header, kIOReturnNotFound, NULL, 0, -1);
+	description = make_description(client->registry, entry, (enum plane)body.plane);
+	if (description != NULL)
+		status = plist_encode(description, &bytes, &length);
+	OSSafeReleaseNULL(description);
 	status = reply(client, packet->header, status, bytes,
 		       status == kIOReturnSuccess ? length : 0, -1);
 	free(bytes);
@@ -248,6 +329,10 @@ handle(struct client *client, const struct packet *packet)
 		return properties(client, packet);
 	case PACKET_OPEN:
 		return open_service(client, packet);
+	case PACKET_ENTRIES:
+		return entries(client, packet);
+	case PACKET_DESCRIBE:
+		return describe(client, packet);
 	default:
 		return kIOReturnIPCError;
 	}

@@ -125,7 +125,7 @@ vdev_string_make(const struct vdev_spec *spec, uint8_t index, uint8_t bytes[VDEV
 		text = products[spec->kind];
 		break;
 	case STRING_SERIAL:
-		text = "virtual";
+		text = spec->serial;
 		break;
 	default:
 		return 0;

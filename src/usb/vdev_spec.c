@@ -77,6 +77,20 @@ speed(struct word value, struct vdev_spec *spec)
 	return false;
 }
 
+static bool
+serial(struct word value, struct vdev_spec *spec)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789.-_";
+
+	if (value.length == 0 || value.length > VDEV_SERIAL_MAX ||
+	    strspn(value.text, allowed) < value.length)
+		return false;
+	memcpy(spec->serial, value.text, value.length);
+	spec->serial[value.length] = '\0';
+	return true;
+}
+
 /* What the value of an option must look like, or NULL if it is good. */
 static const char *
 set(struct vdev_spec *spec, struct word name, struct word value, bool has_value, bool *ret_known)
@@ -86,6 +100,8 @@ set(struct vdev_spec *spec, struct word name, struct word value, bool has_value,
 	*ret_known = true;
 	if (is(name, "speed"))
 		return speed(value, spec) ? NULL : "full, high or super";
+	if (is(name, "serial"))
+		return serial(value, spec) ? NULL : "1 to 31 letters, digits, '.', '-' or '_'";
 	if (is(name, "latency")) {
 		if (!number(value, 0, LATENCY_MAX, &spec->latency))
 			return "microseconds, from 0 to 60000000";
@@ -134,7 +150,7 @@ option(struct vdev_spec *spec, struct word word, char *error, size_t size)
 	else
 		snprintf(error, size,
 			 "virtual device: there is no option '%.*s'; there are speed, latency, "
-			 "stall-every, short-every, corrupt-every, nak and unplug-after",
+			 "stall-every, short-every, corrupt-every, nak, serial and unplug-after",
 			 (int)(name.length > OPTION_MAX ? OPTION_MAX : name.length), name.text);
 	return false;
 }
@@ -161,6 +177,7 @@ vdev_spec_parse(const char *text, struct vdev_spec *ret_spec, char *error, size_
 		.speed = kIOUSBHostConnectionSpeedHigh,
 		.nak_after = VDEV_NEVER,
 		.unplug_after = VDEV_NEVER,
+		.serial = "virtual",
 	};
 	struct word word = {text, strcspn(text, ":,")};
 

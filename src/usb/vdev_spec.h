@@ -12,8 +12,9 @@
  *	short-every=N		each Nth IN transfer ends in its middle, with a short packet
  *(source) corrupt-every=N		the first byte of each Nth transfer of an endpoint is
  *inverted nak, nak=N		after N bytes (nak: 0) have moved, it answers NAK for ever
- *	unplug-after=N		it goes when N bytes have moved, or before the packet that would
- *make them more than N
+ *	serial=TEXT		its serial number, 1 to 31 letters, digits, '.', '-' or '_';
+ *"virtual" if not given unplug-after=N		it goes when N bytes have moved, or before the
+ *packet that would make them more than N
  *
  * Bytes are those of both directions together. N is decimal.
  */
@@ -26,7 +27,8 @@
 
 #include <DriverKit/IOReturn.h>
 
-#define VDEV_NEVER UINT64_MAX
+#define VDEV_NEVER	UINT64_MAX
+#define VDEV_SERIAL_MAX 31u
 
 enum vdev_kind {
 	VDEV_SINK,
@@ -43,6 +45,7 @@ struct vdev_spec {
 	uint64_t corrupt_every; /* the same */
 	uint64_t nak_after;	/* bytes; VDEV_NEVER */
 	uint64_t unplug_after;	/* bytes; VDEV_NEVER */
+	char serial[VDEV_SERIAL_MAX + 1];
 };
 
 /*

@@ -16,6 +16,7 @@
 
 #include "call_page.h"
 #include "log.h"
+#include "registry_names.h"
 
 #define BODY_MAX     (PACKET_MAX - sizeof(struct packet_header))
 #define SEGMENTS_MAX 32u
@@ -144,6 +145,32 @@ check_open(const struct packet *packet)
 }
 
 static const char *
+check_entries(const struct packet *packet)
+{
+	struct entries_body body;
+
+	memcpy(&body, packet->body, sizeof(body));
+	if (body.plane == PLANE_NONE || body.plane > PLANE_LAST)
+		return "plane is one of the planes";
+	if (body.relation < ENTRY_CHILDREN || body.relation > ENTRY_ABOVE)
+		return "relation is one of the relations";
+	return NULL;
+}
+
+static const char *
+check_describe(const struct packet *packet)
+{
+	struct describe_body body;
+
+	memcpy(&body, packet->body, sizeof(body));
+	if (body.plane > PLANE_LAST)
+		return "plane is one of the planes, or 0";
+	if (body.zero != 0)
+		return "zero is 0";
+	return NULL;
+}
+
+static const char *
 check_ids(const struct packet *packet)
 {
 	for (size_t at = 0; at < packet->body_length; at += sizeof(uint64_t)) {
@@ -212,11 +239,18 @@ static const struct rule rules[] = {
 	 sizeof(struct id_body), 0, 0, NULL},
 	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_OPEN, sizeof(struct open_body),
 	 sizeof(struct open_body), 0, 0, check_open},
+	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_ENTRIES, sizeof(struct entries_body),
+	 sizeof(struct entries_body), 0, 0, check_entries},
+	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_DESCRIBE, sizeof(struct describe_body),
+	 sizeof(struct describe_body), 0, 0, check_describe},
 
 	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_LOOKUP, 0, BODY_MAX, 0, 0, check_ids},
 	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_PROPERTIES, 0, BODY_MAX, 0, 0,
 	 check_properties_reply},
 	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_OPEN, 0, 0, 0, 1, check_open_reply},
+	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_ENTRIES, 0, BODY_MAX, 0, 0, check_ids},
+	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_DESCRIBE, 0, BODY_MAX, 0, 0,
+	 check_properties_reply},
 
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_START, 1, BODY_MAX, 0, 1, NULL},
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_OPEN, sizeof(struct host_open_body),

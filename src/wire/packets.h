@@ -37,6 +37,8 @@ enum packet_type {
 	PACKET_LOOKUP = 0x0201,	    /* body: binary plist, a matching dictionary; reply: u64 ids */
 	PACKET_PROPERTIES = 0x0202, /* body id_body; reply: binary plist */
 	PACKET_OPEN = 0x0203,	    /* body open_body; reply: descriptor of the direct connection */
+	PACKET_ENTRIES = 0x0204,    /* body entries_body; reply: u64 ids */
+	PACKET_DESCRIBE = 0x0205,   /* body describe_body; reply: binary plist */
 
 	/* registry -> host */
 	PACKET_HOST_START = 0x0301, /* body: binary plist; a descriptor with a real device */
@@ -96,6 +98,25 @@ struct open_body {
 	uint32_t zero;
 };
 
+enum entry_relation {
+	ENTRY_CHILDREN = 1,
+	ENTRY_PARENTS = 2,
+	ENTRY_BELOW = 3, /* children, their children, ...; each before those below it */
+	ENTRY_ABOVE = 4, /* the parent, its parent, ... up to the root */
+};
+
+struct entries_body {
+	uint64_t id;
+	uint32_t plane;	   /* of enum plane (registry_names.h) */
+	uint32_t relation; /* of enum entry_relation */
+};
+
+struct describe_body {
+	uint64_t id;
+	uint32_t plane; /* of enum plane; 0: none */
+	uint32_t zero;
+};
+
 struct host_open_body {
 	uint64_t id;
 	uint32_t type;
@@ -116,6 +137,8 @@ _Static_assert(sizeof(struct memory_segment_body) == 16, "wire");
 _Static_assert(sizeof(struct memory_body) == 16, "wire");
 _Static_assert(sizeof(struct structures_body) == 32, "wire");
 _Static_assert(sizeof(struct open_body) == 24, "wire");
+_Static_assert(sizeof(struct entries_body) == 16, "wire");
+_Static_assert(sizeof(struct describe_body) == 16, "wire");
 _Static_assert(sizeof(struct host_open_body) == 32, "wire");
 _Static_assert(sizeof(struct publish_body) == 16, "wire");
 

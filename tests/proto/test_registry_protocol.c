@@ -7,6 +7,7 @@
 #include "packets.h"
 #include "plist.h"
 #include "registry.h"
+#include "registry_names.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -88,14 +89,12 @@ ask(int fd, uint16_t type, const void *body, size_t length)
 }
 
 static uint64_t
-look_up(int fd, const char *class_name)
+look_up_take(int fd, OSDictionary *matching)
 {
-	OSDictionary *matching = OSDictionaryCreate(1);
 	void *bytes = NULL;
 	size_t length = 0;
 	uint64_t id = 0;
 
-	OSDictionarySetStringValue(matching, "IOProviderClass", class_name);
 	ck_assert_int_eq(plist_encode(matching, &bytes, &length), kIOReturnSuccess);
 	OSRelease(matching);
 	ck_assert_int_eq(ask(fd, PACKET_LOOKUP, bytes, length), kIOReturnSuccess);
@@ -103,6 +102,24 @@ look_up(int fd, const char *class_name)
 	ck_assert_uint_le(packet.body_length, sizeof(id));
 	memcpy(&id, packet.body, packet.body_length);
 	return id;
+}
+
+static uint64_t
+look_up(int fd, const char *class_name)
+{
+	OSDictionary *matching = OSDictionaryCreate(1);
+
+	OSDictionarySetStringValue(matching, "IOProviderClass", class_name);
+	return look_up_take(fd, matching);
+}
+
+static uint64_t
+look_up_number(int fd, const char *key, uint64_t value)
+{
+	OSDictionary *matching = OSDictionaryCreate(1);
+
+	OSDictionarySetUInt64Value(matching, key, value);
+	return look_up_take(fd, matching);
 }
 
 START_TEST(answers)
@@ -143,6 +160,80 @@ START_TEST(answers)
 }
 END_TEST
 
+static uint64_t
+ids_in_reply(unsigned index)
+{
+	uint64_t id = 0;
+
+	ck_assert_uint_ge(packet.body_length, (index + 1) * sizeof(id));
+	memcpy(&id, packet.body + index * sizeof(id), sizeof(id));
+	return id;
+}
+
+static IOReturn
+ask_entries(int fd, uint64_t id, enum plane plane, enum entry_relation relation)
+{
+	const struct entries_body body = {.id = id, .plane = plane, .relation = relation};
+
+	return ask(fd, PACKET_ENTRIES, &body, sizeof(body));
+}
+
+/* The caller releases it. */
+static OSDictionary *
+ask_description(int fd, uint64_t id, enum plane plane)
+{
+	const struct describe_body body = {.id = id, .plane = plane};
+	OSObject *object = NULL;
+
+	ck_assert_int_eq(ask(fd, PACKET_DESCRIBE, &body, sizeof(body)), kIOReturnSuccess);
+	ck_assert_int_eq(plist_decode(packet.body, packet.body_length, &object), kIOReturnSuccess);
+	return OSDynamicCast(OSDictionary, object);
+}
+
+START_TEST(entries_are_related_and_described)
+{
+	OSDictionary *description;
+	uint64_t interface, device, root;
+	const struct describe_body unknown = {.id = 1};
+	int fd;
+
+	set_up();
+	fd = connect_registry();
+	interface = look_up(fd, "IOUSBHostInterface");
+	device = look_up(fd, "IOUSBDevice");
+	ck_assert_int_eq(ask_entries(fd, interface, PLANE_SERVICE, ENTRY_ABOVE), 0);
+	ck_assert_uint_eq(packet.body_length, 16);
+	ck_assert_uint_eq(ids_in_reply(0), device);
+	root = ids_in_reply(1);
+	ck_assert_int_eq(ask_entries(fd, root, PLANE_USB, ENTRY_BELOW), 0);
+	ck_assert_uint_eq(packet.body_length, 8);
+	ck_assert_uint_eq(ids_in_reply(0), device);
+	ck_assert_int_eq(ask_entries(fd, interface, PLANE_USB, ENTRY_PARENTS), 0);
+	ck_assert_uint_eq(packet.body_length, 0);
+	ck_assert_int_eq(ask_entries(fd, 1, PLANE_SERVICE, ENTRY_CHILDREN), kIOReturnNotFound);
+	ck_assert_int_eq(ask(fd, PACKET_DESCRIBE, &unknown, sizeof(unknown)), kIOReturnNotFound);
+
+	description = ask_description(fd, interface, PLANE_SERVICE);
+	ck_assert_str_eq(OSDictionaryGetStringValue(description, "Class"), "IOUSBHostInterface");
+	ck_assert_str_eq(OSDictionaryGetStringValue(description, "Path"),
+			 "IOService:/OpenDext sink@80100000/IOUSBHostInterface@0");
+	ck_assert_str_eq(OSDictionaryGetStringValue(description, "Location"), "0");
+	ck_assert_ptr_nonnull(OSDictionaryGetValue(description, "Busy"));
+	OSRelease(description);
+	description = ask_description(fd, interface, PLANE_NONE);
+	ck_assert_ptr_null(OSDictionaryGetValue(description, "Path"));
+	OSRelease(description);
+	description = ask_description(fd, interface, PLANE_USB);
+	ck_assert_ptr_null(OSDictionaryGetValue(description, "Path"));
+	OSRelease(description);
+	/* The root is no service. */
+	ck_assert_uint_eq(look_up_number(fd, "IORegistryEntryID", root), 0);
+	ck_assert_uint_eq(look_up_number(fd, "IORegistryEntryID", device), device);
+	close(fd);
+	tear_down();
+}
+END_TEST
+
 /* What no app may send; its connection ends, and nobody else's. */
 static const struct {
 	const char *what;
@@ -158,6 +249,16 @@ static const struct {
 	{"long id", {.type = PACKET_PROPERTIES}, 9, 1, false, 0},
 	{"flags", {.type = PACKET_OPEN}, sizeof(struct open_body), 0xff, false, 0},
 	{"short open", {.type = PACKET_OPEN}, 8, 0, false, 0},
+	{"an unknown plane", {.type = PACKET_ENTRIES}, sizeof(struct entries_body), 7, false, 0},
+	{"no plane", {.type = PACKET_ENTRIES}, sizeof(struct entries_body), 0, false, 0},
+	{"entries of half a body", {.type = PACKET_ENTRIES}, 8, 1, false, 0},
+	{"padding", {.type = PACKET_DESCRIBE}, sizeof(struct describe_body), 1, false, 0},
+	{"describe and more",
+	 {.type = PACKET_DESCRIBE},
+	 sizeof(struct describe_body) + 1,
+	 0,
+	 false,
+	 0},
 	{"a descriptor", {.type = PACKET_PROPERTIES}, 8, 1, true, 0},
 	{"no matching dictionary", {.type = PACKET_LOOKUP}, 0, 0, false, 0},
 	{"a host's packet", {.type = PACKET_HOST_UNPUBLISH}, 8, 1, false, 0},
@@ -287,6 +388,7 @@ main(void)
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, answers);
+	tcase_add_test(tcase, entries_are_related_and_described);
 	tcase_add_loop_test(tcase, ends_whoever_breaks_the_rules, 0,
 			    sizeof(broken) / sizeof(broken[0]));
 	tcase_add_test(tcase, a_fragment_ends_it_too);

@@ -3,6 +3,7 @@
 
 #include "call_page.h"
 #include "packets.h"
+#include "registry_names.h"
 
 static const char *const direction_names[] = {
 	"from host", "from app", "to registry", "registry reply", "to host", "control reply",
@@ -38,6 +39,8 @@ union body {
 	struct structures_body structures;
 	struct id_body id;
 	struct open_body open;
+	struct entries_body entries;
+	struct describe_body describe;
 	struct host_open_body host_open;
 	struct publish_body publish;
 	uint64_t ids[4];
@@ -138,6 +141,28 @@ static const struct sample samples[] = {
 	 .type = PACKET_OPEN,
 	 .length = 24,
 	 .body.open = {.id = 5, .type = 0xffffffff, .version = PROTOCOL_VERSION}},
+	{.name = "entries",
+	 .direction = PACKET_TO_REGISTRY,
+	 .type = PACKET_ENTRIES,
+	 .length = 16,
+	 .body.entries = {.id = 5, .plane = PLANE_USB, .relation = ENTRY_ABOVE}},
+	{.name = "describe",
+	 .direction = PACKET_TO_REGISTRY,
+	 .type = PACKET_DESCRIBE,
+	 .length = 16,
+	 .body.describe = {.id = 5, .plane = PLANE_NONE}},
+	{.name = "entries reply",
+	 .direction = PACKET_REGISTRY_REPLY,
+	 .type = PACKET_ENTRIES,
+	 .length = 16,
+	 .empty_ok = true,
+	 .body.ids = {1, 2}},
+	{.name = "describe reply",
+	 .direction = PACKET_REGISTRY_REPLY,
+	 .type = PACKET_DESCRIBE,
+	 .length = 100,
+	 .shorter_ok = true,
+	 .longer_ok = true},
 	{.name = "lookup reply",
 	 .direction = PACKET_REGISTRY_REPLY,
 	 .type = PACKET_LOOKUP,
@@ -387,6 +412,13 @@ START_TEST(fields_of_the_registrys_packets)
 {
 	WRONG("open", open.flags, 1);
 	WRONG("open", open.zero, 1);
+	WRONG("entries", entries.plane, PLANE_NONE);
+	WRONG("entries", entries.plane, PLANE_LAST + 1);
+	WRONG("entries", entries.relation, 0);
+	WRONG("entries", entries.relation, ENTRY_ABOVE + 1);
+	WRONG("describe", describe.plane, PLANE_LAST + 1);
+	WRONG("describe", describe.zero, 1);
+	WRONG("entries reply", ids[1], 0);
 	WRONG("lookup reply", ids[0], 0);
 	WRONG("lookup reply", ids[1], 0);
 	WRONG("host open", host_open.flags, 1);

@@ -12,6 +12,29 @@ number(const struct entry *entry, const char *key)
 	return value;
 }
 
+static const char *
+string(const struct entry *entry, const char *key)
+{
+	return OSDictionaryGetStringValue(entry->properties, key);
+}
+
+START_TEST(each_virtual_device_has_a_place)
+{
+	uint32_t places[300];
+	char error[DEVICE_ERROR_MAX] = "";
+
+	for (unsigned i = 0; i < 300; i++) {
+		struct device *device = NULL;
+
+		ck_assert_int_eq(device_open_virtual("sink", i + 1, &device, error), 0);
+		places[i] = device->location;
+		device_close(device);
+		for (unsigned j = 0; j < i; j++)
+			ck_assert_uint_ne(places[i], places[j]);
+	}
+}
+END_TEST
+
 START_TEST(publishes_a_virtual_device)
 {
 	struct tree tree = {NULL};
@@ -19,8 +42,9 @@ START_TEST(publishes_a_virtual_device)
 	char error[DEVICE_ERROR_MAX] = "";
 	const struct entry *node, *interface;
 
-	ck_assert_int_eq(device_open_virtual("loopback", &device, error), kIOReturnSuccess);
-	ck_assert_str_eq(device->label, "virtual:loopback");
+	ck_assert_int_eq(device_open_virtual("loopback:serial=A-1", 2, &device, error),
+			 kIOReturnSuccess);
+	ck_assert_str_eq(device->label, "virtual:loopback:serial=A-1");
 	ck_assert_int_eq(device_publish(device, &tree), kIOReturnSuccess);
 	node = tree.first;
 	interface = node->next;
@@ -29,6 +53,18 @@ START_TEST(publishes_a_virtual_device)
 	ck_assert_uint_eq(number(node, "idVendor"), 0x1209);
 	ck_assert_uint_eq(number(node, "idProduct"), 0x0d03);
 	ck_assert_uint_eq(number(node, "bInterfaceNumber"), UINT64_MAX);
+	ck_assert_str_eq(node->name, "OpenDext loopback");
+	ck_assert_str_eq(string(node, "USB Serial Number"), "A-1");
+	ck_assert_str_eq(string(node, "USB Product Name"), "OpenDext loopback");
+	ck_assert_str_eq(string(node, "USB Vendor Name"), "OpenDext");
+	ck_assert_str_eq(string(node, "kUSBSerialNumberString"), "A-1");
+	ck_assert_uint_eq(number(node, "locationID"), 0x80200000);
+	ck_assert_uint_eq(number(node, "USB Address"), 2);
+	ck_assert_uint_eq(number(node, "Device Speed"), 2);
+	ck_assert_uint_eq(number(node, "USBSpeed"), 3);
+	ck_assert_uint_ne(number(node, "sessionID"), UINT64_MAX);
+	ck_assert_ptr_null(string(interface, "USB Serial Number"));
+	ck_assert_uint_eq(number(interface, "locationID"), 0x80200000);
 	ck_assert_str_eq(interface->class_name, "IOUSBHostInterface");
 	ck_assert_ptr_eq(interface->provider, node);
 	ck_assert_uint_eq(number(interface, "idVendor"), 0x1209);
@@ -49,7 +85,7 @@ START_TEST(needs_no_descriptor_for_a_virtual_device)
 	char error[DEVICE_ERROR_MAX] = "";
 	int fd = 99;
 
-	ck_assert_int_eq(device_open_virtual("sink", &device, error), kIOReturnSuccess);
+	ck_assert_int_eq(device_open_virtual("sink", 1, &device, error), kIOReturnSuccess);
 	ck_assert_int_eq(device_prepare(device, 0, &fd), kIOReturnSuccess);
 	ck_assert_int_eq(fd, -1);
 	device_give_back(device, 0);
@@ -76,7 +112,7 @@ START_TEST(says_which_device_is_not_there)
 	struct device *device = NULL;
 	char error[DEVICE_ERROR_MAX] = "";
 
-	ck_assert_int_ne(device_open_virtual("nosuch", &device, error), kIOReturnSuccess);
+	ck_assert_int_ne(device_open_virtual("nosuch", 1, &device, error), kIOReturnSuccess);
 	ck_assert_ptr_nonnull(strstr(error, "nosuch"));
 	ck_assert_int_eq(device_open_usb(250, 120, &device, error), kIOReturnNoDevice);
 	ck_assert_ptr_nonnull(strstr(error, "/dev/bus/usb/250/120"));
@@ -84,5 +120,6 @@ START_TEST(says_which_device_is_not_there)
 }
 END_TEST
 
-UNIT_MAIN("device", publishes_a_virtual_device, needs_no_descriptor_for_a_virtual_device,
-	  publishes_the_provider_of_no_device, says_which_device_is_not_there)
+UNIT_MAIN("device", each_virtual_device_has_a_place, publishes_a_virtual_device,
+	  needs_no_descriptor_for_a_virtual_device, publishes_the_provider_of_no_device,
+	  says_which_device_is_not_there)

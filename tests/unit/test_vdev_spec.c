@@ -69,6 +69,11 @@ START_TEST(options_after_colon_or_comma)
 	ck_assert_uint_eq(vdev_spec_packet(&spec), 512);
 	spec = good("sink:nak=8192");
 	ck_assert_uint_eq(spec.nak_after, 8192);
+	ck_assert_str_eq(spec.serial, "virtual");
+	spec = good("sink:serial=AB-1.2_z,nak");
+	ck_assert_str_eq(spec.serial, "AB-1.2_z");
+	spec = good("sink:serial=1234567890123456789012345678901");
+	ck_assert_uint_eq(strlen(spec.serial), VDEV_SERIAL_MAX);
 }
 END_TEST
 
@@ -89,6 +94,10 @@ START_TEST(mistakes_are_named)
 	bad("sink,latency=60000001", "latency");
 	bad("sink,unplug-after=0", "unplug-after");
 	bad("sink,nak=", "nak");
+	bad("sink,serial", "serial");
+	bad("sink,serial=", "serial");
+	bad("sink,serial=a b", "serial");
+	bad("sink,serial=12345678901234567890123456789012", "serial");
 	bad("sink,short-every=2", "short-every");
 	bad("loopback,short-every=2", "short-every");
 }
