@@ -101,7 +101,7 @@ call_answer(struct call *call, IOReturn status, uint32_t scalars, uint64_t struc
 	if (scalars > 0)
 		memcpy(slot->reply.scalars, call->scalars, scalars * sizeof(call->scalars[0]));
 	let_go(call);
-	OSRelease(c->client);
+	OSSafeReleaseNULL(call->client);
 
 	pthread_mutex_lock(&c->lock);
 	c->busy &= ~bit;
@@ -118,7 +118,7 @@ static IOReturn
 give_structure(struct call *call, const IOUserClientMethodArguments *arguments, uint64_t *ret_size)
 {
 	size_t length = OSDataGetLength(arguments->structureOutput);
-	IOUserClient *client = call->connection->client;
+	IOUserClient *client = call->client;
 
 	if (arguments->structureOutput == NULL)
 		return kIOReturnSuccess;
@@ -152,7 +152,7 @@ answer_method(struct call *call, IOReturn res, const IOUserClientMethodArguments
 	if (arguments->scalarOutputCount > call->request.scalar_out_count &&
 	    res == kIOReturnSuccess) {
 		log_error("%s: method %llu: %u scalars returned, the caller has room for %u",
-			  OSObject_GetClassName(call->connection->client),
+			  OSObject_GetClassName(call->client),
 			  (unsigned long long)arguments->selector, arguments->scalarOutputCount,
 			  call->request.scalar_out_count);
 		res = kIOReturnBadArgument;
@@ -187,8 +187,8 @@ run_method(struct call *call)
 	if (request->structure_in_size > 0 && call->input == NULL)
 		arguments.structureInput = call->data;
 	memset(call->scalars, 0, sizeof(call->scalars));
-	res = IOUserClient_ExternalMethod(call->connection->client, request->selector, &arguments,
-					  NULL, NULL, NULL);
+	res = IOUserClient_ExternalMethod(call->client, request->selector, &arguments, NULL, NULL,
+					  NULL);
 	answer_method(call, res, &arguments);
 }
 
@@ -279,10 +279,10 @@ start(struct batch *batch, IODispatchQueue *queue, bool here)
 
 /* Methods on their queue, the others on the Default one; nothing waits for a method's end. */
 static void
-start_all(struct connection *c, struct call *list)
+start_on_queues(IOService *client, struct call *list)
 {
-	IODispatchQueue *method_queue = service_copy_queue((IOService *)c->client, true);
-	IODispatchQueue *queue = service_copy_queue((IOService *)c->client, false);
+	IODispatchQueue *method_queue = service_copy_queue(client, true);
+	IODispatchQueue *queue = service_copy_queue(client, false);
 	struct batch methods = {NULL, NULL}, others = {NULL, NULL};
 	struct call *next;
 
@@ -296,6 +296,31 @@ start_all(struct connection *c, struct call *list)
 	start(&methods, method_queue, true);
 	OSRelease(queue);
 	OSRelease(method_queue);
+}
+
+/* What came too late for the user client is answered here. */
+static void
+start_all(struct call *list)
+{
+	struct batch batch = {NULL, NULL};
+	IOUserClient *client = NULL;
+	struct call *next;
+
+	for (; list != NULL; list = next) {
+		next = list->next;
+		if (list->client == NULL) {
+			call_answer(list, kIOReturnOffline, 0, 0, 0);
+			continue;
+		}
+		client = list->client;
+		append(&batch, list);
+	}
+	if (batch.first == NULL)
+		return;
+	/* The calls, which hold it, may all be answered before the last queue was told. */
+	OSRetain(client);
+	start_on_queues((IOService *)client, batch.first);
+	OSRelease(client);
 }
 
 /* --- scanning --- */
@@ -356,7 +381,11 @@ make_completion(struct call *call, const char **ret_rule)
 		*ret_rule = "async_index is one that was released";
 		return kIOReturnIPCError;
 	}
-	res = completion_create(c->client, c, index, generation, &call->completion);
+	if (call->client == NULL) {
+		connection_registration_ended(c, index, generation);
+		return kIOReturnOffline;
+	}
+	res = completion_create(call->client, c, index, generation, &call->completion);
 	if (res == kIOReturnSuccess)
 		connection_registered(c, index, call->completion);
 	else
@@ -375,12 +404,12 @@ prepare(struct call *call)
 	/* The copy is what is checked: no read of the page may be repeated after this line. */
 	__asm__ volatile("" ::: "memory");
 	call->generation = request->generation & ~CALL_WAITER;
-	call->status = kIOReturnSuccess;
+	call->status = call->client == NULL ? kIOReturnOffline : kIOReturnSuccess;
 	rule = broken_rule(request);
 	if (rule != NULL)
 		return rule;
 	if (request->flags & (CALL_LARGE_INPUT | CALL_LARGE_OUTPUT))
-		call->status = structures_take(call, &rule);
+		call->status = structures_take(call, call->status, &rule);
 	if (rule == NULL && request->structure_in_size > 0 &&
 	    !(request->flags & CALL_LARGE_INPUT) && call->status == kIOReturnSuccess)
 		call->status = copy_structure(call);
@@ -394,26 +423,28 @@ prepare(struct call *call)
 	return rule;
 }
 
-/* False: the slot was submitted while it is unanswered, or the connection has ended. */
+/* False: the slot was submitted while it is unanswered, or the app has gone. */
 static bool
-occupy(struct connection *c, uint64_t bit, const char **ret_rule)
+occupy(struct connection *c, uint32_t slot, const char **ret_rule)
 {
+	uint64_t bit = UINT64_C(1) << slot;
 	bool ok;
 
 	pthread_mutex_lock(&c->lock);
-	if (!c->ended && (c->busy & bit))
+	if (!c->gone && (c->busy & bit))
 		*ret_rule = "a slot is submitted again only after its answer";
-	ok = !c->ended && !(c->busy & bit);
+	ok = !c->gone && !(c->busy & bit);
 	if (ok) {
 		c->busy |= bit;
 		/* Until the answer: the end of the connection may give up its own meanwhile. */
-		OSRetain(c->client);
+		c->calls[slot].client = c->ended ? NULL : c->client;
+		OSRetain(c->calls[slot].client);
 	}
 	pthread_mutex_unlock(&c->lock);
 	return ok;
 }
 
-/* Takes what `bits` says to the batch. False: the connection has ended or broke *ret_rule. */
+/* Takes what `bits` says to the batch. False: the app has gone or broke *ret_rule. */
 static bool
 take(struct connection *c, uint64_t bits, struct batch *batch, const char **ret_rule)
 {
@@ -424,7 +455,7 @@ take(struct connection *c, uint64_t bits, struct batch *batch, const char **ret_
 		struct call *call = &c->calls[slot];
 
 		bits &= bits - 1;
-		if (!occupy(c, UINT64_C(1) << slot, ret_rule))
+		if (!occupy(c, slot, ret_rule))
 			return false;
 		connection_retain(c);
 		rule = prepare(call);
@@ -466,7 +497,7 @@ enter(struct connection *c)
 	bool mine;
 
 	pthread_mutex_lock(&c->lock);
-	mine = !c->scanning && !c->ended;
+	mine = !c->scanning && !c->gone;
 	if (mine)
 		c->scanning = true;
 	else
@@ -475,17 +506,18 @@ enter(struct connection *c)
 	return mine;
 }
 
-/* False: look once more. */
+/* False: look once more. *ret_stopped: the app only takes its completions any more. */
 static bool
-leave(struct connection *c)
+leave(struct connection *c, bool *ret_stopped)
 {
 	bool done;
 
 	pthread_mutex_lock(&c->lock);
-	done = !c->again || c->ended;
+	done = !c->again || c->gone;
 	c->again = false;
 	if (done)
 		c->scanning = false;
+	*ret_stopped = c->stopped;
 	pthread_mutex_unlock(&c->lock);
 	return done;
 }
@@ -496,17 +528,18 @@ scan(struct connection *c)
 {
 	struct batch batch = {NULL, NULL};
 	const char *rule = NULL;
-	bool found = false;
+	bool found = false, stopped = false;
 
 	if (!enter(c))
 		return true;
 	do
 		found |= completions_pump(c);
-	while (look(c, &batch, &found, &rule) && !leave(c));
+	while (look(c, &batch, &found, &rule) && !leave(c, &stopped));
 	if (rule != NULL)
 		connection_end(c, rule);
-	if (batch.first != NULL)
-		start_all(c, batch.first);
+	start_all(batch.first);
+	if (stopped)
+		connection_settle(c);
 	return found;
 }
 
@@ -528,15 +561,15 @@ static void
 listen_again(struct loop_timer *timer)
 {
 	struct connection *c = of_pause(timer);
-	bool ended;
+	bool listening;
 
 	pthread_mutex_lock(&c->lock);
-	ended = c->ended;
+	listening = c->listening;
 	c->paused = false;
 	c->empty_rings = 0;
 	pthread_mutex_unlock(&c->lock);
 	/* Reports at once if it was rung meanwhile, since nobody has read it. */
-	if (!ended)
+	if (listening)
 		loop_source_rearm(c->loop, &c->doorbell, EPOLLIN | EPOLLET);
 	connection_release(c);
 }
@@ -554,7 +587,7 @@ count_empty(struct connection *c)
 		c->empty_rings = 0;
 	}
 	c->empty_rings++;
-	pause = c->empty_rings > DEXT_EMPTY_RINGS_PER_SECOND && !c->paused && !c->ended;
+	pause = c->empty_rings > DEXT_EMPTY_RINGS_PER_SECOND && !c->paused && c->listening;
 	if (pause)
 		c->paused = true;
 	pthread_mutex_unlock(&c->lock);

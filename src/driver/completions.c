@@ -176,6 +176,28 @@ completions_overrun(struct connection *c)
 }
 
 bool
+completions_wait(struct connection *c)
+{
+	bool any;
+
+	pthread_mutex_lock(&c->ring_lock);
+	any = c->overflow_count > 0;
+	pthread_mutex_unlock(&c->ring_lock);
+	return any;
+}
+
+size_t
+completions_waiting(struct connection *c)
+{
+	size_t waiting;
+
+	pthread_mutex_lock(&c->ring_lock);
+	waiting = c->waiting_calls;
+	pthread_mutex_unlock(&c->ring_lock);
+	return waiting;
+}
+
+bool
 connection_register(struct connection *c, uint32_t index, uint32_t generation)
 {
 	struct registration *registration = &c->registrations[index];
@@ -261,5 +283,6 @@ completions_close(struct connection *c)
 	free(c->overflow);
 	c->overflow = NULL;
 	c->overflow_first = c->overflow_count = c->overflow_capacity = 0;
+	c->waiting_calls = 0;
 	pthread_mutex_unlock(&c->ring_lock);
 }

@@ -4,8 +4,12 @@
  *
  * Opening runs on the service's queue, where the driver's NewUserClient belongs. Ending begins on
  * whatever thread notices the reason: the socket's end of stream, the app's pidfd, a broken rule,
- * or the termination of the user client; it takes the connection out of the loop and terminates the
- * user client, and the rest is done when that has stopped (`give_back`).
+ * or the termination of the user client; it terminates the user client, and the rest is done when
+ * that has stopped (`give_back`).
+ *
+ * While the app is there it gets its completions: where more of them wait than the ring holds, a
+ * connection whose user client has stopped lingers, and hangs up when the last of them is in the
+ * ring. The process's end waits for that, too (connections_await).
  *
  * An app that closes waits for the hang-up to know that everything was given back; one that broke a
  * rule sees it at once.
@@ -65,6 +69,87 @@ count_out(void)
 	pthread_mutex_lock(&count_lock);
 	count--;
 	pthread_mutex_unlock(&count_lock);
+}
+
+/* --- connections that linger --- */
+
+static pthread_mutex_t lingering_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct connection *lingering; /* [lingering_lock] +1 each */
+static void (*on_none)(void);	     /* [lingering_lock] */
+
+static void
+linger(struct connection *c)
+{
+	connection_retain(c);
+	pthread_mutex_lock(&lingering_lock);
+	c->lingering = true;
+	c->next_lingering = lingering;
+	lingering = c;
+	pthread_mutex_unlock(&lingering_lock);
+}
+
+static void
+linger_no_more(struct connection *c)
+{
+	struct connection **place = &lingering;
+	void (*done)(void) = NULL;
+	bool found;
+
+	pthread_mutex_lock(&lingering_lock);
+	found = c->lingering;
+	c->lingering = false;
+	if (found) {
+		while (*place != c)
+			place = &(*place)->next_lingering;
+		*place = c->next_lingering;
+		if (lingering == NULL) {
+			done = on_none;
+			on_none = NULL;
+		}
+	}
+	pthread_mutex_unlock(&lingering_lock);
+	if (done != NULL)
+		done();
+	if (found)
+		connection_release(c);
+}
+
+bool
+connections_await(void (*done)(void))
+{
+	bool any;
+
+	pthread_mutex_lock(&lingering_lock);
+	any = lingering != NULL;
+	if (any)
+		on_none = done;
+	pthread_mutex_unlock(&lingering_lock);
+	return any;
+}
+
+void
+connections_abandon(void)
+{
+	for (;;) {
+		struct connection *c;
+		size_t waiting;
+
+		pthread_mutex_lock(&lingering_lock);
+		c = lingering;
+		if (c != NULL)
+			connection_retain(c);
+		pthread_mutex_unlock(&lingering_lock);
+		if (c == NULL)
+			return;
+		waiting = completions_waiting(c);
+		if (waiting > 0)
+			log_error("process %d does not take its completions: the last %zu are lost",
+				  c->who.pid, waiting);
+		connection_end(c, NULL);
+		/* Not before, so that nobody is told that it is over while it hangs up. */
+		linger_no_more(c);
+		connection_release(c);
+	}
 }
 
 /* --- references --- */
@@ -190,7 +275,7 @@ listen_to(struct connection *c)
 	c->pidfd.removed = on_pidfd_removed;
 
 	pthread_mutex_lock(&c->lock);
-	if (!c->ended) {
+	if (!c->hung_up && !c->gone) {
 		res = add(c, &c->hangup);
 		if (res == kIOReturnSuccess && (res = add(c, &c->doorbell)) != kIOReturnSuccess)
 			loop_source_remove(c->loop, &c->hangup);
@@ -213,12 +298,60 @@ cancel(OSAction *action)
 	OSAction_Cancel_f(action, NULL, NULL);
 }
 
-/* After the user client's Stop: nothing of the app is left here, then the app is told. */
+/* Takes the sources out of the loop. Once, whoever is first. */
+static void
+deafen(struct connection *c)
+{
+	bool listening;
+
+	pthread_mutex_lock(&c->lock);
+	listening = c->listening;
+	c->listening = false;
+	pthread_mutex_unlock(&c->lock);
+	if (!listening)
+		return;
+	loop_source_remove(c->loop, &c->hangup);
+	loop_source_remove(c->loop, &c->doorbell);
+	if (c->pidfd.fd >= 0)
+		loop_source_remove(c->loop, &c->pidfd);
+}
+
+/* Nothing of the app is left here; the app is told. */
+static void
+hang_up(struct connection *c)
+{
+	deafen(c);
+	completions_close(c);
+	count_out();
+	pthread_mutex_lock(&c->socket_lock);
+	structures_free(c);
+	fd_close(&c->socket);
+	pthread_mutex_unlock(&c->socket_lock);
+	linger_no_more(c);
+	connection_release(c);
+}
+
+void
+connection_settle(struct connection *c)
+{
+	bool waiting = completions_wait(c), over;
+
+	pthread_mutex_lock(&c->lock);
+	over = c->stopped && !c->hung_up && (c->gone || !waiting);
+	if (over)
+		c->hung_up = true;
+	pthread_mutex_unlock(&c->lock);
+	if (over)
+		hang_up(c);
+}
+
+/* After the user client's Stop. */
 static void
 give_back(void *context)
 {
 	struct connection *c = context;
 
+	linger(c);
 	/* A completion that the driver forgot to release must not keep the user client alive. */
 	completions_each(c, cancel);
 	maps_close(c);
@@ -227,26 +360,26 @@ give_back(void *context)
 	pthread_mutex_unlock(&c->socket_lock);
 	OSRelease(c->client);
 	OSRelease(c->service);
-	completions_close(c);
-	count_out();
-	pthread_mutex_lock(&c->socket_lock);
-	fd_close(&c->socket);
-	pthread_mutex_unlock(&c->socket_lock);
+	/* For this function: without its client the connection may hang up at any time. */
+	connection_retain(c);
+	pthread_mutex_lock(&c->lock);
+	c->stopped = true;
+	pthread_mutex_unlock(&c->lock);
+	connection_settle(c);
 	connection_release(c);
 }
 
-/* True, and a reference on the user client, for the one who ends it. *ret_listening: the sources
- * are in the loop. */
+/* True, and a reference on the user client, for the one who ends it. */
 static bool
-mark_ended(struct connection *c, bool *ret_listening)
+mark_ended(struct connection *c, bool gone, bool *ret_gone)
 {
 	bool first;
 
 	pthread_mutex_lock(&c->lock);
 	first = !c->ended;
 	c->ended = true;
-	*ret_listening = c->listening;
-	c->listening = false;
+	*ret_gone = gone && !c->gone;
+	c->gone |= gone;
 	/* give_back may run as soon as another thread terminates the user client. */
 	if (first)
 		OSRetain(c->client);
@@ -254,27 +387,10 @@ mark_ended(struct connection *c, bool *ret_listening)
 	return first;
 }
 
-void
-connection_end(struct connection *c, const char *rule)
+/* No call reaches the driver from now on, and the user client stops. */
+static void
+stop(struct connection *c, IOUserClient *client)
 {
-	IOUserClient *client = c->client;
-	bool listening;
-
-	if (!mark_ended(c, &listening))
-		return;
-	if (rule != NULL) {
-		log_error("connection of process %d ends, it broke a rule: %s", c->who.pid, rule);
-		pthread_mutex_lock(&c->socket_lock);
-		if (c->socket >= 0)
-			shutdown(c->socket, SHUT_RDWR);
-		pthread_mutex_unlock(&c->socket_lock);
-	}
-	if (listening) {
-		loop_source_remove(c->loop, &c->hangup);
-		loop_source_remove(c->loop, &c->doorbell);
-		if (c->pidfd.fd >= 0)
-			loop_source_remove(c->loop, &c->pidfd);
-	}
 	maps_drop_unsent(c);
 	completions_each(c, action_unhold);
 	service_terminate((IOService *)client);
@@ -282,9 +398,46 @@ connection_end(struct connection *c, const char *rule)
 }
 
 static void
+part(struct connection *c, const char *rule)
+{
+	if (rule != NULL) {
+		log_error("connection of process %d ends, it broke a rule: %s", c->who.pid, rule);
+		pthread_mutex_lock(&c->socket_lock);
+		if (c->socket >= 0)
+			shutdown(c->socket, SHUT_RDWR);
+		pthread_mutex_unlock(&c->socket_lock);
+	}
+	deafen(c);
+}
+
+void
+connection_end(struct connection *c, const char *rule)
+{
+	IOUserClient *client = c->client;
+	bool gone, first;
+
+	/* The sources that it may be called from hold references only until it takes them out. */
+	connection_retain(c);
+	first = mark_ended(c, true, &gone);
+	if (gone)
+		part(c, rule);
+	if (first)
+		stop(c, client);
+	if (gone)
+		connection_settle(c);
+	connection_release(c);
+}
+
+/* The app is there still, and gets what there is for it. */
+static void
 on_terminate(void *context)
 {
-	connection_end(context, NULL);
+	struct connection *c = context;
+	IOUserClient *client = c->client;
+	bool gone;
+
+	if (mark_ended(c, false, &gone))
+		stop(c, client);
 }
 
 /* --- opening --- */
@@ -395,6 +548,21 @@ dropped(struct work *work)
 	refuse((struct opening *)((char *)work - offsetof(struct opening, work)), kIOReturnOffline);
 }
 
+/* The user client may have been terminated and stopped meanwhile. */
+static IOReturn
+greet(struct opening *opening)
+{
+	struct connection *c = opening->connection;
+	IOReturn res = kIOReturnOffline;
+
+	pthread_mutex_lock(&c->socket_lock);
+	if (c->socket >= 0)
+		res = send_ready(c->socket, kIOReturnSuccess,
+				 (int[]){opening->page, c->doorbell.fd, opening->bell});
+	pthread_mutex_unlock(&c->socket_lock);
+	return res;
+}
+
 /* On the service's queue. */
 static void
 open_client(struct work *work)
@@ -423,8 +591,7 @@ open_client(struct work *work)
 		refuse(opening, res);
 		return;
 	}
-	res = send_ready(c->socket, kIOReturnSuccess,
-			 (int[]){opening->page, c->doorbell.fd, opening->bell});
+	res = greet(opening);
 	close_opening(opening);
 	if (res == kIOReturnSuccess)
 		res = listen_to(c);

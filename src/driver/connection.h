@@ -10,10 +10,11 @@
  *	completions.c	the completion ring, registrations
  *
  * Life. connection_open_take asks the service for a user client on the service's queue and then
- * sends READY. It ends (connection_end) when the app closes or dies, breaks a rule, or the user
- * client terminates: from then on no call reaches the driver; the user client stops; after its Stop
- * everything is given back and the socket is closed. The memory goes with the last reference:
- * calls, sources and completions each hold one.
+ * sends READY. It ends when the app has gone (it closed, died or broke a rule: connection_end) or
+ * when the user client terminates: from then on no call reaches the driver, calls are answered
+ * kIOReturnOffline; the user client stops; after its Stop everything is given back. The socket is
+ * closed when the app has gone or the last completion that waited is in the ring, whatever comes
+ * first. The memory goes with the last reference: calls, sources and completions each hold one.
  *
  * Locks, none of which is held while driver code runs or an object is released, and none of which
  * is taken inside another: lock (life and slots), socket_lock, maps.lock, ring_lock.
@@ -37,13 +38,14 @@ struct connection;
 /* One slot's call. Belongs to the scanner until it is queued, then to whoever runs it. */
 struct call {
 	struct work work;
-	struct connection *connection; /* [const] a call under way retains it and its client */
-	struct call *next;	       /* in a batch, or among those that wait to send MEMORY */
-	uint32_t slot;		       /* [const] */
-	uint32_t generation;	       /* 31 bits */
-	struct call_request request;   /* the checked copy */
-	IOReturn status;	       /* what preparing it led to */
-	OSData *data;		       /* the inline input; kept from call to call */
+	struct connection *connection; /* [const] a call under way retains it */
+	IOUserClient *client; /* +1 while under way; NULL: too late for it, answered Offline */
+	struct call *next;    /* in a batch, or among those that wait to send MEMORY */
+	uint32_t slot;	      /* [const] */
+	uint32_t generation;  /* 31 bits */
+	struct call_request request; /* the checked copy */
+	IOReturn status;	     /* what preparing it led to */
+	OSData *data;		     /* the inline input; kept from call to call */
 	OSAction *completion;
 	IOMemoryDescriptor *input; /* large structures */
 	IOMemoryDescriptor *output;
@@ -76,21 +78,27 @@ struct registration {
 
 struct connection {
 	_Atomic uint32_t references;
-	struct loop *loop;	   /* [const] */
-	IOService *service;	   /* [const] */
-	IOUserClient *client;	   /* [const] after opening; NULL: it was refused */
+	struct loop *loop;  /* [const] */
+	IOService *service; /* [const] */
+	/* [const] after opening; NULL: it was refused. Gone after its Stop: a call has its own. */
+	IOUserClient *client;
 	struct host_open_body who; /* [const] */
 	struct loop_source doorbell, hangup, pidfd;
 
 	pthread_mutex_t lock;
-	bool ended;	       /* [lock] */
-	bool listening;	       /* [lock] the sources are in the loop */
-	bool scanning;	       /* [lock] one thread scans */
-	bool again;	       /* [lock] and must look once more */
-	bool paused;	       /* [lock] rings too often in vain */
-	uint32_t empty_rings;  /* [lock] since window_start */
-	uint64_t window_start; /* [lock] */
-	uint64_t busy;	       /* [lock] slots submitted and not answered */
+	bool ended;			   /* [lock] no call reaches the driver any more */
+	bool gone;			   /* [lock] the app's side is over: nobody to tell */
+	bool stopped;			   /* [lock] after the user client's Stop */
+	bool hung_up;			   /* [lock] */
+	bool lingering;			   /* [lingering_lock] +1 */
+	struct connection *next_lingering; /* [lingering_lock] */
+	bool listening;			   /* [lock] the sources are in the loop */
+	bool scanning;			   /* [lock] one thread scans */
+	bool again;			   /* [lock] and must look once more */
+	bool paused;			   /* [lock] rings too often in vain */
+	uint32_t empty_rings;		   /* [lock] since window_start */
+	uint64_t window_start;		   /* [lock] */
+	uint64_t busy;			   /* [lock] slots submitted and not answered */
 	struct loop_timer pause;
 
 	struct call_page_host page; /* see there */
@@ -137,6 +145,15 @@ void connection_release(struct connection *connection);
 /* The rule that the app broke, for the log; NULL: nobody's fault. Any thread; holds no lock. */
 void connection_end(struct connection *connection, const char *rule);
 bool connection_has_ended(struct connection *connection);
+/* After something was taken from the ring: hangs up if that is what a connection waits for. */
+void connection_settle(struct connection *connection);
+/*
+ * Calls `done` when no connection waits for its app to take completions; false, and it is not
+ * called, if none does now. Any thread, no lock held.
+ */
+bool connections_await(void (*done)(void));
+/* Ends the waiting; the log says what each app has lost. */
+void connections_abandon(void);
 
 /* --- calls.c --- */
 
@@ -158,10 +175,10 @@ void call_answer(struct call *call, IOReturn status, uint32_t scalars, uint64_t 
 /* Reads what is on the socket. The rule that was broken, or NULL; *ret_closed: the app is done. */
 const char *structures_receive(struct connection *connection, bool *ret_closed);
 /*
- * The descriptors that came for this call, into call->input and call->output. *ret_rule: the rule
- * that was broken, or NULL.
+ * The descriptors that came for this call, into call->input and call->output, or away if the call
+ * has failed already (`status`). *ret_rule: the rule that was broken, or NULL.
  */
-IOReturn structures_take(struct call *call, const char **ret_rule);
+IOReturn structures_take(struct call *call, IOReturn status, const char **ret_rule);
 void structures_free(struct connection *connection);
 
 /* --- maps.c --- */
@@ -189,6 +206,9 @@ void connection_complete(struct connection *connection, uint32_t index, uint32_t
 /* Moves what waits into the ring. True if there was something and room for it. */
 bool completions_pump(struct connection *connection);
 bool completions_overrun(struct connection *connection);
+/* Whether any entry waits; and how many do, releases not counted. */
+bool completions_wait(struct connection *connection);
+size_t completions_waiting(struct connection *connection);
 /* Calls function for each living completion, +1. */
 void completions_each(struct connection *connection, void (*function)(OSAction *action));
 /* Nothing is sent any more. */

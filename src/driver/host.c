@@ -5,7 +5,9 @@
  * START is read before any thread runs, so that the log has its name; then the loop runs, and the
  * driver is started from one of its threads, since its Start may need others. The host ends when
  * the driver has stopped, for whatever reason: STOP, the control socket's end, the device's, or its
- * own Terminate. If the stop takes longer than END_GRACE the process ends all the same.
+ * own Terminate, and the apps have all completions that waited for them. If the stop takes longer
+ * than END_GRACE the process ends all the same; for the apps it waits TAKE_GRACE, or ASKED_GRACE
+ * where the registry has asked, which waits for the process in turn.
  *
  * The registry's death is seen as the end of the control socket. A parent-death signal would come
  * when the thread that started this process ends, and the registry's threads come and go.
@@ -35,6 +37,8 @@
 
 #define HOST_THREADS 2
 #define END_GRACE    (5 * NSEC_PER_SEC)
+#define TAKE_GRACE   (5 * NSEC_PER_SEC)
+#define ASKED_GRACE  (1 * NSEC_PER_SEC)
 
 static struct {
 	struct loop *loop;			      /* [const] while the loop runs */
@@ -43,11 +47,13 @@ static struct {
 	struct bundle *bundle; /* [start_task] never unloaded: its code may run to the last */
 	int device_fd;	       /* [start_task] */
 	struct loop_task start_task, end_task;
-	struct loop_timer deadline;
+	struct loop_timer deadline, taking;
 	pthread_mutex_t lock;
 	IOService *provider; /* [lock] +1 */
 	IOService *root;     /* [lock] +1; NULL before it is made */
-	bool stopping;	     /* [lock] asked to stop, perhaps before there is a root */
+	bool stopping;	     /* [lock] told to stop, perhaps before there is a root */
+	bool asked;	     /* [lock] by the registry */
+	bool ending;	     /* [lock] the driver has stopped; for the apps there is `taking` */
 	bool deadline_armed; /* [lock] */
 	int status;	     /* [lock] of the process */
 } host = {.lock = PTHREAD_MUTEX_INITIALIZER, .device_fd = -1};
@@ -61,14 +67,43 @@ host_loop(void)
 /* --- the end --- */
 
 static void
+all_taken(void)
+{
+	loop_stop(host.loop);
+}
+
+static void
+take_no_more(struct loop_timer *timer)
+{
+	connections_abandon();
+}
+
+static void
+take_within(uint64_t grace)
+{
+	host.taking.fired = take_no_more;
+	loop_timer_arm(host.loop, &host.taking, clock_now() + grace);
+}
+
+static void
 run_end(struct loop_task *task)
 {
+	bool asked;
+
+	pthread_mutex_lock(&host.lock);
+	host.ending = true;
+	asked = host.asked;
+	pthread_mutex_unlock(&host.lock);
+	loop_timer_cancel(host.loop, &host.deadline);
 	if (host.provider != NULL) {
 		loop_will_block(host.loop);
 		host.provider_methods->close(host.provider);
 		loop_did_block(host.loop);
 	}
-	loop_stop(host.loop);
+	if (connections_await(all_taken))
+		take_within(asked ? ASKED_GRACE : TAKE_GRACE);
+	else
+		loop_stop(host.loop);
 }
 
 /* The driver has stopped, or was never made. */
@@ -86,8 +121,8 @@ too_late(struct loop_timer *timer)
 	_exit(EXIT_FAILURE);
 }
 
-void
-host_stop(void)
+static void
+stop(void)
 {
 	IOService *root;
 	bool arm;
@@ -96,8 +131,8 @@ host_stop(void)
 	host.stopping = true;
 	root = host.root;
 	OSRetain(root);
-	arm = !host.deadline_armed;
-	host.deadline_armed = true;
+	arm = !host.deadline_armed && !host.ending;
+	host.deadline_armed |= arm;
 	pthread_mutex_unlock(&host.lock);
 	if (arm) {
 		host.deadline.fired = too_late;
@@ -109,9 +144,23 @@ host_stop(void)
 }
 
 void
+host_stop(void)
+{
+	bool ending;
+
+	pthread_mutex_lock(&host.lock);
+	host.asked = true;
+	ending = host.ending;
+	pthread_mutex_unlock(&host.lock);
+	if (ending)
+		take_within(ASKED_GRACE);
+	stop();
+}
+
+void
 host_provider_gone(IOService *provider)
 {
-	host_stop();
+	stop();
 }
 
 /* --- the beginning --- */

@@ -130,7 +130,7 @@ take_away(struct connection *c, uint64_t type, const IOMemoryDescriptor *memory)
 static IOReturn
 ask(struct call *call, IOMemoryDescriptor **ret_memory, bool *ret_read_only)
 {
-	IOUserClient *client = call->connection->client;
+	IOUserClient *client = call->client;
 	uint64_t options = 0, type = call->request.selector;
 	IOMemoryDescriptor *memory = NULL;
 	IOReturn res = IOUserClient_CopyClientMemoryForType(client, type, &options, &memory);

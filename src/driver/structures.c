@@ -135,11 +135,12 @@ wanted(const struct call_request *request)
 
 /* Descriptors of the app's memory; those that could not be made are an error of the call. */
 static IOReturn
-make(struct call *call, struct structures *found)
+make(struct call *call, struct structures *found, IOReturn res)
 {
 	const struct call_request *request = &call->request;
-	IOReturn res = found->lost ? kIOReturnNoResources : kIOReturnSuccess;
 
+	if (res == kIOReturnSuccess && found->lost)
+		res = kIOReturnNoResources;
 	if (request->structure_in_size > DEXT_LIMIT_PEER_BYTES ||
 	    request->structure_out_size > DEXT_LIMIT_PEER_BYTES) {
 		log_error("process %d: a structure of more than %llu bytes (DEXT_LIMIT_PEER_BYTES)",
@@ -163,7 +164,7 @@ make(struct call *call, struct structures *found)
 }
 
 IOReturn
-structures_take(struct call *call, const char **ret_rule)
+structures_take(struct call *call, IOReturn status, const char **ret_rule)
 {
 	struct connection *c = call->connection;
 	struct structures found;
@@ -183,7 +184,7 @@ structures_take(struct call *call, const char **ret_rule)
 		*ret_rule = "STRUCTURES are those of the slot's next call";
 		return kIOReturnIPCError;
 	}
-	return make(call, &found);
+	return make(call, &found, status);
 }
 
 void

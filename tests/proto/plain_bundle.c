@@ -10,10 +10,22 @@ typedef struct PlainDriver PlainDriver;
 typedef struct PlainClient PlainClient;
 extern const OSMetaClass gPlainDriverMetaClass, gPlainClientMetaClass;
 
+#define COMPLETE_MANY 100 /* completes as often as scalar 0 says; the other methods add 1 */
+
+static kern_return_t
+complete_many(IOUserClient *self, IOUserClientMethodArguments *arguments)
+{
+	for (uint64_t i = 0; i < arguments->scalarInput[0]; i++)
+		IOUserClient_AsyncCompletion(self, arguments->completion, kIOReturnSuccess, &i, 1);
+	return kIOReturnSuccess;
+}
+
 static kern_return_t
 ExternalMethod(IOUserClient *self, uint64_t selector, IOUserClientMethodArguments *arguments,
 	       const IOUserClientMethodDispatch *dispatch, OSObject *target, void *reference)
 {
+	if (selector == COMPLETE_MANY)
+		return complete_many(self, arguments);
 	arguments->scalarOutput[0] = selector + 1;
 	return kIOReturnSuccess;
 }

@@ -311,6 +311,90 @@ START_TEST(an_app_calls)
 }
 END_TEST
 
+struct app {
+	struct call_page_client client;
+	int socket, doorbell;
+};
+
+#define MORE_THAN_A_RING 3000u
+
+/* An app for which more completions wait than the ring holds, when the host is told to stop. */
+static void
+stop_with_completions(struct child *child, struct app *app)
+{
+	struct call_request *request;
+
+	start(child);
+	memset(app, 0, sizeof(*app));
+	app->socket = open_service(child, child->id, PROTOCOL_VERSION, kIOReturnSuccess);
+	app->client.page = mmap(NULL, sizeof(struct call_page), PROT_READ | PROT_WRITE, MAP_SHARED,
+				packet.fds[0], 0);
+	ck_assert_ptr_ne(app->client.page, MAP_FAILED);
+	app->doorbell = packet_take_fd(&packet, 1);
+	packet_close_fds(&packet);
+	request = &app->client.page->slot[0].request;
+	request->generation = 1;
+	request->operation = CALL_METHOD;
+	request->selector = 100;
+	request->flags = CALL_ASYNC;
+	request->scalar_in_count = 1;
+	request->scalars[0] = MORE_THAN_A_RING;
+	if (call_page_submit(&app->client, 0))
+		doorbell_ring(app->doorbell);
+	ck_assert(call_page_wait(&app->client, 0, 1, clock_now() + 20 * NSEC_PER_SEC));
+	send_packet(child, PACKET_HOST_STOP, 0, NULL, 0, NULL, 0);
+	expect_unpublished(child);
+}
+
+/* Takes entries until `count` were taken or there is none; how many there were. */
+static unsigned
+take(struct app *app, unsigned count)
+{
+	struct completion entry;
+	unsigned taken = 0;
+	bool ring;
+
+	while (taken < count &&
+	       completion_ring_pop(&app->client, &entry, &ring) == kIOReturnSuccess) {
+		taken++;
+		if (ring)
+			doorbell_ring(app->doorbell);
+	}
+	return taken;
+}
+
+START_TEST(the_process_stays_until_completions_were_taken)
+{
+	uint64_t deadline = clock_now() + 20 * NSEC_PER_SEC;
+	struct child child;
+	unsigned taken = 0;
+	struct app app;
+
+	stop_with_completions(&child, &app);
+	/* With the release of the registration. */
+	while (taken < MORE_THAN_A_RING + 1) {
+		taken += take(&app, MORE_THAN_A_RING + 1 - taken);
+		ck_assert_uint_lt(clock_now(), deadline);
+	}
+	wait_readable(app.socket);
+	ck_assert_int_eq(packet_receive(app.socket, &packet, false), kIOReturnOffline);
+	expect_exit(&child, 0);
+}
+END_TEST
+
+START_TEST(the_process_stays_no_longer_than_that)
+{
+	struct child child;
+	struct app app;
+
+	stop_with_completions(&child, &app);
+	ck_assert_uint_eq(take(&app, 1), 1);
+	/* Nobody takes the others. */
+	expect_exit(&child, 0);
+	ck_assert_int_eq(packet_receive(app.socket, &packet, false), kIOReturnOffline);
+}
+END_TEST
+
 START_TEST(opens_that_are_refused)
 {
 	struct child child;
@@ -346,5 +430,6 @@ END_TEST
 
 UNIT_MAIN("host control", start_publish_stop, the_registrys_end_is_the_hosts, a_start_that_fails,
 	  a_driver_that_terminates_itself, a_stop_that_hangs_does_not_keep_the_process,
-	  bundles_that_cannot_be_loaded, an_app_calls, opens_that_are_refused,
-	  what_is_not_the_protocol_ends_the_host)
+	  bundles_that_cannot_be_loaded, an_app_calls,
+	  the_process_stays_until_completions_were_taken, the_process_stays_no_longer_than_that,
+	  opens_that_are_refused, what_is_not_the_protocol_ends_the_host)

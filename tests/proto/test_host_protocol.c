@@ -776,6 +776,132 @@ START_TEST(terminating_the_driver_hangs_up)
 }
 END_TEST
 
+/* --- completions that wait when the driver ends --- */
+
+#define MORE_THAN_A_RING (3 * COMPLETION_RING_MAX)
+
+/* The user client has stopped, and more completions wait than the ring holds. */
+static void
+terminate_with_completions(struct raw *raw)
+{
+	unsigned freed = meter_read(&fixture.client_freed);
+
+	fixture_start();
+	raw_open(raw);
+	keep(raw, 1023, 6);
+	ck_assert_int_eq(complete(raw, MORE_THAN_A_RING, 0), kIOReturnSuccess);
+	service_terminate(fixture.root);
+	meter_wait(&fixture.client_freed, freed + 1);
+}
+
+START_TEST(completions_that_wait_outlive_the_driver)
+{
+	struct call_request *request;
+	struct raw raw;
+
+	terminate_with_completions(&raw);
+	OSSafeReleaseNULL(fixture.root);
+	meter_wait(&fixture.driver_freed, 1);
+	/* It is still there, and says to every call that the driver has gone. */
+	for (unsigned i = 0; i < 500; i++) {
+		raw_request(&raw, 0, CALL_METHOD, TEST_ECHO)->scalar_out_count = 1;
+		ck_assert_int_eq(raw_call(&raw, 0)->status, kIOReturnOffline);
+	}
+	ck_assert_int_eq(map(&raw, 1, 0)->status, kIOReturnOffline);
+	request = raw_request(&raw, 2, CALL_METHOD, TEST_KEEP);
+	request->flags = CALL_ASYNC;
+	ck_assert_int_eq(raw_call(&raw, 2)->status, kIOReturnOffline);
+	expect_completions(&raw, MORE_THAN_A_RING, 0);
+	expect_released(&raw, 1023, 6);
+	expect_released(&raw, 0, 0);
+	raw_expect_end(&raw);
+	ck_assert_uint_eq(connection_count(), 0);
+	raw_free(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(an_app_closes_before_it_has_taken_them)
+{
+	struct raw raw;
+
+	terminate_with_completions(&raw);
+	expect_completions(&raw, 10, 0);
+	raw_close(&raw);
+	ck_assert_uint_eq(connection_count(), 0);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(an_app_breaks_a_rule_before_it_has_taken_them)
+{
+	struct raw raw;
+
+	terminate_with_completions(&raw);
+	raw_request(&raw, 0, CALL_METHOD, TEST_ECHO)->zero[0] = 1;
+	raw_submit(&raw, 0);
+	raw_expect_end(&raw);
+	raw_free(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(an_app_goes_before_the_driver_has_stopped)
+{
+	struct work busy = {.run = wait_for_go};
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	keep(&raw, 1023, 6);
+	ck_assert_int_eq(complete(&raw, MORE_THAN_A_RING, 0), kIOReturnSuccess);
+	queue_post(fixture.queue, &busy);
+	meter_wait(&fixture.entered, 1);
+	service_terminate(fixture.root);
+	/* The driver takes its time: calls are answered all the same. */
+	raw_request(&raw, 0, CALL_METHOD, TEST_ECHO);
+	ck_assert_int_eq(raw_call(&raw, 0)->status, kIOReturnOffline);
+	shutdown(raw.socket, SHUT_WR);
+	meter_raise(&fixture.go);
+	raw_expect_end(&raw);
+	raw_free(&raw);
+	fixture_end();
+}
+END_TEST
+
+static struct meter all_taken;
+
+static void
+note_all_taken(void)
+{
+	meter_raise(&all_taken);
+}
+
+START_TEST(waiting_for_apps_ends)
+{
+	struct raw raw, other;
+
+	fixture_start();
+	ck_assert(!connections_await(note_all_taken));
+	fixture_end();
+	terminate_with_completions(&raw);
+	ck_assert(connections_await(note_all_taken));
+	expect_completions(&raw, MORE_THAN_A_RING, 0);
+	meter_wait(&all_taken, 1);
+	raw_expect_end(&raw);
+	raw_free(&raw);
+	fixture_end();
+	/* Or is given up. */
+	terminate_with_completions(&other);
+	ck_assert(connections_await(note_all_taken));
+	connections_abandon();
+	meter_wait(&all_taken, 2);
+	raw_expect_end(&other);
+	raw_free(&other);
+	fixture_end();
+}
+END_TEST
+
 START_TEST(opens_that_are_refused)
 {
 	struct raw raw;
@@ -1193,6 +1319,11 @@ main(void)
 		a_kept_completion_is_aborted_when_the_app_has_gone,
 		a_completion_is_its_own_clients,
 		terminating_the_driver_hangs_up,
+		completions_that_wait_outlive_the_driver,
+		an_app_closes_before_it_has_taken_them,
+		an_app_breaks_a_rule_before_it_has_taken_them,
+		an_app_goes_before_the_driver_has_stopped,
+		waiting_for_apps_ends,
 		opens_that_are_refused,
 		connections_are_limited,
 		rings_in_vain_are_not_heard_for_a_while,
