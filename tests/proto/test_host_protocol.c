@@ -904,9 +904,11 @@ END_TEST
 
 START_TEST(opens_that_are_refused)
 {
+	unsigned before;
 	struct raw raw;
 
 	fixture_start();
+	before = count_fds();
 	raw_open_with(&raw, fixture.root, 99, -1);
 	ck_assert_int_eq(raw.status, kIOReturnError);
 	raw_expect_end(&raw);
@@ -918,6 +920,8 @@ START_TEST(opens_that_are_refused)
 	/* The object that was refused is stopped all the same. */
 	meter_wait(&fixture.child_stopped, 1);
 	ck_assert_uint_eq(connection_count(), 0);
+	for (uint64_t end = clock_now() + RAW_DEADLINE; count_fds() != before;)
+		ck_assert_uint_lt(clock_now(), end);
 	fixture_end();
 }
 END_TEST
