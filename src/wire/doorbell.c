@@ -3,8 +3,13 @@
  * Doorbell (eventfd, client to host) and bell pipe (host to client).
  *
  * Who shares an open file with the peer never blocks on it: the host never touches the eventfd, and
- * the pipe's write end stays with the host, so that its O_NONBLOCK cannot be taken off from
- * outside.
+ * the write end stays with the host.
+ *
+ * The bell pipe is a socket pair, used in one direction. Of a real pipe both ends are one object
+ * with one lock, which its reader holds while the kernel copies into the reader's memory; an app
+ * that reads into a page which never comes (of its own file system, for instance) would make the
+ * host's write wait for ever, O_NONBLOCK or not. A sender on a socket takes no lock that a reader
+ * sleeps under.
  */
 #include "doorbell.h"
 
@@ -12,11 +17,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "status.h"
 
-#define PIPE_BYTES 65536 /* that Linux gives to a pipe */
+#define BYTES_MAX 65536 /* more than the smallest buffer of a socket has room for */
 
 IOReturn
 doorbell_create(int *ret_fd)
@@ -44,10 +50,20 @@ doorbell_ring(int fd)
 IOReturn
 bell_pipe_create(int *ret_read_end, int *ret_write_end)
 {
+	static const int smallest = 1; /* a full one has been rung */
 	int ends[2];
 
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return status_from_errno(errno, "pipe2");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+		return status_from_errno(errno, "socketpair");
+	/* The app can send nothing here, which nobody would read. */
+	if (shutdown(ends[1], SHUT_RD) < 0 ||
+	    setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &smallest, sizeof(smallest)) < 0) {
+		IOReturn status = status_from_errno(errno, "socket of a bell");
+
+		close(ends[0]);
+		close(ends[1]);
+		return status;
+	}
 	*ret_read_end = ends[0];
 	*ret_write_end = ends[1];
 	return kIOReturnSuccess;
@@ -58,11 +74,8 @@ bell_pipe_ring(int write_end)
 {
 	int kept = errno;
 
-	/*
-	 * EAGAIN: the pipe is full, so it has been rung. EPIPE: nobody is left to hear it; the
-	 * signal that comes with it is ignored in a host.
-	 */
-	while (write(write_end, "", 1) < 0 && errno == EINTR)
+	/* EAGAIN: it is full, so it has been rung. EPIPE: nobody is left to hear it. */
+	while (send(write_end, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EINTR)
 		;
 	errno = kept;
 }
@@ -76,10 +89,10 @@ bell_pipe_drain(int read_end)
 
 	/*
 	 * Whoever shares the open file, a forked child for instance, may have made it blocking: so
-	 * each read is asked for first. Bounded by what a pipe can hold, against a host that keeps
-	 * on writing; what is left shows up at the next poll.
+	 * each read is asked for first. Bounded, against a host that keeps on writing; what is left
+	 * shows up at the next poll.
 	 */
-	for (unsigned i = 0; i < PIPE_BYTES / sizeof(bytes); i++) {
+	for (unsigned i = 0; i < BYTES_MAX / sizeof(bytes); i++) {
 		ssize_t got;
 
 		if (poll(&readable, 1, 0) <= 0 || !(readable.revents & POLLIN))
