@@ -3,11 +3,12 @@
  * Live figures, in memory that apps map read-only: one structure for each app and one for all.
  *
  * The driver's queue is the only writer. An app reads while we write, so each field is stored whole
- * (relaxed: a field stands for itself, and pairs with nothing). "copied" is here because the whole
- * framework exists to keep it 0: whatever moves payload by hand on the way to the USB stack has to
- * add to it, and nothing in this driver does.
+ * (relaxed: a field stands for itself, and pairs with nothing). "copied" is the framework's own
+ * count, which it exists to keep at 0; this driver copies nothing.
  */
 #include "stream.h"
+
+#include <DriverKit/dext_memory.h>
 
 void
 statistics_store(uint64_t *field, uint64_t value)
@@ -57,6 +58,8 @@ statistics_completed(const struct buffer *buffer, IOReturn status, uint64_t wait
 	uint64_t *most_of_all = &client->driver->totals.values->direction[way].waited_for_max;
 
 	statistics_add(client, direction[way].bytes, buffer->moved);
+	statistics_store(&client->statistics.values->copied, dext_bytes_copied());
+	statistics_store(&client->driver->totals.values->copied, dext_bytes_copied());
 	if (status == kIOReturnSuccess)
 		statistics_add(client, direction[way].transfers, 1);
 	else if (status == kIOReturnAborted)

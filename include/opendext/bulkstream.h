@@ -174,7 +174,8 @@ struct dext_bulkstream_statistics {
 	uint64_t size;	   /* of this structure as the driver knows it; fields are only appended */
 	uint64_t clients;  /* open connections, of the driver */
 	uint64_t buffers;  /* that have memory */
-	uint64_t copied;   /* payload bytes that were copied on the way to or from the USB stack */
+	/* Payload bytes that the framework copied in the driver's process (dext_bytes_copied). */
+	uint64_t copied;
 	uint64_t controls; /* control requests done */
 	uint64_t overruns; /* of continuous receive */
 	struct dext_bulkstream_direction {

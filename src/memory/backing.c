@@ -11,6 +11,7 @@
  */
 #include "backing.h"
 
+#include "copied.h"
 #include "log.h"
 #include "packet.h"
 #include "status.h"
@@ -190,6 +191,7 @@ fill(int fd, const char *bytes, uint64_t length)
 			return status_from_errno(wrote < 0 ? errno : EIO, "filling a memfd");
 		done += (uint64_t)wrote;
 	}
+	payload_copied(length);
 	return kIOReturnSuccess;
 }
 

@@ -29,6 +29,7 @@
 #include "backend.h"
 #include "backend_libusb.h"
 #include "clock.h"
+#include "copied.h"
 #include "log.h"
 #include "packet.h"
 #include "status.h"
@@ -400,8 +401,8 @@ finished(struct libusb_transfer *transfer)
 	record->actual = (uint32_t)transfer->actual_length;
 	if (transfer->type == LIBUSB_TRANSFER_TYPE_CONTROL) {
 		if (is_in(record) && record->actual > 0)
-			memcpy(record->data, libusb_control_transfer_get_data(transfer),
-			       record->actual);
+			payload_copy(record->data, libusb_control_transfer_get_data(transfer),
+				     record->actual);
 		free(transfer->buffer);
 	}
 	record->next = NULL;
@@ -419,7 +420,7 @@ fill_control(struct usb_device *device, struct libusb_transfer *transfer,
 		return kIOReturnNoMemory;
 	memcpy(buffer, record->setup, LIBUSB_CONTROL_SETUP_SIZE);
 	if (!is_in(record) && record->length > 0)
-		memcpy(buffer + LIBUSB_CONTROL_SETUP_SIZE, record->data, record->length);
+		payload_copy(buffer + LIBUSB_CONTROL_SETUP_SIZE, record->data, record->length);
 	libusb_fill_control_transfer(transfer, device->handle, buffer, finished, record,
 				     record->timeout);
 	return kIOReturnSuccess;

@@ -12,6 +12,7 @@
 #include <DriverKit/OSCollections.h>
 #include <DriverKit/OSObject.h>
 #include <DriverKit/dext_bundle.h>
+#include <DriverKit/dext_memory.h>
 #include <os/log.h>
 
 #endif
