@@ -28,7 +28,7 @@ static const char usage[] =
 	"  --bytes N       stop after so many bytes (until Ctrl-C)\n"
 	"  --buffers N     how many buffers are used (1 to 4096; 16)\n"
 	"  --size BYTES    size of each, rounded up to whole packets (256K)\n"
-	"  --service NAME  the driver's service (BulkStream)\n"
+	"  --service NAME  the driver's service (BulkStream), or its id in `dext list`\n"
 	"  --json          print one JSON object instead of a sentence; with FILE - it goes to\n"
 	"                  standard error\n";
 

@@ -33,7 +33,7 @@ static const char usage[] =
 	"\n"
 	"  --buffers N     how many buffers are used (1 to 4096; 16)\n"
 	"  --size BYTES    size of each, with K, M or G if you like (256K)\n"
-	"  --service NAME  the driver's service (BulkStream)\n"
+	"  --service NAME  the driver's service (BulkStream), or its id in `dext list`\n"
 	"  --json          print one JSON object instead of a sentence\n";
 
 struct part {

@@ -241,6 +241,20 @@ listen(struct transfer *transfer)
 	return watch_signals(transfer);
 }
 
+/* A service by its name, or by its id, as `dext list` shows it: that tells two of one name apart.
+ */
+static CFMutableDictionaryRef
+matching(const char *service)
+{
+	char *end;
+	uint64_t id;
+
+	if (strncmp(service, "0x", 2) != 0)
+		return IOServiceNameMatching(service);
+	id = strtoull(service, &end, 16);
+	return *end == '\0' ? IORegistryEntryIDMatching(id) : IOServiceNameMatching(service);
+}
+
 int
 transfer_open(struct transfer *transfer)
 {
@@ -255,10 +269,10 @@ transfer_open(struct transfer *transfer)
 	if (transfer->hash == NULL)
 		return transfer_fail(transfer, DEXT_EXIT_ERROR, "out of memory.");
 	XXH3_64bits_reset(transfer->hash);
-	service = IOServiceGetMatchingService(kIOMainPortDefault, IOServiceNameMatching(name));
+	service = IOServiceGetMatchingService(kIOMainPortDefault, matching(name));
 	if (service == MACH_PORT_NULL)
 		return transfer_fail(transfer, DEXT_EXIT_NOT_FOUND,
-				     "there is no service named %s: no driver of that name runs, "
+				     "there is no service %s: no driver of that name runs, "
 				     "or no registry does. `dext list` shows the services; `dext "
 				     "run BUNDLE --virtual sink -- COMMAND` starts one.",
 				     name);

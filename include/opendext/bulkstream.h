@@ -96,7 +96,9 @@ enum {
 	 * count) are kept queued, length bytes each. Each completion lends its buffer to the app
 	 * until GIVE_BACK. When the app has so many that none can be queued the device waits;
 	 * that is one overrun in the statistics. No byte is lost by it, and the stream goes on at
-	 * the next GIVE_BACK. RECEIVE is kIOReturnBusy meanwhile; so is a second START.
+	 * the next GIVE_BACK. A completion with an error ends the pool, as RECEIVE_STOP does:
+	 * its buffers are the app's own again, also those that are lent. RECEIVE is kIOReturnBusy
+	 * meanwhile; so is a second START.
 	 */
 	DEXT_BULKSTREAM_RECEIVE_START = 5,
 	/* in: i. kIOReturnBadArgument: the app does not have that buffer. */
@@ -171,9 +173,9 @@ enum {
 
 /* Each field is written whole; fields of one moment are not always consistent with each other. */
 struct dext_bulkstream_statistics {
-	uint64_t size;	   /* of this structure as the driver knows it; fields are only appended */
-	uint64_t clients;  /* open connections, of the driver */
-	uint64_t buffers;  /* that have memory */
+	uint64_t size;	  /* of this structure as the driver knows it; fields are only appended */
+	uint64_t clients; /* open connections, of the driver */
+	uint64_t buffers; /* that have memory */
 	/* Payload bytes that the framework copied in the driver's process (dext_bytes_copied). */
 	uint64_t copied;
 	uint64_t controls; /* control requests done */

@@ -101,7 +101,7 @@ completion_send(IOUserClient *self, OSAction *action, IOReturn status, const uin
 		return kIOReturnBadArgument;
 	}
 	if (action_target(action) != NULL)
-		connection_complete(ivars->connection, ivars->index, ivars->generation, status,
-				    arguments, count);
+		return connection_complete(ivars->connection, ivars->index, ivars->generation,
+					   status, arguments, count);
 	return kIOReturnSuccess;
 }

@@ -126,7 +126,7 @@ send_locked(struct connection *c, const struct completion *entry, const char **r
 		drain_locked(c, ret_rule);
 }
 
-void
+IOReturn
 connection_complete(struct connection *c, uint32_t index, uint32_t generation, IOReturn status,
 		    const uint64_t *arguments, uint32_t count)
 {
@@ -138,15 +138,18 @@ connection_complete(struct connection *c, uint32_t index, uint32_t generation, I
 		.count = count,
 	};
 	const char *rule = NULL;
+	bool overrun;
 
 	if (count > 0)
 		memcpy(entry.arguments, arguments, count * sizeof(*arguments));
 	pthread_mutex_lock(&c->ring_lock);
 	if (!c->overrun)
 		send_locked(c, &entry, &rule);
+	overrun = c->overrun;
 	pthread_mutex_unlock(&c->ring_lock);
 	if (rule != NULL)
 		connection_end(c, rule);
+	return overrun ? kIOReturnOverrun : kIOReturnSuccess;
 }
 
 bool

@@ -201,8 +201,8 @@ bool connection_register(struct connection *connection, uint32_t index, uint32_t
 void connection_registered(struct connection *connection, uint32_t index, OSAction *action);
 void connection_registration_ended(struct connection *connection, uint32_t index,
 				   uint32_t generation);
-void connection_complete(struct connection *connection, uint32_t index, uint32_t generation,
-			 IOReturn status, const uint64_t *arguments, uint32_t count);
+IOReturn connection_complete(struct connection *connection, uint32_t index, uint32_t generation,
+			     IOReturn status, const uint64_t *arguments, uint32_t count);
 /* Moves what waits into the ring. True if there was something and room for it. */
 bool completions_pump(struct connection *connection);
 bool completions_overrun(struct connection *connection);

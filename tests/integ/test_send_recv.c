@@ -177,6 +177,19 @@ START_TEST(receives_what_the_source_sends)
 }
 END_TEST
 
+/* Two of one name: their ids tell them apart. */
+START_TEST(a_service_by_its_id)
+{
+	make_folder();
+	expect("sink --virtual source", 0,
+	       "id() { $DEXT list | sed -n \"s/.*virtual:$1 .* \\(0x[0-9a-f]*\\)$/\\1/p\"; }; "
+	       "recv --service $(id source) --bytes 1000 $F/a && "
+	       "send --service $(id sink) $F/a && ! recv --service $(id sink) --bytes 1 $F/a");
+	expect("sink", 3, "send --service 0x123456789abcdef /dev/null");
+	remove_folder();
+}
+END_TEST
+
 START_TEST(survives_and_reports_faults)
 {
 	make_folder();
@@ -207,7 +220,7 @@ START_TEST(sentences_for_each_refusal)
 	expect("sink", 5, "recv --bytes 1 $F/a");
 	expect_text("no bulk IN endpoint");
 	expect("sink", 3, "send --service Nobody /dev/null");
-	expect_text("no service named Nobody");
+	expect_text("no service Nobody");
 	expect("sink", 3, "OPENDEXT_RUNTIME_DIR=$F send /dev/null");
 	remove_folder();
 }
@@ -259,5 +272,6 @@ START_TEST(the_driver_is_killed)
 END_TEST
 
 UNIT_MAIN("send_recv", files_of_all_sizes, buffers_of_all_sizes, comes_back_through_a_loopback,
-	  receives_what_the_source_sends, survives_and_reports_faults, sentences_for_each_refusal,
-	  interrupted, interrupted_while_the_driver_hangs, the_driver_is_killed)
+	  receives_what_the_source_sends, a_service_by_its_id, survives_and_reports_faults,
+	  sentences_for_each_refusal, interrupted, interrupted_while_the_driver_hangs,
+	  the_driver_is_killed)

@@ -599,7 +599,7 @@ START_TEST(completions_past_the_limit_are_an_overrun)
 			 kIOReturnSuccess);
 	/* At the limit calls are served; one past it, no more. */
 	raw_echo(&raw, 1);
-	ck_assert_int_eq(complete(&raw, 1, 0), kIOReturnSuccess);
+	ck_assert_int_eq(complete(&raw, 1, 0), kIOReturnOverrun);
 	raw_request(&raw, 0, CALL_METHOD, TEST_ECHO);
 	ck_assert_int_eq(raw_call(&raw, 0)->status, kIOReturnOverrun);
 	ck_assert_int_eq(map(&raw, 0, 0)->status, kIOReturnOverrun);

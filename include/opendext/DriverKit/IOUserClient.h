@@ -121,8 +121,10 @@ kern_return_t IOUserClient_CopyClientMemoryForType_Impl(IOUserClient *self, uint
 /*
  * Calls the app back through the completion that came with one of its calls, as often as the driver
  * likes. Never blocks, any thread; completions of one client arrive in the order of these calls and
- * none is lost. kIOReturnMessageTooLarge for more than 16 arguments; kIOReturnBadArgument if action
- * is not a completion of this client; success and nothing else once the app has gone.
+ * none is lost, as long as no more than 65,536 wait for the app: the one too many, and all after
+ * it, are kIOReturnOverrun, here and from each of the app's later calls. kIOReturnMessageTooLarge
+ * for more than 16 arguments; kIOReturnBadArgument if action is not a completion of this client;
+ * success and nothing else once the app has gone.
  */
 kern_return_t IOUserClient_AsyncCompletion(IOUserClient *self, OSAction *action, IOReturn status,
 					   const uint64_t *asyncData, uint32_t asyncDataCount);

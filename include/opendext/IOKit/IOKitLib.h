@@ -83,14 +83,16 @@ kern_return_t IORegistryEntryGetRegistryEntryID(io_registry_entry_t entry, uint6
 
 /*
  * Makes a user client of the service's driver; `type` reaches its NewUserClient. Blocks until the
- * driver has answered. kIOReturnNotPermitted: the policy refuses this app. kIOReturnUnsupported:
- * the service makes no user clients. kIOReturnNotFound, kIOReturnNoDevice: it has gone. Whatever
- * else the driver answers.
+ * driver has answered. kIOReturnNotPermitted: the policy refuses this app. kIOReturnError: the
+ * driver has no NewUserClient. kIOReturnUnsupported: the entry is a device, not a driver's service.
+ * kIOReturnNotFound, kIOReturnNoDevice: it has gone. Whatever else the driver answers.
  */
 kern_return_t IOServiceOpen(io_service_t service, task_port_t owning_task, uint32_t type,
 			    io_connect_t *connect);
-/* Unmaps everything, ends calls in flight with kIOReturnAborted, and returns after the driver's
- * Stop. */
+/*
+ * Unmaps everything, ends calls in flight with kIOReturnAborted, and returns after the driver's
+ * Stop, or after a second if a method of the driver blocks for so long; Stop then comes later.
+ */
 kern_return_t IOServiceClose(io_connect_t connect);
 /* The service that the connection is to, owned by the caller. */
 kern_return_t IOConnectGetService(io_connect_t connect, io_service_t *service);
