@@ -57,6 +57,7 @@ transfer_fail_status(struct transfer *transfer, IOReturn status, const char *wha
 {
 	const char *next = "OPENDEXT_LOG=info shows more";
 	int code = DEXT_EXIT_ERROR;
+	char unplugged[128];
 
 	/* A driver ends with its device; its last completions, still in the port, say so. */
 	if (status == kIOReturnOffline || status == MACH_SEND_INVALID_DEST) {
@@ -86,7 +87,12 @@ transfer_fail_status(struct transfer *transfer, IOReturn status, const char *wha
 		next = "use fewer or smaller buffers (--buffers, --size)";
 		break;
 	case kIOReturnNoDevice:
-		next = "the device was unplugged; plug it in again and repeat the command";
+		snprintf(unplugged, sizeof(unplugged),
+			 "the device was unplugged after %llu bytes were %s; plug it in again and "
+			 "repeat the command",
+			 (unsigned long long)transfer->bytes,
+			 transfer->direction == DEXT_BULKSTREAM_IN ? "received" : "sent");
+		next = unplugged;
 		code = DEXT_EXIT_DEVICE;
 		break;
 	case kIOReturnOffline:

@@ -197,6 +197,48 @@ START_TEST(unplugged_in_midstream)
 }
 END_TEST
 
+static bool
+is_offline(void *context)
+{
+	kern_return_t status = app_send(&app, 0, 0, 1, 0);
+
+	/* Until all are taken the connection is there. */
+	ck_assert_int_ne(status, MACH_SEND_INVALID_DEST);
+	return status == kIOReturnOffline;
+}
+
+static bool
+is_over(void *context)
+{
+	return app_send(&app, 0, 0, 1, 0) == MACH_SEND_INVALID_DEST;
+}
+
+/* More transfers fail than the completion ring has room for, and the app looks only afterwards. */
+START_TEST(unplugged_with_more_than_a_ring_queued)
+{
+	uint32_t accepted = 0, failed = 0;
+
+	stream_start(&harness, "sink:unplug-after=64,latency=1000000");
+	app_open(&app, DEXT_BULKSTREAM_SHARED, 4000, 64);
+	while (accepted < 4000 && app_send(&app, accepted, 0, 64, 0) == kIOReturnSuccess)
+		accepted++;
+	ck_assert_uint_gt(accepted, 2048);
+	ck_assert(harness_until(is_gone, NULL));
+	ck_assert(harness_until(is_offline, NULL));
+	ck_assert_uint_eq(app.done_count, 0);
+	app_wait(&app, accepted);
+	for (uint32_t i = 0; i < accepted; i++) {
+		ck_assert_uint_eq(app.done[i].sequence, i);
+		failed += app.done[i].status != kIOReturnSuccess;
+	}
+	ck_assert_uint_ge(failed, accepted - 1);
+	ck_assert(harness_until(is_over, NULL));
+	ck_assert_uint_eq(app.done_count, accepted);
+	app_close(&app);
+	harness_stop(&harness);
+}
+END_TEST
+
 START_TEST(abort_ends_only_ones_own)
 {
 	struct app other;
@@ -225,4 +267,4 @@ END_TEST
 
 UNIT_MAIN("bulkstream_faults", a_stall_says_how_far_it_came, a_stream_survives_stalls,
 	  a_stall_is_its_own_apps, a_short_packet_ends_a_receive, unplugged_in_midstream,
-	  abort_ends_only_ones_own)
+	  unplugged_with_more_than_a_ring_queued, abort_ends_only_ones_own)
