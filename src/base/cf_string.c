@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CFString over OSString. What an app creates is checked to be UTF-8; a string that came from
- * elsewhere may hold any bytes, so nothing here counts on it.
+ * CFString over OSString: making and reading. What an app creates is checked to be UTF-8; a string
+ * that came from elsewhere may hold any bytes, of which those of no sequence count as U+FFFD.
+ *
+ * Left out: encodings other than UTF-8 and ASCII; of MacRoman and Latin 1 only what is ASCII.
  */
-#include <CoreFoundation/CFString.h>
+#include "cf_string.h"
+
 #include <DriverKit/OSCollections.h>
 
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "log.h"
+#include "os_string.h"
+#include "utf8.h"
 
 CFTypeID
 CFStringGetTypeID(void)
 {
 	return (CFTypeID)OSTypeID(OSString);
 }
-
-/* --- encodings --- */
 
 static bool
 is_ascii(const char *text)
@@ -27,52 +32,13 @@ is_ascii(const char *text)
 	return true;
 }
 
-/* The bytes of a well-formed UTF-8 sequence at the start of `text`; 0: it is none. */
-static size_t
-sequence_length(const unsigned char *text)
-{
-	uint32_t code;
-	size_t length;
-
-	if (text[0] < 0x80)
-		return 1;
-	if (text[0] < 0xc2 || text[0] > 0xf4)
-		return 0;
-	length = text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
-	code = text[0] & (0x7fu >> length);
-	for (size_t i = 1; i < length; i++) { /* the NUL ends this as well */
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (text[i] & 0x3fu);
-	}
-	if (length == 3 && (code < 0x800 || (code >= 0xd800 && code < 0xe000)))
-		return 0;
-	if (length == 4 && (code < 0x10000 || code > 0x10ffff))
-		return 0;
-	return length;
-}
-
-static bool
-is_utf8(const char *text)
-{
-	const unsigned char *at = (const unsigned char *)text;
-	size_t length;
-
-	for (; *at != '\0'; at += length) {
-		length = sequence_length(at);
-		if (length == 0)
-			return false;
-	}
-	return true;
-}
-
 /* Whether the bytes mean the same in that encoding as in UTF-8. */
 static bool
 is_sayable(const char *text, CFStringEncoding encoding)
 {
 	switch (encoding) {
 	case kCFStringEncodingUTF8:
-		return is_utf8(text);
+		return utf8_is_valid(text);
 	case kCFStringEncodingASCII:
 	case kCFStringEncodingMacRoman:
 	case kCFStringEncodingISOLatin1:
@@ -83,7 +49,82 @@ is_sayable(const char *text, CFStringEncoding encoding)
 	}
 }
 
-/* --- strings --- */
+const char *
+string_text(CFStringRef string, const char *function)
+{
+	const OSString *self = OSDynamicCast(OSString, string);
+
+	if (self == NULL)
+		log_error("%s: the object is no CFString", function);
+	return OSStringGetCStringPtr(self);
+}
+
+ptrdiff_t
+string_offset(const char *text, CFIndex index)
+{
+	const char *at = text;
+
+	while (index > 0 && *at != '\0')
+		index -= utf8_units(utf8_next(&at));
+	return index == 0 ? at - text : -1;
+}
+
+CFIndex
+string_units(const char *text, size_t length)
+{
+	const char *at = text;
+	CFIndex units = 0;
+
+	while ((size_t)(at - text) < length && *at != '\0')
+		units += utf8_units(utf8_next(&at));
+	return units;
+}
+
+bool
+string_range(const char *text, CFRange range, const char *function, size_t *ret_start,
+	     size_t *ret_length)
+{
+	ptrdiff_t start = range.location < 0 ? -1 : string_offset(text, range.location);
+	ptrdiff_t length =
+		start < 0 || range.length < 0 ? -1 : string_offset(text + start, range.length);
+
+	if (length < 0) {
+		log_error("%s: %ld units at %ld are not in the string, or cut a pair", function,
+			  range.length, range.location);
+		return false;
+	}
+	*ret_start = (size_t)start;
+	*ret_length = (size_t)length;
+	return true;
+}
+
+char *
+string_of_units(const UniChar *characters, CFIndex count)
+{
+	char *bytes, *at;
+	size_t length;
+
+	if (count < 0 || count > INT32_MAX || (characters == NULL && count > 0))
+		return NULL;
+	bytes = at = malloc((size_t)count * 3 + 1);
+	for (CFIndex i = 0; bytes != NULL && i < count; i++, at += length) {
+		uint32_t code = characters[i];
+
+		if (code >= 0xd800 && code < 0xdc00 && i + 1 < count &&
+		    (characters[i + 1] & 0xfc00) == 0xdc00)
+			code = 0x10000 + ((code & 0x3ff) << 10 | (characters[++i] & 0x3ff));
+		length = code == 0 ? 0 : utf8_put(code, at);
+		if (length == 0) {
+			free(bytes);
+			return NULL;
+		}
+	}
+	if (bytes != NULL)
+		*at = '\0';
+	return bytes;
+}
+
+/* --- making --- */
 
 CFStringRef
 CFStringCreateWithCString(CFAllocatorRef allocator, const char *cstring, CFStringEncoding encoding)
@@ -97,24 +138,143 @@ CFStringCreateWithCString(CFAllocatorRef allocator, const char *cstring, CFStrin
 	return (CFStringRef)OSStringCreateWithCString(cstring);
 }
 
+CFStringRef
+CFStringCreateWithBytes(CFAllocatorRef allocator, const UInt8 *bytes, CFIndex length,
+			CFStringEncoding encoding, Boolean is_external)
+{
+	OSString *string;
+
+	if (length < 0 || (bytes == NULL && length > 0) ||
+	    (length > 0 && memchr(bytes, 0, (size_t)length) != NULL)) {
+		log_error("CFStringCreateWithBytes: %s", length < 0	 ? "length is negative"
+							 : bytes == NULL ? "bytes is NULL"
+									 : "a NUL is inside");
+		return NULL;
+	}
+	string = OSStringCreate(length == 0 ? "" : (const char *)bytes, (size_t)length);
+	if (string != NULL && !is_sayable(OSStringGetCStringPtr(string), encoding))
+		OSSafeReleaseNULL(string);
+	return (CFStringRef)string;
+}
+
+/* Of malloced bytes, which it frees; NULL is NULL. */
+static CFStringRef
+make_take(char *bytes)
+{
+	OSString *string = OSStringCreateWithCString(bytes);
+
+	free(bytes);
+	return (CFStringRef)string;
+}
+
+CFStringRef
+CFStringCreateWithCharacters(CFAllocatorRef allocator, const UniChar *characters, CFIndex count)
+{
+	char *bytes = string_of_units(characters, count);
+
+	if (bytes == NULL)
+		log_error("CFStringCreateWithCharacters: characters: no UTF-16 without NUL");
+	return make_take(bytes);
+}
+
+CFStringRef
+CFStringCreateCopy(CFAllocatorRef allocator, CFStringRef string)
+{
+	const char *text = string_text(string, "CFStringCreateCopy");
+
+	if (text == NULL)
+		return NULL;
+	if (OSObjectIVars(OSString, string)->mutable)
+		return (CFStringRef)OSStringCreateWithCString(text);
+	return (CFStringRef)CFRetain(string);
+}
+
+CFStringRef
+CFStringCreateWithSubstring(CFAllocatorRef allocator, CFStringRef string, CFRange range)
+{
+	const char *text = string_text(string, "CFStringCreateWithSubstring");
+	size_t start, length;
+
+	if (text == NULL ||
+	    !string_range(text, range, "CFStringCreateWithSubstring", &start, &length))
+		return NULL;
+	return (CFStringRef)OSStringCreate(text + start, length);
+}
+
+CFStringRef
+CFStringCreateWithFormatAndArguments(CFAllocatorRef allocator, CFDictionaryRef options,
+				     CFStringRef format, va_list arguments)
+{
+	if (options != NULL) {
+		log_error("CFStringCreateWithFormat: options must be NULL");
+		return NULL;
+	}
+	return make_take(string_format(format, arguments));
+}
+
+CFStringRef
+CFStringCreateWithFormat(CFAllocatorRef allocator, CFDictionaryRef options, CFStringRef format, ...)
+{
+	CFStringRef string;
+	va_list arguments;
+
+	va_start(arguments, format);
+	string = CFStringCreateWithFormatAndArguments(allocator, options, format, arguments);
+	va_end(arguments);
+	return string;
+}
+
+/* --- reading --- */
+
 CFIndex
 CFStringGetLength(CFStringRef string)
 {
-	const unsigned char *at =
-		(const unsigned char *)OSStringGetCStringPtr((const OSString *)string);
-	CFIndex units = 0;
+	const char *text = string_text(string, "CFStringGetLength");
 
-	/* A sequence is one unit, but two if it takes four bytes. */
-	for (; at != NULL && *at != '\0'; at++)
-		units += (*at & 0xc0) == 0x80 ? 0 : *at >= 0xf0 ? 2 : 1;
-	return units;
+	return text == NULL ? 0 : string_units(text, SIZE_MAX);
+}
+
+void
+CFStringGetCharacters(CFStringRef string, CFRange range, UniChar *buffer)
+{
+	const char *at = string_text(string, "CFStringGetCharacters");
+	CFIndex unit = 0, end = range.location + range.length;
+
+	if (at == NULL || buffer == NULL || range.location < 0 || range.length < 0 ||
+	    range.length > LONG_MAX - range.location || end > string_units(at, SIZE_MAX)) {
+		log_error("CFStringGetCharacters: buffer is NULL, or range is past the end");
+		return;
+	}
+	while (unit < end) { /* which may begin and end inside a pair */
+		uint32_t code = utf8_next(&at);
+
+		if (utf8_units(code) == 2) {
+			code -= 0x10000;
+			if (unit >= range.location)
+				*buffer++ = (UniChar)(0xd800 | code >> 10);
+			code = 0xdc00 | (code & 0x3ff);
+			unit++;
+		}
+		if (unit >= range.location && unit < end)
+			*buffer++ = (UniChar)code;
+		unit++;
+	}
+}
+
+UniChar
+CFStringGetCharacterAtIndex(CFStringRef string, CFIndex index)
+{
+	UniChar unit = 0;
+
+	CFStringGetCharacters(string, CFRangeMake(index, 1), &unit);
+	return unit;
 }
 
 CFIndex
 CFStringGetMaximumSizeForEncoding(CFIndex length, CFStringEncoding encoding)
 {
 	if (length < 0 || length > INTPTR_MAX / 3)
-		return -1;
+		return kCFNotFound;
 	return encoding == kCFStringEncodingUTF8 ? length * 3 : length;
 }
 
@@ -122,7 +282,7 @@ Boolean
 CFStringGetCString(CFStringRef string, char *buffer, CFIndex size, CFStringEncoding encoding)
 {
 	const char *text = CFStringGetCStringPtr(string, encoding);
-	size_t length = OSStringGetLength((const OSString *)string);
+	size_t length = text == NULL ? 0 : strlen(text);
 
 	if (text == NULL || buffer == NULL || size <= 0 || length >= (size_t)size)
 		return false;
@@ -133,7 +293,58 @@ CFStringGetCString(CFStringRef string, char *buffer, CFIndex size, CFStringEncod
 const char *
 CFStringGetCStringPtr(CFStringRef string, CFStringEncoding encoding)
 {
-	const char *text = OSStringGetCStringPtr((const OSString *)string);
+	const char *text = string_text(string, "CFStringGetCStringPtr");
 
 	return text != NULL && is_sayable(text, encoding) ? text : NULL;
+}
+
+CFIndex
+CFStringGetBytes(CFStringRef string, CFRange range, CFStringEncoding encoding, UInt8 loss_byte,
+		 Boolean is_external, UInt8 *buffer, CFIndex size, CFIndex *used)
+{
+	const char *at = string_text(string, "CFStringGetBytes"), *end;
+	size_t start, length, total = 0;
+	CFIndex units = 0;
+
+	if (at == NULL || !is_sayable("", encoding) ||
+	    !string_range(at, range, "CFStringGetBytes", &start, &length))
+		return 0;
+	at += start;
+	end = at + length;
+	while (at < end) {
+		uint32_t code = utf8_next(&at);
+		char bytes[4] = {(char)loss_byte};
+		size_t needed = 1;
+
+		if (encoding == kCFStringEncodingUTF8 || code < 0x80)
+			needed = utf8_put(code, bytes);
+		else if (loss_byte == 0)
+			break;
+		if (buffer != NULL && (size < 0 || needed > (size_t)size - total))
+			break;
+		if (buffer != NULL)
+			memcpy(buffer + total, bytes, needed);
+		total += needed;
+		units += utf8_units(code);
+	}
+	if (used != NULL)
+		*used = (CFIndex)total;
+	return units;
+}
+
+SInt32
+CFStringGetIntValue(CFStringRef string)
+{
+	const char *text = string_text(string, "CFStringGetIntValue");
+	long long value = text == NULL ? 0 : strtoll(text, NULL, 10);
+
+	return value > INT32_MAX ? INT32_MAX : value < INT32_MIN ? INT32_MIN : (SInt32)value;
+}
+
+double
+CFStringGetDoubleValue(CFStringRef string)
+{
+	const char *text = string_text(string, "CFStringGetDoubleValue");
+
+	return text == NULL ? 0 : strtod(text, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * OSString: bytes that never change after creation, so any thread may read them. They end at the
+ * OSString: bytes that never change after creation, so any thread may read them; only an app's
+ * CFMutableString, which is one as well, does change (cf_string_edit.c). They end at the
  * first NUL; whether they are UTF-8 is for whoever shows them.
  */
 #include "os_string.h"

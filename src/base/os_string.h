@@ -6,8 +6,10 @@
 #include <DriverKit/OSCollections.h>
 
 struct OSString_IVars {
-	char *bytes;   /* [const] NUL terminated, none inside; UTF-8, not checked */
-	size_t length; /* [const] bytes without the NUL */
+	/* All [const] but in a CFMutableString, where they are [owner]. */
+	char *bytes;   /* NUL terminated, none inside; UTF-8, not checked */
+	size_t length; /* bytes without the NUL */
+	bool mutable;
 };
 
 #endif

@@ -103,6 +103,13 @@ CFHashCode CFHash(CFTypeRef object);
 /* For tests and curiosity; of what is never freed, LONG_MAX. */
 CFIndex CFGetRetainCount(CFTypeRef object);
 
+/* The object in words, as %@ has it: for people, not for programs. The caller releases it. */
+CFStringRef CFCopyDescription(CFTypeRef object);
+/* The name of its class. `type` is from CFGetTypeID; 0 gives NULL. */
+CFStringRef CFCopyTypeIDDescription(CFTypeID type);
+/* The description as a line on standard error. */
+void CFShow(CFTypeRef object);
+
 DEXT_END_DECLS
 
 #endif
