@@ -9,7 +9,8 @@
 #define DEXT_LIMIT_CONNECTIONS	256u /* open connections of a host */
 #define DEXT_LIMIT_CALLS	64u  /* calls in flight on a connection: slots of the call page */
 #define DEXT_LIMIT_MAPPED_BYTES (UINT64_C(16) << 30) /* bytes mapped by a client */
-#define DEXT_LIMIT_PEER_BYTES	(UINT64_C(2) << 30)  /* of apps, mapped by the driver */
+#define DEXT_LIMIT_PEER_BYTES \
+	(UINT64_C(2) << 30) /* of an app, in its calls or kept by the driver */
 /* Memory types a client has mapped: 4096 buffers, and the pages that go with them (statistics). */
 #define DEXT_LIMIT_BUFFERS_CLIENT   4160u
 #define DEXT_LIMIT_BUFFERS_HOST	    16384u /* the same, over all clients of a host */

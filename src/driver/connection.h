@@ -99,6 +99,7 @@ struct connection {
 	uint32_t empty_rings;		   /* [lock] since window_start */
 	uint64_t window_start;		   /* [lock] */
 	uint64_t busy;			   /* [lock] slots submitted and not answered */
+	uint64_t peer_bytes;		   /* [lock] of the app's memory that the driver has */
 	struct loop_timer pause;
 
 	struct call_page_host page; /* see there */

@@ -133,6 +133,54 @@ wanted(const struct call_request *request)
 	       (request->flags & CALL_LARGE_OUTPUT ? STRUCTURES_OUTPUT : 0);
 }
 
+/* Until the driver has nothing left of it, which may be after the connection's end. */
+static bool
+charge(struct connection *c, uint64_t size)
+{
+	bool room;
+
+	pthread_mutex_lock(&c->lock);
+	room = size <= DEXT_LIMIT_PEER_BYTES - c->peer_bytes;
+	if (room)
+		c->peer_bytes += size;
+	pthread_mutex_unlock(&c->lock);
+	if (room)
+		connection_retain(c);
+	return room;
+}
+
+static void
+discharge(void *context, uint64_t size)
+{
+	struct connection *c = context;
+
+	pthread_mutex_lock(&c->lock);
+	c->peer_bytes -= size;
+	pthread_mutex_unlock(&c->lock);
+	connection_release(c);
+}
+
+static IOReturn
+adopt_take(struct connection *c, int fd, uint64_t offset, uint64_t size, uint64_t direction,
+	   IOMemoryDescriptor **ret_memory)
+{
+	IOReturn res;
+
+	if (!charge(c, size)) {
+		log_error("process %d: the structures of its calls, and those that the driver has "
+			  "kept, are more than %llu bytes (DEXT_LIMIT_PEER_BYTES)",
+			  c->who.pid, (unsigned long long)DEXT_LIMIT_PEER_BYTES);
+		fd_close(&fd);
+		return kIOReturnNoResources;
+	}
+	res = memory_create_from_peer_take(fd, offset, size, direction, ret_memory);
+	if (res == kIOReturnSuccess)
+		memory_when_gone(*ret_memory, discharge, c);
+	else
+		discharge(c, size);
+	return res;
+}
+
 /* Descriptors of the app's memory; those that could not be made are an error of the call. */
 static IOReturn
 make(struct call *call, struct structures *found, IOReturn res)
@@ -141,22 +189,14 @@ make(struct call *call, struct structures *found, IOReturn res)
 
 	if (res == kIOReturnSuccess && found->lost)
 		res = kIOReturnNoResources;
-	if (request->structure_in_size > DEXT_LIMIT_PEER_BYTES ||
-	    request->structure_out_size > DEXT_LIMIT_PEER_BYTES) {
-		log_error("process %d: a structure of more than %llu bytes (DEXT_LIMIT_PEER_BYTES)",
-			  call->connection->who.pid, (unsigned long long)DEXT_LIMIT_PEER_BYTES);
-		res = kIOReturnNoResources;
-	}
 	if (res == kIOReturnSuccess && found->input >= 0) {
-		res = memory_create_from_peer_take(found->input, found->body.input_offset,
-						   request->structure_in_size,
-						   kIOMemoryDirectionOut, &call->input);
+		res = adopt_take(call->connection, found->input, found->body.input_offset,
+				 request->structure_in_size, kIOMemoryDirectionOut, &call->input);
 		found->input = -1;
 	}
 	if (res == kIOReturnSuccess && found->output >= 0) {
-		res = memory_create_from_peer_take(found->output, found->body.output_offset,
-						   request->structure_out_size,
-						   kIOMemoryDirectionIn, &call->output);
+		res = adopt_take(call->connection, found->output, found->body.output_offset,
+				 request->structure_out_size, kIOMemoryDirectionIn, &call->output);
 		found->output = -1;
 	}
 	clear(found);

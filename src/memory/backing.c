@@ -60,6 +60,8 @@ backing_free(struct memory_backing *backing)
 	}
 	if (backing->address != NULL)
 		memfd_unmap(backing->address, backing->length, true);
+	if (backing->gone != NULL)
+		backing->gone(backing->gone_context, backing->gone_length);
 	free(backing->extents);
 	pthread_mutex_destroy(&backing->lock);
 	free(backing);

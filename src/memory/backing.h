@@ -48,9 +48,12 @@ struct memory_backing {
 	uint64_t length; /* [const] bytes; what follows up to the page's end is nobody's */
 	bool from_peer;	 /* [const] an app's file: not ours to seal */
 	bool readonly;	 /* [const] an app's, for reading */
-	struct memory_extent *extents; /* [lock] sorted */
-	uint32_t extent_count;	       /* [lock] */
-	struct memory_use *uses;       /* [lock] */
+	void (*gone)(void *context, uint64_t length); /* [const] see memory_when_gone */
+	void *gone_context;			      /* [const] */
+	uint64_t gone_length;			      /* [const] */
+	struct memory_extent *extents;		      /* [lock] sorted */
+	uint32_t extent_count;			      /* [lock] */
+	struct memory_use *uses;		      /* [lock] */
 };
 
 /* New zeroed memory, mapped; the first use is registered. */

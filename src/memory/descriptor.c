@@ -101,6 +101,19 @@ memory_create_from_peer_take(int fd, uint64_t offset, uint64_t length, uint64_t 
 	return kIOReturnSuccess;
 }
 
+void
+memory_when_gone(IOMemoryDescriptor *memory, void (*gone)(void *context, uint64_t length),
+		 void *context)
+{
+	struct IOMemoryDescriptor_IVars *ivars = OSObjectIVars(IOMemoryDescriptor, memory);
+	struct memory_backing *backing = ivars->parts[0].backing;
+
+	assert(backing->from_peer && backing->gone == NULL);
+	backing->gone = gone;
+	backing->gone_context = context;
+	backing->gone_length = ivars->length;
+}
+
 uint64_t
 memory_length(IOMemoryDescriptor *memory)
 {

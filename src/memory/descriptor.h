@@ -49,6 +49,13 @@ IOReturn memory_hand_over(IOMemoryDescriptor *memory, enum memfd_right right,
  */
 IOReturn memory_create_from_peer_take(int fd, uint64_t offset, uint64_t length, uint64_t direction,
 				      IOMemoryDescriptor **ret_memory);
+/*
+ * Calls `gone` with the descriptor's length when nothing uses the peer's memory any more, neither a
+ * descriptor nor a mapping: once, on any thread, perhaps with a descriptor's lock held. Right after
+ * the descriptor was made, before anybody else knows it.
+ */
+void memory_when_gone(IOMemoryDescriptor *memory, void (*gone)(void *context, uint64_t length),
+		      void *context);
 
 /*
  * Where the bytes are in this process, contiguous, for as long as the descriptor lives: for devices

@@ -249,6 +249,105 @@ START_TEST(memory_that_cannot_be_trusted_fails_the_call_only)
 }
 END_TEST
 
+/* A call with memory that nobody touches, so that its size costs nothing. */
+static IOReturn
+sparse(struct raw *raw, uint64_t selector, uint64_t in, uint64_t out)
+{
+	int in_fd = -1, out_fd = -1;
+
+	if (in > 0)
+		ck_assert_int_eq(memfd_create_sealed("in", in > INT64_MAX ? 1 : in, &in_fd),
+				 kIOReturnSuccess);
+	if (out > 0)
+		ck_assert_int_eq(memfd_create_sealed("out", out, &out_fd), kIOReturnSuccess);
+	large(raw, 0, in, out, false)->selector = selector;
+	raw_structures(raw, 0, in_fd, out_fd);
+	fd_close(&in_fd);
+	fd_close(&out_fd);
+	return raw_call(raw, 0)->status;
+}
+
+static void
+let_go(struct raw *raw)
+{
+	raw_request(raw, 0, CALL_METHOD, TEST_LET_GO);
+	ck_assert_int_eq(raw_call(raw, 0)->status, kIOReturnSuccess);
+}
+
+START_TEST(memory_of_an_app_is_limited_in_sum)
+{
+	struct raw raw, other;
+
+	fixture_start();
+	raw_open(&raw);
+	/* At the limit, and past it with what is kept. */
+	ck_assert_int_eq(sparse(&raw, TEST_HOLD, DEXT_LIMIT_PEER_BYTES - 8192, 8192),
+			 kIOReturnSuccess);
+	ck_assert_int_eq(sparse(&raw, TEST_LARGE, 4097, 0), kIOReturnNoResources);
+	ck_assert_int_eq(sparse(&raw, TEST_LARGE, 0, 4097), kIOReturnNoResources);
+	let_go(&raw);
+	ck_assert_int_eq(sparse(&raw, TEST_LARGE, 4097, 4097), kIOReturnSuccess);
+	/* One past it in one call; what was refused counts no more. */
+	ck_assert_int_eq(sparse(&raw, TEST_HOLD, DEXT_LIMIT_PEER_BYTES - 8192, 8193),
+			 kIOReturnNoResources);
+	ck_assert_int_eq(sparse(&raw, TEST_HOLD, DEXT_LIMIT_PEER_BYTES + 1, 0),
+			 kIOReturnNoResources);
+	ck_assert_int_eq(sparse(&raw, TEST_HOLD, UINT64_MAX, 0), kIOReturnNoResources);
+	ck_assert_int_eq(sparse(&raw, TEST_HOLD, DEXT_LIMIT_PEER_BYTES, 0), kIOReturnSuccess);
+	/* It is the limit of one client. */
+	raw_close(&raw);
+	raw_open(&raw);
+	ck_assert_int_eq(sparse(&raw, TEST_HOLD, DEXT_LIMIT_PEER_BYTES, 0), kIOReturnSuccess);
+	raw_open(&other);
+	ck_assert_int_eq(sparse(&other, TEST_LARGE, 4097, 0), kIOReturnSuccess);
+	raw_close(&other);
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(memory_of_calls_under_way_counts)
+{
+	struct raw raw;
+	int fd = -1;
+
+	fixture_start();
+	raw_open(&raw);
+	ck_assert_int_eq(memfd_create_sealed("in", DEXT_LIMIT_PEER_BYTES, &fd), 0);
+	for (unsigned slot = 0; slot < 2; slot++) {
+		large(&raw, slot, slot == 0 ? DEXT_LIMIT_PEER_BYTES : 4097, 0, false)->selector =
+			slot == 0 ? TEST_BLOCK : TEST_HOLD;
+		raw_structures(&raw, slot, fd, -1);
+	}
+	call_page_submit(&raw.page, 0);
+	call_page_submit(&raw.page, 1);
+	doorbell_ring(raw.doorbell);
+	meter_wait(&fixture.entered, 1);
+	meter_raise(&fixture.go);
+	ck_assert_int_eq(raw_wait(&raw, 0)->status, kIOReturnSuccess);
+	ck_assert_int_eq(raw_wait(&raw, 1)->status, kIOReturnNoResources);
+	raw_close(&raw);
+	fixture_end();
+	close(fd);
+}
+END_TEST
+
+START_TEST(memory_that_is_only_mapped_counts)
+{
+	uint64_t size = DEXT_LIMIT_PEER_BYTES / 2 + 1;
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	ck_assert_int_eq(sparse(&raw, TEST_HOLD_MAPPED, size, 0), kIOReturnSuccess);
+	ck_assert_int_eq(sparse(&raw, TEST_HOLD, size, 0), kIOReturnNoResources);
+	let_go(&raw);
+	ck_assert_int_eq(sparse(&raw, TEST_HOLD, size, 0), kIOReturnSuccess);
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
 /* --- maps --- */
 
 static struct call_reply *
@@ -1304,6 +1403,9 @@ main(void)
 		a_blocked_method_holds_up_only_its_client,
 		large_structures,
 		memory_that_cannot_be_trusted_fails_the_call_only,
+		memory_of_an_app_is_limited_in_sum,
+		memory_of_calls_under_way_counts,
+		memory_that_is_only_mapped_counts,
 		mapped_memory_is_the_drivers,
 		read_only_memory_cannot_be_mapped_writable,
 		maps_that_fail,

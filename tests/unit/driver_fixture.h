@@ -63,12 +63,14 @@ enum test_method {
 	TEST_RELEASE,	/* releases the completion */
 	TEST_BLOCK,	/* until fixture.go */
 	TEST_LARGE, /* adds the input's bytes up, fills the output with 0x5a; scalar 0: keep both */
-	TEST_TOO_LONG,	/* a structure one byte longer than the room */
-	TEST_TOO_MANY,	/* one scalar more than the room */
-	TEST_KEEP_DATA, /* keeps structureInput */
-	TEST_KEPT_DATA, /* returns it */
-	TEST_LET_GO,	/* of the large structures and data that were kept */
-	TEST_FAIL,	/* kIOReturnNoMedia, with output */
+	TEST_TOO_LONG,	  /* a structure one byte longer than the room */
+	TEST_TOO_MANY,	  /* one scalar more than the room */
+	TEST_KEEP_DATA,	  /* keeps structureInput */
+	TEST_KEPT_DATA,	  /* returns it */
+	TEST_LET_GO,	  /* of the large structures and data that were kept */
+	TEST_FAIL,	  /* kIOReturnNoMedia, with output */
+	TEST_HOLD,	  /* keeps the large structures, which it does not look at */
+	TEST_HOLD_MAPPED, /* keeps only a mapping of the large input, until TEST_LET_GO */
 	TEST_METHODS,
 };
 
@@ -76,6 +78,7 @@ struct TestClient_IVars {
 	OSAction *completion;
 	IOMemoryDescriptor *memory[16];
 	IOMemoryDescriptor *kept_input, *kept_output;
+	IOMemoryMap *kept_map;
 	OSData *data;
 };
 
@@ -198,8 +201,18 @@ TestClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 	case TEST_LET_GO:
 		OSSafeReleaseNULL(ivars->kept_input);
 		OSSafeReleaseNULL(ivars->kept_output);
+		OSSafeReleaseNULL(ivars->kept_map);
 		OSSafeReleaseNULL(ivars->data);
 		return kIOReturnSuccess;
+	case TEST_HOLD:
+		OSRetain(arguments->structureInputDescriptor);
+		OSRetain(arguments->structureOutputDescriptor);
+		ivars->kept_input = arguments->structureInputDescriptor;
+		ivars->kept_output = arguments->structureOutputDescriptor;
+		return kIOReturnSuccess;
+	case TEST_HOLD_MAPPED:
+		return IOMemoryDescriptor_CreateMapping(arguments->structureInputDescriptor, 0, 0,
+							0, 0, 0, &ivars->kept_map);
 	case TEST_FAIL:
 		arguments->scalarOutput[0] = 1;
 		return kIOReturnNoMedia;
@@ -257,6 +270,7 @@ TestClient_Stop(IOService *self, IOService *provider)
 		OSSafeReleaseNULL(ivars->memory[i]);
 	OSSafeReleaseNULL(ivars->kept_input);
 	OSSafeReleaseNULL(ivars->kept_output);
+	OSSafeReleaseNULL(ivars->kept_map);
 	OSSafeReleaseNULL(ivars->data);
 	return IOService_Stop_Impl(self, provider);
 }
