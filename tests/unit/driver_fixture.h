@@ -69,6 +69,8 @@ enum test_method {
 	TEST_KEPT_DATA,	  /* returns it */
 	TEST_LET_GO,	  /* of the large structures and data that were kept */
 	TEST_FAIL,	  /* kIOReturnNoMedia, with output */
+	TEST_TERMINATE,	  /* ends itself */
+	TEST_OWN_QUEUE,	  /* its methods run on a queue of their own from now on */
 	TEST_HOLD,	  /* keeps the large structures, which it does not look at */
 	TEST_HOLD_MAPPED, /* keeps only a mapping of the large input, until TEST_LET_GO */
 	TEST_METHODS,
@@ -144,6 +146,19 @@ test_complete(TestClient *self, OSAction *completion, IOUserClientMethodArgument
 }
 
 static kern_return_t
+test_own_queue(IOUserClient *self)
+{
+	IODispatchQueue *queue = NULL;
+	kern_return_t res = queue_create("own", &queue);
+
+	if (res == kIOReturnSuccess)
+		res = OSObject_SetDispatchQueue((OSObject *)self,
+						kIOUserClientQueueNameExternalMethod, queue);
+	OSRelease(queue);
+	return res;
+}
+
+static kern_return_t
 TestClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 			  IOUserClientMethodArguments *arguments,
 			  const IOUserClientMethodDispatch *dispatch, OSObject *target,
@@ -204,6 +219,10 @@ TestClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 		OSSafeReleaseNULL(ivars->kept_map);
 		OSSafeReleaseNULL(ivars->data);
 		return kIOReturnSuccess;
+	case TEST_TERMINATE:
+		return IOService_Terminate((IOService *)self, 0);
+	case TEST_OWN_QUEUE:
+		return test_own_queue(self);
 	case TEST_HOLD:
 		OSRetain(arguments->structureInputDescriptor);
 		OSRetain(arguments->structureOutputDescriptor);
