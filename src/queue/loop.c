@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The event loop: threads that all wait in epoll_wait on one set, one event at a time, so that no
- * thread sits on events of others while it runs a method.
+ * The threads of the event loop: they all wait in epoll_wait on one set, one event at a time, so
+ * that no thread sits on events of others while it runs a method.
  *
  * Invariants.
  * - Some thread waits, or is in code that does not block, as long as there are fewer than
  *   LOOP_THREADS_MAX: who is going to block (loop_will_block) starts a thread if he finds nobody
  *   waiting, and whoever is woken meanwhile does the same before he blocks.
- * - epoll knows a source by an id that is never used again. A thread that got an event for a source
- *   which another thread removed in that moment looks the id up and finds nothing, so `removed`
- *   needs to wait only for threads that are inside the handler.
- * - Tasks and timers have descriptors of their own in the set (an eventfd and a timerfd), both
- *   edge-triggered and never read: each write wakes one thread.
+ * - Sources, tasks and timers are told apart by the id that epoll returns (ids below 2^32 are the
+ *   loop's own descriptors). A thread runs what the one event is for and waits again.
  *
  * The lock guards everything but `waiting`; it is never held while a handler, task or timer runs.
  * Threads beyond the number asked for end after they found nothing to do for IDLE_MSEC.
+ *
+ * Left out: what an event leads to, which is loop_sources.c and loop_tasks.c.
  */
 #include "loop_private.h"
 
@@ -29,7 +28,6 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "log.h"
 #include "status.h"
 
@@ -43,55 +41,10 @@ enum {
 	ID_TIMERS = 3,
 };
 
-#define NO_ENTRY UINT32_MAX
+static _Thread_local struct loop_thread *current;
 
-/* A place for a source. */
-struct entry {
-	struct loop_source *source; /* NULL: free */
-	uint32_t generation;
-	uint32_t next_free;
-};
-
-struct thread {
-	struct loop *loop;
-	struct thread *next; /* [lock] while in loop->ended */
-	pthread_t id;
-	unsigned minimum;  /* [const] loop->minimum at its birth */
-	unsigned blocking; /* [thread] nesting of loop_will_block */
-	bool more_tasks;   /* [thread] left tasks behind when it took the one it runs */
-	bool stays;	   /* [const] the caller of loop_run: leaves only when the loop stops */
-};
-
-struct loop {
-	int epoll;	/* [const] */
-	int stop_bell;	/* [const] readable once stopped: wakes every thread */
-	int task_bell;	/* [const] */
-	int timer_bell; /* [const] */
-
-	/* Threads in epoll_wait or on the way there. Changed by read-modify-writes only, so that
-	 * the last one to leave sees 0, whoever it is. */
-	_Atomic unsigned waiting;
-
-	pthread_mutex_t lock;
-	pthread_cond_t left;   /* [lock] a thread ended */
-	unsigned total;	       /* [lock] threads that have not ended */
-	unsigned minimum;      /* [lock] threads that stay when idle */
-	bool stopping;	       /* [lock] */
-	bool full;	       /* [lock] that LOOP_THREADS_MAX was reached has been logged */
-	struct thread *ended;  /* [lock] to be joined */
-	struct entry *entries; /* [lock] */
-	uint32_t entry_count;  /* [lock] */
-	uint32_t free_entry;   /* [lock] */
-	struct loop_task *tasks;
-	struct loop_task **tasks_end;
-	struct timer_heap timers;  /* [lock] */
-	uint64_t timer_programmed; /* [lock] deadline in the timerfd; UINT64_MAX: none */
-};
-
-static _Thread_local struct thread *current;
-
-static void
-ring(int fd)
+void
+loop_ring(int fd)
 {
 	static const uint64_t one = 1;
 	int kept = errno;
@@ -101,8 +54,8 @@ ring(int fd)
 	errno = kept;
 }
 
-static IOReturn
-watch(struct loop *loop, int fd, uint32_t events, uint64_t id)
+IOReturn
+loop_watch(struct loop *loop, int fd, uint32_t events, uint64_t id)
 {
 	struct epoll_event event = {.events = events, .data.u64 = id};
 
@@ -132,11 +85,11 @@ open_all(struct loop *loop)
 	loop->timer_bell = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (loop->epoll < 0 || loop->stop_bell < 0 || loop->task_bell < 0 || loop->timer_bell < 0)
 		return status_from_errno(errno, "descriptors of a loop");
-	res = watch(loop, loop->stop_bell, EPOLLIN, ID_STOP);
+	res = loop_watch(loop, loop->stop_bell, EPOLLIN, ID_STOP);
 	if (res == kIOReturnSuccess)
-		res = watch(loop, loop->task_bell, EPOLLIN | EPOLLET, ID_TASKS);
+		res = loop_watch(loop, loop->task_bell, EPOLLIN | EPOLLET, ID_TASKS);
 	if (res == kIOReturnSuccess)
-		res = watch(loop, loop->timer_bell, EPOLLIN | EPOLLET, ID_TIMERS);
+		res = loop_watch(loop, loop->timer_bell, EPOLLIN | EPOLLET, ID_TIMERS);
 	return res;
 }
 
@@ -148,7 +101,7 @@ loop_create(struct loop **ret_loop)
 
 	if (loop == NULL)
 		return kIOReturnNoMemory;
-	loop->free_entry = NO_ENTRY;
+	loop->free_entry = LOOP_NO_ENTRY;
 	loop->tasks_end = &loop->tasks;
 	loop->timer_programmed = UINT64_MAX;
 	res = open_all(loop);
@@ -165,10 +118,10 @@ loop_create(struct loop **ret_loop)
 
 /* Joins the threads that have ended; they hold no lock and run no code of ours any more. */
 static void
-join_ended(struct thread *ended)
+join_ended(struct loop_thread *ended)
 {
 	while (ended != NULL) {
-		struct thread *next = ended->next;
+		struct loop_thread *next = ended->next;
 
 		pthread_join(ended->id, NULL);
 		free(ended);
@@ -179,7 +132,7 @@ join_ended(struct thread *ended)
 void
 loop_destroy(struct loop *loop)
 {
-	struct thread *ended;
+	struct loop_thread *ended;
 
 	assert(current == NULL || current->loop != loop);
 	loop_stop(loop);
@@ -195,271 +148,6 @@ loop_destroy(struct loop *loop)
 	pthread_mutex_destroy(&loop->lock);
 	free(loop->entries);
 	free(loop);
-}
-
-/* --- sources --- */
-
-static struct loop_source *
-find_locked(struct loop *loop, uint64_t id)
-{
-	uint32_t index = (uint32_t)id;
-	uint32_t generation = (uint32_t)(id >> 32);
-
-	if (index >= loop->entry_count || loop->entries[index].generation != generation)
-		return NULL;
-	return loop->entries[index].source;
-}
-
-/* A free place, or NO_ENTRY without memory. */
-static uint32_t
-take_entry_locked(struct loop *loop)
-{
-	uint32_t count = loop->entry_count;
-	struct entry *entries;
-	uint32_t index;
-
-	if (loop->free_entry == NO_ENTRY) {
-		uint32_t larger = count > 0 ? count * 2 : 16;
-
-		entries = reallocarray(loop->entries, larger, sizeof(*entries));
-		if (entries == NULL)
-			return NO_ENTRY;
-		for (uint32_t i = count; i < larger; i++)
-			entries[i] = (struct entry){
-				.generation = 1,
-				.next_free = i + 1 < larger ? i + 1 : NO_ENTRY,
-			};
-		loop->entries = entries;
-		loop->entry_count = larger;
-		loop->free_entry = count;
-	}
-	index = loop->free_entry;
-	loop->free_entry = loop->entries[index].next_free;
-	return index;
-}
-
-static void
-free_entry_locked(struct loop *loop, uint32_t index)
-{
-	struct entry *entry = &loop->entries[index];
-
-	entry->source = NULL;
-	entry->generation++;
-	/* A place whose generations are used up is not used again: ids stay unique. */
-	if (entry->generation == 0)
-		return;
-	entry->next_free = loop->free_entry;
-	loop->free_entry = index;
-}
-
-/* A level-triggered source is watched one event at a time, or every waiting thread would run it. */
-static uint32_t
-watched_events(const struct loop_source *source)
-{
-	return source->events & EPOLLET ? source->events : source->events | EPOLLONESHOT;
-}
-
-IOReturn
-loop_source_add(struct loop *loop, struct loop_source *source)
-{
-	IOReturn res = kIOReturnNoMemory;
-	uint32_t index;
-
-	source->running = 0;
-	source->dying = 0;
-	pthread_mutex_lock(&loop->lock);
-	index = take_entry_locked(loop);
-	if (index != NO_ENTRY) {
-		loop->entries[index].source = source;
-		source->id = (uint64_t)loop->entries[index].generation << 32 | index;
-		res = watch(loop, source->fd, watched_events(source), source->id);
-		if (res != kIOReturnSuccess)
-			free_entry_locked(loop, index);
-	}
-	pthread_mutex_unlock(&loop->lock);
-	return res;
-}
-
-static IOReturn
-rearm_locked(struct loop *loop, struct loop_source *source)
-{
-	struct epoll_event event = {.events = watched_events(source), .data.u64 = source->id};
-
-	if (epoll_ctl(loop->epoll, EPOLL_CTL_MOD, source->fd, &event) < 0)
-		return status_from_errno(errno, "epoll_ctl");
-	return kIOReturnSuccess;
-}
-
-IOReturn
-loop_source_rearm(struct loop *loop, struct loop_source *source, uint32_t events)
-{
-	IOReturn res = kIOReturnOffline;
-
-	pthread_mutex_lock(&loop->lock);
-	if (!source->dying) {
-		source->events = events;
-		/* A level-triggered one is watched again when its handler returns. */
-		if (source->running > 0 && !(events & (EPOLLET | EPOLLONESHOT)))
-			res = kIOReturnSuccess;
-		else
-			res = rearm_locked(loop, source);
-	}
-	pthread_mutex_unlock(&loop->lock);
-	return res;
-}
-
-void
-loop_source_remove(struct loop *loop, struct loop_source *source)
-{
-	bool removed = false;
-
-	pthread_mutex_lock(&loop->lock);
-	if (!source->dying) {
-		source->dying = 1;
-		/* Fails only if the owner closed the descriptor, which took it out of the set. */
-		epoll_ctl(loop->epoll, EPOLL_CTL_DEL, source->fd, NULL);
-		free_entry_locked(loop, (uint32_t)source->id);
-		removed = source->running == 0;
-	}
-	pthread_mutex_unlock(&loop->lock);
-	if (removed && source->removed != NULL)
-		source->removed(source);
-}
-
-static void
-run_source(struct loop *loop, uint64_t id, uint32_t events)
-{
-	struct loop_source *source;
-	bool removed = false;
-
-	pthread_mutex_lock(&loop->lock);
-	source = find_locked(loop, id);
-	if (source != NULL)
-		source->running++;
-	pthread_mutex_unlock(&loop->lock);
-	if (source == NULL)
-		return;
-	source->handler(source, events);
-	pthread_mutex_lock(&loop->lock);
-	source->running--;
-	if (source->dying)
-		removed = source->running == 0;
-	else if (!(source->events & (EPOLLET | EPOLLONESHOT)))
-		rearm_locked(loop, source);
-	pthread_mutex_unlock(&loop->lock);
-	if (removed && source->removed != NULL)
-		source->removed(source);
-}
-
-/* --- tasks --- */
-
-void
-loop_post(struct loop *loop, struct loop_task *task)
-{
-	task->next = NULL;
-	pthread_mutex_lock(&loop->lock);
-	*loop->tasks_end = task;
-	loop->tasks_end = &task->next;
-	pthread_mutex_unlock(&loop->lock);
-	ring(loop->task_bell);
-}
-
-/*
- * Two posts may have rung but once. So the thread that comes takes all there is, and if a task is
- * going to block while others are left, it rings for them: more_tasks, loop_will_block.
- */
-static void
-run_tasks(struct loop *loop)
-{
-	for (;;) {
-		struct loop_task *task;
-
-		pthread_mutex_lock(&loop->lock);
-		task = loop->tasks;
-		if (task != NULL) {
-			loop->tasks = task->next;
-			if (loop->tasks == NULL)
-				loop->tasks_end = &loop->tasks;
-		}
-		current->more_tasks = loop->tasks != NULL;
-		pthread_mutex_unlock(&loop->lock);
-		if (task == NULL)
-			return;
-		task->run(task);
-	}
-}
-
-/* --- timers --- */
-
-/* Sets the timerfd to the earliest timer, unless it is set to that or an earlier time. */
-static void
-program_locked(struct loop *loop)
-{
-	struct itimerspec when = {0};
-
-	if (loop->timers.root == NULL || loop->timers.root->deadline >= loop->timer_programmed)
-		return;
-	loop->timer_programmed = loop->timers.root->deadline;
-	when.it_value.tv_sec = (time_t)(loop->timer_programmed / NSEC_PER_SEC);
-	when.it_value.tv_nsec = (long)(loop->timer_programmed % NSEC_PER_SEC);
-	/* All zero would switch it off. */
-	if (loop->timer_programmed == 0)
-		when.it_value.tv_nsec = 1;
-	timerfd_settime(loop->timer_bell, TFD_TIMER_ABSTIME, &when, NULL);
-}
-
-void
-loop_timer_arm(struct loop *loop, struct loop_timer *timer, uint64_t deadline)
-{
-	pthread_mutex_lock(&loop->lock);
-	if (timer->armed)
-		timer_heap_remove(&loop->timers, timer);
-	timer->armed = 1;
-	timer->deadline = deadline;
-	timer_heap_insert(&loop->timers, timer);
-	program_locked(loop);
-	pthread_mutex_unlock(&loop->lock);
-}
-
-int
-loop_timer_cancel(struct loop *loop, struct loop_timer *timer)
-{
-	int cancelled;
-
-	pthread_mutex_lock(&loop->lock);
-	cancelled = timer->armed != 0;
-	if (cancelled) {
-		timer->armed = 0;
-		/* The timerfd stays as it is: at worst one thread wakes for nothing, and the next
-		 * arming, most often for later, costs no system call. */
-		timer_heap_remove(&loop->timers, timer);
-	}
-	pthread_mutex_unlock(&loop->lock);
-	return cancelled;
-}
-
-static void
-run_timers(struct loop *loop)
-{
-	for (;;) {
-		struct loop_timer *due;
-
-		pthread_mutex_lock(&loop->lock);
-		due = loop->timers.root;
-		if (due != NULL && due->deadline <= clock_now()) {
-			due->armed = 0;
-			timer_heap_remove(&loop->timers, due);
-		} else {
-			due = NULL;
-		}
-		/* Before `fired` runs, since it may block: the next one is some other thread's. */
-		loop->timer_programmed = UINT64_MAX;
-		program_locked(loop);
-		pthread_mutex_unlock(&loop->lock);
-		if (due == NULL)
-			return;
-		due->fired(due);
-	}
 }
 
 /* --- threads --- */
@@ -479,7 +167,7 @@ leave(struct loop *loop, bool idle)
 }
 
 static void
-serve(struct loop *loop, struct thread *self)
+serve(struct loop *loop, struct loop_thread *self)
 {
 	current = self;
 	for (;;) {
@@ -496,11 +184,11 @@ serve(struct loop *loop, struct thread *self)
 		}
 		atomic_fetch_sub(&loop->waiting, 1);
 		if (event.data.u64 == ID_TASKS)
-			run_tasks(loop);
+			loop_tasks_run(loop, self);
 		else if (event.data.u64 == ID_TIMERS)
-			run_timers(loop);
+			loop_timers_run(loop);
 		else
-			run_source(loop, event.data.u64, event.events);
+			loop_source_run(loop, event.data.u64, event.events);
 		assert(self->blocking == 0);
 		atomic_fetch_add(&loop->waiting, 1);
 	}
@@ -509,7 +197,7 @@ serve(struct loop *loop, struct thread *self)
 
 /* The thread is gone from here on, as far as loop_destroy is concerned. */
 static void
-sign_off(struct loop *loop, struct thread *to_join)
+sign_off(struct loop *loop, struct loop_thread *to_join)
 {
 	pthread_mutex_lock(&loop->lock);
 	loop->total--;
@@ -524,7 +212,7 @@ sign_off(struct loop *loop, struct thread *to_join)
 static void *
 thread_main(void *argument)
 {
-	struct thread *self = argument;
+	struct loop_thread *self = argument;
 
 	serve(self->loop, self);
 	sign_off(self->loop, self);
@@ -534,7 +222,7 @@ thread_main(void *argument)
 /* Signals belong to the program, not to a library's threads; but a fault stays with who caused it.
  */
 static int
-start_quiet(pthread_t *ret_id, struct thread *thread)
+start_quiet(pthread_t *ret_id, struct loop_thread *thread)
 {
 	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
 	sigset_t blocked;
@@ -554,7 +242,7 @@ start_quiet(pthread_t *ret_id, struct thread *thread)
 static IOReturn
 grow_locked(struct loop *loop)
 {
-	struct thread *thread;
+	struct loop_thread *thread;
 	int error;
 
 	if (loop->total >= LOOP_THREADS_MAX) {
@@ -618,7 +306,7 @@ loop_start(struct loop *loop, unsigned threads)
 IOReturn
 loop_run(struct loop *loop, unsigned threads)
 {
-	struct thread self = {.loop = loop, .stays = true};
+	struct loop_thread self = {.loop = loop, .stays = true};
 	IOReturn res;
 
 	pthread_mutex_lock(&loop->lock);
@@ -645,7 +333,7 @@ loop_stop(struct loop *loop)
 	pthread_mutex_lock(&loop->lock);
 	loop->stopping = true;
 	pthread_mutex_unlock(&loop->lock);
-	ring(loop->stop_bell);
+	loop_ring(loop->stop_bell);
 }
 
 unsigned
@@ -663,7 +351,7 @@ loop_thread_count(struct loop *loop)
 static void
 replace(struct loop *loop)
 {
-	struct thread *ended = NULL;
+	struct loop_thread *ended = NULL;
 
 	pthread_mutex_lock(&loop->lock);
 	if (atomic_load(&loop->waiting) == 0 && !loop->stopping) {
@@ -678,7 +366,7 @@ replace(struct loop *loop)
 void
 loop_will_block(struct loop *loop)
 {
-	struct thread *self = current;
+	struct loop_thread *self = current;
 
 	if (self == NULL || self->loop != loop || self->blocking++ > 0)
 		return;
@@ -690,14 +378,14 @@ loop_will_block(struct loop *loop)
 		replace(loop);
 	if (self->more_tasks) {
 		self->more_tasks = false;
-		ring(loop->task_bell);
+		loop_ring(loop->task_bell);
 	}
 }
 
 void
 loop_did_block(struct loop *loop)
 {
-	struct thread *self = current;
+	struct loop_thread *self = current;
 
 	if (self == NULL || self->loop != loop)
 		return;
