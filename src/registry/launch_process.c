@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The process of a host: forking and executing it, watching it, sending it what it starts with, and
+ * reaping it.
+ *
+ * A process is watched through its pidfd (its end) and its control socket (its packets). Until it
+ * is reaped its pid is its own, so that it may be killed by number; after that `pid` is 0.
+ *
+ * The loop has one thread here, and that thread forks: the parent-death signal, which makes hosts
+ * end with the registry even when that is killed, is tied to the thread.
+ *
+ * Left out: when to start and to end it (launch.c), and what it sends (launch_packets.c).
+ */
+#include "launch_private.h"
+
+#include "packet.h"
+#include "plist.h"
+#include "status.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CONTROL_FD 3
+
+static void
+control_removed(struct loop_source *source)
+{
+	host_of_control(source)->control_watched = false;
+}
+
+static void
+exit_removed(struct loop_source *source)
+{
+	host_of_exit(source)->exit_watched = false;
+}
+
+/* In the child: only what is allowed after fork. */
+static void
+become_host(char *const *arguments, int control, pid_t parent)
+{
+	sigset_t none;
+	int null;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* Not in the terminal's foreground group: Ctrl-C is for the registry, which stops us. */
+	setpgid(0, 0);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+		_exit(126);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		_exit(126);
+	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+		_exit(126);
+	if (control == CONTROL_FD)
+		fcntl(control, F_SETFD, 0);
+	else if (dup2(control, CONTROL_FD) < 0)
+		_exit(126);
+	execv(arguments[0], arguments);
+	_exit(127);
+}
+
+IOReturn
+host_spawn(struct host *host)
+{
+	char number[16];
+	char *arguments[] = {host->registry->host_program, "--control", number, NULL};
+	pid_t parent = getpid(), child;
+	int ends[2];
+
+	snprintf(number, sizeof(number), "%d", CONTROL_FD);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return status_from_errno(errno, "socketpair");
+	child = fork();
+	if (child == 0)
+		become_host(arguments, ends[1], parent);
+	fd_close(&ends[1]);
+	if (child < 0) {
+		fd_close(&ends[0]);
+		return status_from_errno(errno, "fork");
+	}
+	host->pid = child;
+	host->control = ends[0];
+	host->pidfd = pidfd_open(child, 0); /* not reaped yet, so the number is still its own */
+	if (host->pidfd < 0)
+		return status_from_errno(errno, "pidfd_open");
+	return kIOReturnSuccess;
+}
+
+IOReturn
+host_watch(struct host *host)
+{
+	struct loop *loop = host->registry->loop;
+	IOReturn status;
+
+	assert(!host->control_watched && !host->exit_watched);
+	host->control_source = (struct loop_source){
+		.fd = host->control,
+		.events = EPOLLIN,
+		.handler = host_control_ready,
+		.removed = control_removed,
+	};
+	host->exit_source = (struct loop_source){
+		.fd = host->pidfd,
+		.events = EPOLLIN,
+		.handler = host_exit_ready,
+		.removed = exit_removed,
+	};
+	status = loop_source_add(loop, &host->control_source);
+	if (status != kIOReturnSuccess)
+		return status;
+	host->control_watched = true;
+	status = loop_source_add(loop, &host->exit_source);
+	if (status != kIOReturnSuccess)
+		return status;
+	host->exit_watched = true;
+	return kIOReturnSuccess;
+}
+
+static OSDictionary *
+make_start(const struct host *host)
+{
+	const struct bundle *bundle = host->personality->bundle;
+	const struct device *device = host->device;
+	OSDictionary *start = OSDictionaryCreate(8), *described = OSDictionaryCreate(2);
+	bool complete = start != NULL && described != NULL;
+
+	complete = complete &&
+		   OSDictionarySetStringValue(start, "Executable", bundle->executable) &&
+		   OSDictionarySetStringValue(start, "Bundle", bundle->identifier) &&
+		   OSDictionarySetValue(start, "Personality", host->personality->properties) &&
+		   OSDictionarySetUInt64Value(start, "ProviderID", host->provider->id);
+	if (complete && host->interface >= 0)
+		complete = OSDictionarySetUInt64Value(start, "InterfaceNumber",
+						      (uint64_t)host->interface);
+	if (complete && device->kind == DEVICE_VIRTUAL)
+		complete = OSDictionarySetStringValue(described, "Backend", "virtual") &&
+			   OSDictionarySetStringValue(described, "Spec", device->spec);
+	if (complete && device->kind == DEVICE_USB)
+		complete = OSDictionarySetStringValue(described, "Backend", "usb");
+	if (complete && device->kind != DEVICE_RESOURCES)
+		complete = OSDictionarySetValue(start, "Device", described);
+	OSSafeReleaseNULL(described);
+	if (!complete)
+		OSSafeReleaseNULL(start);
+	return start;
+}
+
+IOReturn
+host_send_start(struct host *host, int device_fd)
+{
+	struct packet_header header = {.type = PACKET_HOST_START, .sequence = 1};
+	OSDictionary *start = make_start(host);
+	void *bytes = NULL;
+	size_t length = 0;
+	IOReturn status;
+
+	if (start == NULL)
+		return kIOReturnNoMemory;
+	status = plist_encode(start, &bytes, &length);
+	OSRelease(start);
+	if (status == kIOReturnSuccess)
+		status = packet_send(host->control, &header, bytes, length, &device_fd,
+				     device_fd >= 0 ? 1 : 0, false);
+	free(bytes);
+	return status;
+}
+
+void
+host_discard(struct host *host)
+{
+	if (host->control_watched)
+		loop_source_remove(host->registry->loop, &host->control_source);
+	if (host->exit_watched)
+		loop_source_remove(host->registry->loop, &host->exit_source);
+	fd_close(&host->control);
+	fd_close(&host->pidfd);
+	if (host->pid > 0) {
+		kill(host->pid, SIGKILL);
+		waitpid(host->pid, NULL, 0);
+	}
+	host->pid = 0;
+}
+
+void
+host_reap(struct host *host, siginfo_t *ret_info)
+{
+	memset(ret_info, 0, sizeof(*ret_info));
+	while (waitid(P_PIDFD, (id_t)host->pidfd, ret_info, WEXITED) < 0 && errno == EINTR)
+		;
+	if (host->exit_watched)
+		loop_source_remove(host->registry->loop, &host->exit_source);
+	fd_close(&host->pidfd);
+	host->pid = 0;
+}
