@@ -52,6 +52,17 @@ transfer_fail(struct transfer *transfer, int code, const char *format, ...)
 	return code;
 }
 
+/* A driver ends with its device; its last completions, still in the port, say so. */
+static IOReturn
+find_cause(struct transfer *transfer, IOReturn status)
+{
+	if (status != kIOReturnOffline && status != MACH_SEND_INVALID_DEST)
+		return status;
+	while (transfer->port != NULL && dext_notification_port_dispatch(transfer->port) != 0)
+		;
+	return transfer->unplugged ? kIOReturnNoDevice : status;
+}
+
 int
 transfer_fail_status(struct transfer *transfer, IOReturn status, const char *what)
 {
@@ -59,14 +70,7 @@ transfer_fail_status(struct transfer *transfer, IOReturn status, const char *wha
 	int code = DEXT_EXIT_ERROR;
 	char unplugged[128];
 
-	/* A driver ends with its device; its last completions, still in the port, say so. */
-	if (status == kIOReturnOffline || status == MACH_SEND_INVALID_DEST) {
-		while (transfer->port != NULL &&
-		       dext_notification_port_dispatch(transfer->port) != 0)
-			;
-		if (transfer->unplugged)
-			status = kIOReturnNoDevice;
-	}
+	status = find_cause(transfer, status);
 	switch (status) {
 	case kIOReturnNotPermitted:
 	case kIOReturnNotPrivileged:
