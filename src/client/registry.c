@@ -57,16 +57,28 @@ connect_locked(void)
 	return status;
 }
 
+/* PROTOCOL.md 4: the registry has no room for this socket. */
+static bool
+is_refusal(const struct packet *packet)
+{
+	return packet->header->sequence == 0 && packet->header->status != kIOReturnSuccess;
+}
+
 static IOReturn
 exchange_locked(const struct request *request)
 {
-	struct packet_header header = {.type = request->type, .sequence = ++session.sequence};
+	struct packet_header header = {.type = request->type};
 	struct packet *packet = &session.packet;
 	IOReturn status;
 
+	/* 0 is of no request, see is_refusal. */
+	if (++session.sequence == 0)
+		session.sequence = 1;
+	header.sequence = session.sequence;
 	status =
 		packet_send(session.socket, &header, request->body, request->length, NULL, 0, true);
-	if (status != kIOReturnSuccess)
+	/* A registry that refuses the socket does not read it, but has said why. */
+	if (status != kIOReturnSuccess && status != kIOReturnOffline)
 		return status;
 	status = packet_receive(session.socket, packet, true);
 	if (status != kIOReturnSuccess) {
@@ -74,6 +86,10 @@ exchange_locked(const struct request *request)
 		return status;
 	}
 	status = packets_check(packet, PACKET_REGISTRY_REPLY);
+	if (status == kIOReturnSuccess && is_refusal(packet)) {
+		packet_close_fds(packet);
+		return packet->header->status;
+	}
 	if (status == kIOReturnSuccess && (packet->header->type != request->type ||
 					   packet->header->sequence != session.sequence)) {
 		log_error("the registry answered request %u of type 0x%x with %u of type 0x%x",
@@ -103,6 +119,8 @@ request_locked(const struct request *request)
 			if (status == kIOReturnSuccess)
 				return session.packet.header->status;
 			fd_close(&session.socket);
+			if (status == kIOReturnNoResources)
+				break;
 			if (status != kIOReturnOffline)
 				return status;
 		} else if (status != kIOReturnNotReady) {
@@ -113,6 +131,10 @@ request_locked(const struct request *request)
 			break;
 		}
 		poll(NULL, 0, RETRY_MSEC);
+	}
+	if (status == kIOReturnNoResources) {
+		log_error("the registry has too many connections (DEXT_LIMIT_REGISTRY_CLIENTS)");
+		return status;
 	}
 	if (status == kIOReturnNotFound) {
 		log_error("no registry is running here: start dextd, or `dext run BUNDLE` and set "

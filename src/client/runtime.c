@@ -18,6 +18,7 @@
 
 #include "environment.h"
 #include "log.h"
+#include "packets.h"
 #include "status.h"
 
 static IOReturn
@@ -40,11 +41,12 @@ runtime_path(unsigned index, char *path, size_t size)
 	const char *user = environment_user_runtime_dir();
 
 	if (chosen != NULL)
-		return index == 0 ? join(path, size, chosen, RUNTIME_SOCKET) : kIOReturnNotFound;
+		return index == 0 ? join(path, size, chosen, REGISTRY_SOCKET_NAME)
+				  : kIOReturnNotFound;
 	if (index == 0)
-		return join(path, size, "/run/opendext", RUNTIME_SOCKET);
+		return join(path, size, "/run/opendext", REGISTRY_SOCKET_NAME);
 	if (index == 1 && user != NULL)
-		return join(path, size, user, "opendext/" RUNTIME_SOCKET);
+		return join(path, size, user, "opendext/" REGISTRY_SOCKET_NAME);
 	return kIOReturnNotFound;
 }
 

@@ -7,8 +7,6 @@
 
 #include <DriverKit/IOReturn.h>
 
-#define RUNTIME_SOCKET "registry"
-
 /*
  * The index-th place to look for the registry's socket, as a path. OPENDEXT_RUNTIME_DIR, where set,
  * is the only one. kIOReturnNotFound: there are no more. kIOReturnBadArgument: too long for an

@@ -377,6 +377,27 @@ open_pidfd(int fd, pid_t pid)
 	return pid > 0 ? pidfd_open(pid, 0) : -1;
 }
 
+/*
+ * Says so before it closes. Nothing may be left unread then, or the app would get a reset and not
+ * this answer; and nothing can come any more once the socket is shut for reading.
+ */
+static void
+refuse_take(struct registry *registry, int fd)
+{
+	struct packet *packet = &registry->packet;
+	struct packet_header header = {.type = PACKET_LOOKUP, .status = kIOReturnNoResources};
+	IOReturn res;
+
+	packet_send(fd, &header, NULL, 0, NULL, 0, false);
+	shutdown(fd, SHUT_RD);
+	do {
+		res = packet_receive(fd, packet, false);
+		packet_close_fds(packet);
+	} while (res == kIOReturnSuccess || res == kIOReturnIPCError ||
+		 res == kIOReturnNoResources);
+	fd_close(&fd);
+}
+
 static void
 welcome_take(struct registry *registry, int fd)
 {
@@ -390,6 +411,8 @@ welcome_take(struct registry *registry, int fd)
 		log_error("process %d was refused: the registry has DEXT_LIMIT_REGISTRY_CLIENTS "
 			  "(%u) connections; close some",
 			  who.pid, DEXT_LIMIT_REGISTRY_CLIENTS);
+		refuse_take(registry, fd);
+		return;
 	} else {
 		client = calloc(1, sizeof(*client));
 	}

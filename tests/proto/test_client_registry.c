@@ -25,6 +25,7 @@ enum answer {
 	ANSWER_NO_PLIST,
 	ANSWER_HANG_UP,
 	ANSWER_HANG_UP_ONCE,
+	ANSWER_FULL, /* hangs up on everybody, newcomers are told why */
 };
 
 struct registry {
@@ -71,7 +72,7 @@ reply(struct registry *registry, int fd, const struct packet *packet)
 
 	if (answer == ANSWER_HANG_UP_ONCE)
 		atomic_store(&registry->answer, ANSWER_RIGHT);
-	if (answer == ANSWER_HANG_UP || answer == ANSWER_HANG_UP_ONCE)
+	if (answer == ANSWER_HANG_UP || answer == ANSWER_HANG_UP_ONCE || answer == ANSWER_FULL)
 		return false;
 	header.status = 0;
 	if (header.type == PACKET_LOOKUP) {
@@ -122,6 +123,20 @@ serve_one(void *argument)
 	return NULL;
 }
 
+static void
+refuse_take(int fd)
+{
+	struct packet_header header = {.type = PACKET_LOOKUP, .status = kIOReturnNoResources};
+	struct packet *packet = calloc(1, sizeof(*packet));
+
+	packet_send(fd, &header, NULL, 0, NULL, 0, true);
+	shutdown(fd, SHUT_RD);
+	while (packet_receive(fd, packet, false) == kIOReturnSuccess)
+		;
+	close(fd);
+	free(packet);
+}
+
 static void *
 serve(void *argument)
 {
@@ -130,8 +145,13 @@ serve(void *argument)
 	int fd;
 
 	while ((fd = accept4(registry->listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
-		struct serving *serving = calloc(1, sizeof(*serving));
+		struct serving *serving;
 
+		if (atomic_load(&registry->answer) == ANSWER_FULL) {
+			refuse_take(fd);
+			continue;
+		}
+		serving = calloc(1, sizeof(*serving));
 		*serving = (struct serving){registry, fd};
 		atomic_fetch_add(&registry->connections, 1);
 		pthread_create(&thread, NULL, serve_one, serving);
@@ -238,6 +258,27 @@ START_TEST(wrong_answers_are_errors)
 }
 END_TEST
 
+START_TEST(a_full_registry_is_no_absent_one)
+{
+	struct registry registry;
+	io_service_t service;
+	io_connect_t connect = 0;
+	io_name_t name;
+
+	start(&registry);
+	service = look();
+	ck_assert_uint_ne(service, 0);
+	atomic_store(&registry.answer, ANSWER_FULL);
+	for (unsigned i = 0; i < 100; i++)
+		ck_assert_int_eq(IORegistryEntryGetName(service, name), kIOReturnNoResources);
+	ck_assert_int_eq(IOServiceOpen(service, mach_task_self(), 0, &connect),
+			 kIOReturnNoResources);
+	atomic_store(&registry.answer, ANSWER_RIGHT);
+	ck_assert_int_eq(IORegistryEntryGetName(service, name), kIOReturnSuccess);
+	stop(&registry);
+}
+END_TEST
+
 START_TEST(an_open_without_a_descriptor_is_an_error)
 {
 	struct registry registry;
@@ -339,6 +380,7 @@ START_TEST(a_forked_child_connects_by_itself)
 END_TEST
 
 UNIT_MAIN("client registry", a_service_is_found_and_known, nothing_is_found,
-	  wrong_answers_are_errors, an_open_without_a_descriptor_is_an_error,
-	  a_registry_that_is_restarted_is_found_again, a_registry_that_is_away_is_waited_for,
-	  no_registry_is_said_at_once, a_forked_child_connects_by_itself)
+	  wrong_answers_are_errors, a_full_registry_is_no_absent_one,
+	  an_open_without_a_descriptor_is_an_error, a_registry_that_is_restarted_is_found_again,
+	  a_registry_that_is_away_is_waited_for, no_registry_is_said_at_once,
+	  a_forked_child_connects_by_itself)

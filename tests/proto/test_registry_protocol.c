@@ -357,19 +357,31 @@ START_TEST(serves_up_to_the_limit)
 	for (unsigned i = 0; i < DEXT_LIMIT_REGISTRY_CLIENTS; i++)
 		fds[i] = connect_registry();
 	ck_assert_uint_ne(look_up(fds[DEXT_LIMIT_REGISTRY_CLIENTS - 1], "IOUSBHostDevice"), 0);
-	past = connect_registry();
-	ck_assert_int_eq(packet_receive(past, &packet, true), kIOReturnOffline);
-	close(past);
+	/* It is told why, also if it has asked already. */
+	for (unsigned asked = 0; asked < 2; asked++) {
+		struct packet_header header = {.type = PACKET_PROPERTIES, .sequence = 1};
+		struct id_body body = {.id = 1};
+
+		past = connect_registry();
+		if (asked)
+			packet_send(past, &header, &body, sizeof(body), NULL, 0, true);
+		ck_assert_int_eq(packet_receive(past, &packet, true), kIOReturnSuccess);
+		ck_assert_int_eq(packet.header->status, kIOReturnNoResources);
+		ck_assert_uint_eq(packet.header->sequence, 0);
+		ck_assert_int_eq(packet_receive(past, &packet, true), kIOReturnOffline);
+		close(past);
+	}
 	/* One goes, one comes; that it has gone is seen by the registry sooner or later. */
 	close(fds[0]);
 	for (bool served = false; !served;) {
-		struct packet_header header = {.type = PACKET_PROPERTIES};
+		struct packet_header header = {.type = PACKET_PROPERTIES, .sequence = 1};
 		struct id_body body = {.id = 1};
 
 		past = connect_registry();
 		served = packet_send(past, &header, &body, sizeof(body), NULL, 0, true) ==
 				 kIOReturnSuccess &&
-			 packet_receive(past, &packet, true) == kIOReturnSuccess;
+			 packet_receive(past, &packet, true) == kIOReturnSuccess &&
+			 packet.header->sequence == 1;
 		close(past);
 	}
 	for (unsigned i = 1; i < DEXT_LIMIT_REGISTRY_CLIENTS; i++)

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "packet.h"
+#include "packets.h"
 #include "runtime.h"
 
 static char directory[64];
@@ -96,14 +97,14 @@ START_TEST(connects_to_who_listens)
 	make_directory();
 	setenv("OPENDEXT_RUNTIME_DIR", directory, 1);
 	ck_assert_int_eq(runtime_connect(&fd), kIOReturnNotFound);
-	listener = put_socket(RUNTIME_SOCKET, false);
+	listener = put_socket(REGISTRY_SOCKET_NAME, false);
 	ck_assert_int_eq(runtime_connect(&fd), kIOReturnNotReady);
 	ck_assert_int_eq(listen(listener, 5), 0);
 	ck_assert_int_eq(runtime_connect(&fd), 0);
 	ck_assert_int_ge(fd, 0);
 	fd_close(&fd);
 	fd_close(&listener);
-	remove_all(RUNTIME_SOCKET, NULL);
+	remove_all(REGISTRY_SOCKET_NAME, NULL);
 }
 END_TEST
 
@@ -120,11 +121,11 @@ START_TEST(falls_back_to_the_users)
 	ck_assert_int_eq(runtime_connect(&fd), kIOReturnNotFound);
 	snprintf(path, sizeof(path), "%s/opendext", directory);
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	listener = put_socket("opendext/" RUNTIME_SOCKET, true);
+	listener = put_socket("opendext/" REGISTRY_SOCKET_NAME, true);
 	ck_assert_int_eq(runtime_connect(&fd), 0);
 	fd_close(&fd);
 	fd_close(&listener);
-	remove_all("opendext/" RUNTIME_SOCKET, "opendext");
+	remove_all("opendext/" REGISTRY_SOCKET_NAME, "opendext");
 }
 END_TEST
 
