@@ -9,7 +9,9 @@
 
 #include "cf_date.h"
 #include "object.h"
+#include "os_dictionary.h"
 #include "os_number.h"
+#include "os_set.h"
 
 #define DEPTH_MAX 32
 
@@ -27,22 +29,27 @@ indent(const struct writer *writer)
 		fputs("    ", writer->stream);
 }
 
-static bool
-write_entry(void *context, const char *key, OSObject *value)
+static void
+write_entries(struct writer *writer, const OSDictionary *dictionary, bool is_set)
 {
-	struct writer *writer = context;
+	const struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, dictionary);
 
-	indent(writer);
-	fprintf(writer->stream, "%s = ", key);
-	write_value(writer, value);
-	fputs(";\n", writer->stream);
-	return false;
+	for (uint32_t i = 0; i < ivars->count; i++) {
+		indent(writer);
+		if (!is_set) {
+			write_value(writer, ivars->entries[i].key);
+			fputs(" = ", writer->stream);
+		}
+		write_value(writer, ivars->entries[i].value);
+		fputs(";\n", writer->stream);
+	}
 }
 
 static void
 write_collection(struct writer *writer, const void *object)
 {
 	const OSArray *array = OSDynamicCast(OSArray, object);
+	const OSSet *set = OSDynamicCast(OSSet, object);
 
 	if (writer->depth == DEPTH_MAX) {
 		fputs("...", writer->stream);
@@ -51,7 +58,7 @@ write_collection(struct writer *writer, const void *object)
 	fputs(array == NULL ? "{\n" : "(\n", writer->stream);
 	writer->depth++;
 	if (array == NULL)
-		OSDictionaryApply_f(OSDynamicCast(OSDictionary, object), writer, write_entry);
+		write_entries(writer, set == NULL ? object : set_members(set), set != NULL);
 	for (uint32_t i = 0; i < OSArrayGetCount(array); i++) {
 		indent(writer);
 		write_value(writer, OSArrayGetValue(array, i));
@@ -98,7 +105,8 @@ write_value(struct writer *writer, const void *reference)
 	else if (OSDynamicCast(OSData, object) != NULL)
 		write_data(writer->stream, object);
 	else if (OSDynamicCast(OSArray, object) != NULL ||
-		 OSDynamicCast(OSDictionary, object) != NULL)
+		 OSDynamicCast(OSDictionary, object) != NULL ||
+		 OSDynamicCast(OSSet, object) != NULL)
 		write_collection(writer, object);
 	else if (OSDynamicCast(CFDate, object) != NULL)
 		fprintf(writer->stream, "<CFDate %.3f>", CFDateGetAbsoluteTime(object));

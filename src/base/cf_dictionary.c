@@ -1,16 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CFDictionary over OSDictionary: keys are strings. Dictionaries of anything else, which other
- * callbacks would allow, are refused.
+ * CFDictionary over OSDictionary: keys and values are objects. Dictionaries of anything else, which
+ * other callbacks would allow, are refused.
  */
 #include <CoreFoundation/CFDictionary.h>
+#include <CoreFoundation/CFString.h>
 #include <DriverKit/OSCollections.h>
 
-#include "log.h"
+#include <string.h>
 
-const CFDictionaryKeyCallBacks kCFTypeDictionaryKeyCallBacks = {0};
-const CFDictionaryKeyCallBacks kCFCopyStringDictionaryKeyCallBacks = {0};
-const CFDictionaryValueCallBacks kCFTypeDictionaryValueCallBacks = {0};
+#include "cf_callbacks.h"
+#include "log.h"
+#include "os_dictionary.h"
+
+static const void *
+copy_string(CFAllocatorRef allocator, const void *value)
+{
+	return CFStringCreateCopy(allocator, (CFStringRef)value);
+}
+
+const CFDictionaryKeyCallBacks kCFTypeDictionaryKeyCallBacks = {
+	.retain = callback_retain,
+	.release = callback_release,
+	.copyDescription = CFCopyDescription,
+	.equal = CFEqual,
+	.hash = CFHash,
+};
+const CFDictionaryKeyCallBacks kCFCopyStringDictionaryKeyCallBacks = {
+	.retain = copy_string,
+	.release = callback_release,
+	.copyDescription = CFCopyDescription,
+	.equal = CFEqual,
+	.hash = CFHash,
+};
+const CFDictionaryValueCallBacks kCFTypeDictionaryValueCallBacks = {
+	.retain = callback_retain,
+	.release = callback_release,
+	.copyDescription = CFCopyDescription,
+	.equal = CFEqual,
+};
+
+static bool
+are_ours(const CFDictionaryKeyCallBacks *keys, const CFDictionaryValueCallBacks *values)
+{
+	return keys != NULL && values != NULL &&
+	       (memcmp(keys, &kCFTypeDictionaryKeyCallBacks, sizeof(*keys)) == 0 ||
+		memcmp(keys, &kCFCopyStringDictionaryKeyCallBacks, sizeof(*keys)) == 0) &&
+	       memcmp(values, &kCFTypeDictionaryValueCallBacks, sizeof(*values)) == 0;
+}
 
 CFTypeID
 CFDictionaryGetTypeID(void)
@@ -23,9 +60,7 @@ CFDictionaryCreateMutable(CFAllocatorRef allocator, CFIndex capacity,
 			  const CFDictionaryKeyCallBacks *key_callbacks,
 			  const CFDictionaryValueCallBacks *value_callbacks)
 {
-	if ((key_callbacks != &kCFTypeDictionaryKeyCallBacks &&
-	     key_callbacks != &kCFCopyStringDictionaryKeyCallBacks) ||
-	    value_callbacks != &kCFTypeDictionaryValueCallBacks) {
+	if (!are_ours(key_callbacks, value_callbacks)) {
 		log_error("CFDictionaryCreate: callbacks must be &kCFTypeDictionaryKeyCallBacks "
 			  "and &kCFTypeDictionaryValueCallBacks");
 		return NULL;
@@ -37,27 +72,22 @@ CFDictionaryCreateMutable(CFAllocatorRef allocator, CFIndex capacity,
 	return (CFMutableDictionaryRef)OSDictionaryCreate(0);
 }
 
-/* The text of a key; NULL with a log line if it is no string. */
-static const char *
-text_of(const void *key, const char *function)
-{
-	const OSString *string = OSDynamicCast(OSString, key);
-
-	if (string == NULL)
-		log_error("%s: the key is no CFString", function);
-	return OSStringGetCStringPtr(string);
-}
-
+/* False with a log line for what cannot be set. */
 static bool
 set(CFMutableDictionaryRef dictionary, const void *key, const void *value, const char *function)
 {
-	const char *text = text_of(key, function);
+	OSDictionary *self = OSDynamicCast(OSDictionary, dictionary);
 
-	if (text == NULL)
+	if (self == NULL || key == NULL || value == NULL) {
+		log_error("%s: %s", function,
+			  self == NULL	? "the object is no CFDictionary"
+			  : key == NULL ? "key is NULL"
+					: "value is NULL");
 		return false;
-	if (OSDictionarySetValue((OSDictionary *)dictionary, text, value))
+	}
+	if (dictionary_set(self, key, value))
 		return true;
-	log_error("%s: \"%s\" was not set", function, text);
+	log_error("%s: no memory", function);
 	return false;
 }
 
@@ -87,9 +117,14 @@ CFDictionaryGetCount(CFDictionaryRef dictionary)
 const void *
 CFDictionaryGetValue(CFDictionaryRef dictionary, const void *key)
 {
-	const char *text = text_of(key, "CFDictionaryGetValue");
+	const OSDictionary *self = OSDynamicCast(OSDictionary, dictionary);
 
-	return text == NULL ? NULL : OSDictionaryGetValue((const OSDictionary *)dictionary, text);
+	if (self == NULL || key == NULL) {
+		log_error("CFDictionaryGetValue: %s",
+			  self == NULL ? "the object is no CFDictionary" : "key is NULL");
+		return NULL;
+	}
+	return dictionary_get(self, key);
 }
 
 Boolean
@@ -131,8 +166,79 @@ CFDictionaryReplaceValue(CFMutableDictionaryRef dictionary, const void *key, con
 void
 CFDictionaryRemoveValue(CFMutableDictionaryRef dictionary, const void *key)
 {
-	const char *text = text_of(key, "CFDictionaryRemoveValue");
+	if (key == NULL)
+		log_error("CFDictionaryRemoveValue: key is NULL");
+	else
+		dictionary_remove((OSDictionary *)dictionary, key);
+}
 
-	if (text != NULL)
-		OSDictionaryRemoveValue((OSDictionary *)dictionary, text);
+void
+CFDictionaryRemoveAllValues(CFMutableDictionaryRef dictionary)
+{
+	dictionary_remove_all((OSDictionary *)dictionary);
+}
+
+CFMutableDictionaryRef
+CFDictionaryCreateMutableCopy(CFAllocatorRef allocator, CFIndex capacity,
+			      CFDictionaryRef dictionary)
+{
+	const struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, dictionary);
+	CFMutableDictionaryRef copy =
+		CFDictionaryCreateMutable(allocator, capacity, &kCFTypeDictionaryKeyCallBacks,
+					  &kCFTypeDictionaryValueCallBacks);
+
+	for (uint32_t i = 0; copy != NULL && i < ivars->count; i++) {
+		if (set(copy, ivars->entries[i].key, ivars->entries[i].value,
+			"CFDictionaryCreateMutableCopy"))
+			continue;
+		CFRelease(copy);
+		copy = NULL;
+	}
+	return copy;
+}
+
+CFDictionaryRef
+CFDictionaryCreateCopy(CFAllocatorRef allocator, CFDictionaryRef dictionary)
+{
+	return CFDictionaryCreateMutableCopy(allocator, 0, dictionary);
+}
+
+CFIndex
+CFDictionaryGetCountOfValue(CFDictionaryRef dictionary, const void *value)
+{
+	const struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, dictionary);
+	CFIndex count = 0;
+
+	for (uint32_t i = 0; i < ivars->count; i++)
+		count += CFEqual(ivars->entries[i].value, value) ? 1 : 0;
+	return count;
+}
+
+Boolean
+CFDictionaryContainsValue(CFDictionaryRef dictionary, const void *value)
+{
+	return CFDictionaryGetCountOfValue(dictionary, value) > 0;
+}
+
+void
+CFDictionaryGetKeysAndValues(CFDictionaryRef dictionary, const void **keys, const void **values)
+{
+	const struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, dictionary);
+
+	for (uint32_t i = 0; i < ivars->count; i++) {
+		if (keys != NULL)
+			keys[i] = ivars->entries[i].key;
+		if (values != NULL)
+			values[i] = ivars->entries[i].value;
+	}
+}
+
+void
+CFDictionaryApplyFunction(CFDictionaryRef dictionary, CFDictionaryApplierFunction function,
+			  void *context)
+{
+	const struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, dictionary);
+
+	for (uint32_t i = 0; i < ivars->count; i++)
+		function(ivars->entries[i].key, ivars->entries[i].value, context);
 }

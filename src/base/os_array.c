@@ -5,6 +5,7 @@
 #include "object.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* A capacity is a hint: one that a peer's number became must not make us allocate gigabytes. */
 #define FIRST_CAPACITY_MAX 1024u
@@ -78,18 +79,38 @@ OSArrayGetValue(const OSArray *array, uint32_t index)
 }
 
 bool
-OSArrayAppendValue(OSArray *array, const void *object)
+array_insert(OSArray *array, uint32_t index, const void *object)
 {
-	struct OSArray_IVars *ivars;
+	struct OSArray_IVars *ivars = OSObjectIVars(OSArray, array);
 
-	if (array == NULL || object == NULL)
-		return false;
-	ivars = OSObjectIVars(OSArray, array);
 	if (ivars->count == ivars->capacity &&
 	    (ivars->count > UINT32_MAX / 2 ||
 	     !set_capacity(ivars, ivars->count == 0 ? 4 : ivars->count * 2)))
 		return false;
 	OSRetain(object);
-	ivars->values[ivars->count++] = (OSObject *)(uintptr_t)object;
+	memmove(&ivars->values[index + 1], &ivars->values[index],
+		(ivars->count - index) * sizeof(ivars->values[0]));
+	ivars->values[index] = (OSObject *)(uintptr_t)object;
+	ivars->count++;
 	return true;
+}
+
+void
+array_remove(OSArray *array, uint32_t index)
+{
+	struct OSArray_IVars *ivars = OSObjectIVars(OSArray, array);
+	OSObject *gone = ivars->values[index];
+
+	ivars->count--;
+	memmove(&ivars->values[index], &ivars->values[index + 1],
+		(ivars->count - index) * sizeof(ivars->values[0]));
+	OSRelease(gone);
+}
+
+bool
+OSArrayAppendValue(OSArray *array, const void *object)
+{
+	if (array == NULL || object == NULL)
+		return false;
+	return array_insert(array, OSArrayGetCount(array), object);
 }

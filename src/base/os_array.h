@@ -11,4 +11,9 @@ struct OSArray_IVars {
 	uint32_t capacity;
 };
 
+/* At an index up to the count. False without memory; object is not NULL. */
+bool array_insert(OSArray *array, uint32_t index, const void *object);
+/* At an index below the count. */
+void array_remove(OSArray *array, uint32_t index);
+
 #endif

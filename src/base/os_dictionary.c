@@ -4,11 +4,16 @@
  * array holds their indices sorted by key. Not a hash table, because keys may be a peer's and must
  * not be able to make look-ups slow by colliding.
  *
+ * An app's CFDictionary and CFSet may have keys of other classes: those come after the strings,
+ * sorted by their hashes. The functions of OSDictionary do not see them.
+ *
  * Whoever changes it does so alone.
  */
 #include "os_dictionary.h"
 
 #include "object.h"
+#include "os_hash.h"
+#include "os_string.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -81,68 +86,138 @@ OSDictionaryGetCount(const OSDictionary *dictionary)
 	return dictionary == NULL ? 0 : OSObjectIVars(OSDictionary, dictionary)->count;
 }
 
+/* A key that is looked for: its text, or NULL and the object. */
+struct wanted {
+	const char *text;
+	const void *object;
+	uint64_t hash;
+};
+
+static struct wanted
+want(const void *key)
+{
+	const OSString *string = OSDynamicCast(OSString, key);
+	struct wanted wanted = {.text = OSStringGetCStringPtr(string), .object = key};
+
+	if (string == NULL)
+		wanted.hash = object_hash(key);
+	return wanted;
+}
+
+/* Below 0: the wanted key belongs before this one. */
+static int
+compare(const struct wanted *wanted, const OSObject *key)
+{
+	const OSString *string = OSDynamicCast(OSString, key);
+	uint64_t hash;
+
+	if (string != NULL)
+		return wanted->text == NULL ? 1
+					    : strcmp(wanted->text, OSStringGetCStringPtr(string));
+	if (wanted->text != NULL)
+		return -1;
+	hash = object_hash(key);
+	return (wanted->hash > hash) - (wanted->hash < hash);
+}
+
 /* The place of the key in `order`, or where it would go. */
 static bool
-find(const struct OSDictionary_IVars *ivars, const char *key, uint32_t *ret_place)
+find(const struct OSDictionary_IVars *ivars, struct wanted wanted, uint32_t *ret_place)
 {
 	uint32_t low = 0, high = ivars->count;
 
-	while (low < high) {
+	while (low < high) { /* to the first that is not before it */
 		uint32_t middle = low + (high - low) / 2;
-		const OSString *other = ivars->entries[ivars->order[middle]].key;
-		int difference = strcmp(key, OSStringGetCStringPtr(other));
 
-		if (difference == 0) {
-			*ret_place = middle;
-			return true;
-		}
-		if (difference < 0)
-			high = middle;
-		else
+		if (compare(&wanted, ivars->entries[ivars->order[middle]].key) > 0)
 			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < ivars->count; low++) { /* several may have the hash */
+		const OSObject *key = ivars->entries[ivars->order[low]].key;
+
+		if (compare(&wanted, key) != 0)
+			break;
+		if (wanted.text == NULL && !OSObjectIsEqual(wanted.object, key))
+			continue;
+		*ret_place = low;
+		return true;
 	}
 	*ret_place = low;
 	return false;
 }
 
+static OSObject *
+get(const OSDictionary *dictionary, struct wanted wanted)
+{
+	const struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, dictionary);
+	uint32_t place;
+
+	return find(ivars, wanted, &place) ? ivars->entries[ivars->order[place]].value : NULL;
+}
+
 OSObject *
 OSDictionaryGetValue(const OSDictionary *dictionary, const char *key)
 {
-	const struct OSDictionary_IVars *ivars;
-	uint32_t place;
-
-	if (dictionary == NULL || key == NULL)
-		return NULL;
-	ivars = OSObjectIVars(OSDictionary, dictionary);
-	return find(ivars, key, &place) ? ivars->entries[ivars->order[place]].value : NULL;
+	return dictionary == NULL || key == NULL ? NULL
+						 : get(dictionary, (struct wanted){.text = key});
 }
 
-bool
-dictionary_set(OSDictionary *dictionary, OSString *key, const void *object)
+OSObject *
+dictionary_get(const OSDictionary *dictionary, const void *key)
 {
-	struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, dictionary);
-	OSObject *value = (OSObject *)(uintptr_t)object;
-	uint32_t place;
+	return get(dictionary, want(key));
+}
 
-	if (find(ivars, OSStringGetCStringPtr(key), &place)) {
-		struct dictionary_entry *entry = &ivars->entries[ivars->order[place]];
-		OSObject *before = entry->value;
+/* With a reference: the key, or a copy of a string that may change. */
+static OSObject *
+copy_key(const void *key)
+{
+	const OSString *string = OSDynamicCast(OSString, key);
 
-		OSRetain(value);
-		entry->value = value;
-		OSRelease(before);
-		return true;
-	}
+	if (string != NULL && OSObjectIVars(OSString, string)->mutable)
+		return (OSObject *)OSStringCreateWithCString(OSStringGetCStringPtr(string));
+	OSRetain(key);
+	return (OSObject *)(uintptr_t)key;
+}
+
+static bool
+insert(struct OSDictionary_IVars *ivars, uint32_t place, const void *key, OSObject *value)
+{
+	OSObject *own;
+
 	if (ivars->count == ivars->capacity &&
 	    (ivars->count > UINT32_MAX / 2 ||
 	     !set_capacity(ivars, ivars->count == 0 ? 4 : ivars->count * 2)))
 		return false;
-	OSRetain(key);
+	own = copy_key(key);
+	if (own == NULL)
+		return false;
 	OSRetain(value);
 	memmove(&ivars->order[place + 1], &ivars->order[place],
 		(ivars->count - place) * sizeof(ivars->order[0]));
 	ivars->order[place] = ivars->count;
-	ivars->entries[ivars->count++] = (struct dictionary_entry){.key = key, .value = value};
+	ivars->entries[ivars->count++] = (struct dictionary_entry){.key = own, .value = value};
+	return true;
+}
+
+bool
+dictionary_set(OSDictionary *dictionary, const void *key, const void *object)
+{
+	struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, dictionary);
+	OSObject *value = (OSObject *)(uintptr_t)object;
+	struct dictionary_entry *entry;
+	OSObject *before;
+	uint32_t place;
+
+	if (!find(ivars, want(key), &place))
+		return insert(ivars, place, key, value);
+	entry = &ivars->entries[ivars->order[place]];
+	before = entry->value;
+	OSRetain(value);
+	entry->value = value;
+	OSRelease(before);
 	return true;
 }
 
@@ -180,17 +255,13 @@ OSDictionarySetStringValue(OSDictionary *dictionary, const char *key, const char
 	return done;
 }
 
-void
-OSDictionaryRemoveValue(OSDictionary *dictionary, const char *key)
+static void
+take_out(struct OSDictionary_IVars *ivars, struct wanted wanted)
 {
-	struct OSDictionary_IVars *ivars;
 	struct dictionary_entry gone;
 	uint32_t place, index;
 
-	if (dictionary == NULL || key == NULL)
-		return;
-	ivars = OSObjectIVars(OSDictionary, dictionary);
-	if (!find(ivars, key, &place))
+	if (!find(ivars, wanted, &place))
 		return;
 	index = ivars->order[place];
 	gone = ivars->entries[index];
@@ -204,6 +275,32 @@ OSDictionaryRemoveValue(OSDictionary *dictionary, const char *key)
 			ivars->order[i]--;
 	OSRelease(gone.key);
 	OSRelease(gone.value);
+}
+
+void
+OSDictionaryRemoveValue(OSDictionary *dictionary, const char *key)
+{
+	if (dictionary != NULL && key != NULL)
+		take_out(OSObjectIVars(OSDictionary, dictionary), (struct wanted){.text = key});
+}
+
+void
+dictionary_remove(OSDictionary *dictionary, const void *key)
+{
+	take_out(OSObjectIVars(OSDictionary, dictionary), want(key));
+}
+
+void
+dictionary_remove_all(OSDictionary *dictionary)
+{
+	struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, dictionary);
+
+	while (ivars->count > 0) {
+		struct dictionary_entry gone = ivars->entries[--ivars->count];
+
+		OSRelease(gone.key);
+		OSRelease(gone.value);
+	}
 }
 
 bool
@@ -233,9 +330,12 @@ OSDictionaryApply_f(const OSDictionary *dictionary, void *context,
 	if (dictionary == NULL)
 		return false;
 	ivars = OSObjectIVars(OSDictionary, dictionary);
-	for (uint32_t i = 0; i < ivars->count; i++)
-		if (function(context, OSStringGetCStringPtr(ivars->entries[i].key),
-			     ivars->entries[i].value))
+	for (uint32_t i = 0; i < ivars->count; i++) {
+		const OSString *key = OSDynamicCast(OSString, ivars->entries[i].key);
+
+		if (key != NULL &&
+		    function(context, OSStringGetCStringPtr(key), ivars->entries[i].value))
 			return true;
+	}
 	return false;
 }

@@ -6,18 +6,24 @@
 #include <DriverKit/OSCollections.h>
 
 struct dictionary_entry {
-	OSString *key;	 /* retained */
+	OSObject *key;	 /* retained; of an OSDictionary's own making an OSString */
 	OSObject *value; /* retained */
 };
 
 struct OSDictionary_IVars {
 	struct dictionary_entry *entries; /* [owner] in the order of insertion */
-	uint32_t *order;		  /* [owner] indices of entries, sorted by key */
-	uint32_t count;			  /* [owner] */
-	uint32_t capacity;		  /* of both */
+	uint32_t *order;   /* [owner] indices of entries: strings sorted, then others by hash */
+	uint32_t count;	   /* [owner] */
+	uint32_t capacity; /* of both */
 };
 
-/* OSDictionarySetValue with a key that exists as an object already; retains both. */
-bool dictionary_set(OSDictionary *dictionary, OSString *key, const void *object);
+/*
+ * The same with keys that are objects, of any class. Set retains both; a string that may change is
+ * copied instead. Object is not NULL.
+ */
+bool dictionary_set(OSDictionary *dictionary, const void *key, const void *object);
+OSObject *dictionary_get(const OSDictionary *dictionary, const void *key);
+void dictionary_remove(OSDictionary *dictionary, const void *key);
+void dictionary_remove_all(OSDictionary *dictionary);
 
 #endif

@@ -6,7 +6,9 @@
  */
 #include "cf_date.h"
 #include "object.h"
+#include "os_dictionary.h"
 #include "os_number.h"
+#include "os_set.h"
 
 #include <DriverKit/OSCollections.h>
 #include <string.h>
@@ -28,27 +30,20 @@ equal_arrays(const void *one, const void *other, int depth)
 	return true;
 }
 
-struct search {
-	const OSDictionary *other;
-	int depth;
-};
-
 static bool
-differs(void *context, const char *key, OSObject *value)
+equal_dictionaries(const OSDictionary *one, const OSDictionary *other, int depth)
 {
-	const struct search *search = context;
-	OSObject *counterpart = OSDictionaryGetValue(search->other, key);
+	const struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, one);
 
-	return counterpart == NULL || !equal(value, counterpart, search->depth);
-}
+	if (ivars->count != OSDictionaryGetCount(other))
+		return false;
+	for (uint32_t i = 0; i < ivars->count; i++) {
+		OSObject *counterpart = dictionary_get(other, ivars->entries[i].key);
 
-static bool
-equal_dictionaries(const void *one, const void *other, int depth)
-{
-	struct search search = {.other = other, .depth = depth};
-
-	return OSDictionaryGetCount(one) == OSDictionaryGetCount(other) &&
-	       !OSDictionaryApply_f(one, &search, differs);
+		if (counterpart == NULL || !equal(ivars->entries[i].value, counterpart, depth))
+			return false;
+	}
+	return true;
 }
 
 static bool
@@ -80,6 +75,8 @@ equal(const void *one, const void *other, int depth)
 		return equal_arrays(one, other, depth + 1);
 	if (metaclass == OSTypeID(OSDictionary))
 		return equal_dictionaries(one, other, depth + 1);
+	if (metaclass == OSTypeID(OSSet))
+		return equal_dictionaries(set_members(one), set_members(other), depth + 1);
 	return false;
 }
 

@@ -8,6 +8,7 @@
 #include "cf_date.h"
 #include "object.h"
 #include "os_number.h"
+#include "os_set.h"
 
 #include <DriverKit/OSCollections.h>
 
@@ -43,6 +44,8 @@ object_hash(const void *reference)
 		return OSArrayGetCount((const OSArray *)object);
 	if (metaclass == OSTypeID(OSDictionary))
 		return OSDictionaryGetCount((const OSDictionary *)object);
+	if (metaclass == OSTypeID(OSSet))
+		return OSDictionaryGetCount(set_members((const OSSet *)object));
 	if (metaclass == OSTypeID(CFDate))
 		return date_hash((CFDateRef)object);
 	return (uintptr_t)object >> 4; /* equal to itself only */

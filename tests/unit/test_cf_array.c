@@ -43,4 +43,87 @@ START_TEST(holds_objects_only)
 }
 END_TEST
 
-UNIT_MAIN("cf_array", holds_its_values, is_made_of_values, holds_objects_only)
+static CFMutableArrayRef
+letters(const char *text)
+{
+	CFMutableArrayRef array = CFArrayCreateMutable(NULL, 0, &kCFTypeArrayCallBacks);
+
+	for (; *text != '\0'; text++) {
+		char letter[2] = {*text};
+
+		CFArrayAppendValue(array, __CFStringMakeConstantString(letter));
+	}
+	return array;
+}
+
+static void
+reads_take(CFArrayRef array, const char *text)
+{
+	CFStringRef joined = CFStringCreateByCombiningStrings(NULL, array, CFSTR(""));
+
+	ck_assert_str_eq(CFStringGetCStringPtr(joined, kCFStringEncodingUTF8), text);
+	CFRelease(joined);
+	CFRelease(array);
+}
+
+START_TEST(changes_anywhere)
+{
+	CFMutableArrayRef array = letters("abc");
+
+	CFArrayInsertValueAtIndex(array, 0, CFSTR("0"));
+	CFArrayInsertValueAtIndex(array, 4, CFSTR("z"));
+	CFArrayInsertValueAtIndex(array, 6, CFSTR("!"));
+	CFArrayInsertValueAtIndex(array, 0, NULL);
+	CFArraySetValueAtIndex(array, 1, CFSTR("A"));
+	CFArraySetValueAtIndex(array, 5, CFSTR("+"));
+	CFArraySetValueAtIndex(array, 7, CFSTR("!"));
+	CFArrayRemoveValueAtIndex(array, 2);
+	CFArrayRemoveValueAtIndex(array, 5);
+	CFArrayRemoveValueAtIndex(array, -1);
+	reads_take(CFArrayCreateCopy(NULL, array), "0Acz+");
+	CFArrayRemoveAllValues(array);
+	ck_assert_int_eq(CFArrayGetCount(array), 0);
+	ck_assert(!CFArrayContainsValue(array, CFRangeMake(0, 0), CFSTR("a")));
+	CFRelease(array);
+}
+END_TEST
+
+START_TEST(looks_in_ranges)
+{
+	CFMutableArrayRef array = letters("abcab");
+	const void *values[2] = {NULL, NULL};
+
+	ck_assert_int_eq(CFArrayGetFirstIndexOfValue(array, CFRangeMake(0, 5), CFSTR("b")), 1);
+	ck_assert_int_eq(CFArrayGetFirstIndexOfValue(array, CFRangeMake(2, 3), CFSTR("b")), 4);
+	ck_assert_int_eq(CFArrayGetFirstIndexOfValue(array, CFRangeMake(2, 2), CFSTR("b")),
+			 kCFNotFound);
+	ck_assert_int_eq(CFArrayGetCountOfValue(array, CFRangeMake(0, 5), CFSTR("a")), 2);
+	ck_assert(!CFArrayContainsValue(array, CFRangeMake(3, 3), CFSTR("a")));
+	CFArrayGetValues(array, CFRangeMake(4, 2), values);
+	ck_assert_ptr_null(values[0]);
+	CFArrayGetValues(array, CFRangeMake(3, 2), values);
+	ck_assert(CFEqual(values[1], CFSTR("b")));
+	CFRelease(array);
+}
+END_TEST
+
+static CFComparisonResult
+compare(const void *one, const void *other, void *context)
+{
+	++*(int *)context;
+	return CFStringCompare(one, other, kCFCompareCaseInsensitive);
+}
+
+START_TEST(sorts_and_keeps_the_order_of_equals)
+{
+	CFMutableArrayRef array = letters("zbBaAc");
+	int calls = 0;
+
+	CFArraySortValues(array, CFRangeMake(1, 4), compare, &calls);
+	ck_assert_int_gt(calls, 3);
+	reads_take(array, "zaAbBc");
+}
+END_TEST
+
+UNIT_MAIN("cf_array", changes_anywhere, looks_in_ranges, sorts_and_keeps_the_order_of_equals,
+	  holds_its_values, is_made_of_values, holds_objects_only)

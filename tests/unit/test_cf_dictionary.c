@@ -63,21 +63,20 @@ START_TEST(is_made_of_pairs)
 	ck_assert_int_eq(CFDictionaryGetCount(dictionary), 2);
 	ck_assert_ptr_eq(CFDictionaryGetValue(dictionary, CFSTR("b")), CFSTR("2"));
 	CFRelease(dictionary);
-	keys[1] = kCFBooleanTrue;
+	keys[1] = NULL;
 	ck_assert_ptr_null(CFDictionaryCreate(NULL, keys, values, 2, &kCFTypeDictionaryKeyCallBacks,
 					      &kCFTypeDictionaryValueCallBacks));
 }
 END_TEST
 
-START_TEST(keys_are_strings_and_values_objects)
+START_TEST(keys_and_values_are_objects)
 {
 	CFMutableDictionaryRef dictionary = make();
 
-	CFDictionarySetValue(dictionary, kCFBooleanTrue, CFSTR("1"));
 	CFDictionarySetValue(dictionary, NULL, CFSTR("1"));
 	CFDictionarySetValue(dictionary, CFSTR("a"), NULL);
 	CFDictionaryRemoveValue(dictionary, NULL);
-	ck_assert_ptr_null(CFDictionaryGetValue(dictionary, kCFBooleanTrue));
+	ck_assert_ptr_null(CFDictionaryGetValue(dictionary, NULL));
 	ck_assert_int_eq(CFDictionaryGetCount(dictionary), 0);
 	CFRelease(dictionary);
 	ck_assert_ptr_null(CFDictionaryCreateMutable(NULL, 0, NULL, NULL));
@@ -88,5 +87,97 @@ START_TEST(keys_are_strings_and_values_objects)
 }
 END_TEST
 
-UNIT_MAIN("cf_dictionary", sets_and_finds, adds_replaces_and_removes, is_made_of_pairs,
-	  keys_are_strings_and_values_objects)
+START_TEST(any_object_is_a_key)
+{
+	CFMutableDictionaryRef dictionary = make(), copy;
+	CFNumberRef numbers[50];
+	const void *keys[52], *values[52];
+
+	CFDictionarySetValue(dictionary, kCFBooleanTrue, CFSTR("true"));
+	CFDictionarySetValue(dictionary, CFSTR("text"), CFSTR("string"));
+	for (int i = 0; i < 50; i++) {
+		numbers[i] = CFNumberCreate(NULL, kCFNumberIntType, &i);
+		CFDictionarySetValue(dictionary, numbers[i], numbers[i]);
+	}
+	for (int i = 0; i < 50; i++) {
+		double real = i;
+		CFNumberRef same = CFNumberCreate(NULL, kCFNumberDoubleType, &real);
+
+		ck_assert_ptr_eq(CFDictionaryGetValue(dictionary, same), numbers[i]);
+		CFRelease(same);
+	}
+	ck_assert_ptr_null(CFDictionaryGetValue(dictionary, kCFBooleanFalse));
+	ck_assert_ptr_eq(OSDictionaryGetValue((OSDictionary *)dictionary, "text"), CFSTR("string"));
+	copy = CFDictionaryCreateMutableCopy(NULL, 0, dictionary);
+	ck_assert(CFEqual(copy, dictionary));
+	CFDictionaryGetKeysAndValues(dictionary, keys, values);
+	CFDictionaryGetKeysAndValues(dictionary, NULL, NULL);
+	ck_assert_ptr_eq(keys[0], kCFBooleanTrue);
+	ck_assert_ptr_eq(values[51], numbers[49]);
+	for (int i = 0; i < 50; i++) {
+		CFDictionaryRemoveValue(dictionary, numbers[i]);
+		CFRelease(numbers[i]);
+	}
+	ck_assert_int_eq(CFDictionaryGetCount(dictionary), 2);
+	ck_assert_int_eq(CFDictionaryGetCount(copy), 52);
+	ck_assert(!CFEqual(copy, dictionary));
+	ck_assert(CFDictionaryContainsValue(dictionary, CFSTR("true")));
+	ck_assert_int_eq(CFDictionaryGetCountOfValue(dictionary, CFSTR("none")), 0);
+	CFDictionaryRemoveAllValues(dictionary);
+	ck_assert_int_eq(CFDictionaryGetCount(dictionary), 0);
+	CFRelease(dictionary);
+	CFRelease(copy);
+}
+END_TEST
+
+START_TEST(a_key_that_changes_is_copied)
+{
+	CFMutableDictionaryRef dictionary = make();
+	CFMutableStringRef key = CFStringCreateMutableCopy(NULL, 0, CFSTR("a"));
+
+	CFDictionarySetValue(dictionary, key, CFSTR("1"));
+	CFStringAppend(key, CFSTR("b"));
+	ck_assert(CFDictionaryContainsKey(dictionary, CFSTR("a")));
+	ck_assert(!CFDictionaryContainsKey(dictionary, key));
+	CFRelease(key);
+	CFRelease(dictionary);
+}
+END_TEST
+
+static void
+count_pair(const void *key, const void *value, void *context)
+{
+	ck_assert(CFEqual(key, CFSTR("a")) && CFEqual(value, CFSTR("1")));
+	++*(int *)context;
+}
+
+START_TEST(applies_a_function)
+{
+	CFMutableDictionaryRef dictionary = make();
+	int count = 0;
+
+	CFDictionarySetValue(dictionary, CFSTR("a"), CFSTR("1"));
+	CFDictionaryApplyFunction(dictionary, count_pair, &count);
+	ck_assert_int_eq(count, 1);
+	CFRelease(dictionary);
+}
+END_TEST
+
+START_TEST(callbacks_are_taken_by_value)
+{
+	CFDictionaryKeyCallBacks keys = kCFTypeDictionaryKeyCallBacks;
+	CFDictionaryRef dictionary =
+		CFDictionaryCreate(NULL, NULL, NULL, 0, &keys, &kCFTypeDictionaryValueCallBacks);
+
+	ck_assert_ptr_nonnull(dictionary);
+	CFRelease(dictionary);
+	keys.retain = NULL;
+	ck_assert_ptr_null(
+		CFDictionaryCreate(NULL, NULL, NULL, 0, &keys, &kCFTypeDictionaryValueCallBacks));
+	ck_assert_uint_eq(keys.hash(CFSTR("a")), CFHash(CFSTR("a")));
+}
+END_TEST
+
+UNIT_MAIN("cf_dictionary", any_object_is_a_key, a_key_that_changes_is_copied, applies_a_function,
+	  callbacks_are_taken_by_value, sets_and_finds, adds_replaces_and_removes, is_made_of_pairs,
+	  keys_and_values_are_objects)

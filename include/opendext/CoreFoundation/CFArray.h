@@ -10,11 +10,23 @@ DEXT_BEGIN_DECLS
 typedef const struct __CFArray *CFArrayRef;
 typedef struct __CFArray *CFMutableArrayRef;
 
-/* Retain, release and equality of the values. Opaque: only kCFTypeArrayCallBacks is accepted. */
+typedef const void *(*CFArrayRetainCallBack)(CFAllocatorRef allocator, const void *value);
+typedef void (*CFArrayReleaseCallBack)(CFAllocatorRef allocator, const void *value);
+typedef CFStringRef (*CFArrayCopyDescriptionCallBack)(const void *value);
+typedef Boolean (*CFArrayEqualCallBack)(const void *one, const void *other);
 typedef struct {
 	CFIndex version;
+	CFArrayRetainCallBack retain;
+	CFArrayReleaseCallBack release;
+	CFArrayCopyDescriptionCallBack copyDescription;
+	CFArrayEqualCallBack equal;
 } CFArrayCallBacks;
+/*
+ * Values are CoreFoundation objects. The only ones accepted, by address or as a copy: an array of
+ * anything else (NULL or an app's own callbacks) is refused with a log line.
+ */
 extern const CFArrayCallBacks kCFTypeArrayCallBacks;
+typedef void (*CFArrayApplierFunction)(const void *value, void *context);
 
 CFTypeID CFArrayGetTypeID(void);
 
@@ -26,7 +38,34 @@ CFMutableArrayRef CFArrayCreateMutable(CFAllocatorRef allocator, CFIndex capacit
 CFIndex CFArrayGetCount(CFArrayRef array);
 /* Borrowed; NULL past the end. */
 const void *CFArrayGetValueAtIndex(CFArrayRef array, CFIndex index);
+/* The same values; of an array, not of what it holds. */
+CFArrayRef CFArrayCreateCopy(CFAllocatorRef allocator, CFArrayRef array);
+/* The capacity is only a hint. */
+CFMutableArrayRef CFArrayCreateMutableCopy(CFAllocatorRef allocator, CFIndex capacity,
+					   CFArrayRef array);
+
+/*
+ * A range past the end is that of no value, with a log line. Values are equal as in CFEqual.
+ */
+void CFArrayGetValues(CFArrayRef array, CFRange range, const void **values);
+Boolean CFArrayContainsValue(CFArrayRef array, CFRange range, const void *value);
+CFIndex CFArrayGetCountOfValue(CFArrayRef array, CFRange range, const void *value);
+/* kCFNotFound if it is not there. */
+CFIndex CFArrayGetFirstIndexOfValue(CFArrayRef array, CFRange range, const void *value);
+void CFArrayApplyFunction(CFArrayRef array, CFRange range, CFArrayApplierFunction function,
+			  void *context);
+
 void CFArrayAppendValue(CFMutableArrayRef array, const void *value);
+void CFArrayAppendArray(CFMutableArrayRef array, CFArrayRef appended, CFRange range);
+/* index up to the count. */
+void CFArrayInsertValueAtIndex(CFMutableArrayRef array, CFIndex index, const void *value);
+/* index up to the count, where it appends. */
+void CFArraySetValueAtIndex(CFMutableArrayRef array, CFIndex index, const void *value);
+void CFArrayRemoveValueAtIndex(CFMutableArrayRef array, CFIndex index);
+void CFArrayRemoveAllValues(CFMutableArrayRef array);
+/* Equal values keep their order. */
+void CFArraySortValues(CFMutableArrayRef array, CFRange range, CFComparatorFunction comparator,
+		       void *context);
 
 DEXT_END_DECLS
 
