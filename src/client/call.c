@@ -20,6 +20,7 @@
 #include "slots.h"
 
 #include <IOKit/IOKitLib.h>
+#include <mach/mach_vm.h>
 
 struct method_call {
 	const char *function; /* for the log */
@@ -293,11 +294,6 @@ call_method(mach_port_t name, const struct method_call *call)
 		log_error("%s: %s", call->function, argument);
 		return kIOReturnBadArgument;
 	}
-	if (call->output_struct != NULL && call->output_size != NULL &&
-	    *call->output_size == (size_t)kIOConnectMethodVarOutputSize) {
-		log_error("%s: kIOConnectMethodVarOutputSize is not supported", call->function);
-		return kIOReturnUnsupported;
-	}
 	running.connection = object_copy_connection(name);
 	if (running.connection == NULL) {
 		log_debug("%s: 0x%x is no open connection", call->function, name);
@@ -308,6 +304,44 @@ call_method(mach_port_t name, const struct method_call *call)
 		status = run(&running);
 	connection_release(running.connection);
 	return status;
+}
+
+/*
+ * kIOConnectMethodVarOutputSize: what the driver sent is put into memory that the app gives back
+ * with vm_deallocate. What travels with a call is all that a driver can send that way.
+ */
+static kern_return_t
+call_variable(mach_port_t name, const struct method_call *call)
+{
+	char bytes[DEXT_STRUCTURE_INLINE_MAX];
+	size_t size = sizeof(bytes);
+	struct method_call inner = *call;
+	mach_vm_address_t address = 0;
+	kern_return_t status;
+
+	inner.output_struct = bytes;
+	inner.output_size = &size;
+	status = call_method(name, &inner);
+	if (status != kIOReturnSuccess)
+		return status;
+	if (size > 0) {
+		if (mach_vm_allocate(mach_task_self(), &address, size, VM_FLAGS_ANYWHERE) !=
+		    KERN_SUCCESS)
+			return kIOReturnNoMemory;
+		memcpy((void *)(uintptr_t)address, bytes, size);
+	}
+	*(vm_address_t *)call->output_struct = (vm_address_t)address;
+	*call->output_size = size;
+	return kIOReturnSuccess;
+}
+
+static kern_return_t
+call_any(mach_port_t name, const struct method_call *call)
+{
+	if (call->output_struct != NULL && call->output_size != NULL &&
+	    *call->output_size == (size_t)kIOConnectMethodVarOutputSize)
+		return call_variable(name, call);
+	return call_method(name, call);
 }
 
 kern_return_t
@@ -329,7 +363,7 @@ IOConnectCallMethod(mach_port_t connection, uint32_t selector, const uint64_t *i
 		.output_size = output_struct_size,
 	};
 
-	return call_method(connection, &call);
+	return call_any(connection, &call);
 }
 
 kern_return_t
@@ -372,7 +406,7 @@ IOConnectCallAsyncMethod(mach_port_t connection, uint32_t selector, mach_port_t 
 		.reference_count = reference_count,
 	};
 
-	return call_method(connection, &call);
+	return call_any(connection, &call);
 }
 
 kern_return_t

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "connection_private.h"
+#include "iterator.h"
 #include "object_table.h"
 #include "registry.h"
 #include "sharing.h"
@@ -23,6 +24,7 @@ static void
 prepare(void)
 {
 	object_table_fork_prepare();
+	iterator_fork_prepare();
 	connections_fork_prepare();
 	sharing_fork_prepare();
 }
@@ -32,6 +34,7 @@ parent(void)
 {
 	sharing_fork_parent();
 	connections_fork_parent();
+	iterator_fork_done();
 	object_table_fork_done();
 }
 
@@ -43,6 +46,7 @@ child(void)
 	sharing_fork_child();
 	connections_fork_child();
 	registry_fork_child();
+	iterator_fork_done();
 	object_table_fork_done();
 }
 

@@ -4,8 +4,8 @@
  * used again with another generation, so that a name that was released too often is seldom taken
  * for somebody else's.
  *
- * One lock over all of it, held for a few instructions and over no call but connection_retain. It
- * is a leaf: nobody takes another lock under it.
+ * One lock over all of it, held for a few instructions and over no call but connection_retain and
+ * iterator_retain. Nobody takes another lock under it but an iterator's.
  */
 #include "object_table.h"
 
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "connection.h"
+#include "iterator.h"
 #include "log.h"
 #include "names.h"
 
@@ -20,9 +21,10 @@
 #define INDEX_MAX  (1u << INDEX_BITS)
 
 struct entry {
-	struct connection *connection; /* NULL: a service */
-	uint64_t id;		       /* registry id of a service */
-	uint32_t references;	       /* 0: free */
+	struct connection *connection; /* both NULL: a service */
+	struct iterator *iterator;
+	uint64_t id;	     /* registry id of a service */
+	uint32_t references; /* 0: free */
 	uint32_t generation;
 	uint32_t next_free; /* index + 1; 0: none */
 };
@@ -53,6 +55,12 @@ find_locked(io_object_t name)
 	return &table.entries[index];
 }
 
+static bool
+is_service(const struct entry *entry)
+{
+	return entry->connection == NULL && entry->iterator == NULL;
+}
+
 static IOReturn
 grow_locked(void)
 {
@@ -73,7 +81,8 @@ grow_locked(void)
 }
 
 static IOReturn
-add_locked(struct connection *connection, uint64_t id, io_object_t *ret_name)
+add_locked(struct connection *connection, struct iterator *iterator, uint64_t id,
+	   io_object_t *ret_name)
 {
 	uint32_t index;
 	IOReturn status;
@@ -90,6 +99,7 @@ add_locked(struct connection *connection, uint64_t id, io_object_t *ret_name)
 	}
 	table.entries[index] = (struct entry){
 		.connection = connection,
+		.iterator = iterator,
 		.id = id,
 		.references = 1,
 		.generation = table.entries[index].generation + 1,
@@ -107,7 +117,7 @@ object_add_service(uint64_t id, io_object_t *ret_name)
 	for (uint32_t i = 0; i < table.used; i++) {
 		struct entry *entry = &table.entries[i];
 
-		if (entry->references != 0 && entry->connection == NULL && entry->id == id) {
+		if (entry->references != 0 && is_service(entry) && entry->id == id) {
 			entry->references++;
 			*ret_name = name_of(i);
 			status = kIOReturnSuccess;
@@ -115,7 +125,7 @@ object_add_service(uint64_t id, io_object_t *ret_name)
 		}
 	}
 	if (status != kIOReturnSuccess)
-		status = add_locked(NULL, id, ret_name);
+		status = add_locked(NULL, NULL, id, ret_name);
 	pthread_mutex_unlock(&table.lock);
 	return status;
 }
@@ -126,7 +136,18 @@ object_add_connection_take(struct connection *connection, io_object_t *ret_name)
 	IOReturn status;
 
 	pthread_mutex_lock(&table.lock);
-	status = add_locked(connection, 0, ret_name);
+	status = add_locked(connection, NULL, 0, ret_name);
+	pthread_mutex_unlock(&table.lock);
+	return status;
+}
+
+IOReturn
+object_add_iterator_take(struct iterator *iterator, io_object_t *ret_name)
+{
+	IOReturn status;
+
+	pthread_mutex_lock(&table.lock);
+	status = add_locked(NULL, iterator, 0, ret_name);
 	pthread_mutex_unlock(&table.lock);
 	return status;
 }
@@ -139,7 +160,7 @@ object_get_service(io_object_t name, uint64_t *ret_id)
 
 	pthread_mutex_lock(&table.lock);
 	entry = find_locked(name);
-	found = entry != NULL && entry->connection == NULL;
+	found = entry != NULL && is_service(entry);
 	if (found)
 		*ret_id = entry->id;
 	pthread_mutex_unlock(&table.lock);
@@ -162,6 +183,35 @@ object_copy_connection(io_object_t name)
 	return connection;
 }
 
+struct iterator *
+object_copy_iterator(io_object_t name)
+{
+	struct iterator *iterator = NULL;
+	const struct entry *entry;
+
+	pthread_mutex_lock(&table.lock);
+	entry = find_locked(name);
+	if (entry != NULL && entry->iterator != NULL) {
+		iterator = entry->iterator;
+		iterator_retain(iterator);
+	}
+	pthread_mutex_unlock(&table.lock);
+	return iterator;
+}
+
+uint32_t
+object_references(io_object_t name)
+{
+	const struct entry *entry;
+	uint32_t references;
+
+	pthread_mutex_lock(&table.lock);
+	entry = find_locked(name);
+	references = entry != NULL ? entry->references : 0;
+	pthread_mutex_unlock(&table.lock);
+	return references;
+}
+
 bool
 object_retain(io_object_t name)
 {
@@ -178,6 +228,7 @@ object_retain(io_object_t name)
 bool
 object_release(io_object_t name, struct connection **ret_connection)
 {
+	struct iterator *iterator = NULL;
 	struct entry *entry;
 
 	*ret_connection = NULL;
@@ -185,11 +236,15 @@ object_release(io_object_t name, struct connection **ret_connection)
 	entry = find_locked(name);
 	if (entry != NULL && --entry->references == 0) {
 		*ret_connection = entry->connection;
+		iterator = entry->iterator;
 		entry->connection = NULL;
+		entry->iterator = NULL;
 		entry->next_free = table.first_free;
 		table.first_free = (uint32_t)(entry - table.entries) + 1;
 	}
 	pthread_mutex_unlock(&table.lock);
+	if (iterator != NULL)
+		iterator_release(iterator);
 	return entry != NULL;
 }
 

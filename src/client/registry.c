@@ -169,28 +169,99 @@ registry_lookup(OSDictionary *matching, uint64_t *ret_id)
 	return status;
 }
 
-IOReturn
-registry_copy_properties(uint64_t id, OSDictionary **ret_properties)
+/* The reply is a list of ids. */
+static IOReturn
+request_ids(const struct request *request, uint64_t **ret_ids, size_t *ret_count)
 {
-	const struct id_body body = {.id = id};
-	const struct request request = {PACKET_PROPERTIES, &body, sizeof(body)};
+	uint64_t *ids = NULL;
+	size_t length = 0;
+	IOReturn status;
+
+	pthread_mutex_lock(&session.lock);
+	status = request_locked(request);
+	if (status == kIOReturnSuccess)
+		length = session.packet.body_length;
+	if (length > 0) {
+		ids = malloc(length);
+		if (ids != NULL)
+			memcpy(ids, session.packet.body, length);
+		else
+			status = kIOReturnNoMemory;
+	}
+	pthread_mutex_unlock(&session.lock);
+	if (status != kIOReturnSuccess)
+		return status;
+	*ret_ids = ids;
+	*ret_count = length / sizeof(*ids);
+	return kIOReturnSuccess;
+}
+
+IOReturn
+registry_lookup_all(OSDictionary *matching, uint64_t **ret_ids, size_t *ret_count)
+{
+	struct request request = {.type = PACKET_LOOKUP};
+	void *bytes = NULL;
+	IOReturn status = plist_encode(matching, &bytes, &request.length);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	request.body = bytes;
+	status = request_ids(&request, ret_ids, ret_count);
+	free(bytes);
+	return status;
+}
+
+IOReturn
+registry_entries(uint64_t id, enum plane plane, enum entry_relation relation, uint64_t **ret_ids,
+		 size_t *ret_count)
+{
+	const struct entries_body body = {.id = id, .plane = plane, .relation = relation};
+	const struct request request = {PACKET_ENTRIES, &body, sizeof(body)};
+
+	return request_ids(&request, ret_ids, ret_count);
+}
+
+/* The reply is a dictionary. */
+static IOReturn
+request_dictionary(const struct request *request, OSDictionary **ret_dictionary)
+{
+	OSDictionary *dictionary;
 	OSObject *object = NULL;
 	IOReturn status;
 
 	pthread_mutex_lock(&session.lock);
-	status = request_locked(&request);
+	status = request_locked(request);
 	if (status == kIOReturnSuccess)
 		status = plist_decode(session.packet.body, session.packet.body_length, &object);
 	pthread_mutex_unlock(&session.lock);
 	if (status != kIOReturnSuccess)
 		return status;
-	*ret_properties = OSDynamicCast(OSDictionary, object);
-	if (*ret_properties == NULL) {
-		log_error("the registry sent properties that are no dictionary");
+	dictionary = OSDynamicCast(OSDictionary, object);
+	if (dictionary == NULL) {
+		log_error("the registry answered with a property list that is no dictionary");
 		OSRelease(object);
 		return kIOReturnIPCError;
 	}
+	*ret_dictionary = dictionary;
 	return kIOReturnSuccess;
+}
+
+IOReturn
+registry_copy_properties(uint64_t id, OSDictionary **ret_properties)
+{
+	const struct id_body body = {.id = id};
+	const struct request request = {PACKET_PROPERTIES, &body, sizeof(body)};
+
+	return request_dictionary(&request, ret_properties);
+}
+
+IOReturn
+registry_describe(uint64_t id, enum plane plane, OSDictionary **ret_description)
+{
+	const struct describe_body body = {.id = id, .plane = plane};
+	const struct request request = {PACKET_DESCRIBE, &body, sizeof(body)};
+
+	return request_dictionary(&request, ret_description);
 }
 
 IOReturn

@@ -6,6 +6,10 @@
 #ifndef CLIENT_REGISTRY_H
 #define CLIENT_REGISTRY_H
 
+#include "packets.h"
+#include "registry_names.h"
+
+#include <stddef.h>
 #include <stdint.h>
 
 #include <DriverKit/OSCollections.h>
@@ -15,6 +19,13 @@
  * reached, a few seconds after asking for one that is being restarted.
  */
 IOReturn registry_lookup(OSDictionary *matching, uint64_t *ret_id);
+/* All of them, oldest first; none is success. The caller frees *ret_ids, which may be NULL. */
+IOReturn registry_lookup_all(OSDictionary *matching, uint64_t **ret_ids, size_t *ret_count);
+/* The entries that stand in that relation to this one; the same. */
+IOReturn registry_entries(uint64_t id, enum plane plane, enum entry_relation relation,
+			  uint64_t **ret_ids, size_t *ret_count);
+/* What an entry is (PROTOCOL.md 4); the caller releases it. */
+IOReturn registry_describe(uint64_t id, enum plane plane, OSDictionary **ret_description);
 /* The properties of a service; the caller releases them. kIOReturnNotFound: it has gone. */
 IOReturn registry_copy_properties(uint64_t id, OSDictionary **ret_properties);
 /* The app's end of a new connection to the service's host; the first packet on it is READY. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Services: matching dictionaries, look-ups, what is known of a service, open and close; and the
- * references on names.
+ * Services: matching dictionaries, look-ups, open and close.
  *
  * Matching is the registry's business: a dictionary goes there as it is. Releasing the last
  * reference of a connection closes it, as on macOS, where the port dies.
@@ -9,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "connection_private.h"
@@ -20,9 +20,6 @@
 #include "status.h"
 
 #include <IOKit/IOKitLib.h>
-
-/* PROTOCOL.md 3: the property with a service's name. */
-#define NAME_KEY "IORegistryEntryName"
 
 const mach_port_t kIOMainPortDefault = MACH_PORT_NULL;
 const mach_port_t kIOMasterPortDefault = MACH_PORT_NULL;
@@ -43,72 +40,6 @@ kern_return_t
 IOMasterPort(mach_port_t bootstrap, mach_port_t *main_port)
 {
 	return IOMainPort(bootstrap, main_port);
-}
-
-/* --- names --- */
-
-static kern_return_t
-release(const char *function, io_object_t object)
-{
-	struct connection *connection;
-
-	if (!object_release(object, &connection)) {
-		log_error("%s: 0x%x is no service or connection of this process", function, object);
-		return kIOReturnBadArgument;
-	}
-	if (connection != NULL) {
-		connection_close(connection);
-		connection_release(connection);
-	}
-	return kIOReturnSuccess;
-}
-
-static kern_return_t
-retain(const char *function, io_object_t object)
-{
-	if (object_retain(object))
-		return kIOReturnSuccess;
-	log_error("%s: 0x%x is no service or connection of this process", function, object);
-	return kIOReturnBadArgument;
-}
-
-kern_return_t
-IOObjectRelease(io_object_t object)
-{
-	ERRNO_KEPT;
-
-	return release("IOObjectRelease", object);
-}
-
-kern_return_t
-IOObjectRetain(io_object_t object)
-{
-	ERRNO_KEPT;
-
-	return retain("IOObjectRetain", object);
-}
-
-boolean_t
-IOObjectIsEqualTo(io_object_t object, io_object_t other)
-{
-	/* The same service has the same name here. */
-	return object != IO_OBJECT_NULL && object == other;
-}
-
-kern_return_t
-IOConnectAddRef(io_connect_t connect)
-{
-	ERRNO_KEPT;
-
-	return retain("IOConnectAddRef", connect);
-}
-
-kern_return_t
-IOConnectRelease(io_connect_t connect)
-{
-	ERRNO_KEPT;
-
-	return release("IOConnectRelease", connect);
 }
 
 /* --- look-ups --- */
@@ -156,6 +87,32 @@ IORegistryEntryIDMatching(uint64_t entry_id)
 	return (CFMutableDictionaryRef)(void *)dictionary;
 }
 
+CFMutableDictionaryRef
+IOBSDNameMatching(mach_port_t main_port, uint32_t options, const char *name)
+{
+	ERRNO_KEPT;
+
+	(void)main_port;
+	(void)options;
+	return dictionary_of("BSD Name", name);
+}
+
+CFMutableDictionaryRef
+IOOpenFirmwarePathMatching(mach_port_t main_port, uint32_t options, const char *path)
+{
+	ERRNO_KEPT;
+	CFMutableDictionaryRef dictionary = NULL;
+	char *text;
+
+	(void)main_port;
+	(void)options;
+	if (path != NULL && asprintf(&text, kIODeviceTreePlane ":%s", path) >= 0) {
+		dictionary = dictionary_of(kIOPathMatchKey, text);
+		free(text);
+	}
+	return dictionary;
+}
+
 io_service_t
 IOServiceGetMatchingService(mach_port_t main_port, CFDictionaryRef matching)
 {
@@ -188,37 +145,25 @@ get_service(const char *function, io_object_t name, uint64_t *ret_id)
 }
 
 kern_return_t
-IORegistryEntryGetName(io_registry_entry_t entry, io_name_t name)
+IOServiceMatchPropertyTable(io_service_t service, CFDictionaryRef matching, boolean_t *matches)
 {
 	ERRNO_KEPT;
-	OSDictionary *properties;
-	const char *value;
+	OSDictionary *dictionary = OSDynamicCast(OSDictionary, (void *)(uintptr_t)matching);
+	uint64_t *ids, id;
+	boolean_t found = FALSE;
 	IOReturn status;
-	uint64_t id;
+	size_t count;
 
-	if (name == NULL || !get_service("IORegistryEntryGetName", entry, &id))
+	if (dictionary == NULL || matches == NULL ||
+	    !get_service("IOServiceMatchPropertyTable", service, &id))
 		return kIOReturnBadArgument;
-	status = registry_copy_properties(id, &properties);
+	status = registry_lookup_all(dictionary, &ids, &count);
 	if (status != kIOReturnSuccess)
 		return status;
-	value = OSDictionaryGetStringValue(properties, NAME_KEY);
-	if (value == NULL)
-		value = OSDictionaryGetStringValue(properties, kIOUserClassKey);
-	if (value != NULL)
-		snprintf(name, sizeof(io_name_t), "%s", value);
-	else
-		status = kIOReturnNotFound;
-	OSRelease(properties);
-	return status;
-}
-
-kern_return_t
-IORegistryEntryGetRegistryEntryID(io_registry_entry_t entry, uint64_t *entry_id)
-{
-	ERRNO_KEPT;
-
-	if (entry_id == NULL || !get_service("IORegistryEntryGetRegistryEntryID", entry, entry_id))
-		return kIOReturnBadArgument;
+	for (size_t i = 0; i < count; i++)
+		found = found || ids[i] == id;
+	free(ids);
+	*matches = found;
 	return kIOReturnSuccess;
 }
 

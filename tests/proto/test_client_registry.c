@@ -54,7 +54,9 @@ properties(size_t *ret_length)
 	OSDictionary *dictionary = OSDictionaryCreate(1);
 	void *bytes = NULL;
 
-	OSDictionarySetStringValue(dictionary, "IORegistryEntryName", "Tester");
+	OSDictionarySetStringValue(dictionary, "Name", "Tester");
+	OSDictionarySetStringValue(dictionary, "Class", "IOUserService");
+	OSDictionarySetUInt64Value(dictionary, "Busy", 1);
 	plist_encode(dictionary, &bytes, ret_length);
 	OSRelease(dictionary);
 	return bytes;
@@ -75,10 +77,10 @@ reply(struct registry *registry, int fd, const struct packet *packet)
 	if (answer == ANSWER_HANG_UP || answer == ANSWER_HANG_UP_ONCE || answer == ANSWER_FULL)
 		return false;
 	header.status = 0;
-	if (header.type == PACKET_LOOKUP) {
+	if (header.type == PACKET_LOOKUP || header.type == PACKET_ENTRIES) {
 		bytes = (void *)(uintptr_t)ids;
 		length = sizeof(ids);
-	} else if (header.type == PACKET_PROPERTIES) {
+	} else if (header.type == PACKET_PROPERTIES || header.type == PACKET_DESCRIBE) {
 		bytes = free_bytes = properties(&length);
 	}
 	if (answer == ANSWER_NO_PLIST)
@@ -217,6 +219,46 @@ START_TEST(a_service_is_found_and_known)
 }
 END_TEST
 
+START_TEST(an_entry_is_iterated_and_described)
+{
+	struct registry registry;
+	mach_timespec_t wait = {0, 30000000};
+	io_iterator_t iterator = 0;
+	io_service_t service, child;
+	uint32_t busy = 0;
+	io_name_t name;
+
+	start(&registry);
+	service = look();
+	ck_assert_int_eq(IOObjectGetClass(service, name), 0);
+	ck_assert_str_eq(name, "IOUserService");
+	ck_assert_int_eq(IOServiceGetBusyState(service, &busy), 0);
+	ck_assert_uint_eq(busy, 1);
+	ck_assert_int_eq(IOServiceWaitQuiet(service, &wait), kIOReturnTimeout);
+	wait.tv_nsec = 1000000000;
+	ck_assert_int_eq(IOServiceWaitQuiet(service, &wait), kIOReturnBadArgument);
+	ck_assert_int_eq(IORegistryEntryGetChildIterator(service, kIOUSBPlane, &iterator), 0);
+	ck_assert_uint_eq(IOIteratorNext(iterator), service);
+	child = IOIteratorNext(iterator);
+	ck_assert_uint_ne(child, 0);
+	ck_assert_uint_eq(IOIteratorNext(iterator), 0);
+	ck_assert_uint_eq(IOObjectGetUserRetainCount(service), 2);
+	/* An iterator is no entry, an entry no iterator. */
+	ck_assert_int_eq(IORegistryEntryGetName(iterator, name), kIOReturnBadArgument);
+	ck_assert_uint_eq(IOIteratorNext(service), 0);
+	ck_assert_int_eq(IOObjectRetain(iterator), 0);
+	ck_assert_int_eq(IOObjectRelease(iterator), 0);
+	ck_assert(IOIteratorIsValid(iterator));
+	ck_assert_int_eq(IOObjectRelease(iterator), 0);
+	ck_assert(!IOIteratorIsValid(iterator));
+	/* A path that names no plane at all, and one without an answer. */
+	ck_assert_int_eq(IORegistryEntryGetPath(service, "IOService", NULL), kIOReturnBadArgument);
+	atomic_store(&registry.answer, ANSWER_NOTHING_FOUND);
+	ck_assert_uint_eq(IORegistryEntryFromPath(0, "IOService:/"), 0);
+	stop(&registry);
+}
+END_TEST
+
 START_TEST(nothing_is_found)
 {
 	struct registry registry;
@@ -254,6 +296,14 @@ START_TEST(wrong_answers_are_errors)
 	ck_assert_int_ne(IORegistryEntryGetName(service, name), 0);
 	atomic_store(&registry.answer, ANSWER_ERROR);
 	ck_assert_int_eq(IORegistryEntryGetName(service, name), kIOReturnNotFound);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		io_iterator_t iterator = 0;
+
+		atomic_store(&registry.answer, wrong[i]);
+		ck_assert_int_ne(
+			IORegistryEntryGetChildIterator(service, kIOServicePlane, &iterator), 0);
+		ck_assert_uint_eq(iterator, 0);
+	}
 	stop(&registry);
 }
 END_TEST
@@ -379,8 +429,8 @@ START_TEST(a_forked_child_connects_by_itself)
 }
 END_TEST
 
-UNIT_MAIN("client registry", a_service_is_found_and_known, nothing_is_found,
-	  wrong_answers_are_errors, a_full_registry_is_no_absent_one,
+UNIT_MAIN("client registry", a_service_is_found_and_known, an_entry_is_iterated_and_described,
+	  nothing_is_found, wrong_answers_are_errors, a_full_registry_is_no_absent_one,
 	  an_open_without_a_descriptor_is_an_error, a_registry_that_is_restarted_is_found_again,
 	  a_registry_that_is_away_is_waited_for, no_registry_is_said_at_once,
 	  a_forked_child_connects_by_itself)

@@ -27,6 +27,7 @@
 #include <CoreFoundation/CFBase.h>
 #include <CoreFoundation/CFDictionary.h>
 #include <CoreFoundation/CFRunLoop.h>
+#include <CoreFoundation/CFString.h>
 #include <IOKit/IOKitKeys.h>
 #include <IOKit/IOMapTypes.h>
 #include <IOKit/IOMessage.h>
@@ -34,6 +35,7 @@
 #include <IOKit/IOTypes.h>
 #include <IOKit/OSMessageNotification.h>
 #include <dext_cdefs.h>
+#include <mach/clock_types.h>
 #include <mach/mach_init.h>
 #include <mach/mach_port.h>
 #include <mach/message.h>
@@ -57,6 +59,21 @@ kern_return_t IOObjectRelease(io_object_t object);
 kern_return_t IOObjectRetain(io_object_t object);
 /* Whether both stand for the same service. */
 boolean_t IOObjectIsEqualTo(io_object_t object, io_object_t other);
+/*
+ * The class of an entry (IOUserService, IOUSBHostDevice, ...), of a connection (IOUserUserClient)
+ * or an iterator; Copy: NULL if there is no such object. A driver's own class is the property
+ * IOUserClass.
+ */
+kern_return_t IOObjectGetClass(io_object_t object, io_name_t class_name);
+CFStringRef IOObjectCopyClass(io_object_t object);
+boolean_t IOObjectConformsTo(io_object_t object, const char *class_name);
+CFStringRef IOObjectCopySuperclassForClass(CFStringRef class_name);
+/* NULL: the registry's classes come with no bundle. */
+CFStringRef IOObjectCopyBundleIdentifierForClass(CFStringRef class_name);
+/* References that this process holds, all three; 0: no such object. */
+uint32_t IOObjectGetRetainCount(io_object_t object);
+uint32_t IOObjectGetUserRetainCount(io_object_t object);
+uint32_t IOObjectGetKernelRetainCount(io_object_t object);
 
 /* --- look-ups --- */
 
@@ -74,10 +91,101 @@ CFMutableDictionaryRef IORegistryEntryIDMatching(uint64_t entry_id);
  * that is being restarted.
  */
 io_service_t IOServiceGetMatchingService(mach_port_t main_port, CFDictionaryRef matching);
+/* All of them, as an iterator for IOObjectRelease; an empty one if there are none. */
+kern_return_t IOServiceGetMatchingServices(mach_port_t main_port, CFDictionaryRef matching,
+					   io_iterator_t *existing);
+/* Whether the service matches; keeps no reference and gives none up. */
+kern_return_t IOServiceMatchPropertyTable(io_service_t service, CFDictionaryRef matching,
+					  boolean_t *matches);
 
-/* kIOReturnBadArgument: no registry entry. kIOReturnNotFound: the service has gone. */
+/* Dictionaries for names that no service here has: they match nothing. */
+CFMutableDictionaryRef IOBSDNameMatching(mach_port_t main_port, uint32_t options,
+					 const char *bsd_name);
+CFMutableDictionaryRef IOOpenFirmwarePathMatching(mach_port_t main_port, uint32_t options,
+						  const char *path);
+
+/*
+ * An entry is busy while a driver at or below it is being started. Wait: kIOReturnTimeout when the
+ * time is over; NULL waits for ever.
+ */
+kern_return_t IOServiceGetBusyState(io_service_t service, uint32_t *busy_state);
+kern_return_t IOServiceWaitQuiet(io_service_t service, mach_timespec_t *wait_time);
+kern_return_t IOKitGetBusyState(mach_port_t main_port, uint32_t *busy_state);
+kern_return_t IOKitWaitQuiet(mach_port_t main_port, mach_timespec_t *wait_time);
+
+/* --- iterators --- */
+
+/* The next object, owned by the caller; MACH_PORT_NULL at the end. */
+io_object_t IOIteratorNext(io_iterator_t iterator);
+/* Asks the registry again and starts from the beginning. */
+void IOIteratorReset(io_iterator_t iterator);
+/* An iterator is a snapshot: valid until it is released. */
+boolean_t IOIteratorIsValid(io_iterator_t iterator);
+
+/* --- the registry --- */
+
+enum {
+	kIORegistryIterateRecursively = 1,
+	kIORegistryIterateParents = 2,
+};
+
+/*
+ * Planes: IOService (everything, below its provider) and IOUSB (devices, below the root). A path is
+ * "IOService:/name@location/...": the same whenever the same devices and drivers are there.
+ * kIOReturnBadArgument: no registry entry, no such plane, or not in it. kIOReturnNotFound: the
+ * entry has gone, or has no such thing. Entries are the caller's to release.
+ */
+io_registry_entry_t IORegistryGetRootEntry(mach_port_t main_port);
+io_registry_entry_t IORegistryEntryFromPath(mach_port_t main_port, const char *path);
+io_registry_entry_t IORegistryEntryCopyFromPath(mach_port_t main_port, CFStringRef path);
+kern_return_t IORegistryEntryGetPath(io_registry_entry_t entry, const char *plane,
+				     io_string_t path);
+CFStringRef IORegistryEntryCopyPath(io_registry_entry_t entry, const char *plane);
 kern_return_t IORegistryEntryGetName(io_registry_entry_t entry, io_name_t name);
+kern_return_t IORegistryEntryGetNameInPlane(io_registry_entry_t entry, const char *plane,
+					    io_name_t name);
+kern_return_t IORegistryEntryGetLocationInPlane(io_registry_entry_t entry, const char *plane,
+						io_name_t location);
 kern_return_t IORegistryEntryGetRegistryEntryID(io_registry_entry_t entry, uint64_t *entry_id);
+boolean_t IORegistryEntryInPlane(io_registry_entry_t entry, const char *plane);
+
+/* The first child, or the parent. kIOReturnNoDevice: there is none. */
+kern_return_t IORegistryEntryGetChildEntry(io_registry_entry_t entry, const char *plane,
+					   io_registry_entry_t *child);
+kern_return_t IORegistryEntryGetParentEntry(io_registry_entry_t entry, const char *plane,
+					    io_registry_entry_t *parent);
+kern_return_t IORegistryEntryGetChildIterator(io_registry_entry_t entry, const char *plane,
+					      io_iterator_t *iterator);
+kern_return_t IORegistryEntryGetParentIterator(io_registry_entry_t entry, const char *plane,
+					       io_iterator_t *iterator);
+/* Children or parents, with kIORegistryIterateRecursively all below or above. */
+kern_return_t IORegistryEntryCreateIterator(io_registry_entry_t entry, const char *plane,
+					    IOOptionBits options, io_iterator_t *iterator);
+kern_return_t IORegistryCreateIterator(mach_port_t main_port, const char *plane,
+				       IOOptionBits options, io_iterator_t *iterator);
+/*
+ * Goes on with what is below (or above) the entry that came last; Exit goes back.
+ * kIOReturnBadArgument: none came yet. kIOReturnNoDevice: nothing was entered.
+ */
+kern_return_t IORegistryIteratorEnterEntry(io_iterator_t iterator);
+kern_return_t IORegistryIteratorExitEntry(io_iterator_t iterator);
+
+/* Properties are copies, the caller's to release. NULL: there is none of that name. */
+kern_return_t IORegistryEntryCreateCFProperties(io_registry_entry_t entry,
+						CFMutableDictionaryRef *properties,
+						CFAllocatorRef allocator, IOOptionBits options);
+CFTypeRef IORegistryEntryCreateCFProperty(io_registry_entry_t entry, CFStringRef key,
+					  CFAllocatorRef allocator, IOOptionBits options);
+/*
+ * The entry's own, else with kIORegistryIterateParents the nearest parent's, else with
+ * kIORegistryIterateRecursively that of the first below it that has one.
+ */
+CFTypeRef IORegistryEntrySearchCFProperty(io_registry_entry_t entry, const char *plane,
+					  CFStringRef key, CFAllocatorRef allocator,
+					  IOOptionBits options);
+/* As bytes: data, a string with its NUL, a number. kIOReturnNoSpace: *size is too small. */
+kern_return_t IORegistryEntryGetProperty(io_registry_entry_t entry, const char *name,
+					 io_struct_inband_t buffer, uint32_t *size);
 
 /* --- connections --- */
 
@@ -106,7 +214,9 @@ kern_return_t IOConnectRelease(io_connect_t connect);
  * (kIOReturnBadArgument). *output_count and *output_struct_size: in, the room; out, what was
  * written; on an error they are left alone. Structures of more than 4096 bytes are memory that the
  * driver can map: input read-only, output read-write; if the driver keeps such memory, its whole
- * pages are shared from then on. Memory of mach_vm_allocate is shared, never copied. The range of a
+ * pages are shared from then on. With kIOConnectMethodVarOutputSize as the room, output_struct is
+ * where the address of a new buffer is put, for vm_deallocate with *output_struct_size; a driver
+ * can send 4096 bytes that way. Memory of mach_vm_allocate is shared, never copied. The range of a
  * kept structure must stay allocated until IOServiceClose.
  */
 kern_return_t IOConnectCallMethod(mach_port_t connection, uint32_t selector, const uint64_t *input,
@@ -196,6 +306,54 @@ kern_return_t IOConnectUnmapMemory64(io_connect_t connect, uint32_t memory_type,
 				     task_port_t from_task, mach_vm_address_t address);
 kern_return_t IOConnectUnmapMemory(io_connect_t connect, uint32_t memory_type,
 				   task_port_t from_task, mach_vm_address_t address);
+
+/* --- the calls of before IOConnectCallMethod --- */
+
+/* Scalars are ints, outputs int pointers, as variable arguments. */
+kern_return_t IOConnectMethodScalarIScalarO(io_connect_t connect, uint32_t index,
+					    IOItemCount input_count, IOItemCount output_count, ...);
+/* The scalars, then the structure. */
+kern_return_t IOConnectMethodScalarIStructureO(io_connect_t connect, uint32_t index,
+					       IOItemCount input_count, IOByteCount *structure_size,
+					       ...);
+kern_return_t IOConnectMethodScalarIStructureI(io_connect_t connect, uint32_t index,
+					       IOItemCount input_count, IOByteCount structure_size,
+					       ...);
+kern_return_t IOConnectMethodStructureIStructureO(io_connect_t connect, uint32_t index,
+						  IOByteCount input_size, IOByteCount *output_size,
+						  void *input, void *output);
+
+/* --- not supported: each is kIOReturnUnsupported (or -1) and a log line --- */
+
+kern_return_t IOConnectTrap0(io_connect_t connect, uint32_t index);
+kern_return_t IOConnectTrap1(io_connect_t connect, uint32_t index, uintptr_t p1);
+kern_return_t IOConnectTrap2(io_connect_t connect, uint32_t index, uintptr_t p1, uintptr_t p2);
+kern_return_t IOConnectTrap3(io_connect_t connect, uint32_t index, uintptr_t p1, uintptr_t p2,
+			     uintptr_t p3);
+kern_return_t IOConnectTrap4(io_connect_t connect, uint32_t index, uintptr_t p1, uintptr_t p2,
+			     uintptr_t p3, uintptr_t p4);
+kern_return_t IOConnectTrap5(io_connect_t connect, uint32_t index, uintptr_t p1, uintptr_t p2,
+			     uintptr_t p3, uintptr_t p4, uintptr_t p5);
+kern_return_t IOConnectTrap6(io_connect_t connect, uint32_t index, uintptr_t p1, uintptr_t p2,
+			     uintptr_t p3, uintptr_t p4, uintptr_t p5, uintptr_t p6);
+kern_return_t IOConnectAddClient(io_connect_t connect, io_connect_t client);
+kern_return_t IOConnectSetCFProperties(io_connect_t connect, CFTypeRef properties);
+kern_return_t IOConnectSetCFProperty(io_connect_t connect, CFStringRef name, CFTypeRef property);
+kern_return_t IORegistryEntrySetCFProperties(io_registry_entry_t entry, CFTypeRef properties);
+kern_return_t IORegistryEntrySetCFProperty(io_registry_entry_t entry, CFStringRef name,
+					   CFTypeRef property);
+kern_return_t IOServiceRequestProbe(io_service_t service, uint32_t options);
+kern_return_t IOServiceAuthorize(io_service_t service, uint32_t options);
+int IOServiceOpenAsFileDescriptor(io_service_t service, int oflag);
+kern_return_t IOServiceOFPathToBSDName(mach_port_t main_port, const char *path, io_name_t bsd_name);
+kern_return_t IONotificationPortSetImportanceReceiver(IONotificationPortRef notify);
+kern_return_t IOCatalogueSendData(mach_port_t main_port, uint32_t flag, const char *buffer,
+				  uint32_t size);
+kern_return_t IOCatalogueTerminate(mach_port_t main_port, uint32_t flag, io_name_t description);
+kern_return_t IOCatalogueGetData(mach_port_t main_port, uint32_t flag, char **buffer,
+				 uint32_t *size);
+kern_return_t IOCatalogueModuleLoaded(mach_port_t main_port, io_name_t name);
+kern_return_t IOCatalogueReset(mach_port_t main_port, uint32_t flag);
 
 DEXT_END_DECLS
 

@@ -55,7 +55,7 @@ typedef io_object_t io_service_t;
 
 #define IO_OBJECT_NULL ((io_object_t)0)
 
-/* As the size of an output structure: kIOReturnUnsupported here; give a buffer. */
+/* As the size of an output structure: the library makes the buffer. */
 enum {
 	kIOConnectMethodVarOutputSize = -3,
 };

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Busy and quiet: an entry is busy while a driver at or below it is being started. Waiting asks
+ * again every few milliseconds; it is what a program does once, at its start.
+ */
+#include <poll.h>
+
+#include "clock.h"
+#include "errno_kept.h"
+#include "log.h"
+#include "object_table.h"
+#include "registry.h"
+#include "registry_entry.h"
+
+#include <IOKit/IOKitLib.h>
+
+#define ASK_AGAIN_MSEC 10
+
+static IOReturn
+get_busy(uint64_t id, uint32_t *ret_busy)
+{
+	OSDictionary *description;
+	uint64_t busy = 0;
+	IOReturn status = registry_describe(id, PLANE_NONE, &description);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	OSDictionaryGetUInt64Value(description, "Busy", &busy);
+	OSRelease(description);
+	*ret_busy = (uint32_t)busy;
+	return kIOReturnSuccess;
+}
+
+kern_return_t
+IOServiceGetBusyState(io_service_t service, uint32_t *busy_state)
+{
+	ERRNO_KEPT;
+	uint64_t id;
+
+	if (busy_state == NULL || !entry_get("IOServiceGetBusyState", service, &id))
+		return kIOReturnBadArgument;
+	return get_busy(id, busy_state);
+}
+
+kern_return_t
+IOServiceWaitQuiet(io_service_t service, mach_timespec_t *wait_time)
+{
+	ERRNO_KEPT;
+	uint64_t deadline = UINT64_MAX, id;
+	uint32_t busy = 0;
+	IOReturn status;
+
+	if (!entry_get("IOServiceWaitQuiet", service, &id))
+		return kIOReturnBadArgument;
+	if (wait_time != NULL && (wait_time->tv_nsec < 0 || wait_time->tv_nsec >= 1000000000)) {
+		log_error("IOServiceWaitQuiet: the time's nanoseconds are out of range");
+		return kIOReturnBadArgument;
+	}
+	if (wait_time != NULL)
+		deadline = clock_now() + wait_time->tv_sec * NSEC_PER_SEC +
+			   (uint64_t)wait_time->tv_nsec;
+	for (;;) {
+		status = get_busy(id, &busy);
+		if (status != kIOReturnSuccess || busy == 0)
+			return status;
+		if (clock_now() >= deadline)
+			return kIOReturnTimeout;
+		poll(NULL, 0, ASK_AGAIN_MSEC);
+	}
+}
+
+kern_return_t
+IOKitGetBusyState(mach_port_t main_port, uint32_t *busy_state)
+{
+	io_registry_entry_t root = IORegistryGetRootEntry(main_port);
+	IOReturn status;
+
+	if (root == IO_OBJECT_NULL)
+		return kIOReturnNotReady;
+	status = IOServiceGetBusyState(root, busy_state);
+	IOObjectRelease(root);
+	return status;
+}
+
+kern_return_t
+IOKitWaitQuiet(mach_port_t main_port, mach_timespec_t *wait_time)
+{
+	io_registry_entry_t root = IORegistryGetRootEntry(main_port);
+	IOReturn status;
+
+	if (root == IO_OBJECT_NULL)
+		return kIOReturnNotReady;
+	status = IOServiceWaitQuiet(root, wait_time);
+	IOObjectRelease(root);
+	return status;
+}
