@@ -574,6 +574,31 @@ listen_again(struct loop_timer *timer)
 	connection_release(c);
 }
 
+static struct {
+	pthread_mutex_t lock;
+	struct calls_vain vain; /* [lock] */
+} counted = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void
+count_vain(bool pause)
+{
+	pthread_mutex_lock(&counted.lock);
+	counted.vain.scans++;
+	counted.vain.pauses += pause;
+	pthread_mutex_unlock(&counted.lock);
+}
+
+struct calls_vain
+calls_in_vain(void)
+{
+	struct calls_vain vain;
+
+	pthread_mutex_lock(&counted.lock);
+	vain = counted.vain;
+	pthread_mutex_unlock(&counted.lock);
+	return vain;
+}
+
 /* Counts a ring that brought nothing; too many of them and the app is not heard for a while. */
 static void
 count_empty(struct connection *c)
@@ -591,6 +616,7 @@ count_empty(struct connection *c)
 	if (pause)
 		c->paused = true;
 	pthread_mutex_unlock(&c->lock);
+	count_vain(pause);
 	if (!pause)
 		return;
 	connection_retain(c);

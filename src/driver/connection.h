@@ -162,6 +162,11 @@ void calls_init(struct connection *connection);
 void calls_free(struct connection *connection);
 /* Looks at the page until there is nothing new, and runs what was there. Any thread. */
 void calls_scan(struct connection *connection);
+/* How often this process looked for nothing, and stopped listening to who had it do so. */
+struct calls_vain {
+	uint64_t scans, pauses;
+};
+struct calls_vain calls_in_vain(void);
 /* The handler of the doorbell. */
 void calls_doorbell(struct loop_source *source, uint32_t events);
 /*

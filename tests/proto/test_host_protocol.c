@@ -7,6 +7,10 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "driver_fixture.h"
 #include "raw_client.h"
@@ -249,6 +253,36 @@ START_TEST(memory_that_cannot_be_trusted_fails_the_call_only)
 }
 END_TEST
 
+START_TEST(structures_that_do_not_get_through_fail_the_call_only)
+{
+	uint8_t *bytes;
+	int fd = raw_memory(8192, 1, &bytes), highest;
+	struct rlimit before, none_left;
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	raw_echo(&raw, 1);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none_left = before;
+	highest = dup(fd);
+	close(highest);
+	none_left.rlim_cur = (rlim_t)highest;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none_left), 0);
+	large(&raw, 0, 5000, 5000, false);
+	raw_structures(&raw, 0, fd, fd);
+	ck_assert_int_eq(raw_call(&raw, 0)->status, kIOReturnNoResources);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	large(&raw, 0, 5000, 0, false);
+	raw_structures(&raw, 0, fd, -1);
+	ck_assert_int_eq(raw_call(&raw, 0)->status, kIOReturnSuccess);
+	ck_assert_uint_eq(raw.page.page->slot[0].reply.scalars[0], 5000);
+	raw_close(&raw);
+	fixture_end();
+	close(fd);
+}
+END_TEST
+
 /* A call with memory that nobody touches, so that its size costs nothing. */
 static IOReturn
 sparse(struct raw *raw, uint64_t selector, uint64_t in, uint64_t out)
@@ -419,6 +453,45 @@ START_TEST(mapped_memory_is_the_drivers)
 }
 END_TEST
 
+START_TEST(joined_memory_is_a_segment_for_each_part)
+{
+	static struct packet packet;
+	struct {
+		struct memory_body body;
+		struct memory_segment_body segments[2];
+	} message;
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	for (unsigned time = 0; time < 2; time++) {
+		ck_assert_int_eq(map(&raw, 3, 18)->status, kIOReturnSuccess);
+		ck_assert_uint_eq(raw.page.page->slot[3].reply.map_length, 8192 + 10);
+		raw_receive(&raw, &packet);
+		ck_assert_uint_eq(packet.header->type, PACKET_MEMORY);
+		ck_assert_uint_eq(packet.fd_count, 2);
+		ck_assert_uint_eq(packet.body_length, sizeof(message));
+		memcpy(&message, packet.body, sizeof(message));
+		ck_assert_uint_eq(message.body.segment_count, 2);
+		ck_assert_uint_eq(message.segments[0].length, 8192);
+		ck_assert_uint_eq(message.segments[1].length, 10);
+		for (unsigned i = 0; i < 2; i++) {
+			const char *bytes = mmap(NULL, 4096, PROT_READ, MAP_SHARED, packet.fds[i],
+						 (off_t)message.segments[i].offset);
+
+			ck_assert_ptr_ne(bytes, MAP_FAILED);
+			ck_assert_int_eq(bytes[0], (int)('a' + i));
+			munmap((void *)(uintptr_t)bytes, 4096);
+		}
+		packet_close_fds(&packet);
+		raw_ack(&raw, packet.header->sequence);
+	}
+	ck_assert_int_eq(unmap(&raw, 18)->status, kIOReturnSuccess);
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
 START_TEST(read_only_memory_cannot_be_mapped_writable)
 {
 	struct raw raw;
@@ -445,8 +518,8 @@ START_TEST(maps_that_fail)
 	fixture_start();
 	raw_open(&raw);
 	ck_assert_int_eq(map(&raw, 0, 16)->status, kIOReturnBadArgument);
-	ck_assert_int_eq(map(&raw, 0, 18)->status, kIOReturnUnsupported);
-	ck_assert_int_eq(unmap(&raw, 18)->status, kIOReturnBadArgument);
+	ck_assert_int_eq(map(&raw, 0, 19)->status, kIOReturnUnsupported);
+	ck_assert_int_eq(unmap(&raw, 19)->status, kIOReturnBadArgument);
 	raw_close(&raw);
 	fixture_end();
 }
@@ -808,6 +881,28 @@ START_TEST(death_of_the_app_ends_although_the_socket_lives)
 }
 END_TEST
 
+/* This process is the child that still holds the connection of the app. */
+START_TEST(death_of_the_app_is_seen_although_a_child_holds_the_socket)
+{
+	struct raw raw;
+	pid_t app = fork();
+
+	ck_assert_int_ge(app, 0);
+	if (app == 0)
+		for (;;)
+			pause();
+	fixture_start();
+	raw_open_with(&raw, fixture.root, 0, (int)syscall(SYS_pidfd_open, app, 0));
+	raw_echo(&raw, 1);
+	ck_assert_int_eq(kill(app, SIGKILL), 0);
+	meter_wait(&fixture.client_freed, 1);
+	raw_expect_end(&raw);
+	raw_free(&raw);
+	ck_assert_int_eq(waitpid(app, NULL, 0), app);
+	fixture_end();
+}
+END_TEST
+
 START_TEST(a_kept_completion_is_aborted_when_the_app_has_gone)
 {
 	struct raw raw;
@@ -1054,6 +1149,34 @@ START_TEST(rings_in_vain_are_not_heard_for_a_while)
 	/* Heard again after the pause. */
 	for (uint64_t i = 0; i < 100; i++)
 		raw_echo(&raw, i);
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+/* A machine too slow for so many rings has nothing to throttle. */
+START_TEST(who_rings_in_vain_is_paused)
+{
+	uint64_t give_up = clock_now() + 3 * NSEC_PER_SEC, before;
+	struct calls_vain vain;
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	do {
+		before = clock_now();
+		for (unsigned i = 0; i < 16; i++)
+			doorbell_ring(raw.doorbell);
+		vain = calls_in_vain();
+	} while (vain.pauses == 0 && before < give_up);
+	if (vain.pauses != 0) {
+		ck_assert_uint_gt(vain.scans, DEXT_EMPTY_RINGS_PER_SECOND);
+		/* Each thread may have been on its way; the next look comes after the pause. */
+		while (calls_in_vain().scans <= vain.scans + 4)
+			doorbell_ring(raw.doorbell);
+		ck_assert_uint_ge(clock_now() - before,
+				  DEXT_EMPTY_RINGS_PAUSE_MSEC * NSEC_PER_MSEC);
+	}
 	raw_close(&raw);
 	fixture_end();
 }
@@ -1433,6 +1556,10 @@ main(void)
 		opens_that_are_refused,
 		connections_are_limited,
 		rings_in_vain_are_not_heard_for_a_while,
+		who_rings_in_vain_is_paused,
+		joined_memory_is_a_segment_for_each_part,
+		structures_that_do_not_get_through_fail_the_call_only,
+		death_of_the_app_is_seen_although_a_child_holds_the_socket,
 	};
 	Suite *suite = suite_create("host protocol");
 	TCase *tcase;

@@ -241,8 +241,35 @@ TestClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 	}
 }
 
+/* 8192 bytes that begin with 'a' and 10 that begin with 'b'. */
+static kern_return_t
+test_join(IOMemoryDescriptor **ret_memory)
+{
+	static const uint64_t lengths[2] = {8192, 10};
+	IOMemoryDescriptor *parts[2] = {NULL, NULL};
+	kern_return_t res = kIOReturnSuccess;
+
+	for (int i = 0; i < 2; i++) {
+		IOBufferMemoryDescriptor *buffer = NULL;
+		IOAddressSegment range;
+
+		ck_assert_int_eq(IOBufferMemoryDescriptor_Create(kIOMemoryDirectionInOut,
+								 lengths[i], 0, &buffer),
+				 kIOReturnSuccess);
+		ck_assert_int_eq(IOBufferMemoryDescriptor_GetAddressRange(buffer, &range),
+				 kIOReturnSuccess);
+		*(char *)(uintptr_t)range.address = (char)('a' + i);
+		parts[i] = (IOMemoryDescriptor *)buffer;
+	}
+	res = IOMemoryDescriptor_CreateWithMemoryDescriptors(kIOMemoryDirectionInOut, 2, parts,
+							     ret_memory);
+	OSRelease(parts[0]);
+	OSRelease(parts[1]);
+	return res;
+}
+
 /* Types 0 to 7: writable buffers of type + 1 bytes; 8 to 15: read-only ones; 16: none, with
- * success; 17: a new buffer each time. */
+ * success; 17: a new buffer each time; 18: two joined. */
 static kern_return_t
 TestClient_CopyClientMemoryForType(IOUserClient *self, uint64_t type, uint64_t *options,
 				   IOMemoryDescriptor **memory)
@@ -255,7 +282,9 @@ TestClient_CopyClientMemoryForType(IOUserClient *self, uint64_t type, uint64_t *
 	if (type == 17)
 		return IOBufferMemoryDescriptor_Create(kIOMemoryDirectionInOut, 1, 0,
 						       (IOBufferMemoryDescriptor **)memory);
-	if (type > 17)
+	if (type == 18)
+		return test_join(memory);
+	if (type > 18)
 		return IOUserClient_CopyClientMemoryForType_Impl(self, type, options, memory);
 	if (ivars->memory[type] == NULL &&
 	    IOBufferMemoryDescriptor_Create(kIOMemoryDirectionInOut, type + 1, 0,
