@@ -220,6 +220,41 @@ START_TEST(finds_by_id_and_parent)
 }
 END_TEST
 
+/* Whether a dictionary with this one string matches; it is of that key. */
+static bool
+matches(const char *key, const char *value, const struct entry *entry)
+{
+	OSDictionary *matching = OSDictionaryCreate(1);
+	bool found;
+
+	OSDictionarySetStringValue(matching, key, value);
+	found = matching_entry(matching, entry);
+	OSRelease(matching);
+	return found;
+}
+
+START_TEST(finds_by_path_and_location)
+{
+	OSDictionary *number = numbers("IOPathMatch", 1, "IOLocationMatch", 0, NULL);
+
+	set_up();
+	ck_assert(matches("IOPathMatch", "IOUSB:/IOUSBHostDevice", device));
+	ck_assert(!matches("IOPathMatch", "IOUSB:/IOUSBHostDevice", interface));
+	ck_assert(matches("IOPathMatch", "IOService:/IOUSBHostDevice/IOUSBHostInterface@0",
+			  interface));
+	ck_assert(matches("IOLocationMatch", "0", interface));
+	ck_assert(!matches("IOLocationMatch", "1", interface));
+	ck_assert(!matches("IOLocationMatch", "0", service));
+	ck_assert(matches("IOProviderClass", "IOUSBDevice", device));
+	ck_assert(matches("IOProviderClass", "IOUSBInterface", interface));
+	ck_assert(!matches("IOProviderClass", "IOUSBDevice", interface));
+	/* Of another type, they match nothing. */
+	ck_assert(!matching_entry(number, device));
+	OSRelease(number);
+	tear_down();
+}
+END_TEST
+
 START_TEST(compares_usb_keys_of_nodes)
 {
 	OSDictionary *matching = numbers("idVendor", 0x1209, "idProduct", 0x0d01, NULL);
@@ -272,6 +307,7 @@ main(void)
 	tcase_add_loop_test(tcase, finds_by_one_key, 0, sizeof(look_ups) / sizeof(look_ups[0]));
 	tcase_add_test(tcase, every_key_must_agree);
 	tcase_add_test(tcase, finds_by_id_and_parent);
+	tcase_add_test(tcase, finds_by_path_and_location);
 	tcase_add_test(tcase, compares_usb_keys_of_nodes);
 	tcase_add_test(tcase, names_may_be_an_array);
 	suite_add_tcase(suite, tcase);
