@@ -342,7 +342,8 @@ START_TEST(connections_come_and_go)
 	while (round < ROUNDS_MAX && (round == 0 || clock_now() < end))
 		run_round(round++, &random);
 	ck_assert_uint_eq(meter_read(&fixture.client_started), meter_read(&fixture.client_stopped));
-	ck_assert_uint_eq(meter_read(&fixture.client_started), meter_read(&fixture.client_freed));
+	/* Some were made too late to be started. */
+	ck_assert_uint_le(meter_read(&fixture.client_started), meter_read(&fixture.client_freed));
 	ck_assert_uint_gt(atomic_load(&completions), 0);
 }
 END_TEST
