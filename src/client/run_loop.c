@@ -10,7 +10,7 @@
  * In a forked child every loop starts empty, with an eventfd of its own: what its sources listened
  * to is the parent's.
  *
- * Left out: timers, observers, sources of the app's own.
+ * Left out: observers, modes made common by the app.
  */
 #include "run_loop_private.h"
 

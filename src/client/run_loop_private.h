@@ -9,13 +9,18 @@
 #include "object.h"
 #include "run_loop.h"
 
-extern const OSMetaClass gCFRunLoopSourceMetaClass, gCFRunLoopMetaClass;
+extern const OSMetaClass gCFRunLoopSourceMetaClass, gCFRunLoopMetaClass, gCFRunLoopTimerMetaClass;
 
 struct CFRunLoopSource_IVars {
 	int descriptor;		     /* [const] */
 	bool (*perform)(void *info); /* [const] */
 	void (*release)(void *info); /* [const] */
 	void *info;		     /* [const] */
+	/* [const] Of the app's own sources: hear of loops, without locks. */
+	void (*added)(void *info, CFRunLoopRef loop, CFRunLoopMode mode);
+	void (*removed)(void *info, CFRunLoopRef loop, CFRunLoopMode mode);
+	CFIndex order; /* [const] lower ones first */
+	bool is_timer; /* [const] no source for the result of a run */
 	/*
 	 * Written once, by the end of what it listens to. Pairs with nothing: who misses it
 	 * performs a closed port, which has nothing to take.
@@ -61,10 +66,17 @@ void run_loop_wake(struct CFRunLoop_IVars *ivars);
 /* Gives up an entry that was taken out; without the lock, because it may free a port. */
 void run_loop_drop(struct run_loop_entry entry);
 /* Lets go of the sources that have become invalid. */
-void run_loop_purge(struct CFRunLoop_IVars *ivars);
+void run_loop_purge(CFRunLoopRef loop);
 bool run_loop_is_mode(CFStringRef one, CFStringRef other);
 /* Whether an entry counts in a mode. The common modes are the default mode and no other. */
 bool run_loop_entry_is_in(const struct run_loop_entry *entry, CFRunLoopMode mode);
 bool run_loop_source_is_valid(CFRunLoopSourceRef source);
+/* What CFRunLoopAddSource and its siblings do, for the source that a timer is. */
+void run_loop_add(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode,
+		  const char *function);
+void run_loop_remove(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode,
+		     const char *function);
+bool run_loop_contains(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode,
+		       const char *function);
 
 #endif

@@ -153,6 +153,8 @@ handle(struct CFRunLoop_IVars *ivars, const struct run_loop_run *run, const stru
 			if (!may_perform(ivars, run, round->sources[i], mode) ||
 			    !source->perform(source->info))
 				break;
+			if (source->is_timer)
+				continue;
 			handled = true;
 			if (once_only)
 				return true;
@@ -173,14 +175,15 @@ is_stopped(struct CFRunLoop_IVars *ivars, const struct run_loop_run *run)
 }
 
 static CFRunLoopRunResult
-turn_until(struct CFRunLoop_IVars *ivars, const struct run_loop_run *run, CFRunLoopMode mode,
-	   uint64_t deadline, bool once_only)
+turn_until(CFRunLoopRef loop, const struct run_loop_run *run, CFRunLoopMode mode, uint64_t deadline,
+	   bool once_only)
 {
+	struct CFRunLoop_IVars *ivars = inside(loop);
 	struct round round;
 	bool handled;
 
 	for (;;) {
-		run_loop_purge(ivars);
+		run_loop_purge(loop);
 		if (!begin_round(ivars, mode, &round))
 			return kCFRunLoopRunFinished;
 		if (round.count == 0) {
@@ -231,7 +234,7 @@ CFRunLoopRunInMode(CFRunLoopMode mode, CFTimeInterval seconds, Boolean return_af
 	run.outer = ivars->current;
 	ivars->current = &run;
 	pthread_mutex_unlock(&ivars->lock);
-	result = turn_until(ivars, &run, mode, deadline, return_after_source_handled);
+	result = turn_until(loop, &run, mode, deadline, return_after_source_handled);
 	pthread_mutex_lock(&ivars->lock);
 	ivars->current = run.outer;
 	pthread_mutex_unlock(&ivars->lock);

@@ -119,24 +119,32 @@ find_locked(const struct CFRunLoop_IVars *ivars, CFRunLoopSourceRef source, CFRu
 	return i;
 }
 
-static void
-append_locked(struct CFRunLoop_IVars *ivars, CFRunLoopSourceRef source, CFRunLoopMode mode)
+static bool
+insert_locked(struct CFRunLoop_IVars *ivars, CFRunLoopSourceRef source, CFRunLoopMode mode)
 {
+	size_t at;
+
 	if (ivars->count == ivars->size) {
 		size_t size = ivars->size == 0 ? 4 : ivars->size * 2;
 		struct run_loop_entry *grown = realloc(ivars->entries, size * sizeof(*grown));
 
 		if (grown == NULL) {
 			log_error("CFRunLoopAddSource: no memory");
-			return;
+			return false;
 		}
 		ivars->entries = grown;
 		ivars->size = size;
 	}
-	ivars->entries[ivars->count++] = (struct run_loop_entry){
+	at = ivars->count++;
+	for (; at > 0 &&
+	       inside_source(ivars->entries[at - 1].source)->order > inside_source(source)->order;
+	     at--)
+		ivars->entries[at] = ivars->entries[at - 1];
+	ivars->entries[at] = (struct run_loop_entry){
 		.source = (CFRunLoopSourceRef)CFRetain(source),
 		.mode = CFRetain(mode),
 	};
+	return true;
 }
 
 static struct run_loop_entry
@@ -150,9 +158,21 @@ remove_locked(struct CFRunLoop_IVars *ivars, size_t index)
 	return entry;
 }
 
-void
-run_loop_purge(struct CFRunLoop_IVars *ivars)
+/* Outside the lock: the app's own code runs, and the last reference may go. */
+static void
+let_go(CFRunLoopRef loop, struct run_loop_entry entry)
 {
+	struct CFRunLoopSource_IVars *source = inside_source(entry.source);
+
+	if (source->removed != NULL)
+		source->removed(source->info, loop, entry.mode);
+	run_loop_drop(entry);
+}
+
+void
+run_loop_purge(CFRunLoopRef loop)
+{
+	struct CFRunLoop_IVars *ivars = inside(loop);
 	struct run_loop_entry entry;
 	bool more = true;
 	size_t i;
@@ -167,35 +187,40 @@ run_loop_purge(struct CFRunLoop_IVars *ivars)
 			entry = remove_locked(ivars, i);
 		pthread_mutex_unlock(&ivars->lock);
 		if (more)
-			run_loop_drop(entry);
+			let_go(loop, entry);
 	}
 }
 
 void
-CFRunLoopAddSource(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode)
+run_loop_add(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode, const char *function)
 {
 	struct CFRunLoop_IVars *ivars;
+	bool added;
 
-	if (!are_given("CFRunLoopAddSource", loop, source, mode))
+	if (!are_given(function, loop, source, mode))
 		return;
 	ivars = inside(loop);
-	run_loop_purge(ivars);
+	run_loop_purge(loop);
 	pthread_mutex_lock(&ivars->lock);
-	if (run_loop_source_is_valid(source) && find_locked(ivars, source, mode) == ivars->count)
-		append_locked(ivars, source, mode);
+	added = run_loop_source_is_valid(source) &&
+		find_locked(ivars, source, mode) == ivars->count &&
+		insert_locked(ivars, source, mode);
 	pthread_mutex_unlock(&ivars->lock);
+	if (added && inside_source(source)->added != NULL)
+		inside_source(source)->added(inside_source(source)->info, loop, mode);
 	run_loop_wake(ivars);
 }
 
 void
-CFRunLoopRemoveSource(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode)
+run_loop_remove(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode,
+		const char *function)
 {
 	struct CFRunLoop_IVars *ivars;
 	struct run_loop_entry entry;
 	bool found;
 	size_t index;
 
-	if (!are_given("CFRunLoopRemoveSource", loop, source, mode))
+	if (!are_given(function, loop, source, mode))
 		return;
 	ivars = inside(loop);
 	pthread_mutex_lock(&ivars->lock);
@@ -205,17 +230,18 @@ CFRunLoopRemoveSource(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMod
 		entry = remove_locked(ivars, index);
 	pthread_mutex_unlock(&ivars->lock);
 	if (found)
-		run_loop_drop(entry);
+		let_go(loop, entry);
 	run_loop_wake(ivars);
 }
 
-Boolean
-CFRunLoopContainsSource(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode)
+bool
+run_loop_contains(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode,
+		  const char *function)
 {
 	struct CFRunLoop_IVars *ivars;
 	bool contains;
 
-	if (!are_given("CFRunLoopContainsSource", loop, source, mode))
+	if (!are_given(function, loop, source, mode))
 		return false;
 	ivars = inside(loop);
 	pthread_mutex_lock(&ivars->lock);
@@ -223,4 +249,22 @@ CFRunLoopContainsSource(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopM
 		run_loop_source_is_valid(source) && find_locked(ivars, source, mode) < ivars->count;
 	pthread_mutex_unlock(&ivars->lock);
 	return contains;
+}
+
+void
+CFRunLoopAddSource(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode)
+{
+	run_loop_add(loop, source, mode, "CFRunLoopAddSource");
+}
+
+void
+CFRunLoopRemoveSource(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode)
+{
+	run_loop_remove(loop, source, mode, "CFRunLoopRemoveSource");
+}
+
+Boolean
+CFRunLoopContainsSource(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode)
+{
+	return run_loop_contains(loop, source, mode, "CFRunLoopContainsSource");
 }

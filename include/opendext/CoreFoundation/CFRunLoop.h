@@ -15,6 +15,7 @@ DEXT_BEGIN_DECLS
 
 typedef struct __CFRunLoop *CFRunLoopRef;
 typedef struct __CFRunLoopSource *CFRunLoopSourceRef;
+typedef struct __CFRunLoopTimer *CFRunLoopTimerRef;
 typedef CFStringRef CFRunLoopMode;
 
 typedef SInt32 CFRunLoopRunResult;
@@ -57,8 +58,72 @@ void CFRunLoopAddSource(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopM
 void CFRunLoopRemoveSource(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode);
 Boolean CFRunLoopContainsSource(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode);
 
-/* False once what it listens to was destroyed. */
+/* --- sources of the app's own --- */
+
+/* Functions that are NULL are not called. copyDescription, equal and hash are never called. */
+typedef struct {
+	CFIndex version; /* 0; a source of version 1, over a Mach port, is refused */
+	void *info;
+	const void *(*retain)(const void *info);
+	void (*release)(const void *info);
+	CFStringRef (*copyDescription)(const void *info);
+	Boolean (*equal)(const void *one, const void *other);
+	CFHashCode (*hash)(const void *info);
+	void (*schedule)(void *info, CFRunLoopRef loop, CFRunLoopMode mode); /* was added */
+	void (*cancel)(void *info, CFRunLoopRef loop, CFRunLoopMode mode);   /* was removed */
+	void (*perform)(void *info); /* on the loop's thread, once after signals */
+} CFRunLoopSourceContext;
+
+/* Sources of lower order are performed first. NULL: no memory or descriptors, or another version.
+ */
+CFRunLoopSourceRef CFRunLoopSourceCreate(CFAllocatorRef allocator, CFIndex order,
+					 CFRunLoopSourceContext *context);
+/* From any thread: has it performed by a loop that holds it, which is woken. */
+void CFRunLoopSourceSignal(CFRunLoopSourceRef source);
+/* For ever: its loops let go of it when they next look. */
+void CFRunLoopSourceInvalidate(CFRunLoopSourceRef source);
+CFIndex CFRunLoopSourceGetOrder(CFRunLoopSourceRef source);
+/* context->version must be 0. Of a source that is not the app's own, nothing is written. */
+void CFRunLoopSourceGetContext(CFRunLoopSourceRef source, CFRunLoopSourceContext *context);
+
+/* False once it, or what it listens to, was ended. */
 Boolean CFRunLoopSourceIsValid(CFRunLoopSourceRef source);
+
+/* --- timers --- */
+
+typedef struct {
+	CFIndex version; /* 0 */
+	void *info;
+	const void *(*retain)(const void *info);
+	void (*release)(const void *info);
+	CFStringRef (*copyDescription)(const void *info); /* never called */
+} CFRunLoopTimerContext;
+typedef void (*CFRunLoopTimerCallBack)(CFRunLoopTimerRef timer, void *info);
+
+CFTypeID CFRunLoopTimerGetTypeID(void);
+/*
+ * Fires at fire_date and, if interval is above 0, then each interval; times that were missed are
+ * left out. Without an interval it is invalid after it fired. Setting the system's clock does not
+ * move it. flags must be 0; context may be NULL. A timer is added to one loop only.
+ */
+CFRunLoopTimerRef CFRunLoopTimerCreate(CFAllocatorRef allocator, CFAbsoluteTime fire_date,
+				       CFTimeInterval interval, CFOptionFlags flags, CFIndex order,
+				       CFRunLoopTimerCallBack callout,
+				       CFRunLoopTimerContext *context);
+/* As for sources. A run does not return for a timer: kCFRunLoopRunHandledSource is for sources. */
+void CFRunLoopAddTimer(CFRunLoopRef loop, CFRunLoopTimerRef timer, CFRunLoopMode mode);
+void CFRunLoopRemoveTimer(CFRunLoopRef loop, CFRunLoopTimerRef timer, CFRunLoopMode mode);
+Boolean CFRunLoopContainsTimer(CFRunLoopRef loop, CFRunLoopTimerRef timer, CFRunLoopMode mode);
+
+/* From any thread. */
+void CFRunLoopTimerSetNextFireDate(CFRunLoopTimerRef timer, CFAbsoluteTime fire_date);
+CFAbsoluteTime CFRunLoopTimerGetNextFireDate(CFRunLoopTimerRef timer); /* 0: invalid */
+CFTimeInterval CFRunLoopTimerGetInterval(CFRunLoopTimerRef timer);
+Boolean CFRunLoopTimerDoesRepeat(CFRunLoopTimerRef timer);
+CFIndex CFRunLoopTimerGetOrder(CFRunLoopTimerRef timer);
+void CFRunLoopTimerGetContext(CFRunLoopTimerRef timer, CFRunLoopTimerContext *context);
+void CFRunLoopTimerInvalidate(CFRunLoopTimerRef timer);
+Boolean CFRunLoopTimerIsValid(CFRunLoopTimerRef timer);
 
 DEXT_END_DECLS
 
