@@ -2,19 +2,24 @@
 /*
  * Property lists: libplist's trees to our collections and back.
  *
- * The bytes are scanned for their bounds before libplist gets them (plist_scan.h). What has no OS
- * class here (reals, dates, UIDs) and strings with a NUL inside are refused rather than changed. A
- * number's width does not travel: it comes back as 32 or as 64 bits.
+ * The bytes are scanned for their bounds before libplist gets them (plist_scan.h). What has no
+ * class here (UIDs) and strings with a NUL inside are refused rather than changed. A number's width
+ * does not travel: it comes back as 32 or as 64 bits, a real as 64. Dates are whole seconds within
+ * 68 years of 2001, which is what libplist's interface can say.
  *
  * Any thread.
  */
 #include "plist.h"
 
+#include "cf_date.h"
 #include "log.h"
 #include "object.h"
+#include "os_dictionary.h"
+#include "os_number.h"
 #include "plist_scan.h"
 
 #include <plist/plist.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,6 +110,28 @@ decode_number(plist_t node, OSObject **ret_object)
 }
 
 static IOReturn
+decode_real(plist_t node, OSObject **ret_object)
+{
+	double real = 0;
+
+	plist_get_real_val(node, &real);
+	return made(number_create_real(real, 64), ret_object);
+}
+
+static IOReturn
+decode_date(plist_t node, OSObject **ret_object)
+{
+	int32_t seconds = 0, fraction = 0;
+
+	plist_get_date_val(node, &seconds, &fraction);
+	if (seconds == INT32_MIN || seconds == INT32_MAX) { /* where others end up */
+		log_error("property list refused: a date is too far from 2001");
+		return kIOReturnBadArgument;
+	}
+	return made(CFDateCreate(NULL, seconds), ret_object);
+}
+
+static IOReturn
 decode_node(plist_t node, OSObject **ret_object)
 {
 	uint64_t length = 0;
@@ -117,6 +144,10 @@ decode_node(plist_t node, OSObject **ret_object)
 		return made(truth ? kOSBooleanTrue : kOSBooleanFalse, ret_object);
 	case PLIST_UINT:
 		return decode_number(node, ret_object);
+	case PLIST_REAL:
+		return decode_real(node, ret_object);
+	case PLIST_DATE:
+		return decode_date(node, ret_object);
 	case PLIST_STRING:
 		return decode_string(node, ret_object);
 	case PLIST_DATA:
@@ -128,7 +159,7 @@ decode_node(plist_t node, OSObject **ret_object)
 		return decode_dictionary(node, ret_object);
 	default:
 		log_error("property list refused: it holds a value that is no string, number, "
-			  "boolean, data, array or dictionary");
+			  "boolean, data, date, array or dictionary");
 		return kIOReturnBadArgument;
 	}
 }
@@ -187,6 +218,17 @@ encode_entry(void *context, const char *key, OSObject *value)
 	return encoder->status != kIOReturnSuccess;
 }
 
+static bool
+has_string_keys(const OSDictionary *dictionary)
+{
+	const struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, dictionary);
+
+	for (uint32_t i = 0; i < ivars->count; i++)
+		if (OSDynamicCast(OSString, ivars->entries[i].key) == NULL)
+			return false;
+	return true;
+}
+
 static IOReturn
 encode_container(struct encoder *encoder, const void *object, plist_t *ret_node)
 {
@@ -195,7 +237,10 @@ encode_container(struct encoder *encoder, const void *object, plist_t *ret_node)
 
 	encoder->status = kIOReturnSuccess;
 	encoder->depth++;
-	if (array == NULL) {
+	if (array == NULL && !has_string_keys(object)) {
+		log_error("property list: a dictionary has a key that is no string");
+		encoder->status = kIOReturnBadArgument;
+	} else if (array == NULL) {
 		encoder->parent = node;
 		OSDictionaryApply_f(object, encoder, encode_entry);
 	}
@@ -215,13 +260,43 @@ encode_container(struct encoder *encoder, const void *object, plist_t *ret_node)
 	return encoder->status;
 }
 
+/* libplist makes no negative number but reads one. */
+static plist_t
+new_number(const OSNumber *number)
+{
+	uint64_t value = OSNumberGetUInt64Value(number);
+	plist_t node = NULL;
+	char text[64];
+
+	if (number_is_real(number))
+		return plist_new_real(number_get_real(number));
+	if (value <= INT64_MAX)
+		return plist_new_uint(value);
+	snprintf(text, sizeof(text), "<plist><integer>%lld</integer></plist>", (long long)value);
+	plist_from_xml(text, (uint32_t)strlen(text), &node);
+	return node;
+}
+
+static plist_t
+new_date(CFDateRef date)
+{
+	CFAbsoluteTime at = CFDateGetAbsoluteTime(date);
+
+	/* Down to the second: the sign of a fraction would be lost. */
+	if (!(at > INT32_MIN + 1.0 && at < INT32_MAX - 1.0))
+		return NULL;
+	return plist_new_date((int32_t)at - (at < (int32_t)at ? 1 : 0), 0);
+}
+
 static plist_t
 leaf(const void *object)
 {
 	if (OSDynamicCast(OSString, object) != NULL)
 		return plist_new_string(OSStringGetCStringPtr(object));
 	if (OSDynamicCast(OSNumber, object) != NULL)
-		return plist_new_uint(OSNumberGetUInt64Value(object));
+		return new_number(object);
+	if (OSDynamicCast(CFDate, object) != NULL)
+		return new_date(object);
 	if (OSDynamicCast(OSBoolean, object) != NULL)
 		return plist_new_bool(OSBooleanGetValue(object));
 	if (OSDynamicCast(OSData, object) != NULL)
@@ -252,12 +327,12 @@ encode_node(struct encoder *encoder, const void *object, plist_t *ret_node)
 	return kIOReturnSuccess;
 }
 
-IOReturn
-plist_encode(const void *object, void **ret_bytes, size_t *ret_length)
+static IOReturn
+encode(const void *object, bool binary, void **ret_bytes, size_t *ret_length)
 {
 	struct encoder encoder = {0};
 	plist_t root = NULL;
-	char *binary = NULL;
+	char *made_bytes = NULL;
 	uint32_t length = 0;
 	IOReturn status;
 	void *bytes;
@@ -265,16 +340,30 @@ plist_encode(const void *object, void **ret_bytes, size_t *ret_length)
 	status = encode_node(&encoder, object, &root);
 	if (status != kIOReturnSuccess)
 		return status;
-	plist_to_bin(root, &binary, &length);
+	if (binary)
+		plist_to_bin(root, &made_bytes, &length);
+	else
+		plist_to_xml(root, &made_bytes, &length);
 	plist_free(root);
-	bytes = binary == NULL ? NULL : malloc(length);
-	if (bytes == NULL) {
-		plist_to_bin_free(binary);
+	bytes = made_bytes == NULL ? NULL : malloc(length);
+	if (bytes != NULL)
+		memcpy(bytes, made_bytes, length);
+	plist_to_bin_free(made_bytes); /* as plist_to_xml_free does */
+	if (bytes == NULL)
 		return kIOReturnNoMemory;
-	}
-	memcpy(bytes, binary, length);
-	plist_to_bin_free(binary);
 	*ret_bytes = bytes;
 	*ret_length = length;
 	return kIOReturnSuccess;
+}
+
+IOReturn
+plist_encode(const void *object, void **ret_bytes, size_t *ret_length)
+{
+	return encode(object, true, ret_bytes, ret_length);
+}
+
+IOReturn
+plist_encode_xml(const void *object, void **ret_bytes, size_t *ret_length)
+{
+	return encode(object, false, ret_bytes, ret_length);
 }

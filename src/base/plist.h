@@ -13,5 +13,6 @@
 IOReturn plist_decode(const void *bytes, size_t length, OSObject **ret_object);
 /* Binary. The caller frees *ret_bytes. */
 IOReturn plist_encode(const void *object, void **ret_bytes, size_t *ret_length);
+IOReturn plist_encode_xml(const void *object, void **ret_bytes, size_t *ret_length);
 
 #endif

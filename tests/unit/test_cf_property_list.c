@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <CoreFoundation/CoreFoundation.h>
+
+#include "unit.h"
+
+static CFMutableDictionaryRef
+make(void)
+{
+	CFMutableDictionaryRef list = CFDictionaryCreateMutable(
+		NULL, 0, &kCFTypeDictionaryKeyCallBacks, &kCFTypeDictionaryValueCallBacks);
+	int64_t minus = -5;
+	double half = 0.5;
+	CFNumberRef whole = CFNumberCreate(NULL, kCFNumberSInt64Type, &minus);
+	CFNumberRef real = CFNumberCreate(NULL, kCFNumberDoubleType, &half);
+	CFDateRef date = CFDateCreate(NULL, -86400);
+	CFDataRef data = CFDataCreate(NULL, (const UInt8 *)"abc", 3);
+	const void *values[] = {CFSTR("one"), kCFBooleanFalse};
+	CFArrayRef array = CFArrayCreate(NULL, values, 2, &kCFTypeArrayCallBacks);
+
+	CFDictionarySetValue(list, CFSTR("whole"), whole);
+	CFDictionarySetValue(list, CFSTR("real"), real);
+	CFDictionarySetValue(list, CFSTR("date"), date);
+	CFDictionarySetValue(list, CFSTR("data"), data);
+	CFDictionarySetValue(list, CFSTR("array"), array);
+	CFRelease(whole);
+	CFRelease(real);
+	CFRelease(date);
+	CFRelease(data);
+	CFRelease(array);
+	return list;
+}
+
+static void
+goes_and_comes_back(CFPropertyListFormat format)
+{
+	CFMutableDictionaryRef list = make();
+	CFErrorRef error = (CFErrorRef)&error;
+	CFDataRef data = CFPropertyListCreateData(NULL, list, format, 0, &error);
+	CFPropertyListFormat found = 0;
+	CFPropertyListRef back;
+	int value = 0;
+
+	ck_assert_ptr_nonnull(data);
+	ck_assert_ptr_null(error);
+	back = CFPropertyListCreateWithData(NULL, data, kCFPropertyListImmutable, &found, NULL);
+	ck_assert_ptr_nonnull(back);
+	ck_assert_int_eq(found, format);
+	ck_assert(CFEqual(back, list));
+	ck_assert(CFNumberGetValue(CFDictionaryGetValue(back, CFSTR("whole")), kCFNumberIntType,
+				   &value));
+	ck_assert_int_eq(value, -5);
+	CFRelease(data);
+	CFRelease(back);
+	CFRelease(list);
+}
+
+START_TEST(keeps_values_in_both_formats)
+{
+	goes_and_comes_back(kCFPropertyListXMLFormat_v1_0);
+	goes_and_comes_back(kCFPropertyListBinaryFormat_v1_0);
+}
+END_TEST
+
+START_TEST(a_negative_number_is_written_with_its_sign)
+{
+	CFMutableDictionaryRef list = make();
+	CFDataRef data =
+		CFPropertyListCreateData(NULL, list, kCFPropertyListXMLFormat_v1_0, 0, NULL);
+
+	ck_assert_ptr_nonnull(
+		memmem(CFDataGetBytePtr(data), (size_t)CFDataGetLength(data), "<integer>-5<", 12));
+	CFRelease(data);
+	CFRelease(list);
+}
+END_TEST
+
+START_TEST(refuses_what_no_list_can_hold)
+{
+	CFMutableDictionaryRef list = make();
+	CFDateRef far = CFDateCreate(NULL, 1e10);
+	CFDataRef text = CFDataCreate(NULL, (const UInt8 *)"no list", 7);
+
+	ck_assert_ptr_null(CFPropertyListCreateData(NULL, list, 1, 0, NULL));
+	ck_assert_ptr_null(
+		CFPropertyListCreateData(NULL, list, kCFPropertyListXMLFormat_v1_0, 1, NULL));
+	ck_assert_ptr_null(
+		CFPropertyListCreateData(NULL, NULL, kCFPropertyListXMLFormat_v1_0, 0, NULL));
+	ck_assert_ptr_null(
+		CFPropertyListCreateData(NULL, kCFNull, kCFPropertyListXMLFormat_v1_0, 0, NULL));
+	ck_assert_ptr_null(
+		CFPropertyListCreateData(NULL, far, kCFPropertyListBinaryFormat_v1_0, 0, NULL));
+	CFDictionarySetValue(list, kCFBooleanTrue, CFSTR("x"));
+	ck_assert_ptr_null(
+		CFPropertyListCreateData(NULL, list, kCFPropertyListXMLFormat_v1_0, 0, NULL));
+	ck_assert_ptr_null(CFPropertyListCreateWithData(NULL, text, 0, NULL, NULL));
+	ck_assert_ptr_null(CFPropertyListCreateWithData(NULL, NULL, 0, NULL, NULL));
+	ck_assert_ptr_null(CFPropertyListCreateWithData(NULL, text, 2, NULL, NULL));
+	CFRelease(text);
+	CFRelease(far);
+	CFRelease(list);
+}
+END_TEST
+
+UNIT_MAIN("cf_property_list", keeps_values_in_both_formats,
+	  a_negative_number_is_written_with_its_sign, refuses_what_no_list_can_hold)
