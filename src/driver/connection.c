@@ -214,11 +214,29 @@ on_packet(struct loop_source *source, uint32_t events)
 		connection_end(c, rule);
 }
 
+/*
+ * Closes the socket when both the loop and hang_up are done with it. Closed any sooner its number
+ * could be that of another connection's socket by the time that the loop takes it out.
+ */
+static void
+leave_socket(struct connection *c)
+{
+	/* Pairs with itself: the last one closes. */
+	if (atomic_fetch_sub_explicit(&c->socket_holders, 1, memory_order_acq_rel) != 1)
+		return;
+	pthread_mutex_lock(&c->socket_lock);
+	fd_close(&c->socket);
+	pthread_mutex_unlock(&c->socket_lock);
+}
+
 static void
 on_packets_removed(struct loop_source *source)
 {
-	connection_release(
-		(struct connection *)((char *)source - offsetof(struct connection, hangup)));
+	struct connection *c =
+		(struct connection *)((char *)source - offsetof(struct connection, hangup));
+
+	leave_socket(c);
+	connection_release(c);
 }
 
 static void
@@ -276,7 +294,11 @@ listen_to(struct connection *c)
 
 	pthread_mutex_lock(&c->lock);
 	if (!c->hung_up && !c->gone) {
+		/* Relaxed: nobody leaves before the source is in the loop. */
+		atomic_fetch_add_explicit(&c->socket_holders, 1, memory_order_relaxed);
 		res = add(c, &c->hangup);
+		if (res != kIOReturnSuccess)
+			leave_socket(c);
 		if (res == kIOReturnSuccess && (res = add(c, &c->doorbell)) != kIOReturnSuccess)
 			loop_source_remove(c->loop, &c->hangup);
 		if (res == kIOReturnSuccess && c->pidfd.fd >= 0 &&
@@ -325,8 +347,10 @@ hang_up(struct connection *c)
 	count_out();
 	pthread_mutex_lock(&c->socket_lock);
 	structures_free(c);
-	fd_close(&c->socket);
+	if (c->socket >= 0)
+		shutdown(c->socket, SHUT_RDWR);
 	pthread_mutex_unlock(&c->socket_lock);
+	leave_socket(c);
 	linger_no_more(c);
 	connection_release(c);
 }
@@ -500,6 +524,7 @@ prepare_take(struct loop *loop, IOService *service, int socket, int pidfd,
 	}
 	*opening = (struct opening){.connection = c, .page = -1, .bell = -1};
 	atomic_init(&c->references, 1);
+	atomic_init(&c->socket_holders, 1); /* hang_up */
 	c->loop = loop;
 	OSRetain(service);
 	c->service = service;

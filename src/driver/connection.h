@@ -93,13 +93,15 @@ struct connection {
 	bool lingering;			   /* [lingering_lock] +1 */
 	struct connection *next_lingering; /* [lingering_lock] */
 	bool listening;			   /* [lock] the sources are in the loop */
-	bool scanning;			   /* [lock] one thread scans */
-	bool again;			   /* [lock] and must look once more */
-	bool paused;			   /* [lock] rings too often in vain */
-	uint32_t empty_rings;		   /* [lock] since window_start */
-	uint64_t window_start;		   /* [lock] */
-	uint64_t busy;			   /* [lock] slots submitted and not answered */
-	uint64_t peer_bytes;		   /* [lock] of the app's memory that the driver has */
+	/* Who still needs the socket's number: the loop, until `removed`, and hang_up. */
+	_Atomic unsigned socket_holders;
+	bool scanning;	       /* [lock] one thread scans */
+	bool again;	       /* [lock] and must look once more */
+	bool paused;	       /* [lock] rings too often in vain */
+	uint32_t empty_rings;  /* [lock] since window_start */
+	uint64_t window_start; /* [lock] */
+	uint64_t busy;	       /* [lock] slots submitted and not answered */
+	uint64_t peer_bytes;   /* [lock] of the app's memory that the driver has */
 	struct loop_timer pause;
 
 	struct call_page_host page; /* see there */
