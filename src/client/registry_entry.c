@@ -87,7 +87,8 @@ get_text(const char *function, io_registry_entry_t entry, const char *plane, con
 			  function, strlen(value), size - 1);
 		status = kIOReturnBadArgument;
 	} else {
-		snprintf(text, size, "%s", value);
+		memcpy(text, value, size - 1);
+		text[size - 1] = '\0';
 	}
 	free(value);
 	return status;
