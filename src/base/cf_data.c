@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "os_data.h"
 
 CFTypeID
 CFDataGetTypeID(void)
@@ -65,4 +66,59 @@ CFDataAppendBytes(CFMutableDataRef data, const UInt8 *bytes, CFIndex length)
 {
 	if (length < 0 || !OSDataAppendBytes((OSData *)data, bytes, (size_t)length))
 		log_error("CFDataAppendBytes: %ld bytes were not appended", length);
+}
+
+CFDataRef
+CFDataCreateCopy(CFAllocatorRef allocator, CFDataRef data)
+{
+	return CFDataCreate(allocator, CFDataGetBytePtr(data), CFDataGetLength(data));
+}
+
+CFMutableDataRef
+CFDataCreateMutableCopy(CFAllocatorRef allocator, CFIndex capacity, CFDataRef data)
+{
+	CFMutableDataRef copy = CFDataCreateMutable(allocator, capacity);
+	CFIndex length = CFDataGetLength(data);
+
+	if (copy == NULL || length == 0 ||
+	    OSDataAppendBytes((OSData *)copy, CFDataGetBytePtr(data), (size_t)length))
+		return copy;
+	CFRelease(copy);
+	return NULL;
+}
+
+UInt8 *
+CFDataGetMutableBytePtr(CFMutableDataRef data)
+{
+	return OSObjectIVars(OSData, data)->bytes;
+}
+
+void
+CFDataSetLength(CFMutableDataRef data, CFIndex length)
+{
+	struct OSData_IVars *ivars = OSObjectIVars(OSData, data);
+	const UInt8 zeros[256] = {0};
+	bool done = length >= 0;
+
+	if (done && (size_t)length < ivars->length)
+		ivars->length = (size_t)length;
+	while (done && ivars->length < (size_t)length) {
+		size_t missing = (size_t)length - ivars->length;
+
+		done = OSDataAppendBytes((OSData *)data, zeros,
+					 missing < sizeof(zeros) ? missing : sizeof(zeros));
+	}
+	if (!done)
+		log_error("CFDataSetLength: %ld: negative, or no memory", length);
+}
+
+void
+CFDataIncreaseLength(CFMutableDataRef data, CFIndex extra)
+{
+	CFIndex length = CFDataGetLength(data);
+
+	if (extra < 0 || extra > INTPTR_MAX - length)
+		log_error("CFDataIncreaseLength: extra is %ld", extra);
+	else
+		CFDataSetLength(data, length + extra);
 }

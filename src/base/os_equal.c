@@ -5,6 +5,7 @@
  * endless: past DEPTH_MAX nothing is equal.
  */
 #include "cf_date.h"
+#include "cf_uuid.h"
 #include "object.h"
 #include "os_dictionary.h"
 #include "os_number.h"
@@ -75,6 +76,11 @@ equal(const void *one, const void *other, int depth)
 		return equal_arrays(one, other, depth + 1);
 	if (metaclass == OSTypeID(OSDictionary))
 		return equal_dictionaries(one, other, depth + 1);
+	if (metaclass == OSTypeID(CFUUID)) {
+		CFUUIDBytes a = CFUUIDGetUUIDBytes(one), b = CFUUIDGetUUIDBytes(other);
+
+		return memcmp(&a, &b, sizeof(a)) == 0;
+	}
 	if (metaclass == OSTypeID(OSSet))
 		return equal_dictionaries(set_members(one), set_members(other), depth + 1);
 	return false;

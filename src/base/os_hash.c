@@ -6,6 +6,7 @@
 #include "os_hash.h"
 
 #include "cf_date.h"
+#include "cf_uuid.h"
 #include "object.h"
 #include "os_number.h"
 #include "os_set.h"
@@ -46,6 +47,11 @@ object_hash(const void *reference)
 		return OSDictionaryGetCount((const OSDictionary *)object);
 	if (metaclass == OSTypeID(OSSet))
 		return OSDictionaryGetCount(set_members((const OSSet *)object));
+	if (metaclass == OSTypeID(CFUUID)) {
+		CFUUIDBytes bytes = CFUUIDGetUUIDBytes((CFUUIDRef)object);
+
+		return hash_bytes(&bytes, sizeof(bytes));
+	}
 	if (metaclass == OSTypeID(CFDate))
 		return date_hash((CFDateRef)object);
 	return (uintptr_t)object >> 4; /* equal to itself only */

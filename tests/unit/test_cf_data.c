@@ -52,4 +52,24 @@ START_TEST(refuses_bad_lengths)
 }
 END_TEST
 
-UNIT_MAIN("cf_data", copies_and_grows, gives_out_ranges_that_exist, refuses_bad_lengths)
+START_TEST(length_is_set)
+{
+	CFDataRef data = CFDataCreate(NULL, (const UInt8 *)"abc", 3);
+	CFMutableDataRef copy = CFDataCreateMutableCopy(NULL, 0, data);
+
+	CFDataGetMutableBytePtr(copy)[0] = 'A';
+	CFDataSetLength(copy, 2);
+	CFDataIncreaseLength(copy, 1000);
+	CFDataIncreaseLength(copy, -1);
+	CFDataSetLength(copy, -1);
+	ck_assert_int_eq(CFDataGetLength(copy), 1002);
+	ck_assert_mem_eq(CFDataGetBytePtr(copy), "Ab", 3);
+	ck_assert_uint_eq(CFDataGetBytePtr(copy)[1001], 0);
+	ck_assert_mem_eq(CFDataGetBytePtr(data), "abc", 3);
+	CFRelease(data);
+	CFRelease(copy);
+}
+END_TEST
+
+UNIT_MAIN("cf_data", length_is_set, copies_and_grows, gives_out_ranges_that_exist,
+	  refuses_bad_lengths)
