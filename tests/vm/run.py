@@ -59,14 +59,10 @@ class Machine:
         stage = os.path.join(self.work, "stage")
         subprocess.run(["meson", "install", "-C", self.build, "--no-rebuild", "--quiet",
                         "--destdir", stage], check=True, stdout=sys.stderr)
-        prefix = os.path.join(stage, "usr/local")
-        for folder in ("bin", "libexec", "lib"):
-            if os.path.isdir(os.path.join(prefix, folder)):
-                shutil.copytree(os.path.join(prefix, folder),
-                                os.path.join(self.root, "usr/local", folder), symlinks=True,
-                                dirs_exist_ok=True)
-        # Debian's multiarch folder; the machine has one library path.
-        for folder, _, files in os.walk(os.path.join(prefix, "lib")):
+        shutil.copytree(os.path.join(stage, "usr/local"), os.path.join(self.root, "usr/local"),
+                        symlinks=True, dirs_exist_ok=True)
+        # Whatever the prefix calls its library folder: the machine has one library path.
+        for folder, _, files in os.walk(os.path.join(stage, "usr/local")):
             for name in files:
                 if ".so" in name and not folder.endswith(".dext"):
                     self.copy(os.path.join(folder, name), os.path.join("usr/local/lib", name))
