@@ -9,8 +9,8 @@
  * than END_GRACE the process ends all the same; for the apps it waits TAKE_GRACE, or ASKED_GRACE
  * where the registry has asked, which waits for the process in turn.
  *
- * The registry's death is seen as the end of the control socket. A parent-death signal would come
- * when the thread that started this process ends, and the registry's threads come and go.
+ * The registry's death is seen as the end of the control socket; where the registry set a
+ * parent-death signal before it started this process, that comes as well and is quicker.
  *
  * The sandbox is entered by whoever starts this process; here only privileges are given up for
  * good.
