@@ -790,7 +790,7 @@ START_TEST(closing_stops_and_gives_back)
 	struct raw raw;
 
 	fixture_start();
-	before = count_fds();
+	before = unit_count_fds();
 	raw_open(&raw);
 	keep(&raw, 3, 1);
 	map(&raw, 0, 0);
@@ -801,7 +801,7 @@ START_TEST(closing_stops_and_gives_back)
 	meter_wait(&fixture.client_freed, 1);
 	ck_assert_uint_eq(connection_count(), 0);
 	/* What the loop gives up it gives up when its threads are through. */
-	for (uint64_t end = clock_now() + RAW_DEADLINE; count_fds() != before;)
+	for (uint64_t end = clock_now() + RAW_DEADLINE; unit_count_fds() != before;)
 		ck_assert_uint_lt(clock_now(), end);
 	fixture_end();
 }
@@ -1102,7 +1102,7 @@ START_TEST(opens_that_are_refused)
 	struct raw raw;
 
 	fixture_start();
-	before = count_fds();
+	before = unit_count_fds();
 	raw_open_with(&raw, fixture.root, 99, -1);
 	ck_assert_int_eq(raw.status, kIOReturnError);
 	raw_expect_end(&raw);
@@ -1114,7 +1114,7 @@ START_TEST(opens_that_are_refused)
 	/* The object that was refused is stopped all the same. */
 	meter_wait(&fixture.child_stopped, 1);
 	ck_assert_uint_eq(connection_count(), 0);
-	for (uint64_t end = clock_now() + RAW_DEADLINE; count_fds() != before;)
+	for (uint64_t end = clock_now() + RAW_DEADLINE; unit_count_fds() != before;)
 		ck_assert_uint_lt(clock_now(), end);
 	fixture_end();
 }
@@ -1498,15 +1498,15 @@ START_TEST(broken_rules_end_the_connection)
 	raw_open(&well_behaved);
 	/* After this call its opening is over, whose descriptors were still there at READY. */
 	raw_echo(&well_behaved, 0);
-	before = count_fds();
+	before = unit_count_fds();
 	raw_open(&bad);
 	rules[_i].run(&bad);
 	raw_expect_end(&bad);
 	raw_free(&bad);
 	meter_wait(&fixture.client_freed, 1);
-	for (uint64_t end = clock_now() + RAW_DEADLINE; count_fds() != before;)
+	for (uint64_t end = clock_now() + RAW_DEADLINE; unit_count_fds() != before;)
 		ck_assert_msg(clock_now() < end, "%s: %u descriptors, %u before", rules[_i].name,
-			      count_fds(), before);
+			      unit_count_fds(), before);
 	raw_echo(&well_behaved, 1);
 	raw_close(&well_behaved);
 	fixture_end();

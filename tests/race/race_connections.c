@@ -312,7 +312,7 @@ run_round(unsigned round, uint32_t *random)
 	static struct app apps[APPS];
 	unsigned target = atomic_load(&opened) + scatter(random) % 64;
 	uint64_t deadline = SOON;
-	unsigned before = count_fds();
+	unsigned before = unit_count_fds();
 
 	fixture_start();
 	for (unsigned i = 0; i < APPS; i++) {
@@ -330,7 +330,7 @@ run_round(unsigned round, uint32_t *random)
 	while (connection_count() != 0)
 		ck_assert_uint_lt(clock_now(), deadline);
 	fixture_end();
-	ck_assert_uint_eq(count_fds(), before);
+	ck_assert_uint_eq(unit_count_fds(), before);
 }
 
 START_TEST(connections_come_and_go)

@@ -7,7 +7,6 @@
 #define TESTS_UNIT_DRIVER_FIXTURE_H
 
 #include <check.h>
-#include <dirent.h>
 
 #include "bounds.h"
 #include "bundle.h"
@@ -546,19 +545,6 @@ fixture_end(void)
 	OSSafeReleaseNULL(fixture.queue);
 	OSSafeReleaseNULL(fixture.provider);
 	bundle_destroy(fixture.bundle);
-}
-
-static inline unsigned
-count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	ck_assert_ptr_nonnull(dir);
-	while (readdir(dir) != NULL)
-		count++;
-	closedir(dir);
-	return count;
 }
 
 #endif

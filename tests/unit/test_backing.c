@@ -4,8 +4,6 @@
 
 #include "backing.h"
 
-#include <dirent.h>
-
 #define PAGE 4096u
 
 static struct memory_use first;
@@ -16,19 +14,6 @@ make(uint64_t length)
 	ck_assert_int_eq(backing_create(length, &first, NULL), 0);
 	ck_assert_uint_eq(first.length, length);
 	return first.backing;
-}
-
-static unsigned
-open_fds(void)
-{
-	DIR *folder = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	ck_assert_ptr_nonnull(folder);
-	while (readdir(folder) != NULL)
-		count++;
-	closedir(folder);
-	return count;
 }
 
 static void
@@ -60,7 +45,7 @@ check_extents(struct memory_backing *backing)
 
 START_TEST(the_last_use_takes_it_along)
 {
-	unsigned before = open_fds();
+	unsigned before = unit_count_fds();
 	struct memory_backing *backing = make(5 * PAGE);
 	struct memory_use second, third;
 
@@ -71,9 +56,9 @@ START_TEST(the_last_use_takes_it_along)
 	use_remove(&third);
 	use_remove(&third); /* none any more */
 	((char *)backing->address)[PAGE] = 1;
-	ck_assert_uint_eq(open_fds(), before + 2);
+	ck_assert_uint_eq(unit_count_fds(), before + 2);
 	use_remove(&second);
-	ck_assert_uint_eq(open_fds(), before);
+	ck_assert_uint_eq(unit_count_fds(), before);
 }
 END_TEST
 

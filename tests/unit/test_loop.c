@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <stdatomic.h>
 
@@ -521,19 +520,6 @@ END_TEST
 
 /* --- beginning and end --- */
 
-static unsigned
-open_descriptors(void)
-{
-	DIR *folder = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	ck_assert_ptr_nonnull(folder);
-	while (readdir(folder) != NULL)
-		count++;
-	closedir(folder);
-	return count;
-}
-
 struct stop_task {
 	struct loop_task task;
 	struct loop *loop;
@@ -547,7 +533,7 @@ stop(struct loop_task *task)
 
 START_TEST(run_returns_after_stop_and_nothing_is_left)
 {
-	unsigned before = open_descriptors();
+	unsigned before = unit_count_fds();
 	struct loop *loop;
 	struct stop_task task = {.task.run = stop};
 
@@ -556,7 +542,7 @@ START_TEST(run_returns_after_stop_and_nothing_is_left)
 	loop_post(loop, &task.task);
 	ck_assert_int_eq(loop_run(loop, 4), kIOReturnSuccess);
 	loop_destroy(loop);
-	ck_assert_uint_eq(open_descriptors(), before);
+	ck_assert_uint_eq(unit_count_fds(), before);
 }
 END_TEST
 

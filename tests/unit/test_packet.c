@@ -4,7 +4,6 @@
 
 #include "packet.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -18,19 +17,6 @@ static void
 make_ends(void)
 {
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-}
-
-static unsigned
-open_fds(void)
-{
-	DIR *folder = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	ck_assert_ptr_nonnull(folder);
-	while (readdir(folder) != NULL)
-		count++;
-	closedir(folder);
-	return count;
 }
 
 /* What no honest peer sends: any header, any length, any descriptors. */
@@ -174,12 +160,12 @@ START_TEST(other_counts_of_descriptors_are_refused_and_none_leaks)
 	unsigned before;
 
 	make_ends();
-	before = open_fds();
+	before = unit_count_fds();
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		send_claiming(cases[i].claimed, cases[i].sent);
 		ck_assert_int_eq(packet_receive(ends[1], &packet, true), kIOReturnIPCError);
 		ck_assert_uint_eq(packet.fd_count, 0);
-		ck_assert_uint_eq(open_fds(), before);
+		ck_assert_uint_eq(unit_count_fds(), before);
 	}
 }
 END_TEST
@@ -195,7 +181,7 @@ START_TEST(wrong_lengths_are_refused)
 	unsigned before;
 
 	make_ends();
-	before = open_fds();
+	before = unit_count_fds();
 	bytes.header.length = sizeof(bytes) - 1;
 	send_raw(&bytes, sizeof(bytes), NULL, 0);
 	ck_assert_int_eq(packet_receive(ends[1], &packet, true), kIOReturnIPCError);
@@ -209,7 +195,7 @@ START_TEST(wrong_lengths_are_refused)
 	ck_assert_int_eq(packet_receive(ends[1], &packet, true), kIOReturnIPCError);
 	send_raw(&bytes, 0, &fd, 1); /* an empty packet with a descriptor */
 	ck_assert_int_eq(packet_receive(ends[1], &packet, true), kIOReturnOffline);
-	ck_assert_uint_eq(open_fds(), before);
+	ck_assert_uint_eq(unit_count_fds(), before);
 }
 END_TEST
 

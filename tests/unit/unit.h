@@ -11,6 +11,7 @@
 #define TESTS_UNIT_UNIT_H
 
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -101,6 +102,20 @@ unit_child(void (*body)(void *context), void *context, char *text, size_t size)
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return status;
+}
+
+/* How many descriptors this process has open, to compare with how many it had. */
+static inline unsigned
+unit_count_fds(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	unsigned count = 0;
+
+	ck_assert_ptr_nonnull(folder);
+	while (readdir(folder) != NULL)
+		count++;
+	closedir(folder);
+	return count;
 }
 
 /* Whether a wait status of unit_child says: killed by this signal. */
