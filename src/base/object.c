@@ -163,6 +163,31 @@ OSRetain(const void *pointer)
 	assert(before > 0 && before < OBJECT_IMMORTAL - 1);
 }
 
+bool
+object_is_shared(const void *pointer)
+{
+	struct OSObject *object = object_real(pointer);
+
+	/* Relaxed: a reference that was taken in a call of the caller's is in its past. */
+	return object != NULL &&
+	       atomic_load_explicit(&object->references, memory_order_relaxed) > 1;
+}
+
+bool
+object_try_retain(void *pointer)
+{
+	struct OSObject *object = object_real(pointer);
+	uint32_t count = atomic_load_explicit(&object->references, memory_order_relaxed);
+
+	/* Pairs with the decrement in OSRelease: a count that reached 0 never rises again. */
+	while (count != 0)
+		if (atomic_compare_exchange_weak_explicit(&object->references, &count, count + 1,
+							  memory_order_relaxed,
+							  memory_order_relaxed))
+			return true;
+	return false;
+}
+
 static void
 end(struct OSObject *object)
 {

@@ -68,4 +68,12 @@ object_method_fn object_method(const void *object, size_t table, size_t entry);
 #define object_create(type) ((type *)object_create_of(OSTypeID(type)))
 OSObject *object_create_of(const OSMetaClass *metaclass);
 
+/* Whether somebody but the caller, who has one reference, holds the object. NULL: no. */
+bool object_is_shared(const void *object);
+/*
+ * A reference on an object that its last owner may be releasing just now, and that cannot be gone
+ * yet since its free waits for a lock of the caller's. False: it is being freed.
+ */
+bool object_try_retain(void *object);
+
 #endif

@@ -22,6 +22,7 @@
 #include "clock.h"
 #include "completion.h"
 #include "log.h"
+#include "object.h"
 #include "os_data.h"
 #include "service.h"
 #include "status.h"
@@ -57,17 +58,6 @@ calls_free(struct connection *c)
 
 /* --- the answer --- */
 
-/* Whether somebody but this call holds the object. */
-static bool
-is_kept(const void *object)
-{
-	const struct OSObject *header = object;
-
-	/* Relaxed: a reference of the driver's that this method took is in our past. */
-	return header != NULL &&
-	       atomic_load_explicit(&header->references, memory_order_relaxed) > 1;
-}
-
 static void
 let_go(struct call *call)
 {
@@ -75,7 +65,7 @@ let_go(struct call *call)
 	OSSafeReleaseNULL(call->input);
 	OSSafeReleaseNULL(call->output);
 	OSSafeReleaseNULL(call->memory);
-	if (is_kept(call->data))
+	if (object_is_shared(call->data))
 		OSSafeReleaseNULL(call->data);
 }
 
@@ -146,8 +136,8 @@ static void
 answer_method(struct call *call, IOReturn res, const IOUserClientMethodArguments *arguments)
 {
 	uint64_t size = call->output != NULL ? call->request.structure_out_size : 0;
-	uint32_t flags = (is_kept(call->input) ? CALL_KEPT_INPUT : 0) |
-			 (is_kept(call->output) ? CALL_KEPT_OUTPUT : 0);
+	uint32_t flags = (object_is_shared(call->input) ? CALL_KEPT_INPUT : 0) |
+			 (object_is_shared(call->output) ? CALL_KEPT_OUTPUT : 0);
 
 	if (arguments->scalarOutputCount > call->request.scalar_out_count &&
 	    res == kIOReturnSuccess) {

@@ -241,25 +241,6 @@ connection_registration_ended(struct connection *c, uint32_t index, uint32_t gen
 		connection_end(c, rule);
 }
 
-/*
- * A reference on an object that its last owner may be releasing just now; it cannot be gone, since
- * its free waits for ring_lock. False: it is being freed.
- */
-static bool
-try_retain(OSAction *action)
-{
-	struct OSObject *object = (struct OSObject *)action;
-	uint32_t count = atomic_load_explicit(&object->references, memory_order_relaxed);
-
-	/* Pairs with the decrement in OSRelease: a count that reached 0 never rises again. */
-	while (count != 0)
-		if (atomic_compare_exchange_weak_explicit(&object->references, &count, count + 1,
-							  memory_order_relaxed,
-							  memory_order_relaxed))
-			return true;
-	return false;
-}
-
 void
 completions_each(struct connection *c, void (*function)(OSAction *action))
 {
@@ -268,7 +249,7 @@ completions_each(struct connection *c, void (*function)(OSAction *action))
 
 		pthread_mutex_lock(&c->ring_lock);
 		action = c->registrations[i].action;
-		if (action != NULL && !try_retain(action))
+		if (action != NULL && !object_try_retain(action))
 			action = NULL;
 		pthread_mutex_unlock(&c->ring_lock);
 		if (action == NULL)

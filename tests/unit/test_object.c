@@ -4,6 +4,8 @@
 
 #include "object.h"
 
+#include <DriverKit/OSCollections.h>
+
 #include <pthread.h>
 #include <stddef.h>
 
@@ -287,7 +289,47 @@ START_TEST(references_count_across_threads)
 }
 END_TEST
 
-UNIT_MAIN("object", init_and_free_run_up_the_chain, casts_follow_the_chain,
+START_TEST(who_else_holds_it)
+{
+	OSString *string = OSStringCreateWithCString("one");
+
+	ck_assert(!object_is_shared(NULL));
+	ck_assert(!object_is_shared(string));
+	ck_assert(object_try_retain(string));
+	ck_assert(object_is_shared(string));
+	OSRelease(string);
+	ck_assert(!object_is_shared(string));
+	OSRelease(string);
+}
+END_TEST
+
+static bool revived;
+
+static void
+try_to_revive(OSObject *self)
+{
+	revived = object_try_retain(self);
+	OSObject_free_Impl(self);
+}
+
+START_TEST(what_is_being_freed_is_not_retained)
+{
+	static const OSObjectMethods methods = {.size = sizeof(methods), .free = try_to_revive};
+	static const OSMetaClass metaclass = {
+		.size = sizeof(metaclass),
+		.name = "Reviver",
+		.superclass = OSTypeID(OSObject),
+		.object = &methods,
+	};
+
+	revived = true;
+	OSRelease(object_create_of(&metaclass));
+	ck_assert(!revived);
+}
+END_TEST
+
+UNIT_MAIN("object", who_else_holds_it, what_is_being_freed_is_not_retained,
+	  init_and_free_run_up_the_chain, casts_follow_the_chain,
 	  wrong_class_aborts_with_both_names, forgotten_super_calls_abort_with_the_class,
 	  failed_init_frees_and_gives_nothing, entries_past_a_tables_or_classes_size_are_inherited,
 	  impossible_classes_are_refused, base_queue_methods_have_none,
