@@ -8,8 +8,8 @@
  * that has stopped (`give_back`).
  *
  * While the app is there it gets its completions: where more of them wait than the ring holds, a
- * connection whose user client has stopped lingers, and hangs up when the last of them is in the
- * ring. The process's end waits for that, too (connections_await).
+ * connection whose user client has stopped lingers (lingering.c), and hangs up when the last of
+ * them is in the ring.
  *
  * An app that closes waits for the hang-up to know that everything was given back; one that broke a
  * rule sees it at once.
@@ -69,87 +69,6 @@ count_out(void)
 	pthread_mutex_lock(&count_lock);
 	count--;
 	pthread_mutex_unlock(&count_lock);
-}
-
-/* --- connections that linger --- */
-
-static pthread_mutex_t lingering_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct connection *lingering; /* [lingering_lock] +1 each */
-static void (*on_none)(void);	     /* [lingering_lock] */
-
-static void
-linger(struct connection *c)
-{
-	connection_retain(c);
-	pthread_mutex_lock(&lingering_lock);
-	c->lingering = true;
-	c->next_lingering = lingering;
-	lingering = c;
-	pthread_mutex_unlock(&lingering_lock);
-}
-
-static void
-linger_no_more(struct connection *c)
-{
-	struct connection **place = &lingering;
-	void (*done)(void) = NULL;
-	bool found;
-
-	pthread_mutex_lock(&lingering_lock);
-	found = c->lingering;
-	c->lingering = false;
-	if (found) {
-		while (*place != c)
-			place = &(*place)->next_lingering;
-		*place = c->next_lingering;
-		if (lingering == NULL) {
-			done = on_none;
-			on_none = NULL;
-		}
-	}
-	pthread_mutex_unlock(&lingering_lock);
-	if (done != NULL)
-		done();
-	if (found)
-		connection_release(c);
-}
-
-bool
-connections_await(void (*done)(void))
-{
-	bool any;
-
-	pthread_mutex_lock(&lingering_lock);
-	any = lingering != NULL;
-	if (any)
-		on_none = done;
-	pthread_mutex_unlock(&lingering_lock);
-	return any;
-}
-
-void
-connections_abandon(void)
-{
-	for (;;) {
-		struct connection *c;
-		size_t waiting;
-
-		pthread_mutex_lock(&lingering_lock);
-		c = lingering;
-		if (c != NULL)
-			connection_retain(c);
-		pthread_mutex_unlock(&lingering_lock);
-		if (c == NULL)
-			return;
-		waiting = completions_waiting(c);
-		if (waiting > 0)
-			log_error("process %d does not take its completions: the last %zu are lost",
-				  c->who.pid, waiting);
-		connection_end(c, NULL);
-		/* Not before, so that nobody is told that it is over while it hangs up. */
-		linger_no_more(c);
-		connection_release(c);
-	}
 }
 
 /* --- references --- */
@@ -351,7 +270,7 @@ hang_up(struct connection *c)
 		shutdown(c->socket, SHUT_RDWR);
 	pthread_mutex_unlock(&c->socket_lock);
 	leave_socket(c);
-	linger_no_more(c);
+	connection_linger_no_more(c);
 	connection_release(c);
 }
 
@@ -375,7 +294,7 @@ give_back(void *context)
 {
 	struct connection *c = context;
 
-	linger(c);
+	connection_linger(c);
 	/* A completion that the driver forgot to release must not keep the user client alive. */
 	completions_each(c, cancel);
 	maps_close(c);

@@ -150,6 +150,9 @@ void connection_end(struct connection *connection, const char *rule);
 bool connection_has_ended(struct connection *connection);
 /* After something was taken from the ring: hangs up if that is what a connection waits for. */
 void connection_settle(struct connection *connection);
+/* From the user client's Stop until the hang-up. */
+void connection_linger(struct connection *connection);
+void connection_linger_no_more(struct connection *connection);
 /*
  * Calls `done` when no connection waits for its app to take completions; false, and it is not
  * called, if none does now. Any thread, no lock held.
