@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CFArray over OSArray. Arrays of anything but objects, which other callbacks would allow, are
- * refused. */
+/*
+ * CFArray over OSArray. With other callbacks than those of objects an array holds whatever an app
+ * puts there, NULL too.
+ */
 #include <CoreFoundation/CFArray.h>
 #include <DriverKit/OSCollections.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "cf_callbacks.h"
 #include "log.h"
 #include "os_array.h"
 
 const CFArrayCallBacks kCFTypeArrayCallBacks = {
-	.retain = callback_retain,
-	.release = callback_release,
+	.retain = element_retain_object,
+	.release = element_release_object,
 	.copyDescription = CFCopyDescription,
 	.equal = CFEqual,
 };
@@ -24,19 +25,64 @@ CFArrayGetTypeID(void)
 	return (CFTypeID)OSTypeID(OSArray);
 }
 
+/* callbacks NULL: of objects. */
+static CFMutableArrayRef
+make(const struct element_callbacks *callbacks)
+{
+	OSArray *array = OSArrayCreate(0);
+
+	if (array == NULL || callbacks == NULL)
+		return (CFMutableArrayRef)array;
+	OSObjectIVars(OSArray, array)->callbacks = element_callbacks_copy(callbacks);
+	if (OSObjectIVars(OSArray, array)->callbacks == NULL)
+		OSSafeReleaseNULL(array);
+	return (CFMutableArrayRef)array;
+}
+
 CFMutableArrayRef
 CFArrayCreateMutable(CFAllocatorRef allocator, CFIndex capacity, const CFArrayCallBacks *callbacks)
 {
-	if (callbacks == NULL ||
-	    memcmp(callbacks, &kCFTypeArrayCallBacks, sizeof(*callbacks)) != 0) {
-		log_error("CFArrayCreate: callbacks must be &kCFTypeArrayCallBacks");
+	const struct element_callbacks own = element_callbacks_of(allocator, callbacks, false);
+
+	if (capacity < 0 || (callbacks != NULL && callbacks->version != 0)) {
+		log_error("CFArrayCreate: capacity %ld is negative, or callbacks have another "
+			  "version than 0",
+			  capacity);
 		return NULL;
 	}
-	if (capacity < 0) {
-		log_error("CFArrayCreate: capacity is %ld", capacity);
-		return NULL;
-	}
-	return (CFMutableArrayRef)OSArrayCreate(0);
+	if (callbacks != NULL && memcmp(callbacks, &kCFTypeArrayCallBacks, sizeof(*callbacks)) == 0)
+		return make(NULL);
+	return make(&own);
+}
+
+/* The array if it may be changed, NULL with a log line if not. */
+static OSArray *
+changing(CFMutableArrayRef array, const char *function)
+{
+	OSArray *self = OSDynamicCast(OSArray, array);
+
+	if (self != NULL && !OSObjectIVars(OSArray, self)->fixed)
+		return self;
+	log_error("%s: the object is %s", function,
+		  self == NULL ? "no CFArray" : "an array that cannot be changed");
+	return NULL;
+}
+
+/* False with a log line for what cannot be put there. The array may be changed. */
+static bool
+insert(OSArray *array, CFIndex index, const void *value, const char *function)
+{
+	const struct OSArray_IVars *ivars = OSObjectIVars(OSArray, array);
+
+	if (value == NULL && ivars->callbacks == NULL)
+		log_error("%s: value is NULL", function);
+	else if (index < 0 || index > (CFIndex)ivars->count)
+		log_error("%s: index is %ld, there are %u", function, index, ivars->count);
+	else if (array_insert(array, (uint32_t)index, value))
+		return true;
+	else
+		log_error("%s: no memory", function);
+	return false;
 }
 
 CFArrayRef
@@ -46,11 +92,13 @@ CFArrayCreate(CFAllocatorRef allocator, const void **values, CFIndex count,
 	CFMutableArrayRef array = CFArrayCreateMutable(allocator, count, callbacks);
 
 	for (CFIndex i = 0; array != NULL && i < count; i++) {
-		if (OSArrayAppendValue((OSArray *)array, values[i]))
+		if (insert((OSArray *)array, i, values[i], "CFArrayCreate"))
 			continue;
 		OSRelease(array);
 		array = NULL;
 	}
+	if (array != NULL)
+		OSObjectIVars(OSArray, array)->fixed = true;
 	return array;
 }
 
@@ -73,27 +121,35 @@ CFArrayGetValueAtIndex(CFArrayRef array, CFIndex index)
 void
 CFArrayAppendValue(CFMutableArrayRef array, const void *value)
 {
-	if (!OSArrayAppendValue((OSArray *)array, value))
-		log_error("CFArrayAppendValue: the value was not appended");
+	OSArray *self = changing(array, "CFArrayAppendValue");
+
+	if (self != NULL)
+		insert(self, CFArrayGetCount(array), value, "CFArrayAppendValue");
 }
 
 CFMutableArrayRef
 CFArrayCreateMutableCopy(CFAllocatorRef allocator, CFIndex capacity, CFArrayRef array)
 {
-	CFMutableArrayRef copy = CFArrayCreateMutable(allocator, capacity, &kCFTypeArrayCallBacks);
+	const struct OSArray_IVars *from = OSObjectIVars(OSArray, array);
+	CFMutableArrayRef copy = make(from->callbacks);
 
-	if (copy != NULL)
-		CFArrayAppendArray(copy, array, CFRangeMake(0, CFArrayGetCount(array)));
-	if (copy != NULL && CFArrayGetCount(copy) == CFArrayGetCount(array))
-		return copy;
-	CFRelease(copy);
-	return NULL;
+	for (uint32_t i = 0; copy != NULL && i < from->count; i++) {
+		if (insert((OSArray *)copy, i, from->values[i], "CFArrayCreateMutableCopy"))
+			continue;
+		CFRelease(copy);
+		copy = NULL;
+	}
+	return copy;
 }
 
 CFArrayRef
 CFArrayCreateCopy(CFAllocatorRef allocator, CFArrayRef array)
 {
-	return CFArrayCreateMutableCopy(allocator, 0, array);
+	CFMutableArrayRef copy = CFArrayCreateMutableCopy(allocator, 0, array);
+
+	if (copy != NULL)
+		OSObjectIVars(OSArray, copy)->fixed = true;
+	return copy;
 }
 
 /* The values of a range; NULL with a log line if it is none of the array's. */
@@ -112,6 +168,12 @@ values_in(CFArrayRef array, CFRange range, const char *function)
 	return count == 0 ? &none : OSObjectIVars(OSArray, array)->values + range.location;
 }
 
+static bool
+is_equal(CFArrayRef array, const void *one, const void *other)
+{
+	return element_equal(OSObjectIVars(OSArray, array)->callbacks, one, other);
+}
+
 void
 CFArrayGetValues(CFArrayRef array, CFRange range, const void **values)
 {
@@ -127,8 +189,19 @@ CFArrayGetFirstIndexOfValue(CFArrayRef array, CFRange range, const void *value)
 	OSObject **from = values_in(array, range, "CFArrayGetFirstIndexOfValue");
 
 	for (CFIndex i = 0; from != NULL && i < range.length; i++)
-		if (CFEqual(from[i], value))
+		if (is_equal(array, from[i], value))
 			return range.location + i;
+	return kCFNotFound;
+}
+
+CFIndex
+CFArrayGetLastIndexOfValue(CFArrayRef array, CFRange range, const void *value)
+{
+	OSObject **from = values_in(array, range, "CFArrayGetLastIndexOfValue");
+
+	for (CFIndex i = range.length; from != NULL && i > 0; i--)
+		if (is_equal(array, from[i - 1], value))
+			return range.location + i - 1;
 	return kCFNotFound;
 }
 
@@ -145,8 +218,26 @@ CFArrayGetCountOfValue(CFArrayRef array, CFRange range, const void *value)
 	CFIndex count = 0;
 
 	for (CFIndex i = 0; from != NULL && i < range.length; i++)
-		count += CFEqual(from[i], value) ? 1 : 0;
+		count += is_equal(array, from[i], value) ? 1 : 0;
 	return count;
+}
+
+CFIndex
+CFArrayBSearchValues(CFArrayRef array, CFRange range, const void *value,
+		     CFComparatorFunction comparator, void *context)
+{
+	OSObject **from = values_in(array, range, "CFArrayBSearchValues");
+	CFIndex low = 0, high = from == NULL ? 0 : range.length;
+
+	while (low < high) { /* to the first that is not before it */
+		CFIndex middle = low + (high - low) / 2;
+
+		if (comparator(from[middle], value, context) == kCFCompareLessThan)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return range.location + low;
 }
 
 void
@@ -159,49 +250,94 @@ CFArrayApplyFunction(CFArrayRef array, CFRange range, CFArrayApplierFunction fun
 		function(CFArrayGetValueAtIndex(array, range.location + i), context);
 }
 
+/* --- changing --- */
+
 void
 CFArrayAppendArray(CFMutableArrayRef array, CFArrayRef appended, CFRange range)
 {
-	if (values_in(appended, range, "CFArrayAppendArray") == NULL)
+	OSArray *self = changing(array, "CFArrayAppendArray");
+
+	if (self == NULL || values_in(appended, range, "CFArrayAppendArray") == NULL)
 		return;
 	for (CFIndex i = 0; i < range.length; i++)
-		CFArrayAppendValue(array, CFArrayGetValueAtIndex(appended, range.location + i));
+		insert(self, CFArrayGetCount(array),
+		       CFArrayGetValueAtIndex(appended, range.location + i), "CFArrayAppendArray");
 }
 
 void
 CFArrayInsertValueAtIndex(CFMutableArrayRef array, CFIndex index, const void *value)
 {
-	if (value == NULL || index < 0 || index > CFArrayGetCount(array))
-		log_error("CFArrayInsertValueAtIndex: value is NULL, or index %ld is past the end",
-			  index);
-	else if (!array_insert((OSArray *)array, (uint32_t)index, value))
-		log_error("CFArrayInsertValueAtIndex: no memory");
+	OSArray *self = changing(array, "CFArrayInsertValueAtIndex");
+
+	if (self != NULL)
+		insert(self, index, value, "CFArrayInsertValueAtIndex");
 }
 
 void
 CFArrayRemoveValueAtIndex(CFMutableArrayRef array, CFIndex index)
 {
+	OSArray *self = changing(array, "CFArrayRemoveValueAtIndex");
+
+	if (self == NULL)
+		return;
 	if (index < 0 || index >= CFArrayGetCount(array))
 		log_error("CFArrayRemoveValueAtIndex: %ld of %ld", index, CFArrayGetCount(array));
 	else
-		array_remove((OSArray *)array, (uint32_t)index);
+		array_remove(self, (uint32_t)index);
 }
 
 void
 CFArraySetValueAtIndex(CFMutableArrayRef array, CFIndex index, const void *value)
 {
+	OSArray *self = changing(array, "CFArraySetValueAtIndex");
 	CFIndex before = CFArrayGetCount(array);
 
-	CFArrayInsertValueAtIndex(array, index, value);
-	if (index < before && CFArrayGetCount(array) > before)
-		array_remove((OSArray *)array, (uint32_t)index + 1);
+	if (self != NULL && insert(self, index, value, "CFArraySetValueAtIndex") && index < before)
+		array_remove(self, (uint32_t)index + 1);
+}
+
+void
+CFArrayExchangeValuesAtIndices(CFMutableArrayRef array, CFIndex one, CFIndex other)
+{
+	OSArray *self = changing(array, "CFArrayExchangeValuesAtIndices");
+	CFIndex count = CFArrayGetCount(array);
+	OSObject **values, *kept;
+
+	if (self == NULL)
+		return;
+	if (one < 0 || other < 0 || one >= count || other >= count) {
+		log_error("CFArrayExchangeValuesAtIndices: %ld and %ld of %ld", one, other, count);
+		return;
+	}
+	values = OSObjectIVars(OSArray, self)->values;
+	kept = values[one];
+	values[one] = values[other];
+	values[other] = kept;
+}
+
+void
+CFArrayReplaceValues(CFMutableArrayRef array, CFRange range, const void **values, CFIndex count)
+{
+	OSArray *self = changing(array, "CFArrayReplaceValues");
+
+	if (self == NULL || values_in(array, range, "CFArrayReplaceValues") == NULL)
+		return;
+	/* The new ones first: they may live by the old ones' references. */
+	for (CFIndex i = 0; i < count; i++)
+		if (!insert(self, range.location + range.length + i, values[i],
+			    "CFArrayReplaceValues"))
+			return;
+	for (CFIndex i = 0; i < range.length; i++)
+		array_remove(self, (uint32_t)range.location);
 }
 
 void
 CFArrayRemoveAllValues(CFMutableArrayRef array)
 {
-	while (CFArrayGetCount(array) > 0)
-		array_remove((OSArray *)array, (uint32_t)CFArrayGetCount(array) - 1);
+	OSArray *self = changing(array, "CFArrayRemoveAllValues");
+
+	while (self != NULL && OSArrayGetCount(self) > 0)
+		array_remove(self, OSArrayGetCount(self) - 1);
 }
 
 struct order {
@@ -234,7 +370,8 @@ void
 CFArraySortValues(CFMutableArrayRef array, CFRange range, CFComparatorFunction comparator,
 		  void *context)
 {
-	OSObject **values = values_in(array, range, "CFArraySortValues");
+	OSArray *self = changing(array, "CFArraySortValues");
+	OSObject **values = self == NULL ? NULL : values_in(array, range, "CFArraySortValues");
 	const struct order order = {comparator, context};
 	OSObject **space;
 

@@ -9,6 +9,7 @@
 
 #include "cf_date.h"
 #include "object.h"
+#include "os_array.h"
 #include "os_dictionary.h"
 #include "os_number.h"
 #include "os_set.h"
@@ -29,19 +30,59 @@ indent(const struct writer *writer)
 		fputs("    ", writer->stream);
 }
 
+/* An element as its collection's callbacks have it, or its address where they have no words. */
 static void
-write_entries(struct writer *writer, const OSDictionary *dictionary, bool is_set)
+write_element(struct writer *writer, const struct element_callbacks *callbacks, const void *element)
+{
+	CFStringRef words;
+
+	if (callbacks == NULL) {
+		write_value(writer, element);
+		return;
+	}
+	words = callbacks->describe == NULL ? NULL : callbacks->describe(element);
+	if (words == NULL)
+		fprintf(writer->stream, "<%p>", element);
+	else
+		write_value(writer, words);
+	CFRelease(words);
+}
+
+static void
+write_pairs(struct writer *writer, const OSDictionary *dictionary)
 {
 	const struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, dictionary);
 
 	for (uint32_t i = 0; i < ivars->count; i++) {
 		indent(writer);
-		if (!is_set) {
-			write_value(writer, ivars->entries[i].key);
-			fputs(" = ", writer->stream);
-		}
-		write_value(writer, ivars->entries[i].value);
+		write_element(writer, ivars->key_callbacks, ivars->entries[i].key);
+		fputs(" = ", writer->stream);
+		write_element(writer, ivars->value_callbacks, ivars->entries[i].value);
 		fputs(";\n", writer->stream);
+	}
+}
+
+static void
+write_members(struct writer *writer, const OSSet *set)
+{
+	const struct OSDictionary_IVars *ivars = set_entries(set);
+
+	for (uint32_t i = 0; i < ivars->count; i++) {
+		indent(writer);
+		write_element(writer, ivars->key_callbacks, set_member(set, &ivars->entries[i]));
+		fputs(";\n", writer->stream);
+	}
+}
+
+static void
+write_values(struct writer *writer, const OSArray *array)
+{
+	const struct OSArray_IVars *ivars = OSObjectIVars(OSArray, array);
+
+	for (uint32_t i = 0; i < ivars->count; i++) {
+		indent(writer);
+		write_element(writer, ivars->callbacks, ivars->values[i]);
+		fputs(i + 1 < ivars->count ? ",\n" : "\n", writer->stream);
 	}
 }
 
@@ -57,13 +98,12 @@ write_collection(struct writer *writer, const void *object)
 	}
 	fputs(array == NULL ? "{\n" : "(\n", writer->stream);
 	writer->depth++;
-	if (array == NULL)
-		write_entries(writer, set == NULL ? object : set_members(set), set != NULL);
-	for (uint32_t i = 0; i < OSArrayGetCount(array); i++) {
-		indent(writer);
-		write_value(writer, OSArrayGetValue(array, i));
-		fputs(i + 1 < OSArrayGetCount(array) ? ",\n" : "\n", writer->stream);
-	}
+	if (array != NULL)
+		write_values(writer, array);
+	else if (set != NULL)
+		write_members(writer, set);
+	else
+		write_pairs(writer, object);
 	writer->depth--;
 	indent(writer);
 	fputs(array == NULL ? "}" : ")", writer->stream);
@@ -128,11 +168,27 @@ CFCopyDescription(CFTypeRef object)
 	return CFStringCreateWithFormat(NULL, NULL, CFSTR("%@"), object);
 }
 
+/* Apps know an OSString as a CFString, and so on. */
+static const char *
+type_name(const OSMetaClass *metaclass)
+{
+	static const OSMetaClass *const shared[] = {
+		OSTypeID(OSString), OSTypeID(OSNumber),	    OSTypeID(OSBoolean), OSTypeID(OSData),
+		OSTypeID(OSArray),  OSTypeID(OSDictionary), OSTypeID(OSSet)};
+	static const char *const names[] = {"CFString", "CFNumber",	"CFBoolean", "CFData",
+					    "CFArray",	"CFDictionary", "CFSet"};
+
+	for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]); i++)
+		if (metaclass == shared[i])
+			return names[i];
+	return metaclass->name;
+}
+
 CFStringRef
 CFCopyTypeIDDescription(CFTypeID type)
 {
 	return type == 0 ? NULL
-			 : CFStringCreateWithCString(NULL, ((const OSMetaClass *)type)->name,
+			 : CFStringCreateWithCString(NULL, type_name((const OSMetaClass *)type),
 						     kCFStringEncodingUTF8);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CFDictionary over OSDictionary: keys and values are objects. Dictionaries of anything else, which
- * other callbacks would allow, are refused.
+ * CFDictionary over OSDictionary. With callbacks of an app's own, for keys or for values, those are
+ * whatever the app says, NULL too.
  */
 #include <CoreFoundation/CFDictionary.h>
 #include <CoreFoundation/CFString.h>
@@ -9,7 +9,6 @@
 
 #include <string.h>
 
-#include "cf_callbacks.h"
 #include "log.h"
 #include "os_dictionary.h"
 
@@ -20,34 +19,25 @@ copy_string(CFAllocatorRef allocator, const void *value)
 }
 
 const CFDictionaryKeyCallBacks kCFTypeDictionaryKeyCallBacks = {
-	.retain = callback_retain,
-	.release = callback_release,
+	.retain = element_retain_object,
+	.release = element_release_object,
 	.copyDescription = CFCopyDescription,
 	.equal = CFEqual,
 	.hash = CFHash,
 };
 const CFDictionaryKeyCallBacks kCFCopyStringDictionaryKeyCallBacks = {
 	.retain = copy_string,
-	.release = callback_release,
+	.release = element_release_object,
 	.copyDescription = CFCopyDescription,
 	.equal = CFEqual,
 	.hash = CFHash,
 };
 const CFDictionaryValueCallBacks kCFTypeDictionaryValueCallBacks = {
-	.retain = callback_retain,
-	.release = callback_release,
+	.retain = element_retain_object,
+	.release = element_release_object,
 	.copyDescription = CFCopyDescription,
 	.equal = CFEqual,
 };
-
-static bool
-are_ours(const CFDictionaryKeyCallBacks *keys, const CFDictionaryValueCallBacks *values)
-{
-	return keys != NULL && values != NULL &&
-	       (memcmp(keys, &kCFTypeDictionaryKeyCallBacks, sizeof(*keys)) == 0 ||
-		memcmp(keys, &kCFCopyStringDictionaryKeyCallBacks, sizeof(*keys)) == 0) &&
-	       memcmp(values, &kCFTypeDictionaryValueCallBacks, sizeof(*values)) == 0;
-}
 
 CFTypeID
 CFDictionaryGetTypeID(void)
@@ -55,39 +45,84 @@ CFDictionaryGetTypeID(void)
 	return (CFTypeID)OSTypeID(OSDictionary);
 }
 
+/* NULL for callbacks: of objects. */
+static CFMutableDictionaryRef
+make(const struct element_callbacks *keys, const struct element_callbacks *values)
+{
+	OSDictionary *dictionary = OSDictionaryCreate(0);
+	struct OSDictionary_IVars *ivars;
+
+	if (dictionary == NULL)
+		return NULL;
+	ivars = OSObjectIVars(OSDictionary, dictionary);
+	if (keys != NULL)
+		ivars->key_callbacks = element_callbacks_copy(keys);
+	if (values != NULL)
+		ivars->value_callbacks = element_callbacks_copy(values);
+	if ((ivars->key_callbacks == NULL) != (keys == NULL) ||
+	    (ivars->value_callbacks == NULL) != (values == NULL))
+		OSSafeReleaseNULL(dictionary);
+	return (CFMutableDictionaryRef)dictionary;
+}
+
+/* Keys of both kinds are objects here, and a string that may change is always copied. */
+static bool
+are_objects(const CFDictionaryKeyCallBacks *callbacks)
+{
+	return callbacks != NULL &&
+	       (memcmp(callbacks, &kCFTypeDictionaryKeyCallBacks, sizeof(*callbacks)) == 0 ||
+		memcmp(callbacks, &kCFCopyStringDictionaryKeyCallBacks, sizeof(*callbacks)) == 0);
+}
+
 CFMutableDictionaryRef
 CFDictionaryCreateMutable(CFAllocatorRef allocator, CFIndex capacity,
 			  const CFDictionaryKeyCallBacks *key_callbacks,
 			  const CFDictionaryValueCallBacks *value_callbacks)
 {
-	if (!are_ours(key_callbacks, value_callbacks)) {
-		log_error("CFDictionaryCreate: callbacks must be &kCFTypeDictionaryKeyCallBacks "
-			  "and &kCFTypeDictionaryValueCallBacks");
+	const struct element_callbacks keys = element_callbacks_of(allocator, key_callbacks, true);
+	const struct element_callbacks values =
+		element_callbacks_of(allocator, value_callbacks, false);
+	bool values_are_objects =
+		value_callbacks != NULL && memcmp(value_callbacks, &kCFTypeDictionaryValueCallBacks,
+						  sizeof(*value_callbacks)) == 0;
+
+	if (capacity < 0 || (key_callbacks != NULL && key_callbacks->version != 0) ||
+	    (value_callbacks != NULL && value_callbacks->version != 0)) {
+		log_error("CFDictionaryCreate: capacity %ld is negative, or callbacks have another "
+			  "version than 0",
+			  capacity);
 		return NULL;
 	}
-	if (capacity < 0) {
-		log_error("CFDictionaryCreate: capacity is %ld", capacity);
-		return NULL;
-	}
-	return (CFMutableDictionaryRef)OSDictionaryCreate(0);
+	return make(are_objects(key_callbacks) ? NULL : &keys, values_are_objects ? NULL : &values);
 }
 
-/* False with a log line for what cannot be set. */
-static bool
-set(CFMutableDictionaryRef dictionary, const void *key, const void *value, const char *function)
+/* The dictionary if it may be changed, NULL with a log line if not. */
+static OSDictionary *
+changing(CFMutableDictionaryRef dictionary, const char *function)
 {
 	OSDictionary *self = OSDynamicCast(OSDictionary, dictionary);
 
-	if (self == NULL || key == NULL || value == NULL) {
-		log_error("%s: %s", function,
-			  self == NULL	? "the object is no CFDictionary"
-			  : key == NULL ? "key is NULL"
-					: "value is NULL");
-		return false;
-	}
-	if (dictionary_set(self, key, value))
+	if (self != NULL && !OSObjectIVars(OSDictionary, self)->fixed)
+		return self;
+	log_error("%s: the object is %s", function,
+		  self == NULL ? "no CFDictionary" : "a dictionary that cannot be changed");
+	return NULL;
+}
+
+/* False with a log line for what cannot be set. The dictionary may be changed. */
+static bool
+set(OSDictionary *dictionary, const void *key, const void *value, const char *function)
+{
+	const struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, dictionary);
+
+	if (key == NULL && ivars->key_callbacks == NULL)
+		log_error("%s: key is NULL", function);
+	else if (value == NULL && ivars->value_callbacks == NULL)
+		log_error("%s: value is NULL", function);
+	else if (dictionary_set(dictionary, key, value))
 		return true;
-	log_error("%s: no memory", function);
+	else
+		log_error("%s: no memory", function);
 	return false;
 }
 
@@ -100,11 +135,13 @@ CFDictionaryCreate(CFAllocatorRef allocator, const void **keys, const void **val
 		CFDictionaryCreateMutable(allocator, count, key_callbacks, value_callbacks);
 
 	for (CFIndex i = 0; dictionary != NULL && i < count; i++) {
-		if (set(dictionary, keys[i], values[i], "CFDictionaryCreate"))
+		if (set((OSDictionary *)dictionary, keys[i], values[i], "CFDictionaryCreate"))
 			continue;
 		OSRelease(dictionary);
 		dictionary = NULL;
 	}
+	if (dictionary != NULL)
+		OSObjectIVars(OSDictionary, dictionary)->fixed = true;
 	return dictionary;
 }
 
@@ -114,68 +151,104 @@ CFDictionaryGetCount(CFDictionaryRef dictionary)
 	return (CFIndex)OSDictionaryGetCount((const OSDictionary *)dictionary);
 }
 
-const void *
-CFDictionaryGetValue(CFDictionaryRef dictionary, const void *key)
+/* NULL if there is none; with a log line for what can be no key. */
+static const struct dictionary_entry *
+find(CFDictionaryRef dictionary, const void *key, const char *function)
 {
 	const OSDictionary *self = OSDynamicCast(OSDictionary, dictionary);
 
-	if (self == NULL || key == NULL) {
-		log_error("CFDictionaryGetValue: %s",
-			  self == NULL ? "the object is no CFDictionary" : "key is NULL");
-		return NULL;
-	}
-	return dictionary_get(self, key);
+	if (self != NULL &&
+	    (key != NULL || OSObjectIVars(OSDictionary, self)->key_callbacks != NULL))
+		return dictionary_find(self, key);
+	log_error("%s: %s", function,
+		  self == NULL ? "the object is no CFDictionary" : "key is NULL");
+	return NULL;
+}
+
+const void *
+CFDictionaryGetValue(CFDictionaryRef dictionary, const void *key)
+{
+	const struct dictionary_entry *entry = find(dictionary, key, "CFDictionaryGetValue");
+
+	return entry == NULL ? NULL : entry->value;
 }
 
 Boolean
 CFDictionaryContainsKey(CFDictionaryRef dictionary, const void *key)
 {
-	return CFDictionaryGetValue(dictionary, key) != NULL;
+	return find(dictionary, key, "CFDictionaryContainsKey") != NULL;
+}
+
+CFIndex
+CFDictionaryGetCountOfKey(CFDictionaryRef dictionary, const void *key)
+{
+	return find(dictionary, key, "CFDictionaryGetCountOfKey") != NULL ? 1 : 0;
 }
 
 Boolean
 CFDictionaryGetValueIfPresent(CFDictionaryRef dictionary, const void *key, const void **value)
 {
-	const void *found = CFDictionaryGetValue(dictionary, key);
+	const struct dictionary_entry *entry =
+		find(dictionary, key, "CFDictionaryGetValueIfPresent");
 
-	if (found != NULL && value != NULL)
-		*value = found;
-	return found != NULL;
+	if (entry != NULL && value != NULL)
+		*value = entry->value;
+	return entry != NULL;
+}
+
+Boolean
+CFDictionaryGetKeyIfPresent(CFDictionaryRef dictionary, const void *key, const void **found)
+{
+	const struct dictionary_entry *entry = find(dictionary, key, "CFDictionaryGetKeyIfPresent");
+
+	if (entry != NULL && found != NULL)
+		*found = entry->key;
+	return entry != NULL;
 }
 
 void
 CFDictionarySetValue(CFMutableDictionaryRef dictionary, const void *key, const void *value)
 {
-	set(dictionary, key, value, "CFDictionarySetValue");
+	OSDictionary *self = changing(dictionary, "CFDictionarySetValue");
+
+	if (self != NULL)
+		set(self, key, value, "CFDictionarySetValue");
 }
 
 void
 CFDictionaryAddValue(CFMutableDictionaryRef dictionary, const void *key, const void *value)
 {
-	if (!CFDictionaryContainsKey(dictionary, key))
-		set(dictionary, key, value, "CFDictionaryAddValue");
+	OSDictionary *self = changing(dictionary, "CFDictionaryAddValue");
+
+	if (self != NULL && !CFDictionaryContainsKey(dictionary, key))
+		set(self, key, value, "CFDictionaryAddValue");
 }
 
 void
 CFDictionaryReplaceValue(CFMutableDictionaryRef dictionary, const void *key, const void *value)
 {
-	if (CFDictionaryContainsKey(dictionary, key))
-		set(dictionary, key, value, "CFDictionaryReplaceValue");
+	OSDictionary *self = changing(dictionary, "CFDictionaryReplaceValue");
+
+	if (self != NULL && CFDictionaryContainsKey(dictionary, key))
+		set(self, key, value, "CFDictionaryReplaceValue");
 }
 
 void
 CFDictionaryRemoveValue(CFMutableDictionaryRef dictionary, const void *key)
 {
-	if (key == NULL)
-		log_error("CFDictionaryRemoveValue: key is NULL");
-	else
-		dictionary_remove((OSDictionary *)dictionary, key);
+	OSDictionary *self = changing(dictionary, "CFDictionaryRemoveValue");
+
+	if (self != NULL && CFDictionaryContainsKey(dictionary, key))
+		dictionary_remove(self, key);
 }
 
 void
 CFDictionaryRemoveAllValues(CFMutableDictionaryRef dictionary)
 {
-	dictionary_remove_all((OSDictionary *)dictionary);
+	OSDictionary *self = changing(dictionary, "CFDictionaryRemoveAllValues");
+
+	if (self != NULL)
+		dictionary_remove_all(self);
 }
 
 CFMutableDictionaryRef
@@ -183,12 +256,10 @@ CFDictionaryCreateMutableCopy(CFAllocatorRef allocator, CFIndex capacity,
 			      CFDictionaryRef dictionary)
 {
 	const struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, dictionary);
-	CFMutableDictionaryRef copy =
-		CFDictionaryCreateMutable(allocator, capacity, &kCFTypeDictionaryKeyCallBacks,
-					  &kCFTypeDictionaryValueCallBacks);
+	CFMutableDictionaryRef copy = make(ivars->key_callbacks, ivars->value_callbacks);
 
 	for (uint32_t i = 0; copy != NULL && i < ivars->count; i++) {
-		if (set(copy, ivars->entries[i].key, ivars->entries[i].value,
+		if (set((OSDictionary *)copy, ivars->entries[i].key, ivars->entries[i].value,
 			"CFDictionaryCreateMutableCopy"))
 			continue;
 		CFRelease(copy);
@@ -200,7 +271,11 @@ CFDictionaryCreateMutableCopy(CFAllocatorRef allocator, CFIndex capacity,
 CFDictionaryRef
 CFDictionaryCreateCopy(CFAllocatorRef allocator, CFDictionaryRef dictionary)
 {
-	return CFDictionaryCreateMutableCopy(allocator, 0, dictionary);
+	CFMutableDictionaryRef copy = CFDictionaryCreateMutableCopy(allocator, 0, dictionary);
+
+	if (copy != NULL)
+		OSObjectIVars(OSDictionary, copy)->fixed = true;
+	return copy;
 }
 
 CFIndex
@@ -210,7 +285,7 @@ CFDictionaryGetCountOfValue(CFDictionaryRef dictionary, const void *value)
 	CFIndex count = 0;
 
 	for (uint32_t i = 0; i < ivars->count; i++)
-		count += CFEqual(ivars->entries[i].value, value) ? 1 : 0;
+		count += element_equal(ivars->value_callbacks, ivars->entries[i].value, value);
 	return count;
 }
 

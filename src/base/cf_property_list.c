@@ -7,6 +7,10 @@
 #include <string.h>
 
 #include "log.h"
+#include "os_array.h"
+#include "os_data.h"
+#include "os_dictionary.h"
+#include "os_string.h"
 #include "plist.h"
 
 CFDataRef
@@ -37,6 +41,33 @@ CFPropertyListCreateData(CFAllocatorRef allocator, CFPropertyListRef list,
 	return data;
 }
 
+/* What the options say can be changed. The object is fresh from its decoder, which bounds its
+ * depth. */
+static void
+set_mutability(OSObject *object, CFOptionFlags options)
+{
+	bool containers = options != kCFPropertyListImmutable;
+	bool leaves = options & kCFPropertyListMutableContainersAndLeaves;
+
+	if (OSDynamicCast(OSString, object) != NULL) {
+		OSObjectIVars(OSString, object)->mutable = leaves;
+	} else if (OSDynamicCast(OSData, object) != NULL) {
+		OSObjectIVars(OSData, object)->fixed = !leaves;
+	} else if (OSDynamicCast(OSArray, object) != NULL) {
+		struct OSArray_IVars *ivars = OSObjectIVars(OSArray, object);
+
+		ivars->fixed = !containers;
+		for (uint32_t i = 0; i < ivars->count; i++)
+			set_mutability(ivars->values[i], options);
+	} else if (OSDynamicCast(OSDictionary, object) != NULL) {
+		struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, object);
+
+		ivars->fixed = !containers;
+		for (uint32_t i = 0; i < ivars->count; i++)
+			set_mutability(ivars->entries[i].value, options);
+	}
+}
+
 CFPropertyListRef
 CFPropertyListCreateWithData(CFAllocatorRef allocator, CFDataRef data, CFOptionFlags options,
 			     CFPropertyListFormat *format, CFErrorRef *error)
@@ -48,13 +79,14 @@ CFPropertyListCreateWithData(CFAllocatorRef allocator, CFDataRef data, CFOptionF
 
 	if (error != NULL)
 		*error = NULL;
-	if (length == 0 || (options & ~(CFOptionFlags)kCFPropertyListMutableContainers) != 0) {
+	if (length == 0 || options > kCFPropertyListMutableContainersAndLeaves) {
 		log_error("CFPropertyListCreateWithData: %s",
 			  length == 0 ? "data is empty or no CFData" : "options are not known");
 		return NULL;
 	}
 	if (plist_decode(bytes, length, &object) != kIOReturnSuccess)
 		return NULL;
+	set_mutability(object, options);
 	if (format != NULL)
 		*format = length >= 6 && memcmp(bytes, "bplist", 6) == 0
 				  ? kCFPropertyListBinaryFormat_v1_0

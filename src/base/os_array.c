@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OSArray: retained objects in order. Whoever changes it does so alone. */
+/*
+ * OSArray: retained objects in order, or what an app's callbacks make of its CFArray. Whoever
+ * changes it does so alone.
+ */
 #include "os_array.h"
 
 #include "object.h"
@@ -16,8 +19,9 @@ OSArray_free(OSObject *self)
 	struct OSArray_IVars *ivars = OSObjectIVars(OSArray, self);
 
 	for (uint32_t i = 0; i < ivars->count; i++)
-		OSRelease(ivars->values[i]);
+		element_release(ivars->callbacks, ivars->values[i]);
 	free(ivars->values);
+	element_callbacks_free(ivars->callbacks);
 	OSObject_free_Impl(self);
 }
 
@@ -87,7 +91,7 @@ array_insert(OSArray *array, uint32_t index, const void *object)
 	    (ivars->count > UINT32_MAX / 2 ||
 	     !set_capacity(ivars, ivars->count == 0 ? 4 : ivars->count * 2)))
 		return false;
-	OSRetain(object);
+	object = element_retain(ivars->callbacks, object);
 	memmove(&ivars->values[index + 1], &ivars->values[index],
 		(ivars->count - index) * sizeof(ivars->values[0]));
 	ivars->values[index] = (OSObject *)(uintptr_t)object;
@@ -104,7 +108,7 @@ array_remove(OSArray *array, uint32_t index)
 	ivars->count--;
 	memmove(&ivars->values[index], &ivars->values[index + 1],
 		(ivars->count - index) * sizeof(ivars->values[0]));
-	OSRelease(gone);
+	element_release(ivars->callbacks, gone);
 }
 
 bool

@@ -10,7 +10,13 @@
 static void
 OSData_free(OSObject *self)
 {
-	free(OSObjectIVars(OSData, self)->bytes);
+	struct OSData_IVars *ivars = OSObjectIVars(OSData, self);
+
+	if (ivars->foreign)
+		CFAllocatorDeallocate(ivars->deallocator, ivars->bytes);
+	else
+		free(ivars->bytes);
+	CFRelease(ivars->deallocator);
 	OSObject_free_Impl(self);
 }
 

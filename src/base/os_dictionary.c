@@ -5,7 +5,8 @@
  * not be able to make look-ups slow by colliding.
  *
  * An app's CFDictionary and CFSet may have keys of other classes: those come after the strings,
- * sorted by their hashes. The functions of OSDictionary do not see them.
+ * sorted by their hashes. With callbacks of the app's own for keys all are sorted by hash. The
+ * functions of OSDictionary do not see what is sorted by hash.
  *
  * Whoever changes it does so alone.
  */
@@ -25,12 +26,9 @@ OSDictionary_free(OSObject *self)
 {
 	struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, self);
 
-	for (uint32_t i = 0; i < ivars->count; i++) {
-		OSRelease(ivars->entries[i].key);
-		OSRelease(ivars->entries[i].value);
-	}
-	free(ivars->entries);
-	free(ivars->order);
+	dictionary_remove_all((OSDictionary *)self);
+	element_callbacks_free(ivars->key_callbacks);
+	element_callbacks_free(ivars->value_callbacks);
 	OSObject_free_Impl(self);
 }
 
@@ -86,60 +84,67 @@ OSDictionaryGetCount(const OSDictionary *dictionary)
 	return dictionary == NULL ? 0 : OSObjectIVars(OSDictionary, dictionary)->count;
 }
 
-/* A key that is looked for: its text, or NULL and the object. */
+/* A key that is looked for: its text, or NULL and its hash. */
 struct wanted {
 	const char *text;
-	const void *object;
+	const void *key;
 	uint64_t hash;
 };
 
-static struct wanted
-want(const void *key)
+/* A string, of which look-ups go by its text; NULL: by hash. */
+static const OSString *
+as_text(const struct OSDictionary_IVars *ivars, const void *key)
 {
-	const OSString *string = OSDynamicCast(OSString, key);
-	struct wanted wanted = {.text = OSStringGetCStringPtr(string), .object = key};
+	return ivars->key_callbacks == NULL ? OSDynamicCast(OSString, key) : NULL;
+}
+
+static struct wanted
+want(const struct OSDictionary_IVars *ivars, const void *key)
+{
+	const OSString *string = as_text(ivars, key);
+	struct wanted wanted = {.text = OSStringGetCStringPtr(string), .key = key};
 
 	if (string == NULL)
-		wanted.hash = object_hash(key);
+		wanted.hash = element_hash(ivars->key_callbacks, key);
 	return wanted;
 }
 
 /* Below 0: the wanted key belongs before this one. */
 static int
-compare(const struct wanted *wanted, const OSObject *key)
+compare(const struct OSDictionary_IVars *ivars, const struct wanted *wanted,
+	const struct dictionary_entry *entry)
 {
-	const OSString *string = OSDynamicCast(OSString, key);
-	uint64_t hash;
+	const OSString *string = as_text(ivars, entry->key);
 
 	if (string != NULL)
 		return wanted->text == NULL ? 1
 					    : strcmp(wanted->text, OSStringGetCStringPtr(string));
 	if (wanted->text != NULL)
 		return -1;
-	hash = object_hash(key);
-	return (wanted->hash > hash) - (wanted->hash < hash);
+	return (wanted->hash > entry->hash) - (wanted->hash < entry->hash);
 }
 
 /* The place of the key in `order`, or where it would go. */
 static bool
-find(const struct OSDictionary_IVars *ivars, struct wanted wanted, uint32_t *ret_place)
+find(const struct OSDictionary_IVars *ivars, const struct wanted *wanted, uint32_t *ret_place)
 {
 	uint32_t low = 0, high = ivars->count;
 
 	while (low < high) { /* to the first that is not before it */
 		uint32_t middle = low + (high - low) / 2;
 
-		if (compare(&wanted, ivars->entries[ivars->order[middle]].key) > 0)
+		if (compare(ivars, wanted, &ivars->entries[ivars->order[middle]]) > 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	for (; low < ivars->count; low++) { /* several may have the hash */
-		const OSObject *key = ivars->entries[ivars->order[low]].key;
+		const struct dictionary_entry *entry = &ivars->entries[ivars->order[low]];
 
-		if (compare(&wanted, key) != 0)
+		if (compare(ivars, wanted, entry) != 0)
 			break;
-		if (wanted.text == NULL && !OSObjectIsEqual(wanted.object, key))
+		if (wanted->text == NULL &&
+		    !element_equal(ivars->key_callbacks, wanted->key, entry->key))
 			continue;
 		*ret_place = low;
 		return true;
@@ -148,26 +153,33 @@ find(const struct OSDictionary_IVars *ivars, struct wanted wanted, uint32_t *ret
 	return false;
 }
 
-static OSObject *
-get(const OSDictionary *dictionary, struct wanted wanted)
+static const struct dictionary_entry *
+find_entry(const OSDictionary *dictionary, const struct wanted *wanted)
 {
 	const struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, dictionary);
 	uint32_t place;
 
-	return find(ivars, wanted, &place) ? ivars->entries[ivars->order[place]].value : NULL;
+	return find(ivars, wanted, &place) ? &ivars->entries[ivars->order[place]] : NULL;
 }
 
 OSObject *
 OSDictionaryGetValue(const OSDictionary *dictionary, const char *key)
 {
-	return dictionary == NULL || key == NULL ? NULL
-						 : get(dictionary, (struct wanted){.text = key});
+	const struct wanted wanted = {.text = key};
+	const struct dictionary_entry *entry;
+
+	if (dictionary == NULL || key == NULL)
+		return NULL;
+	entry = find_entry(dictionary, &wanted);
+	return entry == NULL ? NULL : entry->value;
 }
 
-OSObject *
-dictionary_get(const OSDictionary *dictionary, const void *key)
+const struct dictionary_entry *
+dictionary_find(const OSDictionary *dictionary, const void *key)
 {
-	return get(dictionary, want(key));
+	const struct wanted wanted = want(OSObjectIVars(OSDictionary, dictionary), key);
+
+	return find_entry(dictionary, &wanted);
 }
 
 /* With a reference: the key, or a copy of a string that may change. */
@@ -183,41 +195,46 @@ copy_key(const void *key)
 }
 
 static bool
-insert(struct OSDictionary_IVars *ivars, uint32_t place, const void *key, OSObject *value)
+insert(struct OSDictionary_IVars *ivars, uint32_t place, const struct wanted *wanted,
+       const void *value)
 {
-	OSObject *own;
+	struct dictionary_entry entry = {.hash = wanted->hash};
 
 	if (ivars->count == ivars->capacity &&
 	    (ivars->count > UINT32_MAX / 2 ||
 	     !set_capacity(ivars, ivars->count == 0 ? 4 : ivars->count * 2)))
 		return false;
-	own = copy_key(key);
-	if (own == NULL)
+	if (ivars->key_callbacks == NULL)
+		entry.key = copy_key(wanted->key);
+	else
+		entry.key =
+			(OSObject *)(uintptr_t)element_retain(ivars->key_callbacks, wanted->key);
+	if (entry.key == NULL && ivars->key_callbacks == NULL)
 		return false;
-	OSRetain(value);
+	entry.value = (OSObject *)(uintptr_t)element_retain(ivars->value_callbacks, value);
 	memmove(&ivars->order[place + 1], &ivars->order[place],
 		(ivars->count - place) * sizeof(ivars->order[0]));
 	ivars->order[place] = ivars->count;
-	ivars->entries[ivars->count++] = (struct dictionary_entry){.key = own, .value = value};
+	ivars->entries[ivars->count++] = entry;
 	return true;
 }
 
 bool
-dictionary_set(OSDictionary *dictionary, const void *key, const void *object)
+dictionary_set(OSDictionary *dictionary, const void *key, const void *value)
 {
 	struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, dictionary);
-	OSObject *value = (OSObject *)(uintptr_t)object;
+	const struct wanted wanted = want(ivars, key);
 	struct dictionary_entry *entry;
 	OSObject *before;
 	uint32_t place;
 
-	if (!find(ivars, want(key), &place))
-		return insert(ivars, place, key, value);
+	if (!find(ivars, &wanted, &place))
+		return insert(ivars, place, &wanted, value);
+	value = element_retain(ivars->value_callbacks, value);
 	entry = &ivars->entries[ivars->order[place]];
 	before = entry->value;
-	OSRetain(value);
-	entry->value = value;
-	OSRelease(before);
+	entry->value = (OSObject *)(uintptr_t)value;
+	element_release(ivars->value_callbacks, before);
 	return true;
 }
 
@@ -256,7 +273,14 @@ OSDictionarySetStringValue(OSDictionary *dictionary, const char *key, const char
 }
 
 static void
-take_out(struct OSDictionary_IVars *ivars, struct wanted wanted)
+release_entry(const struct OSDictionary_IVars *ivars, const struct dictionary_entry *entry)
+{
+	element_release(ivars->key_callbacks, entry->key);
+	element_release(ivars->value_callbacks, entry->value);
+}
+
+static void
+take_out(struct OSDictionary_IVars *ivars, const struct wanted *wanted)
 {
 	struct dictionary_entry gone;
 	uint32_t place, index;
@@ -273,34 +297,42 @@ take_out(struct OSDictionary_IVars *ivars, struct wanted wanted)
 	for (uint32_t i = 0; i < ivars->count; i++)
 		if (ivars->order[i] > index)
 			ivars->order[i]--;
-	OSRelease(gone.key);
-	OSRelease(gone.value);
+	release_entry(ivars, &gone);
 }
 
 void
 OSDictionaryRemoveValue(OSDictionary *dictionary, const char *key)
 {
+	const struct wanted wanted = {.text = key};
+
 	if (dictionary != NULL && key != NULL)
-		take_out(OSObjectIVars(OSDictionary, dictionary), (struct wanted){.text = key});
+		take_out(OSObjectIVars(OSDictionary, dictionary), &wanted);
 }
 
 void
 dictionary_remove(OSDictionary *dictionary, const void *key)
 {
-	take_out(OSObjectIVars(OSDictionary, dictionary), want(key));
+	struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, dictionary);
+	const struct wanted wanted = want(ivars, key);
+
+	take_out(ivars, &wanted);
 }
 
 void
 dictionary_remove_all(OSDictionary *dictionary)
 {
 	struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, dictionary);
+	struct dictionary_entry *entries = ivars->entries;
+	uint32_t count = ivars->count;
 
-	while (ivars->count > 0) {
-		struct dictionary_entry gone = ivars->entries[--ivars->count];
-
-		OSRelease(gone.key);
-		OSRelease(gone.value);
-	}
+	/* Empty before anything is released: an app's callback may look. */
+	free(ivars->order);
+	ivars->order = NULL;
+	ivars->entries = NULL;
+	ivars->count = ivars->capacity = 0;
+	for (uint32_t i = 0; i < count; i++)
+		release_entry(ivars, &entries[i]);
+	free(entries);
 }
 
 bool

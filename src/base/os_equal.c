@@ -7,6 +7,7 @@
 #include "cf_date.h"
 #include "cf_uuid.h"
 #include "object.h"
+#include "os_array.h"
 #include "os_dictionary.h"
 #include "os_number.h"
 #include "os_set.h"
@@ -18,15 +19,24 @@
 
 static bool equal(const void *one, const void *other, int depth);
 
+/* Elements of two collections that compare alike; objects one level deeper. */
 static bool
-equal_arrays(const void *one, const void *other, int depth)
+equal_elements(const struct element_callbacks *callbacks, const void *one, const void *other,
+	       int depth)
 {
-	uint32_t count = OSArrayGetCount(one);
+	return callbacks == NULL ? equal(one, other, depth) : element_equal(callbacks, one, other);
+}
 
-	if (count != OSArrayGetCount(other))
+static bool
+equal_arrays(const OSArray *one, const OSArray *other, int depth)
+{
+	const struct OSArray_IVars *a = OSObjectIVars(OSArray, one);
+	const struct OSArray_IVars *b = OSObjectIVars(OSArray, other);
+
+	if (a->count != b->count || !element_compares_alike(a->callbacks, b->callbacks))
 		return false;
-	for (uint32_t i = 0; i < count; i++)
-		if (!equal(OSArrayGetValue(one, i), OSArrayGetValue(other, i), depth))
+	for (uint32_t i = 0; i < a->count; i++)
+		if (!equal_elements(a->callbacks, a->values[i], b->values[i], depth))
 			return false;
 	return true;
 }
@@ -34,14 +44,18 @@ equal_arrays(const void *one, const void *other, int depth)
 static bool
 equal_dictionaries(const OSDictionary *one, const OSDictionary *other, int depth)
 {
-	const struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, one);
+	const struct OSDictionary_IVars *a = OSObjectIVars(OSDictionary, one);
+	const struct OSDictionary_IVars *b = OSObjectIVars(OSDictionary, other);
 
-	if (ivars->count != OSDictionaryGetCount(other))
+	if (a->count != b->count || !element_compares_alike(a->key_callbacks, b->key_callbacks) ||
+	    !element_compares_alike(a->value_callbacks, b->value_callbacks))
 		return false;
-	for (uint32_t i = 0; i < ivars->count; i++) {
-		OSObject *counterpart = dictionary_get(other, ivars->entries[i].key);
+	for (uint32_t i = 0; i < a->count; i++) {
+		const struct dictionary_entry *counterpart =
+			dictionary_find(other, a->entries[i].key);
 
-		if (counterpart == NULL || !equal(ivars->entries[i].value, counterpart, depth))
+		if (counterpart == NULL || !equal_elements(a->value_callbacks, a->entries[i].value,
+							   counterpart->value, depth))
 			return false;
 	}
 	return true;

@@ -24,15 +24,29 @@ const OSMetaClass gOSSetMetaClass = {
 	.object = &object_methods,
 };
 
+/* Dictionaries for sets own their callbacks; the values are none. */
+static bool
+set_callbacks(OSDictionary *members, const struct element_callbacks *callbacks)
+{
+	struct OSDictionary_IVars *ivars = OSObjectIVars(OSDictionary, members);
+
+	if (callbacks == NULL)
+		return true;
+	ivars->key_callbacks = element_callbacks_copy(callbacks);
+	ivars->value_callbacks = element_callbacks_copy(&(struct element_callbacks){0});
+	return ivars->key_callbacks != NULL && ivars->value_callbacks != NULL;
+}
+
 OSSet *
-set_create(void)
+set_create(const struct element_callbacks *callbacks)
 {
 	OSSet *set = object_create(OSSet);
+	OSDictionary *members = set == NULL ? NULL : OSDictionaryCreate(0);
 
 	if (set == NULL)
 		return NULL;
-	OSObjectIVars(OSSet, set)->members = OSDictionaryCreate(0);
-	if (OSObjectIVars(OSSet, set)->members == NULL)
+	OSObjectIVars(OSSet, set)->members = members;
+	if (members == NULL || !set_callbacks(members, callbacks))
 		OSSafeReleaseNULL(set);
 	return set;
 }
@@ -41,4 +55,16 @@ OSDictionary *
 set_members(const OSSet *set)
 {
 	return OSObjectIVars(OSSet, set)->members;
+}
+
+const struct OSDictionary_IVars *
+set_entries(const OSSet *set)
+{
+	return OSObjectIVars(OSDictionary, set_members(set));
+}
+
+const void *
+set_member(const OSSet *set, const struct dictionary_entry *entry)
+{
+	return set_entries(set)->key_callbacks == NULL ? entry->value : entry->key;
 }

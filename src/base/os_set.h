@@ -5,15 +5,25 @@
 
 #include <DriverKit/OSCollections.h>
 
+#include "os_dictionary.h"
+
 typedef struct OSSet OSSet;
 extern const OSMetaClass gOSSetMetaClass;
 
 struct OSSet_IVars {
-	OSDictionary *members; /* [const] each key's value is the member; the keys only find it */
+	/*
+	 * [const] Of objects each key's value is the member, and the keys, which cannot change,
+	 * only find it. With an app's callbacks the keys are the members, and the values NULL.
+	 */
+	OSDictionary *members;
 };
 
-OSSet *set_create(void);
+/* callbacks NULL: of objects. */
+OSSet *set_create(const struct element_callbacks *callbacks);
 /* Borrowed. */
 OSDictionary *set_members(const OSSet *set);
+const struct OSDictionary_IVars *set_entries(const OSSet *set);
+/* The member of one of its entries. */
+const void *set_member(const OSSet *set, const struct dictionary_entry *entry);
 
 #endif

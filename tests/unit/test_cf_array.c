@@ -36,10 +36,54 @@ START_TEST(is_made_of_values)
 }
 END_TEST
 
-START_TEST(holds_objects_only)
+START_TEST(refuses_bad_arguments)
 {
-	ck_assert_ptr_null(CFArrayCreateMutable(NULL, 0, NULL));
+	CFArrayCallBacks callbacks = kCFTypeArrayCallBacks;
+
 	ck_assert_ptr_null(CFArrayCreateMutable(NULL, -1, &kCFTypeArrayCallBacks));
+	callbacks.version = 1;
+	ck_assert_ptr_null(CFArrayCreateMutable(NULL, 0, &callbacks));
+}
+END_TEST
+
+START_TEST(holds_plain_pointers)
+{
+	CFMutableArrayRef array = CFArrayCreateMutable(NULL, 0, NULL);
+	CFArrayRef copy;
+	int one = 1, other = 1;
+
+	CFArrayAppendValue(array, &one);
+	CFArrayAppendValue(array, NULL);
+	CFArrayAppendValue(array, (const void *)(uintptr_t)3);
+	CFArraySetValueAtIndex(array, 2, &other);
+	ck_assert_int_eq(CFArrayGetCount(array), 3);
+	ck_assert_ptr_eq(CFArrayGetValueAtIndex(array, 0), &one);
+	ck_assert_ptr_null(CFArrayGetValueAtIndex(array, 1));
+	ck_assert_int_eq(CFArrayGetFirstIndexOfValue(array, CFRangeMake(0, 3), &other), 2);
+	copy = CFArrayCreateCopy(NULL, array);
+	ck_assert(CFEqual(array, copy));
+	CFArraySetValueAtIndex(array, 0, &other);
+	ck_assert(!CFEqual(array, copy));
+	CFRelease(copy);
+	CFRelease(array);
+}
+END_TEST
+
+START_TEST(of_objects_without_retaining_them)
+{
+	CFArrayCallBacks callbacks = kCFTypeArrayCallBacks;
+	CFMutableStringRef text = CFStringCreateMutable(NULL, 0);
+	CFMutableArrayRef array;
+
+	callbacks.retain = NULL;
+	callbacks.release = NULL;
+	array = CFArrayCreateMutable(NULL, 0, &callbacks);
+	CFArrayAppendValue(array, text);
+	ck_assert_int_eq(CFGetRetainCount(text), 1);
+	ck_assert(CFArrayContainsValue(array, CFRangeMake(0, 1), CFSTR("")));
+	CFRelease(array);
+	ck_assert_int_eq(CFGetRetainCount(text), 1);
+	CFRelease(text);
 }
 END_TEST
 
@@ -125,5 +169,54 @@ START_TEST(sorts_and_keeps_the_order_of_equals)
 }
 END_TEST
 
+START_TEST(a_fixed_array_does_not_change)
+{
+	const void *values[] = {CFSTR("b"), CFSTR("a")};
+	CFArrayRef made = CFArrayCreate(NULL, values, 2, &kCFTypeArrayCallBacks);
+	CFArrayRef copy = CFArrayCreateCopy(NULL, made);
+	CFMutableArrayRef changed[] = {(CFMutableArrayRef)made, (CFMutableArrayRef)copy};
+	int calls = 0;
+
+	for (int i = 0; i < 2; i++) {
+		CFArrayAppendValue(changed[i], CFSTR("c"));
+		CFArrayInsertValueAtIndex(changed[i], 0, CFSTR("c"));
+		CFArraySetValueAtIndex(changed[i], 0, CFSTR("c"));
+		CFArrayRemoveValueAtIndex(changed[i], 0);
+		CFArrayExchangeValuesAtIndices(changed[i], 0, 1);
+		CFArrayReplaceValues(changed[i], CFRangeMake(0, 1), values, 2);
+		CFArrayAppendArray(changed[i], made, CFRangeMake(0, 2));
+		CFArraySortValues(changed[i], CFRangeMake(0, 2), compare, &calls);
+		CFArrayRemoveAllValues(changed[i]);
+		ck_assert_int_eq(CFArrayGetCount(changed[i]), 2);
+		ck_assert_ptr_eq(CFArrayGetValueAtIndex(changed[i], 0), values[0]);
+	}
+	ck_assert_int_eq(calls, 0);
+	CFRelease(copy);
+	CFRelease(made);
+}
+END_TEST
+
+START_TEST(exchanges_replaces_and_searches)
+{
+	CFMutableArrayRef array = letters("abccd");
+	const void *values[] = {CFSTR("x"), CFSTR("y")};
+	int calls = 0;
+
+	ck_assert_int_eq(CFArrayGetLastIndexOfValue(array, CFRangeMake(0, 5), CFSTR("c")), 3);
+	ck_assert_int_eq(CFArrayGetLastIndexOfValue(array, CFRangeMake(0, 2), CFSTR("c")),
+			 kCFNotFound);
+	ck_assert_int_eq(
+		CFArrayBSearchValues(array, CFRangeMake(0, 5), CFSTR("c"), compare, &calls), 2);
+	ck_assert_int_eq(
+		CFArrayBSearchValues(array, CFRangeMake(1, 4), CFSTR("z"), compare, &calls), 5);
+	CFArrayExchangeValuesAtIndices(array, 0, 4);
+	CFArrayExchangeValuesAtIndices(array, 0, 5);
+	CFArrayReplaceValues(array, CFRangeMake(1, 3), values, 2);
+	reads_take(array, "dxya");
+}
+END_TEST
+
 UNIT_MAIN("cf_array", changes_anywhere, looks_in_ranges, sorts_and_keeps_the_order_of_equals,
-	  holds_its_values, is_made_of_values, holds_objects_only)
+	  holds_its_values, is_made_of_values, refuses_bad_arguments, holds_plain_pointers,
+	  of_objects_without_retaining_them, a_fixed_array_does_not_change,
+	  exchanges_replaces_and_searches)

@@ -79,9 +79,6 @@ START_TEST(keys_and_values_are_objects)
 	ck_assert_ptr_null(CFDictionaryGetValue(dictionary, NULL));
 	ck_assert_int_eq(CFDictionaryGetCount(dictionary), 0);
 	CFRelease(dictionary);
-	ck_assert_ptr_null(CFDictionaryCreateMutable(NULL, 0, NULL, NULL));
-	ck_assert_ptr_null(
-		CFDictionaryCreateMutable(NULL, 0, &kCFTypeDictionaryKeyCallBacks, NULL));
 	ck_assert_ptr_null(CFDictionaryCreateMutable(NULL, -1, &kCFTypeDictionaryKeyCallBacks,
 						     &kCFTypeDictionaryValueCallBacks));
 }
@@ -171,13 +168,81 @@ START_TEST(callbacks_are_taken_by_value)
 
 	ck_assert_ptr_nonnull(dictionary);
 	CFRelease(dictionary);
-	keys.retain = NULL;
+	keys.version = 1;
 	ck_assert_ptr_null(
 		CFDictionaryCreate(NULL, NULL, NULL, 0, &keys, &kCFTypeDictionaryValueCallBacks));
 	ck_assert_uint_eq(keys.hash(CFSTR("a")), CFHash(CFSTR("a")));
 }
 END_TEST
 
-UNIT_MAIN("cf_dictionary", any_object_is_a_key, a_key_that_changes_is_copied, applies_a_function,
-	  callbacks_are_taken_by_value, sets_and_finds, adds_replaces_and_removes, is_made_of_pairs,
-	  keys_and_values_are_objects)
+START_TEST(plain_keys_and_values)
+{
+	CFMutableDictionaryRef dictionary = CFDictionaryCreateMutable(NULL, 0, NULL, NULL);
+	const void *value = &value;
+
+	for (uintptr_t i = 0; i < 100; i++)
+		CFDictionarySetValue(dictionary, (const void *)(i * 64), (const void *)(i * 2));
+	for (uintptr_t i = 0; i < 100; i++)
+		ck_assert_ptr_eq(CFDictionaryGetValue(dictionary, (const void *)(i * 64)),
+				 (const void *)(i * 2));
+	ck_assert(CFDictionaryGetValueIfPresent(dictionary, NULL, &value));
+	ck_assert_ptr_null(value);
+	ck_assert(!CFDictionaryContainsKey(dictionary, (const void *)1));
+	CFDictionaryRemoveValue(dictionary, (const void *)64);
+	ck_assert(!CFDictionaryContainsKey(dictionary, (const void *)64));
+	ck_assert_int_eq(CFDictionaryGetCount(dictionary), 99);
+	CFRelease(dictionary);
+}
+END_TEST
+
+/* Names to plain values, as many programs have them. */
+START_TEST(strings_to_plain_values)
+{
+	CFMutableDictionaryRef dictionary =
+		CFDictionaryCreateMutable(NULL, 0, &kCFTypeDictionaryKeyCallBacks, NULL);
+	CFStringRef key = CFStringCreateWithCString(NULL, "b", kCFStringEncodingUTF8);
+
+	CFDictionarySetValue(dictionary, CFSTR("a"), (const void *)7);
+	CFDictionarySetValue(dictionary, CFSTR("b"), NULL);
+	CFDictionarySetValue(dictionary, NULL, (const void *)1);
+	ck_assert_int_eq(CFDictionaryGetCount(dictionary), 2);
+	ck_assert(CFDictionaryContainsKey(dictionary, key));
+	ck_assert_ptr_eq(CFDictionaryGetValue(dictionary, CFSTR("a")), (const void *)7);
+	ck_assert_int_eq(CFDictionaryGetCountOfValue(dictionary, (const void *)7), 1);
+	CFRelease(key);
+	CFRelease(dictionary);
+}
+END_TEST
+
+START_TEST(a_fixed_dictionary_does_not_change)
+{
+	const void *keys[] = {CFSTR("a")}, *values[] = {CFSTR("1")};
+	CFDictionaryRef made =
+		CFDictionaryCreate(NULL, keys, values, 1, &kCFTypeDictionaryKeyCallBacks,
+				   &kCFTypeDictionaryValueCallBacks);
+	CFDictionaryRef copy = CFDictionaryCreateCopy(NULL, made);
+	CFMutableDictionaryRef changed[] = {(CFMutableDictionaryRef)made,
+					    (CFMutableDictionaryRef)copy};
+	CFMutableDictionaryRef free_copy = CFDictionaryCreateMutableCopy(NULL, 0, made);
+
+	for (int i = 0; i < 2; i++) {
+		CFDictionarySetValue(changed[i], CFSTR("a"), CFSTR("2"));
+		CFDictionaryAddValue(changed[i], CFSTR("b"), CFSTR("2"));
+		CFDictionaryReplaceValue(changed[i], CFSTR("a"), CFSTR("2"));
+		CFDictionaryRemoveValue(changed[i], CFSTR("a"));
+		CFDictionaryRemoveAllValues(changed[i]);
+		ck_assert_int_eq(CFDictionaryGetCount(changed[i]), 1);
+		ck_assert_ptr_eq(CFDictionaryGetValue(changed[i], CFSTR("a")), values[0]);
+	}
+	CFDictionaryRemoveAllValues(free_copy);
+	ck_assert_int_eq(CFDictionaryGetCount(free_copy), 0);
+	CFRelease(made);
+	CFRelease(copy);
+	CFRelease(free_copy);
+}
+END_TEST
+
+UNIT_MAIN("cf_dictionary", plain_keys_and_values, strings_to_plain_values,
+	  a_fixed_dictionary_does_not_change, any_object_is_a_key, a_key_that_changes_is_copied,
+	  applies_a_function, callbacks_are_taken_by_value, sets_and_finds,
+	  adds_replaces_and_removes, is_made_of_pairs, keys_and_values_are_objects)

@@ -101,5 +101,65 @@ START_TEST(refuses_what_no_list_can_hold)
 }
 END_TEST
 
-UNIT_MAIN("cf_property_list", keeps_values_in_both_formats,
-	  a_negative_number_is_written_with_its_sign, refuses_what_no_list_can_hold)
+static CFPropertyListRef
+read_back(CFDataRef data, CFOptionFlags options)
+{
+	return CFPropertyListCreateWithData(NULL, data, options, NULL, NULL);
+}
+
+START_TEST(only_what_was_asked_for_can_change)
+{
+	CFMutableDictionaryRef list = make();
+	CFDataRef data =
+		CFPropertyListCreateData(NULL, list, kCFPropertyListBinaryFormat_v1_0, 0, NULL);
+
+	for (CFOptionFlags options = kCFPropertyListImmutable;
+	     options <= kCFPropertyListMutableContainersAndLeaves; options++) {
+		CFPropertyListRef back = read_back(data, options);
+		CFTypeRef array = CFDictionaryGetValue(back, CFSTR("array"));
+		CFTypeRef bytes = CFDictionaryGetValue(back, CFSTR("data"));
+		CFTypeRef text = CFArrayGetValueAtIndex(array, 0);
+
+		CFDataSetLength((CFMutableDataRef)bytes, 1);
+		ck_assert_int_eq(CFDataGetLength(bytes), options == 2 ? 1 : 3);
+		CFStringAppend((CFMutableStringRef)text, CFSTR("!"));
+		ck_assert(CFEqual(text, options == 2 ? CFSTR("one!") : CFSTR("one")));
+		CFArrayRemoveAllValues((CFMutableArrayRef)array);
+		ck_assert_int_eq(CFArrayGetCount(array), options == 0 ? 2 : 0);
+		CFDictionaryRemoveAllValues((CFMutableDictionaryRef)back);
+		ck_assert_int_eq(CFDictionaryGetCount(back), options == 0 ? 5 : 0);
+		CFRelease(back);
+	}
+	ck_assert_ptr_null(read_back(data, 3));
+	CFRelease(data);
+	CFRelease(list);
+}
+END_TEST
+
+/* A list whose collections have an app's own callbacks, as long as they hold objects. */
+START_TEST(of_objects_without_callbacks)
+{
+	CFMutableDictionaryRef list = CFDictionaryCreateMutable(NULL, 0, NULL, NULL);
+	CFMutableArrayRef array = CFArrayCreateMutable(NULL, 0, NULL);
+	CFDataRef data;
+	CFPropertyListRef back;
+
+	CFArrayAppendValue(array, kCFBooleanTrue);
+	CFDictionarySetValue(list, CFSTR("array"), array);
+	data = CFPropertyListCreateData(NULL, list, kCFPropertyListXMLFormat_v1_0, 0, NULL);
+	back = read_back(data, 0);
+	ck_assert(CFEqual(CFArrayGetValueAtIndex(CFDictionaryGetValue(back, CFSTR("array")), 0),
+			  kCFBooleanTrue));
+	CFArrayAppendValue(array, NULL);
+	ck_assert_ptr_null(
+		CFPropertyListCreateData(NULL, list, kCFPropertyListXMLFormat_v1_0, 0, NULL));
+	CFRelease(list);
+	CFRelease(array);
+	CFRelease(data);
+	CFRelease(back);
+}
+END_TEST
+
+UNIT_MAIN("cf_property_list", only_what_was_asked_for_can_change, of_objects_without_callbacks,
+	  keeps_values_in_both_formats, a_negative_number_is_written_with_its_sign,
+	  refuses_what_no_list_can_hold)

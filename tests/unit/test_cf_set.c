@@ -54,7 +54,6 @@ START_TEST(is_made_of_values_and_copied)
 	CFSetApplyFunction(set, count, &counted);
 	ck_assert_int_eq(counted, 2);
 	ck_assert_uint_eq(CFGetTypeID(set), CFSetGetTypeID());
-	ck_assert_ptr_null(CFSetCreate(NULL, values, 3, NULL));
 	ck_assert_ptr_null(CFSetCreateMutable(NULL, -1, &kCFTypeSetCallBacks));
 	values[1] = NULL;
 	ck_assert_ptr_null(CFSetCreate(NULL, values, 3, &kCFTypeSetCallBacks));
@@ -64,4 +63,47 @@ START_TEST(is_made_of_values_and_copied)
 }
 END_TEST
 
-UNIT_MAIN("cf_set", holds_each_value_once, is_made_of_values_and_copied)
+START_TEST(plain_values)
+{
+	CFMutableSetRef set = CFSetCreateMutable(NULL, 0, NULL);
+	const void *values[3], *found = &found;
+
+	CFSetAddValue(set, NULL);
+	CFSetAddValue(set, (const void *)8);
+	CFSetAddValue(set, (const void *)8);
+	CFSetSetValue(set, (const void *)8);
+	CFSetSetValue(set, (const void *)16);
+	ck_assert_int_eq(CFSetGetCount(set), 3);
+	ck_assert(CFSetGetValueIfPresent(set, NULL, &found));
+	ck_assert_ptr_null(found);
+	CFSetGetValues(set, values);
+	ck_assert_ptr_eq(values[2], (const void *)16);
+	CFSetRemoveValue(set, (const void *)8);
+	ck_assert(!CFSetContainsValue(set, (const void *)8));
+	ck_assert_int_eq(CFSetGetCountOfValue(set, (const void *)16), 1);
+	CFRelease(set);
+}
+END_TEST
+
+START_TEST(a_fixed_set_does_not_change)
+{
+	const void *values[] = {CFSTR("a")};
+	CFSetRef made = CFSetCreate(NULL, values, 1, &kCFTypeSetCallBacks);
+	CFSetRef copy = CFSetCreateCopy(NULL, made);
+	CFMutableSetRef changed[] = {(CFMutableSetRef)made, (CFMutableSetRef)copy};
+
+	for (int i = 0; i < 2; i++) {
+		CFSetAddValue(changed[i], CFSTR("b"));
+		CFSetSetValue(changed[i], CFSTR("b"));
+		CFSetRemoveValue(changed[i], CFSTR("a"));
+		CFSetRemoveAllValues(changed[i]);
+		ck_assert_int_eq(CFSetGetCount(changed[i]), 1);
+		ck_assert(CFSetContainsValue(changed[i], CFSTR("a")));
+	}
+	CFRelease(made);
+	CFRelease(copy);
+}
+END_TEST
+
+UNIT_MAIN("cf_set", plain_values, a_fixed_set_does_not_change, holds_each_value_once,
+	  is_made_of_values_and_copied)

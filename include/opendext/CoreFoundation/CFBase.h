@@ -81,10 +81,54 @@ CFRangeMake(CFIndex location, CFIndex length)
 	return range;
 }
 
-/* The only allocator there is: malloc. Whichever is given, it is the one that is used. */
-#define kCFAllocatorDefault	  ((CFAllocatorRef)NULL)
-#define kCFAllocatorSystemDefault ((CFAllocatorRef)NULL)
-#define kCFAllocatorMalloc	  ((CFAllocatorRef)NULL)
+/*
+ * Allocators: objects are malloced whichever is named; what an app allocates or hands over by
+ * ...NoCopy goes by the one it names. Null allocates and frees nothing: for bytes that stay the
+ * app's. All others but the app's own are malloc.
+ */
+extern const CFAllocatorRef kCFAllocatorDefault; /* NULL */
+extern const CFAllocatorRef kCFAllocatorSystemDefault;
+extern const CFAllocatorRef kCFAllocatorMalloc;
+extern const CFAllocatorRef kCFAllocatorMallocZone;
+extern const CFAllocatorRef kCFAllocatorNull;
+extern const CFAllocatorRef kCFAllocatorUseContext;
+
+typedef const void *(*CFAllocatorRetainCallBack)(const void *info);
+typedef void (*CFAllocatorReleaseCallBack)(const void *info);
+typedef CFStringRef (*CFAllocatorCopyDescriptionCallBack)(const void *info);
+typedef void *(*CFAllocatorAllocateCallBack)(CFIndex size, CFOptionFlags hint, void *info);
+typedef void *(*CFAllocatorReallocateCallBack)(void *block, CFIndex size, CFOptionFlags hint,
+					       void *info);
+typedef void (*CFAllocatorDeallocateCallBack)(void *block, void *info);
+typedef CFIndex (*CFAllocatorPreferredSizeCallBack)(CFIndex size, CFOptionFlags hint, void *info);
+typedef struct {
+	CFIndex version; /* 0 */
+	void *info;
+	CFAllocatorRetainCallBack retain;
+	CFAllocatorReleaseCallBack release;
+	CFAllocatorCopyDescriptionCallBack copyDescription; /* never called */
+	CFAllocatorAllocateCallBack allocate;
+	CFAllocatorReallocateCallBack reallocate;
+	CFAllocatorDeallocateCallBack deallocate;
+	CFAllocatorPreferredSizeCallBack preferredSize;
+} CFAllocatorContext;
+
+CFTypeID CFAllocatorGetTypeID(void);
+/* kCFAllocatorSystemDefault: of the process, and of every object. */
+CFAllocatorRef CFAllocatorGetDefault(void);
+CFAllocatorRef CFGetAllocator(CFTypeRef object);
+/* NULL without memory, for a context of another version or without an allocate function. */
+CFAllocatorRef CFAllocatorCreate(CFAllocatorRef allocator, CFAllocatorContext *context);
+/* NULL without memory, and for a size of 0. hint is handed on. */
+void *CFAllocatorAllocate(CFAllocatorRef allocator, CFIndex size, CFOptionFlags hint);
+/* block NULL: allocates. size 0: frees. NULL: the block is as it was. */
+void *CFAllocatorReallocate(CFAllocatorRef allocator, void *block, CFIndex size,
+			    CFOptionFlags hint);
+void CFAllocatorDeallocate(CFAllocatorRef allocator, void *block);
+CFIndex CFAllocatorGetPreferredSizeForSize(CFAllocatorRef allocator, CFIndex size,
+					   CFOptionFlags hint);
+/* context->version must be 0. */
+void CFAllocatorGetContext(CFAllocatorRef allocator, CFAllocatorContext *context);
 
 /* Stands for "no value" in collections, which hold no NULL. */
 extern const CFNullRef kCFNull;
@@ -93,6 +137,7 @@ CFTypeID CFNullGetTypeID(void);
 /* NULL is allowed and does nothing. */
 CFTypeRef CFRetain(CFTypeRef object);
 void CFRelease(CFTypeRef object);
+#define CFMakeCollectable(object) (object) /* there is no collector */
 
 /* Which type the object is of: compare with CFStringGetTypeID() and its siblings. */
 CFTypeID CFGetTypeID(CFTypeRef object);
@@ -105,7 +150,7 @@ CFIndex CFGetRetainCount(CFTypeRef object);
 
 /* The object in words, as %@ has it: for people, not for programs. The caller releases it. */
 CFStringRef CFCopyDescription(CFTypeRef object);
-/* The name of its class. `type` is from CFGetTypeID; 0 gives NULL. */
+/* The name of its class: CFString. `type` is from CFGetTypeID; 0 gives NULL. */
 CFStringRef CFCopyTypeIDDescription(CFTypeID type);
 /* The description as a line on standard error. */
 void CFShow(CFTypeRef object);

@@ -12,9 +12,18 @@ typedef struct __CFData *CFMutableDataRef;
 
 CFTypeID CFDataGetTypeID(void);
 
-/* Copies. NULL without memory and for a negative length. */
+/*
+ * Copies. NULL without memory and for a negative length. What CFDataCreate... made without Mutable
+ * in its name cannot be changed: what tries to does nothing but a log line.
+ */
 CFDataRef CFDataCreate(CFAllocatorRef allocator, const UInt8 *bytes, CFIndex length);
-/* Empty; capacity is how far it may grow, 0: without limit. Only 0 is accepted. */
+/*
+ * Of these very bytes, which stay valid as long as the data; then they are given back by
+ * CFAllocatorDeallocate. kCFAllocatorNull: they stay the app's.
+ */
+CFDataRef CFDataCreateWithBytesNoCopy(CFAllocatorRef allocator, const UInt8 *bytes, CFIndex length,
+				      CFAllocatorRef deallocator);
+/* Empty; capacity is how far it may grow, 0: without limit. What would grow past it is refused. */
 CFMutableDataRef CFDataCreateMutable(CFAllocatorRef allocator, CFIndex capacity);
 /* The same bytes in memory of their own. */
 CFDataRef CFDataCreateCopy(CFAllocatorRef allocator, CFDataRef data);
@@ -26,11 +35,21 @@ const UInt8 *CFDataGetBytePtr(CFDataRef data);
 /* A range past the end copies nothing. */
 void CFDataGetBytes(CFDataRef data, CFRange range, UInt8 *buffer);
 void CFDataAppendBytes(CFMutableDataRef data, const UInt8 *bytes, CFIndex length);
-/* Borrowed, for writing. */
+/* Borrowed, for writing, until the length is changed. NULL while it is empty. */
 UInt8 *CFDataGetMutableBytePtr(CFMutableDataRef data);
 /* What it grows by is 0. */
 void CFDataSetLength(CFMutableDataRef data, CFIndex length);
 void CFDataIncreaseLength(CFMutableDataRef data, CFIndex extra);
+void CFDataReplaceBytes(CFMutableDataRef data, CFRange range, const UInt8 *bytes, CFIndex length);
+void CFDataDeleteBytes(CFMutableDataRef data, CFRange range);
+
+typedef CFOptionFlags CFDataSearchFlags;
+enum {
+	kCFDataSearchBackwards = 1, /* finds the last one */
+	kCFDataSearchAnchored = 2,  /* at the beginning of the range, or backwards at its end */
+};
+/* {kCFNotFound, 0} if it is not in the range. Empty data is nowhere. */
+CFRange CFDataFind(CFDataRef data, CFDataRef wanted, CFRange range, CFDataSearchFlags flags);
 
 DEXT_END_DECLS
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dictionaries from CoreFoundation objects, mostly strings, to CoreFoundation objects. */
+/*
+ * Dictionaries from CoreFoundation objects, mostly strings, to CoreFoundation objects; or of
+ * whatever an app says by its callbacks.
+ */
 #ifndef OPENDEXT_COREFOUNDATION_CFDICTIONARY_H
 #define OPENDEXT_COREFOUNDATION_CFDICTIONARY_H
 
@@ -32,9 +35,12 @@ typedef struct {
 } CFDictionaryValueCallBacks;
 typedef void (*CFDictionaryApplierFunction)(const void *key, const void *value, void *context);
 /*
- * Keys and values are CoreFoundation objects; a key that is a mutable string is copied. The only
- * ones accepted, by address or as a copy: a dictionary of anything else (NULL or an app's own
- * callbacks) is refused with a log line.
+ * For keys and values that are CoreFoundation objects, which are not NULL; a key that is a mutable
+ * string is copied, with both. NULL for callbacks, of keys, of values or of both, or NULL functions
+ * in them: they are any pointers, NULL too, which are neither retained nor released; equal if they
+ * are the same, and hashed by address. Functions of the app's own are called with the dictionary's
+ * allocator; what retain returns is what is kept. hash is called once for a key that is put in or
+ * looked for; equal keys have equal hashes.
  */
 extern const CFDictionaryKeyCallBacks kCFTypeDictionaryKeyCallBacks;
 extern const CFDictionaryKeyCallBacks kCFCopyStringDictionaryKeyCallBacks;
@@ -42,7 +48,11 @@ extern const CFDictionaryValueCallBacks kCFTypeDictionaryValueCallBacks;
 
 CFTypeID CFDictionaryGetTypeID(void);
 
-/* NULL without memory and for other callbacks. */
+/*
+ * NULL without memory, for callbacks of another version than 0, and for NULL among objects. A
+ * dictionary that CFDictionaryCreate or CFDictionaryCreateCopy made cannot be changed: what tries
+ * to does nothing but a log line.
+ */
 CFDictionaryRef CFDictionaryCreate(CFAllocatorRef allocator, const void **keys, const void **values,
 				   CFIndex count, const CFDictionaryKeyCallBacks *key_callbacks,
 				   const CFDictionaryValueCallBacks *value_callbacks);
@@ -59,7 +69,12 @@ const void *CFDictionaryGetValue(CFDictionaryRef dictionary, const void *key);
 Boolean CFDictionaryGetValueIfPresent(CFDictionaryRef dictionary, const void *key,
 				      const void **value);
 
-/* The same pairs; of a dictionary, not of what it holds. */
+CFIndex CFDictionaryGetCountOfKey(CFDictionaryRef dictionary, const void *key);
+/* The key as it is in the dictionary; found may be NULL. */
+Boolean CFDictionaryGetKeyIfPresent(CFDictionaryRef dictionary, const void *key,
+				    const void **found);
+
+/* The same pairs with the same callbacks; of a dictionary, not of what it holds. */
 CFDictionaryRef CFDictionaryCreateCopy(CFAllocatorRef allocator, CFDictionaryRef dictionary);
 CFMutableDictionaryRef CFDictionaryCreateMutableCopy(CFAllocatorRef allocator, CFIndex capacity,
 						     CFDictionaryRef dictionary);

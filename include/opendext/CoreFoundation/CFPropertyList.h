@@ -20,6 +20,7 @@ typedef CFOptionFlags CFPropertyListMutabilityOptions;
 enum {
 	kCFPropertyListImmutable = 0,
 	kCFPropertyListMutableContainers = 1,
+	kCFPropertyListMutableContainersAndLeaves = 2, /* strings and data too; not keys */
 };
 
 /*
@@ -31,7 +32,7 @@ enum {
 CFDataRef CFPropertyListCreateData(CFAllocatorRef allocator, CFPropertyListRef list,
 				   CFPropertyListFormat format, CFOptionFlags options,
 				   CFErrorRef *error);
-/* Collections in the result can be changed, strings cannot. format and error may be NULL. */
+/* options says what in the result can be changed. format and error may be NULL. */
 CFPropertyListRef CFPropertyListCreateWithData(CFAllocatorRef allocator, CFDataRef data,
 					       CFOptionFlags options, CFPropertyListFormat *format,
 					       CFErrorRef *error);

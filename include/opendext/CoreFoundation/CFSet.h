@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sets of CoreFoundation objects: each value once. */
+/*
+ * Sets of CoreFoundation objects, or of whatever an app says by its callbacks: each value once.
+ */
 #ifndef OPENDEXT_COREFOUNDATION_CFSET_H
 #define OPENDEXT_COREFOUNDATION_CFSET_H
 
@@ -23,13 +25,20 @@ typedef struct {
 	CFSetEqualCallBack equal;
 	CFSetHashCallBack hash;
 } CFSetCallBacks;
-/* The only ones accepted, by address or as a copy; others are refused with a log line. */
+/*
+ * For values that are CoreFoundation objects. Other callbacks, or NULL: as for the keys of a
+ * dictionary (CFDictionary.h).
+ */
 extern const CFSetCallBacks kCFTypeSetCallBacks;
 typedef void (*CFSetApplierFunction)(const void *value, void *context);
 
 CFTypeID CFSetGetTypeID(void);
 
-/* NULL without memory and for other callbacks. The capacity of a mutable set is only a hint. */
+/*
+ * NULL without memory, for callbacks of another version than 0, and for NULL among objects. The
+ * capacity of a mutable set is only a hint. A set that CFSetCreate or CFSetCreateCopy made cannot
+ * be changed: what tries to does nothing but a log line.
+ */
 CFSetRef CFSetCreate(CFAllocatorRef allocator, const void **values, CFIndex count,
 		     const CFSetCallBacks *callbacks);
 CFSetRef CFSetCreateCopy(CFAllocatorRef allocator, CFSetRef set);
@@ -39,6 +48,7 @@ CFMutableSetRef CFSetCreateMutableCopy(CFAllocatorRef allocator, CFIndex capacit
 
 CFIndex CFSetGetCount(CFSetRef set);
 Boolean CFSetContainsValue(CFSetRef set, const void *value);
+CFIndex CFSetGetCountOfValue(CFSetRef set, const void *value);
 /* The member that is equal, borrowed; NULL if there is none. */
 const void *CFSetGetValue(CFSetRef set, const void *value);
 /* member may be NULL. */
