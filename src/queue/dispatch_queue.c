@@ -56,6 +56,8 @@ queue_set_loop(struct loop *loop)
 	void *frame[1];
 
 	queue_loop = loop;
+	if (loop == NULL)
+		return;
 	/* The first backtrace loads a library, which a sandbox will not allow later. */
 	backtrace(frame, 1);
 }
@@ -69,6 +71,9 @@ init(OSObject *object)
 		return false;
 	pthread_mutex_init(&queue->lock, NULL);
 	queue->end = &queue->head;
+	queue->width = 1;
+	queue->drain.run = queue_drain;
+	queue->turn.run = queue_drain_turn;
 	queue->self = (IODispatchQueue *)object;
 	return true;
 }
@@ -78,6 +83,7 @@ finish(OSObject *object)
 {
 	struct IODispatchQueue_IVars *queue = queue_ivars((IODispatchQueue *)object);
 
+	OSRelease(queue->target);
 	pthread_mutex_destroy(&queue->lock);
 	free(queue->name);
 	OSObject_free_Impl(object);
@@ -85,6 +91,13 @@ finish(OSObject *object)
 
 IOReturn
 queue_create(const char *name, IODispatchQueue **ret_queue)
+{
+	return queue_create_of(OSTypeID(IODispatchQueue), name, 1, NULL, ret_queue);
+}
+
+IOReturn
+queue_create_of(const OSMetaClass *metaclass, const char *name, unsigned width, void (*waker)(void),
+		IODispatchQueue **ret_queue)
 {
 	IODispatchQueue *queue;
 	char *copy;
@@ -96,13 +109,14 @@ queue_create(const char *name, IODispatchQueue **ret_queue)
 	copy = strdup(name);
 	if (copy == NULL)
 		return kIOReturnNoMemory;
-	queue = object_create(IODispatchQueue);
+	queue = (IODispatchQueue *)object_create_of(metaclass);
 	if (queue == NULL) {
 		free(copy);
 		return kIOReturnNoMemory;
 	}
 	queue_ivars(queue)->name = copy;
-	queue_ivars(queue)->drain.run = queue_drain;
+	queue_ivars(queue)->width = width;
+	queue_ivars(queue)->waker = waker;
 	*ret_queue = queue;
 	return kIOReturnSuccess;
 }
@@ -160,30 +174,30 @@ IODispatchQueue_DispatchAsync_f(IODispatchQueue *queue, void *context, IODispatc
  * Of the two stacks that meet in this deadlock one is a part of the other: where the queue was
  * entered and where the call was made are both on this thread.
  */
-static _Noreturn void
-report_self_deadlock(IODispatchQueue *queue)
+void
+queue_report_deadlock(IODispatchQueue *queue, const char *call)
 {
 	void *frames[STACK_FRAMES];
 	int count = backtrace(frames, STACK_FRAMES);
 
-	dprintf(STDERR_FILENO, "DispatchSync was called here:\n");
+	dprintf(STDERR_FILENO, "%s was called here:\n", call);
 	backtrace_symbols_fd(frames, count, STDERR_FILENO);
 	for (const struct ownership *own = ownership_innermost(); own != NULL; own = own->outer) {
 		dprintf(STDERR_FILENO, "queue \"%s\"%s was entered here:\n",
 			queue_ivars(own->queue)->name, own->queue == queue ? " (this one)" : "");
 		backtrace_symbols_fd((void *const *)&own->entered_from, 1, STDERR_FILENO);
 	}
-	log_abort("DispatchSync to queue \"%s\", which this thread is running already: it would "
-		  "never return. The stacks are above",
-		  queue_ivars(queue)->name);
+	log_abort("%s to queue \"%s\", which this thread is running already: it would never "
+		  "return. The stacks are above",
+		  call, queue_ivars(queue)->name);
 }
 
 void
 IODispatchQueue_DispatchSync_f(IODispatchQueue *queue, void *context, IODispatchFunction function)
 {
-	if (queue_is_mine(queue))
-		report_self_deadlock(queue);
-	if (!queue_call_from(queue, context, function, __builtin_return_address(0)))
+	if (queue_is_here(queue))
+		queue_report_deadlock(queue, "DispatchSync");
+	if (!queue_call_from(queue, false, context, function, __builtin_return_address(0)))
 		log_info("DispatchSync to queue \"%s\" after its Cancel: not run",
 			 queue_ivars(queue)->name);
 }
@@ -191,7 +205,7 @@ IODispatchQueue_DispatchSync_f(IODispatchQueue *queue, void *context, IODispatch
 bool
 IODispatchQueue_OnQueue(IODispatchQueue *queue)
 {
-	return queue_is_mine(queue);
+	return queue_is_here(queue);
 }
 
 const char *
@@ -207,7 +221,7 @@ queue_settle_unlock(struct IODispatchQueue_IVars *queue)
 {
 	struct cancel_handler *handlers = NULL;
 
-	if (queue->cancelled && !queue->owned && queue->dropping == 0) {
+	if (queue->cancelled && !queue->owned && queue->sharing == 0 && queue->dropping == 0) {
 		handlers = queue->handlers;
 		queue->handlers = NULL;
 	}

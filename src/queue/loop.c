@@ -150,6 +150,13 @@ loop_destroy(struct loop *loop)
 	free(loop);
 }
 
+void
+loop_abandon(struct loop *loop)
+{
+	close_all(loop);
+	loop->abandoned = true;
+}
+
 /* --- threads --- */
 
 /* True if this thread has to end. `waiting` counts the caller. */
@@ -189,6 +196,8 @@ serve(struct loop *loop, struct loop_thread *self)
 			loop_timers_run(loop);
 		else
 			loop_source_run(loop, event.data.u64, event.events);
+		if (loop->abandoned)
+			break;
 		assert(self->blocking == 0);
 		atomic_fetch_add(&loop->waiting, 1);
 	}
@@ -215,7 +224,8 @@ thread_main(void *argument)
 	struct loop_thread *self = argument;
 
 	serve(self->loop, self);
-	sign_off(self->loop, self);
+	if (!self->loop->abandoned)
+		sign_off(self->loop, self);
 	return NULL;
 }
 

@@ -47,6 +47,12 @@ IOReturn loop_create(struct loop **ret_loop);
 /* Ends the threads (loop_run returns), waits for them, frees the loop. Not from a handler. */
 void loop_destroy(struct loop *loop);
 
+/*
+ * In a forked child: closes the descriptors, which are the parent's too, and leaves all else as it
+ * is. A thread of the loop that forked ends when it comes back to the loop.
+ */
+void loop_abandon(struct loop *loop);
+
 IOReturn loop_source_add(struct loop *loop, struct loop_source *source);
 /* Re-arms an EPOLLONESHOT source, or changes its events. */
 IOReturn loop_source_rearm(struct loop *loop, struct loop_source *source, uint32_t events);

@@ -51,6 +51,7 @@ struct loop {
 	unsigned total;		    /* [lock] threads that have not ended */
 	unsigned minimum;	    /* [lock] threads that stay when idle */
 	bool stopping;		    /* [lock] */
+	bool abandoned;		    /* set in a forked child, which has one thread */
 	bool full;		    /* [lock] that LOOP_THREADS_MAX was reached has been logged */
 	struct loop_thread *ended;  /* [lock] to be joined */
 	struct loop_entry *entries; /* [lock] */

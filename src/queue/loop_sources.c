@@ -164,6 +164,8 @@ loop_source_run(struct loop *loop, uint64_t id, uint32_t events)
 	if (source == NULL)
 		return;
 	source->handler(source, events);
+	if (loop->abandoned)
+		return;
 	pthread_mutex_lock(&loop->lock);
 	source->running--;
 	if (source->dying)

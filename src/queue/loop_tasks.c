@@ -56,6 +56,8 @@ loop_tasks_run(struct loop *loop, struct loop_thread *self)
 		if (task == NULL)
 			return;
 		task->run(task);
+		if (loop->abandoned)
+			return;
 	}
 }
 
@@ -129,5 +131,7 @@ loop_timers_run(struct loop *loop)
 		if (due == NULL)
 			return;
 		due->fired(due);
+		if (loop->abandoned)
+			return;
 	}
 }

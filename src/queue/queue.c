@@ -9,9 +9,14 @@
  * after the caller's own item if the caller is inside the work of another queue, which must not
  * wait for this one's backlog.
  *
+ * Shared work is run by up to `width` threads at a time, which count themselves in `sharing` and go
+ * on to the next shared item as an owner does to the next item. Whoever begins one asks for a
+ * thread for the next. An owner waits for the last of them, and they for him, each in his turn.
+ *
  * Invariants.
- * - Work waiting means that there is an owner or that a drain task is on its way.
- * - The owner holds a reference, and so does the drain task: work may release the queue it runs on.
+ * - If the first item that waits may be begun (may_begin_locked), a drain task is on its way.
+ * - The owner holds a reference, and so do threads that share and the drain task: work may release
+ *   the queue it runs on.
  * - Cancel handlers run when nobody owns the queue and what Cancel dropped has been told so.
  *
  * Any thread may bring work. The lock of a queue is never held while work, `dropped`, `done` or a
@@ -55,9 +60,24 @@ bool
 queue_is_mine(const IODispatchQueue *queue)
 {
 	for (const struct ownership *own = owned_queues; own != NULL; own = own->outer)
+		if (own->queue == queue && !own->shared)
+			return true;
+	return false;
+}
+
+bool
+queue_is_here(const IODispatchQueue *queue)
+{
+	for (const struct ownership *own = owned_queues; own != NULL; own = own->outer)
 		if (own->queue == queue)
 			return true;
 	return false;
+}
+
+IODispatchQueue *
+queue_innermost(void)
+{
+	return owned_queues != NULL ? owned_queues->queue : NULL;
 }
 
 /* --- the list --- */
@@ -67,6 +87,7 @@ append_locked(struct IODispatchQueue_IVars *queue, struct work *work)
 {
 	assert(!work->queued);
 	work->queued = true;
+	work->shared = work->shared && queue->width > 1;
 	work->next = NULL;
 	*queue->end = work;
 	queue->end = &work->next;
@@ -92,21 +113,10 @@ queue_take_locked(struct IODispatchQueue_IVars *queue, const void *tag)
 	return work;
 }
 
-/* If nobody is at work or on the way: asks the loop for a thread. */
-static void
-post_drain_locked(struct IODispatchQueue_IVars *queue)
-{
-	if (queue->owned || queue->posted || queue->head == NULL)
-		return;
-	queue->posted = true;
-	OSRetain(queue->self);
-	loop_post(queue_loop, &queue->drain);
-}
-
 static void
 take_turn(struct work *work)
 {
-	/* Never run: give_turn_locked recognises the item by this function. */
+	/* Never run: whoever takes work out recognises the item by this function. */
 	log_abort("a turn of a dispatch queue was run as work");
 }
 
@@ -117,6 +127,56 @@ give_turn_locked(struct work *work, enum turn turn)
 
 	waiter->turn = turn;
 	pthread_cond_signal(&waiter->changed);
+}
+
+/* --- whose turn it is --- */
+
+/* Whether one more thread may begin work of this kind. */
+static bool
+has_room_locked(const struct IODispatchQueue_IVars *queue, bool shared)
+{
+	if (queue->owned || queue->suspended > 0)
+		return false;
+	return queue->sharing < (shared ? queue->width : 1);
+}
+
+static bool
+may_begin_locked(const struct IODispatchQueue_IVars *queue)
+{
+	return queue->head != NULL && has_room_locked(queue, queue->head->shared);
+}
+
+static void
+begin_locked(struct IODispatchQueue_IVars *queue, bool shared)
+{
+	if (shared)
+		queue->sharing++;
+	else
+		queue->owned = true;
+}
+
+void
+queue_post_drain_locked(struct IODispatchQueue_IVars *queue)
+{
+	while (may_begin_locked(queue) && queue->head->run == take_turn) {
+		struct work *turn = queue_take_locked(queue, NULL);
+
+		begin_locked(queue, turn->shared);
+		OSRetain(queue->self);
+		give_turn_locked(turn, TURN_MINE);
+	}
+	if (queue->posted || !may_begin_locked(queue))
+		return;
+	queue->posted = true;
+	OSRetain(queue->self);
+	if (queue->waker != NULL) {
+		queue->waker();
+	} else if (queue->target != NULL) {
+		queue->turn.shared = true;
+		queue_post(queue->target, &queue->turn);
+	} else {
+		loop_post(queue_loop, &queue->drain);
+	}
 }
 
 struct work *
@@ -152,70 +212,113 @@ work_finish(struct work *work, bool run)
 /* --- ownership --- */
 
 static void
-enter(struct ownership *own, IODispatchQueue *queue, void *entered_from)
+enter(struct ownership *own, IODispatchQueue *queue, bool shared, void *entered_from)
 {
 	own->queue = queue;
 	own->outer = owned_queues;
+	own->loop = queue_loop;
 	own->entered_from = entered_from;
+	own->shared = shared;
 	owned_queues = own;
 }
 
+/* The next item that this thread runs without giving the queue up; NULL if it has to. */
+static struct work *
+next_locked(struct IODispatchQueue_IVars *queue, bool shared)
+{
+	const struct work *head = queue->head;
+
+	if (head == NULL || head->run == take_turn || head->shared != shared ||
+	    queue->suspended > 0)
+		return NULL;
+	return queue_take_locked(queue, NULL);
+}
+
 /*
- * Runs up to `count` items of what waits, then gives the queue up: to a caller of queue_call whose
- * turn it is, to a drain task if work is left, or to nobody. Releases the owner's reference, unless
- * that went along.
+ * Runs up to `count` items of what waits, then gives the queue up: to callers of queue_call whose
+ * turn it is, to a drain task if work is left, or to nobody. Releases the owner's reference.
+ *
+ * In a child of a fork that the work itself made, nothing of the queue is touched: its other work
+ * is the parent's.
  */
 static void
 go_on_and_leave(struct ownership *own, unsigned count)
 {
 	IODispatchQueue *object = own->queue;
 	struct IODispatchQueue_IVars *queue = queue_ivars(object);
-	struct work *work;
+	struct work *work = NULL;
 
 	for (;;) {
-		pthread_mutex_lock(&queue->lock);
-		if (queue->head != NULL && queue->head->run == take_turn) {
+		if (own->loop != queue_loop) {
 			owned_queues = own->outer;
-			give_turn_locked(queue_take_locked(queue, NULL), TURN_MINE);
-			pthread_mutex_unlock(&queue->lock);
 			return;
 		}
-		if (count-- == 0)
-			break;
-		work = queue_take_locked(queue, NULL);
+		pthread_mutex_lock(&queue->lock);
+		if (count-- > 0)
+			work = next_locked(queue, own->shared);
 		if (work == NULL)
 			break;
 		pthread_mutex_unlock(&queue->lock);
 		work_finish(work, true);
+		work = NULL;
 	}
 	owned_queues = own->outer;
-	queue->owned = false;
-	post_drain_locked(queue);
+	if (own->shared)
+		queue->sharing--;
+	else
+		queue->owned = false;
+	queue_post_drain_locked(queue);
 	queue_settle_unlock(queue);
 	OSRelease(object);
+}
+
+/* Takes the queue over for its first item, unless somebody else has. Consumes a reference. */
+static void
+drain(struct IODispatchQueue_IVars *queue)
+{
+	struct work *first = NULL;
+	struct ownership own;
+	bool shared;
+
+	pthread_mutex_lock(&queue->lock);
+	queue->posted = false;
+	if (may_begin_locked(queue) && queue->head->run != take_turn)
+		first = queue_take_locked(queue, NULL);
+	if (first != NULL) {
+		shared = first->shared;
+		begin_locked(queue, shared);
+	}
+	queue_post_drain_locked(queue);
+	pthread_mutex_unlock(&queue->lock);
+	if (first == NULL) {
+		OSRelease(queue->self);
+		return;
+	}
+	loop_will_block(queue_loop);
+	enter(&own, queue->self, shared, __builtin_return_address(0));
+	work_finish(first, true);
+	go_on_and_leave(&own, BATCH - 1);
+	loop_did_block(queue_loop);
 }
 
 void
 queue_drain(struct loop_task *task)
 {
-	struct IODispatchQueue_IVars *queue =
-		(struct IODispatchQueue_IVars *)((char *)task -
-						 offsetof(struct IODispatchQueue_IVars, drain));
-	struct ownership own;
+	drain((struct IODispatchQueue_IVars *)((char *)task -
+					       offsetof(struct IODispatchQueue_IVars, drain)));
+}
 
-	pthread_mutex_lock(&queue->lock);
-	queue->posted = false;
-	if (queue->owned || queue->head == NULL) {
-		pthread_mutex_unlock(&queue->lock);
-		OSRelease(queue->self);
-		return;
-	}
-	queue->owned = true;
-	pthread_mutex_unlock(&queue->lock);
-	loop_will_block(queue_loop);
-	enter(&own, queue->self, __builtin_return_address(0));
-	go_on_and_leave(&own, BATCH);
-	loop_did_block(queue_loop);
+void
+queue_drain_turn(struct work *work)
+{
+	drain((struct IODispatchQueue_IVars *)((char *)work -
+					       offsetof(struct IODispatchQueue_IVars, turn)));
+}
+
+void
+queue_drain_here(IODispatchQueue *queue)
+{
+	drain(queue_ivars(queue));
 }
 
 /* How much of others' work a thread does after its own: none inside the work of another queue. */
@@ -225,13 +328,13 @@ backlog_allowed(const struct ownership *own)
 	return own->outer == NULL ? BATCH : 0;
 }
 
-/* Makes the caller the owner if the queue is idle. */
+/* Makes the caller the owner, or one of those who share, if nobody is before him. */
 static bool
-own_idle_locked(struct IODispatchQueue_IVars *queue)
+enter_idle_locked(struct IODispatchQueue_IVars *queue, bool shared)
 {
-	if (queue->owned || queue->head != NULL)
+	if (queue->head != NULL || !has_room_locked(queue, shared))
 		return false;
-	queue->owned = true;
+	begin_locked(queue, shared);
 	OSRetain(queue->self);
 	return true;
 }
@@ -246,7 +349,7 @@ queue_post(IODispatchQueue *object, struct work *work)
 	cancelled = queue->cancelled;
 	if (!cancelled) {
 		append_locked(queue, work);
-		post_drain_locked(queue);
+		queue_post_drain_locked(queue);
 	}
 	pthread_mutex_unlock(&queue->lock);
 	if (cancelled)
@@ -263,10 +366,10 @@ submit(IODispatchQueue *object, struct work *work, bool nested, void *entered_fr
 
 	pthread_mutex_lock(&queue->lock);
 	cancelled = queue->cancelled;
-	if (cancelled || (!nested && owned_queues != NULL) || !own_idle_locked(queue)) {
+	if (cancelled || (!nested && owned_queues != NULL) || !enter_idle_locked(queue, false)) {
 		if (!cancelled) {
 			append_locked(queue, work);
-			post_drain_locked(queue);
+			queue_post_drain_locked(queue);
 		}
 		pthread_mutex_unlock(&queue->lock);
 		if (cancelled)
@@ -275,7 +378,7 @@ submit(IODispatchQueue *object, struct work *work, bool nested, void *entered_fr
 	}
 	pthread_mutex_unlock(&queue->lock);
 	loop_will_block(queue_loop);
-	enter(&own, object, entered_from);
+	enter(&own, object, false, entered_from);
 	work_finish(work, true);
 	go_on_and_leave(&own, backlog_allowed(&own));
 	loop_did_block(queue_loop);
@@ -309,22 +412,23 @@ queue_dispatch(IODispatchQueue *queue, struct work *work)
 
 /* Waits in the list until the queue is handed over. False: dropped. Holding the lock. */
 static bool
-await_turn_locked(struct IODispatchQueue_IVars *queue)
+await_turn_locked(struct IODispatchQueue_IVars *queue, bool shared)
 {
-	struct turn_work waiter = {.work.run = take_turn, .turn = TURN_WAITING};
+	struct turn_work waiter = {.work.run = take_turn, .work.shared = shared};
 
+	waiter.turn = TURN_WAITING;
 	pthread_cond_init(&waiter.changed, NULL);
 	append_locked(queue, &waiter.work);
-	post_drain_locked(queue);
+	queue_post_drain_locked(queue);
 	while (waiter.turn == TURN_WAITING)
 		pthread_cond_wait(&waiter.changed, &queue->lock);
 	pthread_cond_destroy(&waiter.changed);
 	return waiter.turn == TURN_MINE;
 }
 
-/* Makes the caller the owner, now or later. False: cancelled. */
+/* Makes the caller the owner or a sharer, now or later. False: cancelled. */
 static bool
-acquire(struct IODispatchQueue_IVars *queue)
+acquire(struct IODispatchQueue_IVars *queue, bool shared, IODispatchQueue **ret_target)
 {
 	bool acquired;
 
@@ -332,32 +436,55 @@ acquire(struct IODispatchQueue_IVars *queue)
 	if (queue->cancelled)
 		acquired = false;
 	else
-		acquired = own_idle_locked(queue) || await_turn_locked(queue);
+		acquired = enter_idle_locked(queue, shared) || await_turn_locked(queue, shared);
+	*ret_target = queue->target;
 	pthread_mutex_unlock(&queue->lock);
 	return acquired;
 }
 
+/* A call of queue_call_from whose turn has come. */
+struct sync_call {
+	IODispatchQueue *queue;
+	bool shared;
+	void *context;
+	IODispatchFunction function;
+	void *entered_from;
+};
+
+static void
+call_and_leave(void *context)
+{
+	struct sync_call *call = context;
+	struct ownership own;
+
+	enter(&own, call->queue, call->shared, call->entered_from);
+	call->function(call->context);
+	go_on_and_leave(&own, backlog_allowed(&own));
+}
+
 bool
-queue_call_from(IODispatchQueue *object, void *context, IODispatchFunction function,
+queue_call_from(IODispatchQueue *object, bool shared, void *context, IODispatchFunction function,
 		void *entered_from)
 {
 	struct IODispatchQueue_IVars *queue = queue_ivars(object);
-	struct ownership own;
+	struct sync_call call = {object, shared && queue->width > 1, context, function,
+				 entered_from};
+	IODispatchQueue *target = NULL;
 	bool called;
 
-	if (queue_is_mine(object)) {
+	if (call.shared ? queue_is_here(object) : queue_is_mine(object)) {
 		if (is_cancelled(queue))
 			return false;
 		function(context);
 		return true;
 	}
 	loop_will_block(queue_loop);
-	called = acquire(queue);
-	if (called) {
-		enter(&own, object, entered_from);
-		function(context);
-		go_on_and_leave(&own, backlog_allowed(&own));
-	}
+	called = acquire(queue, call.shared, &target);
+	/* Inside a turn of the target, as its other work is; a target is never cancelled. */
+	if (called && target != NULL)
+		called = queue_call_from(target, true, &call, call_and_leave, entered_from);
+	else if (called)
+		call_and_leave(&call);
 	loop_did_block(queue_loop);
 	return called;
 }
@@ -365,5 +492,5 @@ queue_call_from(IODispatchQueue *object, void *context, IODispatchFunction funct
 bool
 queue_call(IODispatchQueue *object, void *context, IODispatchFunction function)
 {
-	return queue_call_from(object, context, function, __builtin_return_address(0));
+	return queue_call_from(object, false, context, function, __builtin_return_address(0));
 }

@@ -11,6 +11,13 @@
  * - queue_dispatch is for methods: inline if the queue is idle or already this thread's, else it
  *   appends.
  *
+ * Work marked `shared` is run beside other shared work of its queue, on several threads, if the
+ * queue is wide; all other work is run alone, after what came before it and before what came after.
+ *
+ * A queue may have a target: then its work is run in turns on that queue, and is in this way alone
+ * with the work of all that have the same target. Or it has a waker, which is called when somebody
+ * has to call queue_drain_here, on whatever thread the queue is meant for.
+ *
  * A thread keeps a stack of the queues it owns. While it waits for something that work of a queue
  * it owns will bring (a synchronous abort waiting for its callbacks), queue_wait runs that work
  * nested.
@@ -36,13 +43,35 @@ struct work {
 	const void *tag; /* what queue_wait selects by: the pipe or object it belongs to */
 	struct work *next;
 	bool queued; /* private: posting it twice is an assertion */
+	bool shared; /* may run beside other work that is; without effect if the queue's width is 1
+		      */
 };
 
-/* The loop whose threads run posted work of every queue of this process. Set once, before the first
- * queue. */
+/*
+ * The loop whose threads run posted work of every queue of this process. Set once, before the first
+ * queue; and, to NULL, in a forked child, where it gives up all queues and what runs on them: they
+ * must not be used there.
+ */
 void queue_set_loop(struct loop *loop);
 
 IOReturn queue_create(const char *name, IODispatchQueue **ret_queue);
+/*
+ * Sets a new queue up, before its first work. `metaclass` is IODispatchQueue or derived of it;
+ * `waker` may be NULL, `width` is at least 1.
+ */
+IOReturn queue_create_of(const OSMetaClass *metaclass, const char *name, unsigned width,
+			 void (*waker)(void), IODispatchQueue **ret_queue);
+unsigned queue_width(const IODispatchQueue *queue);
+/* NULL: none. Work that is being run is not moved. The caller sees to it that there is no cycle. */
+void queue_set_target(IODispatchQueue *queue, IODispatchQueue *target);
+/* Borrowed: good as long as nobody sets another one. */
+IODispatchQueue *queue_target(IODispatchQueue *queue);
+/* Runs some of what waits, on this thread. Of a queue with a waker, once after it was called. */
+void queue_drain_here(IODispatchQueue *queue);
+
+/* Nothing more is begun until as many resumes. False: it was not suspended. */
+void queue_suspend(IODispatchQueue *queue);
+bool queue_resume(IODispatchQueue *queue);
 
 void queue_post(IODispatchQueue *queue, struct work *work);
 void queue_run(IODispatchQueue *queue, struct work *work);
@@ -55,8 +84,18 @@ void queue_dispatch(IODispatchQueue *queue, struct work *work);
  */
 bool queue_call(IODispatchQueue *queue, void *context, IODispatchFunction function);
 
+/* The same for shared work, and with the return address that the report of a deadlock shows. */
+bool queue_call_from(IODispatchQueue *queue, bool shared, void *context,
+		     IODispatchFunction function, void *entered_from);
+
 /* True if the calling thread owns the queue, wherever in its stack of queues. */
 bool queue_is_mine(const IODispatchQueue *queue);
+/* True if it owns it or runs shared work of it. */
+bool queue_is_here(const IODispatchQueue *queue);
+/* The queue whose work this thread began last; NULL: none. */
+IODispatchQueue *queue_innermost(void);
+/* Says who called what where, and aborts. `call` is the function that would never return. */
+void queue_report_deadlock(IODispatchQueue *queue, const char *call) __attribute__((noreturn));
 
 /*
  * Waits until done(context) is true. It is asked after each queue_wake(tag) and after each item

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of a dispatch queue share: queue.c (its work and who owns it), queue_wait.c
- * (waiting while owning) and dispatch_queue.c (the object, its public face and Cancel).
+ * (waiting while owning), queue_target.c and dispatch_queue.c (the object, its public face and
+ * Cancel).
  */
 #ifndef QUEUE_QUEUE_PRIVATE_H
 #define QUEUE_QUEUE_PRIVATE_H
@@ -16,7 +17,9 @@
 struct ownership {
 	IODispatchQueue *queue;
 	struct ownership *outer;
+	struct loop *loop;  /* queue_loop on entry: another one since means that this is a fork */
 	void *entered_from; /* return address, for the report of a sync call to an owned queue */
+	bool shared;	    /* runs shared work, maybe beside others */
 };
 
 struct cancel_handler {
@@ -28,15 +31,21 @@ struct cancel_handler {
 struct IODispatchQueue_IVars {
 	char *name; /* [const] */
 	pthread_mutex_t lock;
-	struct work *head;		 /* [lock] */
-	struct work **end;		 /* [lock] */
-	bool owned;			 /* [lock] some thread runs work */
-	bool posted;			 /* [lock] drain is with the loop */
-	bool cancelled;			 /* [lock] */
-	unsigned dropping;		 /* [lock] threads that tell what Cancel dropped */
+	struct work *head;  /* [lock] */
+	struct work **end;  /* [lock] */
+	bool owned;	    /* [lock] some thread runs work, alone */
+	unsigned sharing;   /* [lock] threads that run shared work */
+	unsigned width;	    /* [const] at most so many; 1: all work is run alone */
+	unsigned suspended; /* [lock] times: nothing is begun */
+	bool posted;	    /* [lock] drain is with the loop, the target or the waker */
+	bool cancelled;	    /* [lock] */
+	unsigned dropping;  /* [lock] threads that tell what Cancel dropped */
 	struct cancel_handler *handlers; /* [lock] not called yet, oldest first */
 	struct loop_task drain;
-	IODispatchQueue *self; /* [const] for drain */
+	struct work turn;	 /* the same, as work of the target */
+	IODispatchQueue *target; /* [lock] +1; NULL: the loop's threads run its work */
+	void (*waker)(void);	 /* [const] instead of the loop; NULL: none */
+	IODispatchQueue *self;	 /* [const] for drain and turn */
 };
 
 static inline struct IODispatchQueue_IVars *
@@ -52,13 +61,14 @@ const struct ownership *ownership_innermost(void);
 struct work *queue_take_locked(struct IODispatchQueue_IVars *queue, const void *tag);
 /* Takes all that waits; callers of queue_call are told here, since their item is on their stack. */
 struct work *queue_take_all_locked(struct IODispatchQueue_IVars *queue);
+/* The queue goes to whoever is first, if it can: to callers of queue_call, or to a drain task. */
+void queue_post_drain_locked(struct IODispatchQueue_IVars *queue);
 /* Runs it, or tells it that it was dropped; it may be gone after that. */
 void work_finish(struct work *work, bool run);
-/* queue_call, with the return address that the report of a deadlock shows. */
-bool queue_call_from(IODispatchQueue *queue, void *context, IODispatchFunction function,
-		     void *entered_from);
 /* The task that takes the queue over on a loop thread. It consumes a reference to the queue. */
 void queue_drain(struct loop_task *task);
+/* The same in a turn on the target. */
+void queue_drain_turn(struct work *work);
 
 /* dispatch_queue.c */
 extern struct loop *queue_loop; /* [const] since queue_set_loop */

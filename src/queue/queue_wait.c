@@ -58,6 +58,8 @@ run_nested(const void *tag)
 		struct IODispatchQueue_IVars *queue = queue_ivars(own->queue);
 		struct work *work;
 
+		if (own->shared) /* others run beside it */
+			continue;
 		pthread_mutex_lock(&queue->lock);
 		work = queue_take_locked(queue, tag);
 		pthread_mutex_unlock(&queue->lock);

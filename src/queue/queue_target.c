@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the turns of a queue take place, and whether it takes any: its target, and suspension;
+ * and its width.
+ *
+ * Both are looked at when work is about to begin; what has begun goes on. Any thread. A queue's
+ * lock comes before its target's.
+ */
+#include "queue_private.h"
+
+#include <pthread.h>
+
+unsigned
+queue_width(const IODispatchQueue *queue)
+{
+	return queue_ivars(queue)->width;
+}
+
+void
+queue_set_target(IODispatchQueue *object, IODispatchQueue *target)
+{
+	struct IODispatchQueue_IVars *queue = queue_ivars(object);
+	IODispatchQueue *before;
+
+	OSRetain(target);
+	pthread_mutex_lock(&queue->lock);
+	before = queue->target;
+	queue->target = target;
+	pthread_mutex_unlock(&queue->lock);
+	OSRelease(before);
+}
+
+IODispatchQueue *
+queue_target(IODispatchQueue *object)
+{
+	struct IODispatchQueue_IVars *queue = queue_ivars(object);
+	IODispatchQueue *target;
+
+	pthread_mutex_lock(&queue->lock);
+	target = queue->target;
+	pthread_mutex_unlock(&queue->lock);
+	return target;
+}
+
+void
+queue_suspend(IODispatchQueue *object)
+{
+	struct IODispatchQueue_IVars *queue = queue_ivars(object);
+
+	pthread_mutex_lock(&queue->lock);
+	queue->suspended++;
+	pthread_mutex_unlock(&queue->lock);
+}
+
+bool
+queue_resume(IODispatchQueue *object)
+{
+	struct IODispatchQueue_IVars *queue = queue_ivars(object);
+	bool suspended;
+
+	pthread_mutex_lock(&queue->lock);
+	suspended = queue->suspended > 0;
+	if (suspended)
+		queue->suspended--;
+	queue_post_drain_locked(queue);
+	pthread_mutex_unlock(&queue->lock);
+	return suspended;
+}
