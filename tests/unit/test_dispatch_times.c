@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Times, and what happens at them. */
+#include "unit.h"
+
+#include <dispatch/dispatch.h>
+
+#include "clock.h"
+#include "meter.h"
+
+static struct meter done = METER_INITIALIZER;
+static uint64_t moments[4];
+
+static void
+note(void *context)
+{
+	*(uint64_t *)context = clock_now();
+	meter_raise(&done);
+}
+
+START_TEST(times_add_up)
+{
+	struct timespec first = {.tv_sec = 1, .tv_nsec = 5};
+	struct timespec huge = {.tv_sec = INT64_MAX / 10};
+	uint64_t before = clock_now();
+	dispatch_time_t now = dispatch_time(DISPATCH_TIME_NOW, 0);
+
+	ck_assert_uint_ge(now, before);
+	ck_assert_uint_le(now, clock_now());
+	ck_assert_uint_eq(dispatch_time(now, 5), now + 5);
+	ck_assert_uint_eq(dispatch_time(now, -5), now - 5);
+	ck_assert_uint_eq(dispatch_time(now, INT64_MAX), DISPATCH_TIME_FOREVER);
+	ck_assert_uint_eq(dispatch_time(5, -10), 1); /* 0 would be now */
+	ck_assert_uint_eq(dispatch_time(DISPATCH_TIME_FOREVER, -5), DISPATCH_TIME_FOREVER);
+	/* As libdispatch writes them. */
+	ck_assert_int_eq((int64_t)dispatch_walltime(&first, 10), -1000000015);
+	ck_assert_int_eq((int64_t)dispatch_time(dispatch_walltime(&first, 10), -5), -1000000010);
+	ck_assert_uint_eq(dispatch_walltime(&huge, 0), DISPATCH_TIME_FOREVER);
+	ck_assert_int_eq((int64_t)dispatch_walltime(&first, INT64_MIN), -2);
+	ck_assert_int_lt((int64_t)dispatch_time(DISPATCH_WALLTIME_NOW, 0), -1000000000);
+}
+END_TEST
+
+START_TEST(what_is_later_comes_later)
+{
+	dispatch_queue_t queue = dispatch_queue_create("later", NULL);
+	dispatch_time_t when = dispatch_time(DISPATCH_TIME_NOW, 20 * (int64_t)NSEC_PER_MSEC);
+
+	dispatch_after_f(when, queue, &moments[2], note);
+	dispatch_after_f(dispatch_walltime(NULL, 5 * (int64_t)NSEC_PER_MSEC), queue, &moments[1],
+			 note);
+	dispatch_after_f(DISPATCH_TIME_NOW, queue, &moments[0], note);
+	dispatch_after_f(DISPATCH_TIME_FOREVER, queue, &moments[3], note);
+	dispatch_release(queue);
+	meter_wait(&done, 3);
+	ck_assert_uint_gt(moments[1], moments[0]);
+	ck_assert_uint_gt(moments[2], moments[1]);
+	ck_assert_uint_ge(moments[2], when);
+}
+END_TEST
+
+UNIT_MAIN("dispatch_times", times_add_up, what_is_later_comes_later)
