@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Notification ports: a port, and the run-loop source that runs its callbacks.
+ * Notification ports: a port, and the run-loop source or the delivery to a dispatch queue that runs
+ * its callbacks.
  *
  * A callback may destroy the notification port. So whoever dispatches holds the port inside and
  * never looks at the notification port again; a closed port has nothing more to take.
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 
 #include "callout.h"
+#include "delivery.h"
 #include "errno_kept.h"
 #include "log.h"
 #include "port.h"
@@ -23,6 +25,7 @@ struct IONotificationPort {
 	struct port *port; /* [const] +1 */
 	pthread_mutex_t lock;
 	CFRunLoopSourceRef source; /* [lock] made when first asked for */
+	struct delivery *delivery; /* [lock] the same */
 };
 
 IONotificationPortRef
@@ -48,6 +51,7 @@ IONotificationPortDestroy(IONotificationPortRef notify)
 
 	if (notify == NULL)
 		return;
+	delivery_end(notify->delivery);
 	/* Then the port: closing it wakes the loops, which find the source invalid. */
 	if (notify->source != NULL)
 		run_loop_source_invalidate(notify->source);
@@ -98,6 +102,29 @@ IONotificationPortGetRunLoopSource(IONotificationPortRef notify)
 	source = notify->source;
 	pthread_mutex_unlock(&notify->lock);
 	return source;
+}
+
+void
+IONotificationPortSetDispatchQueue(IONotificationPortRef notify, dispatch_queue_t queue)
+{
+	IOReturn res = kIOReturnSuccess;
+	struct delivery *delivery;
+	ERRNO_KEPT;
+
+	if (notify == NULL) {
+		log_error("IONotificationPortSetDispatchQueue: notify is NULL");
+		return;
+	}
+	pthread_mutex_lock(&notify->lock);
+	if (notify->delivery == NULL && queue != NULL)
+		res = delivery_create(notify->port, &notify->delivery);
+	delivery = notify->delivery;
+	pthread_mutex_unlock(&notify->lock);
+	if (delivery != NULL)
+		delivery_set_queue(delivery, queue);
+	if (res != kIOReturnSuccess)
+		log_error("IONotificationPortSetDispatchQueue: no memory or descriptors for it, "
+			  "nothing will be delivered");
 }
 
 mach_port_t

@@ -20,6 +20,7 @@
 
 #include "errno_kept.h"
 #include "log.h"
+#include "main_queue.h"
 #include "os_string.h"
 #include "packet.h"
 #include "status.h"
@@ -44,8 +45,9 @@ const CFRunLoopMode kCFRunLoopCommonModes = (CFRunLoopMode)&common_modes;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key; /* of each thread's loop */
 static pthread_mutex_t loops_lock = PTHREAD_MUTEX_INITIALIZER;
-static CFRunLoopRef loops;     /* [loops_lock] */
-static CFRunLoopRef main_loop; /* [loops_lock] retained; it ends with the process */
+static CFRunLoopRef loops;	       /* [loops_lock] */
+static CFRunLoopRef main_loop;	       /* [loops_lock] retained; it ends with the process */
+static CFRunLoopRef main_loop_to_wake; /* the same, for who has no lock; set before the hook */
 
 void
 run_loop_wake(struct CFRunLoop_IVars *ivars)
@@ -191,6 +193,12 @@ create(void)
 	return loop;
 }
 
+static void
+wake_main_loop(void)
+{
+	run_loop_wake(inside(main_loop_to_wake));
+}
+
 CFRunLoopRef
 CFRunLoopGetMain(void)
 {
@@ -206,19 +214,14 @@ CFRunLoopGetMain(void)
 	made = create();
 	pthread_mutex_lock(&loops_lock);
 	if (main_loop == NULL) {
-		main_loop = made;
+		main_loop = main_loop_to_wake = made;
+		main_queue_set_hook(wake_main_loop);
 		made = NULL;
 	}
 	loop = main_loop;
 	pthread_mutex_unlock(&loops_lock);
 	CFRelease(made); /* another thread was first */
 	return loop;
-}
-
-static bool
-is_main_thread(void)
-{
-	return getpid() == gettid();
 }
 
 CFRunLoopRef
@@ -231,7 +234,7 @@ CFRunLoopGetCurrent(void)
 	loop = pthread_getspecific(key);
 	if (loop != NULL)
 		return loop;
-	if (is_main_thread()) {
+	if (main_queue_is_this_thread()) {
 		loop = CFRunLoopGetMain();
 		CFRetain(loop);
 	} else {

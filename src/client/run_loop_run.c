@@ -4,6 +4,9 @@
  * and with a reference, so a callback may remove its source, destroy its port, stop the loop or run
  * it again.
  *
+ * The main thread's loop runs what is on the main queue as well, in the common modes. Once the
+ * process uses queues it is never without something to wait for.
+ *
  * Each run has its own stop mark: CFRunLoopStop ends the innermost run and no other.
  */
 #include "run_loop_private.h"
@@ -13,8 +16,10 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "engine.h"
 #include "errno_kept.h"
 #include "log.h"
+#include "main_queue.h"
 
 /* Callbacks of one source before the loop looks at the others. */
 #define PERFORM_MAX   64u
@@ -174,33 +179,43 @@ is_stopped(struct CFRunLoop_IVars *ivars, const struct run_loop_run *run)
 	return stopped;
 }
 
+static bool
+serves_main_queue(CFRunLoopMode mode)
+{
+	return main_queue_is_this_thread() && run_loop_is_mode(mode, kCFRunLoopDefaultMode);
+}
+
+/* One time around. 0: it goes on. */
 static CFRunLoopRunResult
-turn_until(CFRunLoopRef loop, const struct run_loop_run *run, CFRunLoopMode mode, uint64_t deadline,
-	   bool once_only)
+turn(CFRunLoopRef loop, const struct run_loop_run *run, CFRunLoopMode mode, uint64_t deadline,
+     bool once_only)
 {
 	struct CFRunLoop_IVars *ivars = inside(loop);
+	bool serves = serves_main_queue(mode);
 	struct round round;
 	bool handled;
 
-	for (;;) {
-		run_loop_purge(loop);
-		if (!begin_round(ivars, mode, &round))
-			return kCFRunLoopRunFinished;
-		if (round.count == 0) {
-			end_round(&round);
-			return is_stopped(ivars, run) ? kCFRunLoopRunStopped
-						      : kCFRunLoopRunFinished;
-		}
-		sleep_until(ivars, &round, deadline);
-		handled = handle(ivars, run, &round, mode, once_only);
+	run_loop_purge(loop);
+	/* A wake-up for it may have been read by a run in another mode. */
+	handled = serves && main_queue_run();
+	if (!begin_round(ivars, mode, &round))
+		return kCFRunLoopRunFinished;
+	if (round.count == 0 && !(serves && engine_runs())) {
 		end_round(&round);
-		if (handled && once_only)
-			return kCFRunLoopRunHandledSource;
-		if (is_stopped(ivars, run))
-			return kCFRunLoopRunStopped;
-		if (deadline == 0 || (deadline != UINT64_MAX && clock_now() >= deadline))
-			return kCFRunLoopRunTimedOut;
+		return is_stopped(ivars, run) ? kCFRunLoopRunStopped : kCFRunLoopRunFinished;
 	}
+	if (!is_stopped(ivars, run) && !(handled && once_only)) {
+		sleep_until(ivars, &round, handled ? 0 : deadline);
+		handled |= handle(ivars, run, &round, mode, once_only);
+	}
+	end_round(&round);
+	if (handled && once_only)
+		return kCFRunLoopRunHandledSource;
+	if (is_stopped(ivars, run))
+		return kCFRunLoopRunStopped;
+	if (deadline == 0 || (deadline != UINT64_MAX && clock_now() >= deadline))
+		return kCFRunLoopRunTimedOut;
+	return 0;
 }
 
 static uint64_t
@@ -234,7 +249,9 @@ CFRunLoopRunInMode(CFRunLoopMode mode, CFTimeInterval seconds, Boolean return_af
 	run.outer = ivars->current;
 	ivars->current = &run;
 	pthread_mutex_unlock(&ivars->lock);
-	result = turn_until(loop, &run, mode, deadline, return_after_source_handled);
+	do
+		result = turn(loop, &run, mode, deadline, return_after_source_handled);
+	while (result == 0);
 	pthread_mutex_lock(&ivars->lock);
 	ivars->current = run.outer;
 	pthread_mutex_unlock(&ivars->lock);

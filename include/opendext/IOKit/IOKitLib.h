@@ -35,6 +35,7 @@
 #include <IOKit/IOTypes.h>
 #include <IOKit/OSMessageNotification.h>
 #include <dext_cdefs.h>
+#include <dispatch/dispatch.h>
 #include <mach/clock_types.h>
 #include <mach/mach_init.h>
 #include <mach/mach_port.h>
@@ -265,9 +266,9 @@ typedef void (*IOAsyncCallback)(void *refcon, IOReturn result, void **args, uint
 
 /*
  * Where completions arrive, and one of the ways in which the app wants to be called: a run-loop
- * source, a mach port with a receive loop, or a descriptor to poll (dext_iokit.h). Callbacks run on
- * the thread that runs the loop or dispatches; those of one connection in the order in which its
- * driver sent them.
+ * source, a dispatch queue, a mach port with a receive loop, or a descriptor to poll
+ * (dext_iokit.h). Callbacks run on the thread that runs the loop or dispatches; those of one
+ * connection in the order in which its driver sent them.
  */
 typedef struct IONotificationPort *IONotificationPortRef;
 
@@ -277,6 +278,13 @@ IONotificationPortRef IONotificationPortCreate(mach_port_t main_port);
 void IONotificationPortDestroy(IONotificationPortRef notify);
 /* Borrowed: it becomes invalid with the port. NULL without memory. */
 CFRunLoopSourceRef IONotificationPortGetRunLoopSource(IONotificationPortRef notify);
+/*
+ * From now on callbacks run on that queue, one after the other even on a concurrent one; the port
+ * keeps the queue. NULL: no longer on any. A callback that is running meanwhile ends where it is,
+ * and the next one waits for its end. A message that was taken is always called back with, also
+ * when IONotificationPortDestroy comes from another thread in that moment.
+ */
+void IONotificationPortSetDispatchQueue(IONotificationPortRef notify, dispatch_queue_t queue);
 /* For wake_port, and for mach_msg. It ends with the notification port. */
 mach_port_t IONotificationPortGetMachPort(IONotificationPortRef notify);
 /* A receive right without a notification port, for messages of that type (0x35 or 0x39). */
