@@ -49,9 +49,17 @@ close_provider(IOService *provider)
 		usb_host_provider.close(provider);
 }
 
+static void
+unplug(IOService *provider)
+{
+	if (strcmp(OSObject_GetClassName(provider), "IOService") != 0)
+		usb_host_provider.unplug(provider);
+}
+
 static const struct host_provider provider = {
 	.create_take = create_take,
 	.close = close_provider,
+	.unplug = unplug,
 };
 
 int

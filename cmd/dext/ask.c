@@ -4,6 +4,7 @@
  * trusted no more than any peer: packets are checked as they arrive.
  */
 #include "ask.h"
+#include "dext.h"
 
 #include "environment.h"
 #include "packets.h"
@@ -58,20 +59,24 @@ connect_first(char *where, size_t size)
 	return try(directory, where, size);
 }
 
-IOReturn
-ask_open(struct ask **ret_ask, char *where, size_t size)
+bool
+ask_open(const char *command, struct ask **ret_ask)
 {
 	struct ask *ask = calloc(1, sizeof(*ask));
+	char where[256] = "";
 
-	if (ask == NULL)
-		return kIOReturnNoMemory;
-	ask->fd = connect_first(where, size);
-	if (ask->fd < 0) {
+	if (ask != NULL)
+		ask->fd = connect_first(where, sizeof(where));
+	if (ask == NULL || ask->fd < 0) {
+		complain(command,
+			 "no registry listens at %s; start one with `dext run BUNDLE` and set "
+			 "OPENDEXT_RUNTIME_DIR to what it prints",
+			 where);
 		free(ask);
-		return kIOReturnNotFound;
+		return false;
 	}
 	*ret_ask = ask;
-	return kIOReturnSuccess;
+	return true;
 }
 
 void
@@ -142,4 +147,39 @@ ask_properties(struct ask *ask, uint64_t id, OSDictionary **ret_properties)
 	}
 	*ret_properties = (OSDictionary *)object;
 	return kIOReturnSuccess;
+}
+
+/* PLUG and UNPLUG say why they failed. */
+static IOReturn
+request_with_reason(struct ask *ask, uint16_t type, const void *body, size_t length,
+		    char sentence[ASK_SENTENCE_MAX])
+{
+	IOReturn status;
+
+	ask->packet.body_length = 0;
+	status = request(ask, type, body, length);
+	sentence[0] = '\0';
+	if (status != kIOReturnSuccess && ask->packet.body_length < ASK_SENTENCE_MAX) {
+		memcpy(sentence, ask->packet.body, ask->packet.body_length);
+		sentence[ask->packet.body_length] = '\0';
+	}
+	return status;
+}
+
+IOReturn
+ask_plug(struct ask *ask, const char *spec, uint64_t *ret_id, char sentence[ASK_SENTENCE_MAX])
+{
+	IOReturn status = request_with_reason(ask, PACKET_PLUG, spec, strlen(spec), sentence);
+
+	if (status == kIOReturnSuccess)
+		memcpy(ret_id, ask->packet.body, sizeof(*ret_id));
+	return status;
+}
+
+IOReturn
+ask_unplug(struct ask *ask, uint64_t id, char sentence[ASK_SENTENCE_MAX])
+{
+	struct id_body body = {.id = id};
+
+	return request_with_reason(ask, PACKET_UNPLUG, &body, sizeof(body), sentence);
 }

@@ -4,6 +4,7 @@
 #ifndef DEXT_ASK_H
 #define DEXT_ASK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,14 +14,24 @@ struct ask; /* a connection to the registry */
 
 /*
  * Connects to the first registry that accepts: the one of OPENDEXT_RUNTIME_DIR where that is set,
- * else /run/opendext, else XDG_RUNTIME_DIR/opendext. `where` tells which was tried last.
+ * else /run/opendext, else XDG_RUNTIME_DIR/opendext. False: there is none, and this was said in the
+ * command's name.
  */
-IOReturn ask_open(struct ask **ret_ask, char *where, size_t size);
+bool ask_open(const char *command, struct ask **ret_ask);
 void ask_close(struct ask *ask);
 
 /* The ids that match, oldest first; the caller frees them. */
 IOReturn ask_ids(struct ask *ask, const OSDictionary *matching, uint64_t **ret_ids,
 		 size_t *ret_count);
+#define ASK_SENTENCE_MAX 1025
+/*
+ * A virtual device comes or goes (then: has gone, when it returns). On failure the sentence is the
+ * registry's reason, or "" where it did not say one.
+ */
+IOReturn ask_plug(struct ask *ask, const char *spec, uint64_t *ret_id,
+		  char sentence[ASK_SENTENCE_MAX]);
+IOReturn ask_unplug(struct ask *ask, uint64_t id, char sentence[ASK_SENTENCE_MAX]);
+
 /* The caller releases them. kIOReturnNotFound: it has gone meanwhile. */
 IOReturn ask_properties(struct ask *ask, uint64_t id, OSDictionary **ret_properties);
 

@@ -22,6 +22,8 @@ enum dext_exit {
 
 int run_main(int argc, char **argv);
 int list_main(int argc, char **argv);
+int plug_main(int argc, char **argv);
+int unplug_main(int argc, char **argv);
 int send_main(int argc, char **argv);
 int recv_main(int argc, char **argv);
 

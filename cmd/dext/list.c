@@ -130,7 +130,6 @@ list_main(int argc, char **argv)
 	};
 	struct ask *ask = NULL;
 	bool json = false;
-	char where[256];
 	IOReturn status;
 	int option;
 
@@ -145,14 +144,8 @@ list_main(int argc, char **argv)
 	}
 	if (optind != argc)
 		return usage_error("list", "%s: no argument was expected", argv[optind]);
-	status = ask_open(&ask, where, sizeof(where));
-	if (status != kIOReturnSuccess) {
-		complain("list",
-			 "no registry listens at %s; start one with `dext run BUNDLE` and set "
-			 "OPENDEXT_RUNTIME_DIR to what it prints",
-			 where);
+	if (!ask_open("list", &ask))
 		return DEXT_EXIT_NOT_FOUND;
-	}
 	status = list(ask, json);
 	ask_close(ask);
 	if (status != kIOReturnSuccess) {

@@ -21,6 +21,8 @@ static const struct command {
 } commands[] = {
 	{"run", "run drivers in the foreground, and a command that uses them", run_main},
 	{"list", "list the services that can be opened", list_main},
+	{"plug", "plug a virtual device into the running registry", plug_main},
+	{"unplug", "unplug one", unplug_main},
 	{"send", "send a file, or standard input, through a BulkStream service", send_main},
 	{"recv", "receive into a file, or to standard output", recv_main},
 };

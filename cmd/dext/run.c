@@ -66,6 +66,7 @@ struct run {
 	enum phase phase;
 	int status; /* exit status, once it is known */
 	bool in_changed;
+	bool waiting; /* for devices: there is no host, and it has been said */
 
 	struct loop_source signals;
 	struct loop_timer timer;
@@ -86,6 +87,9 @@ static const char help_text[] =
 	"the\n"
 	"variable in another shell and serves until Ctrl-C.\n"
 	"\n"
+	"Virtual devices may also be plugged in and unplugged while it runs, by `dext plug` and\n"
+	"`dext unplug`: without a device a driver waits for one.\n"
+	"\n"
 	"  --virtual SPEC   a virtual USB device: sink, source or loopback, with options after a "
 	"comma\n"
 	"  --usb BUS:DEV    a real one, as lsusb lists it; the kernel's driver gets it back at the "
@@ -96,9 +100,9 @@ static const char help_text[] =
 	"\n"
 	"Exit status without COMMAND, or when it was not run: 0 ended by a signal, 2 wrong "
 	"command\n"
-	"line or bundle, 3 no driver matched or it did not start, 5 the device cannot be used or "
-	"has\n"
-	"gone. 127: COMMAND was not found, 128+N: it was ended by signal N.\n";
+	"line or bundle, 3 no driver matched or it did not start, 5 the device cannot be used, or "
+	"a\n"
+	"real one has gone. 127: COMMAND was not found, 128+N: it was ended by signal N.\n";
 
 static void begin_stop(struct run *run, int status);
 static void changed(void *context);
@@ -325,26 +329,70 @@ begin_stop(struct run *run, int status)
 	changed(run); /* there may have been nothing to stop */
 }
 
+/* Real devices do not come back here; virtual ones may. */
+static bool
+all_are_real(const struct run *run)
+{
+	for (unsigned i = 0; i < run->device_count; i++) {
+		if (!run->devices[i].usb)
+			return false;
+	}
+	return run->device_count > 0;
+}
+
+static void
+wait_for_devices(struct run *run)
+{
+	if (!run->waiting)
+		complain("run", "no device is there; waiting for `dext plug SPEC`");
+	run->waiting = true;
+}
+
+static void
+look_starting(struct run *run, const struct registry_summary *summary)
+{
+	bool waits = summary->hosts == 0 && run->device_count == 0 && summary->wants_devices;
+
+	if ((summary->hosts == 0 && !waits) || summary->failed > 0 || summary->ended > 0) {
+		registry_explain(run->registry, print_line, NULL);
+		begin_stop(run, DEXT_EXIT_NOT_FOUND);
+	} else if (waits) {
+		wait_for_devices(run);
+		begin_serving(run);
+	} else if (summary->starting + summary->silent == 0) {
+		if (summary->unmatched > 0)
+			registry_explain(run->registry, print_line, NULL);
+		begin_serving(run);
+	}
+}
+
+/* Nobody but Ctrl-C ends it, as long as there may be something to serve. */
+static void
+look_serving(struct run *run, const struct registry_summary *summary)
+{
+	bool may_come = summary->plugged || (summary->wants_devices && !all_are_real(run));
+
+	if (summary->hosts == 0 && may_come) {
+		wait_for_devices(run);
+		return;
+	}
+	run->waiting = false;
+	if (summary->ended < summary->hosts || summary->going > 0 || summary->plugged)
+		return;
+	complain("run", "no driver is left: each has ended, or was given up; see above");
+	begin_stop(run, DEXT_EXIT_DEVICE);
+}
+
 /* The registry's state has changed; may be called from within anything that changes it. */
 static void
 look(struct run *run)
 {
 	struct registry_summary summary = registry_summary(run->registry);
 
-	if (run->phase == PHASE_STARTING) {
-		if (summary.hosts == 0 || summary.failed > 0 || summary.ended > 0) {
-			registry_explain(run->registry, print_line, NULL);
-			begin_stop(run, DEXT_EXIT_NOT_FOUND);
-		} else if (summary.starting + summary.silent == 0) {
-			if (summary.unmatched > 0)
-				registry_explain(run->registry, print_line, NULL);
-			begin_serving(run);
-		}
-	} else if (run->phase == PHASE_SERVING && run->command == NULL &&
-		   summary.ended == summary.hosts) {
-		complain("run", "no driver is left: each has ended, or was given up; see above");
-		begin_stop(run, DEXT_EXIT_DEVICE);
-	}
+	if (run->phase == PHASE_STARTING)
+		look_starting(run, &summary);
+	else if (run->phase == PHASE_SERVING && run->command == NULL)
+		look_serving(run, &summary);
 	summary = registry_summary(run->registry);
 	if (run->phase == PHASE_STOPPING && run->pid == 0 && summary.ended == summary.hosts) {
 		run->phase = PHASE_OVER;

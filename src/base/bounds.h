@@ -18,10 +18,13 @@
 #define DEXT_LIMIT_COMPLETIONS	    65536u /* waiting for a slow client; past it: kIOReturnOverrun */
 #define DEXT_LIMIT_SERVICES_HOST    256u   /* services that a host publishes */
 #define DEXT_LIMIT_REGISTRY_CLIENTS 1024u  /* sockets open on the registry */
+#define DEXT_LIMIT_DEVICES	    64u	   /* devices of a registry that are plugged in */
 
 /* Structures up to this many bytes travel inside the call page, larger ones as memory. */
 #define DEXT_STRUCTURE_INLINE_MAX 4096u
 #define DEXT_SCALARS_MAX	  16u
+/* Bytes of a virtual device's spec. */
+#define DEXT_SPEC_MAX 255u
 
 /* A client that rings more often without bringing an entry is not listened to for a while. */
 #define DEXT_EMPTY_RINGS_PER_SECOND 10000u

@@ -52,6 +52,7 @@ static struct {
 	IOService *provider; /* [lock] +1 */
 	IOService *root;     /* [lock] +1; NULL before it is made */
 	bool stopping;	     /* [lock] told to stop, perhaps before there is a root */
+	bool unplugged;	     /* [lock] the device is to go, perhaps before there is one */
 	bool asked;	     /* [lock] by the registry */
 	bool ending;	     /* [lock] the driver has stopped; for the apps there is `taking` */
 	bool deadline_armed; /* [lock] */
@@ -158,8 +159,24 @@ host_stop(void)
 }
 
 void
+host_unplug(void)
+{
+	IOService *provider;
+
+	pthread_mutex_lock(&host.lock);
+	host.unplugged = true;
+	provider = host.provider;
+	OSRetain(provider);
+	pthread_mutex_unlock(&host.lock);
+	if (provider != NULL && host.provider_methods->unplug != NULL)
+		host.provider_methods->unplug(provider);
+	OSRelease(provider);
+}
+
+void
 host_provider_gone(IOService *provider)
 {
+	control_send_gone();
 	stop();
 }
 
@@ -235,6 +252,7 @@ start(bool *ret_root_made)
 {
 	IOService *provider = NULL, *root = NULL;
 	int fd = host.device_fd;
+	bool unplugged;
 	IOReturn res;
 
 	host.device_fd = -1;
@@ -245,7 +263,10 @@ start(bool *ret_root_made)
 	}
 	pthread_mutex_lock(&host.lock);
 	host.provider = provider;
+	unplugged = host.unplugged;
 	pthread_mutex_unlock(&host.lock);
+	if (unplugged)
+		host_unplug();
 	res = make_driver(provider, &root);
 	if (res != kIOReturnSuccess)
 		return res;

@@ -30,6 +30,11 @@ struct host_provider {
 				IOService **ret_provider);
 	/* Closes it after the driver has stopped. */
 	void (*close)(IOService *provider);
+	/*
+	 * Its device is pulled out; host_provider_gone is called when all transfers have ended. Any
+	 * thread, also after close. NULL: it has none that can be.
+	 */
+	void (*unplug)(IOService *provider);
 };
 
 /* Runs the host on this socket (which it takes) until its end; returns the process's exit status.

@@ -116,6 +116,14 @@ control_send_started(IOReturn status)
 	services_publish_all();
 }
 
+void
+control_send_gone(void)
+{
+	struct packet_header header = {.type = PACKET_HOST_GONE};
+
+	send(&header, NULL, 0);
+}
+
 IOReturn
 control_receive_start(OSDictionary **ret_start, int *ret_device)
 {
@@ -189,6 +197,10 @@ handle(struct packet *packet, IOReturn res)
 	}
 	if (packet->header->type == PACKET_HOST_STOP) {
 		host_stop();
+		return true;
+	}
+	if (packet->header->type == PACKET_HOST_UNPLUG) {
+		host_unplug();
 		return true;
 	}
 	log_error("control socket: START comes once");

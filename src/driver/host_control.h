@@ -13,6 +13,8 @@ IOReturn control_receive_start(OSDictionary **ret_start, int *ret_device);
 IOReturn control_listen(struct loop *loop);
 /* Start's result; after a success everything that was registered is published. */
 void control_send_started(IOReturn status);
+/* The device has gone. */
+void control_send_gone(void);
 /* After the loop has ended. */
 void control_close(void);
 
@@ -20,5 +22,7 @@ extern const struct services_publisher control_publisher;
 
 /* Terminates the driver, or keeps it from being started. Any thread, any number of times. */
 void host_stop(void);
+/* Pulls the device out, as soon as there is one. Likewise. */
+void host_unplug(void);
 
 #endif

@@ -7,14 +7,14 @@
  * gets an open file of its own whose privileges are dropped to its interface: it can neither claim
  * another one nor bring a kernel driver back.
  *
- * Virtual devices live in their hosts. The registry opens one only to read its descriptors, so two
- * hosts on two interfaces of one spec have two separate models.
+ * Virtual devices live in their hosts, which make them from the spec; two hosts on one spec (one
+ * drives the device, one its interface) have two separate models. The registry knows what such a
+ * device says of itself and nothing more.
  *
- * One thread, the registry's. Hotplug is not here.
+ * One thread, the registry's. What comes and goes is in plug.c.
  */
 #include "device.h"
 
-#include "backend.h"
 #include "clock.h"
 #include "log.h"
 #include "packet.h"
@@ -110,18 +110,13 @@ copy_virtual_string(const struct vdev_spec *spec, uint8_t index)
 }
 
 /* What the model does not say by its descriptors alone. */
-static IOReturn
-describe_virtual(struct device *device, const char *spec_text, unsigned number)
+static void
+describe_virtual(struct device *device, const struct vdev_spec *spec, unsigned number)
 {
 	const uint8_t *own = device->descriptors;
-	struct vdev_spec spec;
-	char error[128];
-	IOReturn status = vdev_spec_parse(spec_text, &spec, error, sizeof(error));
 	unsigned left = number;
 
-	if (status != kIOReturnSuccess)
-		return status;
-	device->speed = spec.speed;
+	device->speed = spec->speed;
 	device->address = number;
 	device->location = VIRTUAL_BUS << 24;
 	/* As through hubs of 15 ports, the first digit the lowest. */
@@ -129,45 +124,36 @@ describe_virtual(struct device *device, const char *spec_text, unsigned number)
 		device->location |= ((left - 1) % PORTS_MAX + 1) << shift;
 		left = (left - 1) / PORTS_MAX;
 	}
-	device->vendor = copy_virtual_string(&spec, own[14]);
-	device->product = copy_virtual_string(&spec, own[15]);
-	device->serial = copy_virtual_string(&spec, own[16]);
-	return kIOReturnSuccess;
+	device->vendor = copy_virtual_string(spec, own[14]);
+	device->product = copy_virtual_string(spec, own[15]);
+	device->serial = copy_virtual_string(spec, own[16]);
 }
 
 IOReturn
-device_open_virtual(const char *spec, unsigned number, struct device **ret_device,
+device_open_virtual(const char *text, unsigned number, struct device **ret_device,
 		    char error[DEVICE_ERROR_MAX])
 {
+	struct vdev_descriptors descriptors;
 	struct device *device = NULL;
-	struct usb_device *model = NULL;
-	const uint8_t *configuration;
-	uint16_t length = 0;
-	IOReturn status;
+	struct vdev_spec spec;
+	IOReturn status = vdev_spec_parse(text, &spec, error, DEVICE_ERROR_MAX);
 
-	status = usb_backend_virtual.open(spec, -1, &model);
-	if (status != kIOReturnSuccess) {
-		snprintf(error, DEVICE_ERROR_MAX,
-			 "there is no virtual device '%.100s': %s; try sink, source or loopback",
-			 spec, status_string(status));
+	if (status != kIOReturnSuccess)
 		return status;
-	}
+	vdev_descriptors_make(&spec, &descriptors);
 	status = create(DEVICE_VIRTUAL, &device);
-	if (status == kIOReturnSuccess) {
-		configuration = usb_backend_virtual.configuration_descriptor(model, &length);
-		status = keep(device, usb_backend_virtual.device_descriptor(model), configuration,
-			      length);
-	}
-	usb_backend_virtual.close(model);
 	if (status == kIOReturnSuccess)
-		status = describe_virtual(device, spec, number);
-	if (status == kIOReturnSuccess && ((device->spec = strdup(spec)) == NULL ||
-					   asprintf(&device->label, "virtual:%s", spec) < 0)) {
+		status = keep(device, (const uint8_t *)&descriptors.device,
+			      descriptors.configuration, descriptors.configuration_length);
+	if (status == kIOReturnSuccess)
+		describe_virtual(device, &spec, number);
+	if (status == kIOReturnSuccess && ((device->spec = strdup(text)) == NULL ||
+					   asprintf(&device->label, "virtual:%s", text) < 0)) {
 		device->label = NULL;
 		status = kIOReturnNoMemory;
 	}
 	if (status != kIOReturnSuccess) {
-		snprintf(error, DEVICE_ERROR_MAX, "virtual device '%.100s': %s", spec,
+		snprintf(error, DEVICE_ERROR_MAX, "virtual device '%.100s': %s", text,
 			 status_string(status));
 		device_close(device);
 		return status;

@@ -8,7 +8,12 @@
 #ifndef REGISTRY_DEVICE_H
 #define REGISTRY_DEVICE_H
 
+#include "packet.h"
 #include "tree.h"
+
+#include <stdbool.h>
+
+struct client;
 
 #define DEVICE_ERROR_MAX 320
 
@@ -35,7 +40,11 @@ struct device {
 	char *vendor;	      /* string descriptors; NULL: it has none */
 	char *product;
 	char *serial;
-	struct device *next; /* [registry] */
+	/* [registry] from here */
+	bool going;		      /* it was unplugged, or has gone by itself */
+	struct client *waiter;	      /* who asked for that and has no answer yet; else NULL */
+	struct packet_header waiting; /* the waiter's request */
+	struct device *next;
 };
 
 /* On failure `error` is a sentence with the cause and what to do. */

@@ -70,6 +70,8 @@ end(struct host *host, enum host_state state)
 	disarm(host);
 	if (host->device->kind == DEVICE_USB)
 		device_give_back(host->device, host->interface);
+	if (host->device->going)
+		plug_sweep(host->registry);
 	registry_changed(host->registry);
 }
 
@@ -204,10 +206,11 @@ host_create(struct registry *registry, const struct personality *personality, st
 	return kIOReturnSuccess;
 }
 
-void
-host_stop(struct host *host)
+/* Its process, if there is one, is told by this packet that it is to end. */
+static void
+tell_to_end(struct host *host, uint16_t type, uint64_t patience)
 {
-	struct packet_header header = {.type = PACKET_HOST_STOP};
+	struct packet_header header = {.type = type};
 
 	if (host->pid == 0) {
 		if (host->state != HOST_FAILED)
@@ -218,8 +221,26 @@ host_stop(struct host *host)
 		host->state = HOST_STOPPING;
 	if (host->control >= 0)
 		packet_send(host->control, &header, NULL, 0, NULL, 0, false);
-	if (!host->timer_armed)
-		host_arm(host, HOST_STOP_PATIENCE);
+	host_arm(host, patience);
+}
+
+void
+host_stop(struct host *host)
+{
+	tell_to_end(host, PACKET_HOST_STOP, HOST_STOP_PATIENCE);
+}
+
+void
+host_unplug(struct host *host)
+{
+	tell_to_end(host, PACKET_HOST_UNPLUG, HOST_UNPLUG_PATIENCE);
+}
+
+bool
+host_is_over(const struct host *host)
+{
+	return (host->state == HOST_FAILED || host->state == HOST_ENDED) && host->pid == 0 &&
+	       !host->control_watched && !host->exit_watched && !host->timer_armed;
 }
 
 IOReturn

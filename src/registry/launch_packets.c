@@ -134,6 +134,15 @@ withdraw(struct host *host, const struct packet *packet)
 }
 
 static IOReturn
+gone(struct host *host)
+{
+	if (host->device->kind == DEVICE_RESOURCES)
+		return kIOReturnIPCError;
+	plug_device_gone(host->registry, host->device);
+	return kIOReturnSuccess;
+}
+
+static IOReturn
 handle(struct host *host, const struct packet *packet)
 {
 	IOReturn status = packets_check(packet, PACKET_CONTROL_REPLY);
@@ -148,6 +157,8 @@ handle(struct host *host, const struct packet *packet)
 		return publish(host, packet);
 	case PACKET_HOST_UNPUBLISH:
 		return withdraw(host, packet);
+	case PACKET_HOST_GONE:
+		return gone(host);
 	default:
 		return kIOReturnIPCError;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The registry as a whole: bundles and devices go in, hosts come out. Matching is done once, by
- * registry_start; devices that come and go later are not looked at here.
+ * The registry as a whole: bundles and devices go in, hosts come out. A device is matched once, by
+ * registry_start or when it is plugged in later (plug.c).
  *
  * One thread, the loop's.
  */
@@ -118,6 +118,24 @@ registry_add_bundle(struct registry *registry, const char *path, char error[REGI
 	return kIOReturnSuccess;
 }
 
+/* The first place on the virtual bus that no device has. */
+static unsigned
+free_place(const struct registry *registry)
+{
+	const struct device *other = registry->devices;
+	unsigned number = 1;
+
+	while (other != NULL) {
+		if (other->kind == DEVICE_VIRTUAL && other->address == number) {
+			number++;
+			other = registry->devices;
+		} else {
+			other = other->next;
+		}
+	}
+	return number;
+}
+
 static void
 add_device_take(struct registry *registry, struct device *device)
 {
@@ -129,19 +147,22 @@ add_device_take(struct registry *registry, struct device *device)
 }
 
 IOReturn
+registry_add_device(struct registry *registry, const char *spec, struct device **ret_device,
+		    char error[REGISTRY_ERROR_MAX])
+{
+	IOReturn status = device_open_virtual(spec, free_place(registry), ret_device, error);
+
+	if (status == kIOReturnSuccess)
+		add_device_take(registry, *ret_device);
+	return status;
+}
+
+IOReturn
 registry_add_virtual(struct registry *registry, const char *spec, char error[REGISTRY_ERROR_MAX])
 {
 	struct device *device = NULL;
-	unsigned number = 1;
-	IOReturn status;
 
-	for (const struct device *other = registry->devices; other != NULL; other = other->next)
-		number += other->kind == DEVICE_VIRTUAL;
-	status = device_open_virtual(spec, number, &device, error);
-
-	if (status == kIOReturnSuccess)
-		add_device_take(registry, device);
-	return status;
+	return registry_add_device(registry, spec, &device, error);
 }
 
 IOReturn
@@ -156,8 +177,8 @@ registry_add_usb(struct registry *registry, unsigned bus, unsigned number,
 	return status;
 }
 
-static IOReturn
-match_device(struct registry *registry, struct device *device)
+IOReturn
+registry_match(struct registry *registry, struct device *device)
 {
 	IOReturn status = device_publish(device, &registry->tree);
 
@@ -182,7 +203,7 @@ registry_start(struct registry *registry, char error[REGISTRY_ERROR_MAX])
 		return status;
 	for (struct device *device = registry->devices;
 	     device != NULL && status == kIOReturnSuccess; device = device->next)
-		status = match_device(registry, device);
+		status = registry_match(registry, device);
 	if (status != kIOReturnSuccess) {
 		snprintf(error, REGISTRY_ERROR_MAX, "matching: %s", status_string(status));
 		return status;
@@ -221,13 +242,26 @@ has_host(const struct registry *registry, const struct bundle *bundle)
 	return false;
 }
 
+static bool
+wants_devices(const struct bundle *bundle)
+{
+	for (unsigned i = 0; i < bundle->personality_count; i++) {
+		if (strcmp(bundle->personalities[i].provider_class, "IOUserResources") != 0)
+			return true;
+	}
+	return false;
+}
+
 struct registry_summary
 registry_summary(const struct registry *registry)
 {
-	struct registry_summary summary = {0};
+	struct registry_summary summary = {.plugged = registry->plugged};
 
-	for (const struct bundle *bundle = registry->bundles; bundle != NULL; bundle = bundle->next)
+	for (const struct bundle *bundle = registry->bundles; bundle != NULL;
+	     bundle = bundle->next) {
 		summary.unmatched += !has_host(registry, bundle);
+		summary.wants_devices |= wants_devices(bundle);
+	}
 	for (const struct host *host = registry->hosts; host != NULL; host = host->next) {
 		bool over = host->state == HOST_FAILED || host->state == HOST_ENDED;
 
@@ -236,6 +270,7 @@ registry_summary(const struct registry *registry)
 		summary.silent += host->state == HOST_STARTED && host->published == 0;
 		summary.failed += host->state == HOST_FAILED;
 		summary.ended += over && host->pid == 0;
+		summary.going += host->device->going;
 	}
 	return summary;
 }

@@ -2,8 +2,9 @@
 /*
  * The registry. Create it in a loop that one thread runs, add bundles and devices, start it: every
  * device and interface is matched, a host is started for each winner, and apps can look up and open
- * what the hosts publish. registry_stop ends the hosts; when registry_summary says that all have
- * ended, destroy it, after the loop has stopped and before the loop is destroyed.
+ * what the hosts publish, and plug in and unplug virtual devices. registry_stop ends the hosts;
+ * when registry_summary says that all have ended, destroy it, after the loop has stopped and before
+ * the loop is destroyed.
  *
  * Everything here is called on the loop's thread, or while the loop does not run.
  */
@@ -24,7 +25,8 @@ struct registry_options {
 	const char *runtime_dir;  /* exists; its owner is this process's user */
 	const char *host_program; /* path of dext-host */
 	unsigned restarts;	  /* tries after a crash before a driver is given up */
-	/* Called on the loop's thread after a host was started, published or ended. */
+	/* Called on the loop's thread after a host was started, published or ended, and after a
+	 * device has come or gone. */
 	void (*changed)(void *context);
 	void *context;
 };
@@ -54,6 +56,9 @@ struct registry_summary {
 	unsigned silent;    /* started, nothing published yet */
 	unsigned failed;    /* Start failed, or given up */
 	unsigned ended;	    /* has no process any more and will get none */
+	unsigned going;	    /* of hosts: those whose device is being unplugged */
+	bool plugged;	    /* a device was plugged in since the start */
+	bool wants_devices; /* a personality has another provider than IOUserResources */
 };
 struct registry_summary registry_summary(const struct registry *registry);
 

@@ -70,6 +70,10 @@ struct registry {
 	struct client *clients;
 	unsigned client_count;
 
+	struct loop_task sweep_task; /* plug.c */
+	bool sweeping;		     /* it is posted */
+	bool plugged;		     /* a device was, since the start */
+
 	bool stopping;
 	struct packet packet; /* where every packet is received: one thread */
 };
@@ -80,7 +84,11 @@ IOReturn host_create(struct registry *registry, const struct personality *person
 		     struct device *device, struct entry *provider);
 void host_launch(struct host *host);
 void host_stop(struct host *host);
-/* Kills what runs, waits for it, and frees. The loop does not run. */
+/* Its device has gone: it is to end by itself, within HOST_UNPLUG_PATIENCE. */
+void host_unplug(struct host *host);
+/* No process, no timer, nothing in the loop: it may be destroyed while the loop runs. */
+bool host_is_over(const struct host *host);
+/* Kills what runs, waits for it, and frees. The loop does not run, or it is over. */
 void host_destroy(struct host *host);
 /* "BulkStream (org.example.bulkstream) on virtual:loopback, interface 0" */
 void host_describe(const struct host *host, char *text, size_t size);
@@ -90,8 +98,32 @@ IOReturn host_open(struct host *host, const struct host_open_body *body, int con
 /* server.c */
 IOReturn server_start(struct registry *registry, char error[REGISTRY_ERROR_MAX]);
 void server_stop(struct registry *registry); /* the loop does not run */
+/* Not success: the client is to be dropped, by whoever handles its request. */
+IOReturn server_reply(struct client *client, const struct packet_header *request, IOReturn status,
+		      const void *body, size_t length);
+/* A reply without a body, from elsewhere; a client that does not take it is dropped. */
+void server_reply_late(struct client *client, const struct packet_header *request, IOReturn status);
+bool server_is_own_user(const struct client *client);
+
+/* plug.c */
+/* PLUG and UNPLUG; results as of server_reply. */
+IOReturn plug_request(struct registry *registry, struct client *client,
+		      const struct packet *packet);
+IOReturn unplug_request(struct registry *registry, struct client *client,
+			const struct packet *packet);
+/* The client has gone: nobody waits for its answers. */
+void plug_forget_client(struct registry *registry, const struct client *client);
+/* The device has gone, or is to go: its hosts are told, and when they have ended it is freed. */
+void plug_device_gone(struct registry *registry, struct device *device);
+/* A host of a going device is over. */
+void plug_sweep(struct registry *registry);
 
 /* registry.c */
+/* A new device at the lowest free place of the virtual bus, in no tree yet. */
+IOReturn registry_add_device(struct registry *registry, const char *spec,
+			     struct device **ret_device, char error[REGISTRY_ERROR_MAX]);
+/* Puts the device's nodes into the tree and makes a host, not launched, for each winner. */
+IOReturn registry_match(struct registry *registry, struct device *device);
 void registry_changed(struct registry *registry);
 
 #endif

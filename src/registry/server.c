@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The registry's socket: look-ups, properties, and opens.
+ * The registry's socket: look-ups, properties, and opens; plugging is in plug.c.
  *
  * Who an app is comes from the kernel, by its own connection to this socket: SO_PEERCRED, and a
  * pidfd of that process. An open makes a socketpair; one end and the pidfd go to the host, the
@@ -66,6 +66,7 @@ drop(struct client *client)
 		link = &(*link)->next;
 	*link = client->next;
 	registry->client_count--;
+	plug_forget_client(registry, client);
 	loop_source_remove(registry->loop, &client->source);
 }
 
@@ -80,6 +81,26 @@ reply(struct client *client, const struct packet_header *request, IOReturn statu
 	};
 
 	return packet_send(client->fd, &header, body, length, &fd, fd >= 0 ? 1 : 0, false);
+}
+
+IOReturn
+server_reply(struct client *client, const struct packet_header *request, IOReturn status,
+	     const void *body, size_t length)
+{
+	return reply(client, request, status, body, length, -1);
+}
+
+void
+server_reply_late(struct client *client, const struct packet_header *request, IOReturn status)
+{
+	if (reply(client, request, status, NULL, 0, -1) != kIOReturnSuccess)
+		drop(client);
+}
+
+bool
+server_is_own_user(const struct client *client)
+{
+	return client->who.uid == geteuid();
 }
 
 /* --- requests --- */
@@ -251,7 +272,7 @@ check(const struct client *client, const struct entry *entry)
 		log_wrong_entry(client, entry);
 		return kIOReturnUnsupported;
 	}
-	if (client->who.uid != geteuid()) {
+	if (!server_is_own_user(client)) {
 		log_error("process %d of uid %u was refused %s: check \"same user\": this registry "
 			  "serves uid %u only; run the app as that user",
 			  client->who.pid, client->who.uid, entry->name, geteuid());
@@ -333,6 +354,10 @@ handle(struct client *client, const struct packet *packet)
 		return entries(client, packet);
 	case PACKET_DESCRIBE:
 		return describe(client, packet);
+	case PACKET_PLUG:
+		return plug_request(client->registry, client, packet);
+	case PACKET_UNPLUG:
+		return unplug_request(client->registry, client, packet);
 	default:
 		return kIOReturnIPCError;
 	}

@@ -81,6 +81,11 @@ struct usb_backend {
 	/* Never blocks. Calls done for what has finished. False once the device has gone and all is
 	 * reaped. */
 	bool (*reap)(struct usb_device *device);
+	/*
+	 * Pulls the device out: every transfer ends with an error, by reap. Returns at once. NULL:
+	 * a device that only people can pull out.
+	 */
+	void (*unplug)(struct usb_device *device);
 };
 
 extern const struct usb_backend usb_backend_virtual;

@@ -61,6 +61,7 @@ struct usb_device {
 	uint8_t alternate;			/* [lock] */
 	bool claimed;				/* [lock] */
 	bool gone;				/* [lock] set by the thread */
+	bool unplugged;				/* [lock] the thread is to let it go */
 	bool stopping;				/* [lock] */
 	bool poked; /* [lock] something came while the thread did not hold the lock */
 };
@@ -207,6 +208,8 @@ run(void *context)
 		bool changed = false;
 
 		device->poked = false;
+		if (device->unplugged && !device->gone)
+			go_locked(device);
 		expire_locked(device, now);
 		for (unsigned i = 0; i < ENDPOINT_COUNT; i++)
 			changed |= serve_locked(device, i, now, &wake);
@@ -510,6 +513,16 @@ clear_halt(struct usb_device *device, uint8_t address)
 	return res;
 }
 
+/* By the thread: it may be moving a transfer. */
+static void
+unplug(struct usb_device *device)
+{
+	pthread_mutex_lock(&device->lock);
+	device->unplugged = true;
+	poke_locked(device);
+	pthread_mutex_unlock(&device->lock);
+}
+
 static int
 event_fd(struct usb_device *device)
 {
@@ -555,4 +568,5 @@ const struct usb_backend usb_backend_virtual = {
 	.clear_halt = clear_halt,
 	.event_fd = event_fd,
 	.reap = reap,
+	.unplug = unplug,
 };

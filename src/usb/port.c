@@ -156,13 +156,13 @@ take(struct usb_port *port, uint32_t *set, bool *ret_more)
 }
 
 static void
-pump(struct usb_port *port)
+pump(struct usb_port *port, bool inline_ok)
 {
 	IOUSBHostPipe *pipe;
 	bool more;
 
 	while ((pipe = take(port, &port->to_pump, &more)) != NULL) {
-		pipe_pump(pipe, !more);
+		pipe_pump(pipe, inline_ok && !more);
 		OSRelease(pipe);
 	}
 }
@@ -195,7 +195,7 @@ retry(struct loop_timer *timer)
 	port->retry_armed = false;
 	pthread_mutex_unlock(&port->lock);
 	kick(port);
-	pump(port);
+	pump(port, true);
 	usb_port_release(port);
 }
 
@@ -227,6 +227,15 @@ tell_unlock(struct usb_port *port)
 }
 
 void
+usb_port_unplug(struct usb_port *port)
+{
+	pthread_mutex_lock(&port->lock);
+	if (port->device != NULL && port->backend->unplug != NULL)
+		port->backend->unplug(port->device);
+	pthread_mutex_unlock(&port->lock);
+}
+
+void
 usb_port_watch_gone(struct usb_port *port, void (*gone)(void *context), void *context)
 {
 	pthread_mutex_lock(&port->lock);
@@ -235,7 +244,10 @@ usb_port_watch_gone(struct usb_port *port, void (*gone)(void *context), void *co
 	tell_unlock(port);
 }
 
-/* The backend has given back all it had. */
+/*
+ * The backend has given back all it had. The callbacks are on their queues before the owner is
+ * told: a driver's Stop comes behind them.
+ */
 static void
 go(struct usb_port *port)
 {
@@ -250,6 +262,7 @@ go(struct usb_port *port)
 		OSRelease(pipe);
 	}
 	log_info("usb: the device has gone");
+	pump(port, false);
 	pthread_mutex_lock(&port->lock);
 	tell_unlock(port);
 }
@@ -282,7 +295,7 @@ handle(struct loop_source *source, uint32_t events)
 		kick(port);
 		loop_source_rearm(port->loop, source, source->events);
 	}
-	pump(port);
+	pump(port, true);
 	usb_port_release(port);
 }
 
@@ -442,7 +455,7 @@ usb_port_shut(struct usb_port *port)
 	pthread_mutex_unlock(&port->reap_lock);
 	if (armed && loop_timer_cancel(port->loop, &port->retry))
 		usb_port_release(port);
-	pump(port);
+	pump(port, true);
 	for (unsigned i = 0; i < USB_ENDPOINTS; i++)
 		usb_port_set_pipe(port, i, NULL);
 }

@@ -73,6 +73,12 @@ void usb_port_shut(struct usb_port *port);
  */
 void usb_port_watch_gone(struct usb_port *port, void (*gone)(void *context), void *context);
 
+/*
+ * The device goes as if it had been pulled out: what is outstanding ends with an error, then `gone`
+ * is called. Any thread, any number of times. Does nothing for a real device.
+ */
+void usb_port_unplug(struct usb_port *port);
+
 /* The pipe at this endpoint, +1, or NULL. */
 IOUSBHostPipe *usb_port_copy_pipe(struct usb_port *port, unsigned index);
 /* Puts a pipe in (retained) or, with NULL, takes the one there out. */

@@ -111,6 +111,17 @@ create_take(OSDictionary *start, int device_fd, struct loop *loop, IOService **r
 }
 
 static void
+unplug(IOService *provider)
+{
+	IOUSBHostDevice *device = device_of(provider);
+
+	/* NULL: closed meanwhile. */
+	if (device != NULL)
+		usb_port_unplug(device_port(device));
+	OSRelease(device);
+}
+
+static void
 close_provider(IOService *provider)
 {
 	IOUSBHostDevice *device = device_of(provider);
@@ -127,4 +138,5 @@ close_provider(IOService *provider)
 const struct host_provider usb_host_provider = {
 	.create_take = create_take,
 	.close = close_provider,
+	.unplug = unplug,
 };

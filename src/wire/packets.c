@@ -14,12 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bounds.h"
 #include "call_page.h"
 #include "log.h"
 #include "registry_names.h"
 
 #define BODY_MAX     (PACKET_MAX - sizeof(struct packet_header))
 #define SEGMENTS_MAX 32u
+#define SENTENCE_MAX 1024u
 
 enum status_rule {
 	STATUS_ZERO,  /* a request: 0 */
@@ -201,6 +203,37 @@ check_properties_reply(const struct packet *packet)
 	return NULL;
 }
 
+static bool
+is_printable(const struct packet *packet)
+{
+	for (size_t i = 0; i < packet->body_length; i++) {
+		if (packet->body[i] < ' ' || packet->body[i] > '~')
+			return false;
+	}
+	return true;
+}
+
+static const char *
+check_plug(const struct packet *packet)
+{
+	return is_printable(packet) ? NULL : "a spec is printable ASCII";
+}
+
+static const char *
+check_plug_reply(const struct packet *packet)
+{
+	bool refused = packet->header->status != kIOReturnSuccess;
+	bool plugged = packet->header->type == PACKET_PLUG && !refused;
+
+	if (plugged && packet->body_length != sizeof(uint64_t))
+		return "an id with success";
+	if (plugged)
+		return check_ids(packet);
+	if (!refused && packet->body_length != 0)
+		return "no body with success";
+	return is_printable(packet) ? NULL : "a sentence is printable ASCII";
+}
+
 static const char *
 check_host_open(const struct packet *packet)
 {
@@ -243,6 +276,9 @@ static const struct rule rules[] = {
 	 sizeof(struct entries_body), 0, 0, check_entries},
 	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_DESCRIBE, sizeof(struct describe_body),
 	 sizeof(struct describe_body), 0, 0, check_describe},
+	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_PLUG, 1, DEXT_SPEC_MAX, 0, 0, check_plug},
+	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_UNPLUG, sizeof(struct id_body),
+	 sizeof(struct id_body), 0, 0, check_ids},
 
 	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_LOOKUP, 0, BODY_MAX, 0, 0, check_ids},
 	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_PROPERTIES, 0, BODY_MAX, 0, 0,
@@ -251,17 +287,22 @@ static const struct rule rules[] = {
 	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_ENTRIES, 0, BODY_MAX, 0, 0, check_ids},
 	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_DESCRIBE, 0, BODY_MAX, 0, 0,
 	 check_properties_reply},
+	{PACKET_REGISTRY_REPLY, STATUS_FREE, PACKET_PLUG, 0, SENTENCE_MAX, 0, 0, check_plug_reply},
+	{PACKET_REGISTRY_REPLY, STATUS_FREE, PACKET_UNPLUG, 0, SENTENCE_MAX, 0, 0,
+	 check_plug_reply},
 
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_START, 1, BODY_MAX, 0, 1, NULL},
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_OPEN, sizeof(struct host_open_body),
 	 sizeof(struct host_open_body), 2, 2, check_host_open},
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_STOP, 0, 0, 0, 0, NULL},
+	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_UNPLUG, 0, 0, 0, 0, NULL},
 
 	{PACKET_CONTROL_REPLY, STATUS_FREE, PACKET_HOST_STARTED, 0, 0, 0, 0, NULL},
 	{PACKET_CONTROL_REPLY, STATUS_ZERO, PACKET_HOST_PUBLISH, sizeof(struct publish_body) + 1,
 	 BODY_MAX, 0, 0, check_publish},
 	{PACKET_CONTROL_REPLY, STATUS_ZERO, PACKET_HOST_UNPUBLISH, sizeof(struct id_body),
 	 sizeof(struct id_body), 0, 0, check_ids},
+	{PACKET_CONTROL_REPLY, STATUS_ZERO, PACKET_HOST_GONE, 0, 0, 0, 0, NULL},
 };
 
 static const char *const senders[] = {

@@ -39,16 +39,20 @@ enum packet_type {
 	PACKET_OPEN = 0x0203,	    /* body open_body; reply: descriptor of the direct connection */
 	PACKET_ENTRIES = 0x0204,    /* body entries_body; reply: u64 ids */
 	PACKET_DESCRIBE = 0x0205,   /* body describe_body; reply: binary plist */
+	PACKET_PLUG = 0x0210,	    /* body: a spec; reply: u64 id, or a sentence with a status */
+	PACKET_UNPLUG = 0x0211,	    /* body id_body; reply: none, or a sentence with a status */
 
 	/* registry -> host */
 	PACKET_HOST_START = 0x0301, /* body: binary plist; a descriptor with a real device */
 	PACKET_HOST_OPEN =
 		0x0302, /* body host_open_body; descriptors: the connection, the app's pidfd */
-	PACKET_HOST_STOP = 0x0303, /* no body: stop the driver, then end */
+	PACKET_HOST_STOP = 0x0303,   /* no body: stop the driver, then end */
+	PACKET_HOST_UNPLUG = 0x0304, /* no body: the device has gone */
 	/* host -> registry */
 	PACKET_HOST_STARTED = 0x0381,	/* status of Start */
 	PACKET_HOST_PUBLISH = 0x0382,	/* body publish_body, then a binary plist */
 	PACKET_HOST_UNPUBLISH = 0x0383, /* body id_body */
+	PACKET_HOST_GONE = 0x0384,	/* no body: the device has gone */
 };
 
 struct ready_body {

@@ -110,19 +110,9 @@ START_TEST(names_the_missing_device)
 }
 END_TEST
 
-START_TEST(says_why_nothing_matched)
-{
-	ck_assert_int_eq(run("$DEXT run $BULK"), 3);
-	check_said("personality VirtualSink");
-	check_said("IOProviderClass is to be IOUSBHostInterface");
-	ck_assert_int_eq(run("$DEXT run $ECHO $BULK -- true"), 0);
-	check_said("personality VirtualSink"); /* others serve; still said */
-}
-END_TEST
-
 /* A copy of the echo bundle whose personality has EchoStart. */
 static void
-make_bundle(const char *folder, unsigned mode)
+make_bundle(const char *folder, const char *provider, unsigned mode)
 {
 	char path[PATH_MAX], target[PATH_MAX];
 	FILE *info;
@@ -136,12 +126,28 @@ make_bundle(const char *folder, unsigned mode)
 	fprintf(info,
 		"<plist version=\"1.0\"><dict><key>CFBundleIdentifier</key><string>t.e</string>"
 		"<key>CFBundleExecutable</key><string>echo</string><key>IOKitPersonalities</key>"
-		"<dict><key>Echo</key><dict><key>IOProviderClass</key><string>IOUserResources"
-		"</string><key>IOUserClass</key><string>Echo</string><key>EchoStart</key><integer>"
+		"<dict><key>Echo</key><dict><key>IOProviderClass</key><string>%s</string>"
+		"<key>IOUserClass</key><string>Echo</string><key>EchoStart</key><integer>"
 		"%u</integer></dict></dict></dict></plist>",
-		mode);
+		provider, mode);
 	fclose(info);
 }
+
+START_TEST(says_why_nothing_matched)
+{
+	char folder[] = "/tmp/opendext-test-XXXXXX";
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	make_bundle(folder, "IOPCIDevice", ECHO_START_REGISTERS);
+	ck_assert_int_eq(run("$DEXT run %s --virtual sink", folder), 3);
+	check_said("personality Echo");
+	check_said("IOProviderClass is to be IOPCIDevice");
+	run("rm -r %s", folder);
+	ck_assert_int_eq(run("$DEXT run $ECHO $BULK -- true"), 0);
+	check_said("personality VirtualSink"); /* others serve; still said */
+	check_said("IOProviderClass is to be IOUSBHostInterface");
+}
+END_TEST
 
 START_TEST(says_why_a_driver_did_not_start)
 {
@@ -155,11 +161,40 @@ START_TEST(says_why_a_driver_did_not_start)
 	char folder[] = "/tmp/opendext-test-XXXXXX";
 
 	ck_assert_ptr_nonnull(mkdtemp(folder));
-	make_bundle(folder, cases[_i].mode);
+	make_bundle(folder, "IOUserResources", cases[_i].mode);
 	ck_assert_int_eq(run("$DEXT run %s --wait 2 -- echo was run", folder), 3);
 	check_said(cases[_i].says);
 	ck_assert_ptr_null(strstr(said, "was run"));
 	run("rm -r %s", folder);
+}
+END_TEST
+
+START_TEST(plugs_and_unplugs)
+{
+	ck_assert_int_eq(run("$DEXT run $BULK -- sh -c '$DEXT plug sink --serial B,latency=5 && "
+			     "$DEXT plug --json source && $DEXT unplug B && $DEXT plug sink && "
+			     "$DEXT unplug \"OpenDext sink\" && $DEXT unplug 0x80200000'"),
+			 0);
+	check_said("no device is there; waiting for `dext plug SPEC`");
+	check_said("OpenDext sink 0x");
+	check_said("\"name\":\"OpenDext source\"");
+	check_said("\"locationID\":\"0x80200000\"");
+	ck_assert_int_eq(run("$DEXT run $BULK -- $DEXT plug nosuch"), 2);
+	check_said("no model 'nosuch'; there are sink, source and loopback");
+	ck_assert_int_eq(run("$DEXT run $BULK -- $DEXT plug sink,serial=a/b"), 2);
+	check_said("1 to 31 letters");
+	ck_assert_int_eq(run("$DEXT run $BULK -- $DEXT plug"), 2);
+	ck_assert_int_eq(run("$DEXT run $BULK -- $DEXT plug $(printf %%0300d)"), 2);
+	check_said("255 bytes");
+	ck_assert_int_eq(run("$DEXT run $BULK -- $DEXT unplug virtual"), 3);
+	check_said("no device 'virtual'");
+	ck_assert_int_eq(run("$DEXT run $BULK --virtual sink --virtual source -- "
+			     "$DEXT unplug virtual"),
+			 2);
+	check_said("2 devices are 'virtual'");
+	ck_assert_int_eq(run("OPENDEXT_RUNTIME_DIR=/nonexistent $DEXT plug sink"), 3);
+	ck_assert_int_eq(run("$DEXT plug --help"), 0);
+	ck_assert_int_eq(run("$DEXT unplug --help"), 0);
 }
 END_TEST
 
@@ -264,6 +299,7 @@ main(void)
 	tcase_add_test(tcase, names_the_missing_device);
 	tcase_add_test(tcase, says_why_nothing_matched);
 	tcase_add_loop_test(tcase, says_why_a_driver_did_not_start, 0, 2);
+	tcase_add_test(tcase, plugs_and_unplugs);
 	tcase_add_test(tcase, stops_what_it_started);
 	tcase_add_test(tcase, takes_its_processes_with_it_when_killed);
 	tcase_add_test(tcase, keeps_its_directory_private);

@@ -27,10 +27,16 @@ close_provider(IOService *provider)
 {
 }
 
+static void
+unplug(IOService *provider)
+{
+	host_provider_gone(provider);
+}
+
 int
 main(int argc, char **argv)
 {
-	static const struct host_provider provider = {create_take, close_provider};
+	static const struct host_provider provider = {create_take, close_provider, unplug};
 
 	return argc == 2 ? host_run_take(atoi(argv[1]), &provider) : 2;
 }

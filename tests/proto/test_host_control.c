@@ -182,6 +182,41 @@ START_TEST(start_publish_stop)
 }
 END_TEST
 
+START_TEST(unplugged)
+{
+	struct child child;
+
+	start(&child);
+	send_packet(&child, PACKET_HOST_UNPLUG, 0, NULL, 0, NULL, 0);
+	expect(&child, PACKET_HOST_GONE);
+	expect_unpublished(&child);
+	expect_exit(&child, 0);
+}
+END_TEST
+
+/* Before its Start has returned, or begun; so what else it says is left to chance. */
+START_TEST(unplugged_before_it_has_started)
+{
+	struct child child;
+	bool gone = false;
+	IOReturn res;
+	int status;
+
+	spawn(&child);
+	send_start(&child, start_dictionary(NULL));
+	send_packet(&child, PACKET_HOST_UNPLUG, 0, NULL, 0, NULL, 0);
+	do {
+		wait_readable(child.socket);
+		res = packet_receive(child.socket, &packet, false);
+		gone |= res == kIOReturnSuccess && packet.header->type == PACKET_HOST_GONE;
+	} while (res == kIOReturnSuccess);
+	ck_assert(gone);
+	ck_assert_int_eq(waitpid(child.pid, &status, 0), child.pid);
+	ck_assert_msg(WIFEXITED(status), "status 0x%x", status);
+	close(child.socket);
+}
+END_TEST
+
 START_TEST(the_registrys_end_is_the_hosts)
 {
 	struct child child;
@@ -428,8 +463,8 @@ START_TEST(what_is_not_the_protocol_ends_the_host)
 }
 END_TEST
 
-UNIT_MAIN("host control", start_publish_stop, the_registrys_end_is_the_hosts, a_start_that_fails,
-	  a_driver_that_terminates_itself, a_stop_that_hangs_does_not_keep_the_process,
-	  bundles_that_cannot_be_loaded, an_app_calls,
+UNIT_MAIN("host control", start_publish_stop, unplugged, unplugged_before_it_has_started,
+	  the_registrys_end_is_the_hosts, a_start_that_fails, a_driver_that_terminates_itself,
+	  a_stop_that_hangs_does_not_keep_the_process, bundles_that_cannot_be_loaded, an_app_calls,
 	  the_process_stays_until_completions_were_taken, the_process_stays_no_longer_than_that,
 	  opens_that_are_refused, what_is_not_the_protocol_ends_the_host)

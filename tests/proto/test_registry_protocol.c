@@ -261,6 +261,14 @@ static const struct {
 	 0},
 	{"a descriptor", {.type = PACKET_PROPERTIES}, 8, 1, true, 0},
 	{"no matching dictionary", {.type = PACKET_LOOKUP}, 0, 0, false, 0},
+	{"an empty spec", {.type = PACKET_PLUG}, 0, 'a', false, 0},
+	{"a spec that is no text", {.type = PACKET_PLUG}, 8, 0x07, false, 0},
+	{"a spec of other letters", {.type = PACKET_PLUG}, 8, 0xe4, false, 0},
+	{"a spec that is too long", {.type = PACKET_PLUG}, DEXT_SPEC_MAX + 1, 'a', false, 0},
+	{"a spec and a descriptor", {.type = PACKET_PLUG}, 8, 'a', true, 0},
+	{"unplug of nothing", {.type = PACKET_UNPLUG}, 8, 0, false, 0},
+	{"unplug of half an id", {.type = PACKET_UNPLUG}, 4, 1, false, 0},
+	{"a host's news", {.type = PACKET_HOST_GONE}, 0, 0, false, 0},
 	{"a host's packet", {.type = PACKET_HOST_UNPUBLISH}, 8, 1, false, 0},
 	{"a packet for a host", {.type = PACKET_HOST_STOP}, 0, 0, false, 0},
 	{"length too large", {.type = PACKET_PROPERTIES}, 8, 1, false, 1},
@@ -270,7 +278,7 @@ static const struct {
 static void
 send_broken(int fd, unsigned index)
 {
-	uint8_t bytes[sizeof(struct packet_header) + 64];
+	uint8_t bytes[sizeof(struct packet_header) + DEXT_SPEC_MAX + 1];
 	struct packet_header header = broken[index].header;
 	int sent = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -315,6 +323,97 @@ START_TEST(a_fragment_ends_it_too)
 	ck_assert_int_eq(packet_receive(fd, &packet, true), kIOReturnOffline);
 	ck_assert_uint_ne(look_up(other, "IOUSBHostDevice"), 0);
 	close(fd);
+	close(other);
+	tear_down();
+}
+END_TEST
+
+static IOReturn
+ask_plug(int fd, const char *spec, uint64_t *ret_id)
+{
+	IOReturn status = ask(fd, PACKET_PLUG, spec, strlen(spec));
+
+	if (status == kIOReturnSuccess)
+		*ret_id = ids_in_reply(0);
+	return status;
+}
+
+static IOReturn
+ask_unplug(int fd, uint64_t id)
+{
+	const struct id_body body = {.id = id};
+
+	return ask(fd, PACKET_UNPLUG, &body, sizeof(body));
+}
+
+static void
+check_reason(const char *text)
+{
+	ck_assert_msg(memmem(packet.body, packet.body_length, text, strlen(text)) != NULL,
+		      "no '%s' in '%.*s'", text, (int)packet.body_length, packet.body);
+}
+
+/* No driver matches here: plugging alone. */
+START_TEST(plugs_up_to_the_limit)
+{
+	uint64_t ids[DEXT_LIMIT_DEVICES], id = 0;
+	int fd;
+
+	set_up(); /* with one device */
+	fd = connect_registry();
+	for (unsigned i = 1; i < DEXT_LIMIT_DEVICES; i++)
+		ck_assert_int_eq(ask_plug(fd, "sink", &ids[i]), kIOReturnSuccess);
+	ck_assert_int_eq(ask_plug(fd, "sink", &id), kIOReturnNoResources);
+	check_reason("DEXT_LIMIT_DEVICES");
+	ck_assert_int_eq(ask_unplug(fd, ids[7]), kIOReturnSuccess);
+	ck_assert_uint_eq(look_up_number(fd, "IORegistryEntryID", ids[7]), 0);
+	ck_assert_int_eq(ask_plug(fd, "sink", &id), kIOReturnSuccess);
+	ck_assert_int_eq(ask_plug(fd, "sink", &id), kIOReturnNoResources);
+	ck_assert_int_eq(ask_unplug(fd, ids[7]), kIOReturnNotFound);
+	close(fd);
+	tear_down();
+}
+END_TEST
+
+START_TEST(refuses_what_cannot_be_plugged)
+{
+	char longest[DEXT_SPEC_MAX + 1];
+	uint64_t id = 0;
+	int fd;
+
+	set_up();
+	fd = connect_registry();
+	ck_assert_int_eq(ask_plug(fd, "floppy", &id), kIOReturnBadArgument);
+	check_reason("no model 'floppy'");
+	memset(longest, 'x', DEXT_SPEC_MAX);
+	longest[DEXT_SPEC_MAX] = '\0';
+	ck_assert_int_eq(ask_plug(fd, longest, &id), kIOReturnBadArgument);
+	check_reason("no model 'xxx");
+	ck_assert_int_eq(ask_unplug(fd, look_up(fd, "IOUserResources")), kIOReturnUnsupported);
+	ck_assert_int_eq(ask_unplug(fd, look_up(fd, "IOUSBHostInterface")), kIOReturnNotFound);
+	check_reason("is no device's id");
+	close(fd);
+	tear_down();
+}
+END_TEST
+
+START_TEST(who_unplugs_and_goes_changes_nothing)
+{
+	struct packet_header header = {.type = PACKET_UNPLUG, .sequence = 1};
+	struct id_body body;
+	int fd, other;
+
+	set_up();
+	other = connect_registry();
+	for (unsigned i = 0; i < 200; i++) {
+		ck_assert_int_eq(ask_plug(other, "sink", &body.id), kIOReturnSuccess);
+		fd = connect_registry();
+		ck_assert_int_eq(packet_send(fd, &header, &body, sizeof(body), NULL, 0, true),
+				 kIOReturnSuccess);
+		close(fd);
+		while (look_up_number(other, "IORegistryEntryID", body.id) != 0)
+			;
+	}
 	close(other);
 	tear_down();
 }
@@ -404,6 +503,9 @@ main(void)
 	tcase_add_loop_test(tcase, ends_whoever_breaks_the_rules, 0,
 			    sizeof(broken) / sizeof(broken[0]));
 	tcase_add_test(tcase, a_fragment_ends_it_too);
+	tcase_add_test(tcase, plugs_up_to_the_limit);
+	tcase_add_test(tcase, refuses_what_cannot_be_plugged);
+	tcase_add_test(tcase, who_unplugs_and_goes_changes_nothing);
 	tcase_add_test(tcase, does_not_wait_for_who_does_not_read);
 	tcase_add_test(tcase, serves_up_to_the_limit);
 	suite_add_tcase(suite, tcase);

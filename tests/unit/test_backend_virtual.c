@@ -462,6 +462,35 @@ START_TEST(unplugged_in_the_middle)
 }
 END_TEST
 
+/* At any instant: while a transfer is moved, while they wait, and when there is none. */
+START_TEST(pulled_out)
+{
+	static const char *const specs[] = {"sink", "sink:nak=4096", "sink:latency=50000"};
+	struct usb_transfer records[16] = {0};
+
+	for (unsigned round = 0; round < 300; round++) {
+		plug(specs[round % 3]);
+		for (unsigned i = 0; i < 16 && round % 7 != 0; i++) {
+			records[i].flags = 0;
+			ck_assert_int_eq(submit(&records[i], OUT, bytes, sizeof(bytes)),
+					 kIOReturnSuccess);
+		}
+		for (unsigned i = 0; i < round % 5 && round % 3 == 0 && round % 7 != 0; i++)
+			await(&records[i]);
+		backend->unplug(device);
+		backend->unplug(device);
+		while (backend->reap(device))
+			;
+		ck_assert_uint_eq(completions, round % 7 != 0 ? 16 : 0);
+		for (unsigned i = 0; i < completions; i++)
+			ck_assert(is_done(&records[i]) && (records[i].status == kIOReturnNoDevice ||
+							   records[i].status == kIOReturnSuccess));
+		ck_assert_int_eq(submit(&records[0], OUT, bytes, 1), kIOReturnNoDevice);
+		unplug();
+	}
+}
+END_TEST
+
 START_TEST(order_and_claims)
 {
 	struct usb_transfer records[64] = {0};
@@ -545,4 +574,4 @@ UNIT_MAIN("backend_virtual", sink_counts_and_hashes, sink_tells_whose_pages_it_r
 	  loopback_waits_for_packets_and_for_room, ping_pong_loses_no_wakeup, loopback_overflow,
 	  stall_halts_until_cleared, corruption_is_one_byte_and_not_in_the_callers_memory,
 	  nak_ends_by_timeout_or_cancel_only, latency_is_a_lower_bound, unplugged_in_the_middle,
-	  order_and_claims, standard_requests, bad_specs_open_nothing)
+	  pulled_out, order_and_claims, standard_requests, bad_specs_open_nothing)

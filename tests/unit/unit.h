@@ -21,7 +21,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef UNIT_TIMEOUT_SEC
 #define UNIT_TIMEOUT_SEC 30
+#endif
 
 static inline int
 unit_run(const char *name, const TTest *const *tests, size_t count)
