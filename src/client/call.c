@@ -18,6 +18,7 @@
 #include "packets.h"
 #include "port.h"
 #include "slots.h"
+#include "uncancelled.h"
 
 #include <IOKit/IOKitLib.h>
 #include <mach/mach_vm.h>
@@ -286,6 +287,7 @@ static kern_return_t
 call_method(mach_port_t name, const struct method_call *call)
 {
 	ERRNO_KEPT;
+	UNCANCELLED;
 	struct running running = {.call = call};
 	const char *argument = bad_argument(call);
 	IOReturn status;

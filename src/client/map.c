@@ -35,6 +35,7 @@
 #include "packets.h"
 #include "slots.h"
 #include "status.h"
+#include "uncancelled.h"
 
 #include <IOKit/IOKitLib.h>
 
@@ -445,6 +446,7 @@ IOConnectMapMemory64(io_connect_t connect, uint32_t memory_type, task_port_t int
 		     mach_vm_address_t *address, mach_vm_size_t *size, IOOptionBits options)
 {
 	ERRNO_KEPT;
+	UNCANCELLED;
 	struct connection *connection;
 	struct client_map *map;
 	void *fixed = NULL;
@@ -510,6 +512,7 @@ IOConnectUnmapMemory64(io_connect_t connect, uint32_t memory_type, task_port_t f
 		       mach_vm_address_t address)
 {
 	ERRNO_KEPT;
+	UNCANCELLED;
 	struct connection *connection;
 	IOReturn status;
 

@@ -23,6 +23,7 @@
 #include "plist.h"
 #include "runtime.h"
 #include "status.h"
+#include "uncancelled.h"
 
 #define RESTART_WAIT (5 * NSEC_PER_SEC)
 #define RETRY_MSEC   20
@@ -148,6 +149,7 @@ request_locked(const struct request *request)
 IOReturn
 registry_lookup(OSDictionary *matching, uint64_t *ret_id)
 {
+	UNCANCELLED;
 	struct request request = {.type = PACKET_LOOKUP};
 	void *bytes = NULL;
 	IOReturn status;
@@ -173,6 +175,7 @@ registry_lookup(OSDictionary *matching, uint64_t *ret_id)
 static IOReturn
 request_ids(const struct request *request, uint64_t **ret_ids, size_t *ret_count)
 {
+	UNCANCELLED;
 	uint64_t *ids = NULL;
 	size_t length = 0;
 	IOReturn status;
@@ -225,6 +228,7 @@ registry_entries(uint64_t id, enum plane plane, enum entry_relation relation, ui
 static IOReturn
 request_dictionary(const struct request *request, OSDictionary **ret_dictionary)
 {
+	UNCANCELLED;
 	OSDictionary *dictionary;
 	OSObject *object = NULL;
 	IOReturn status;
@@ -267,6 +271,7 @@ registry_describe(uint64_t id, enum plane plane, OSDictionary **ret_description)
 IOReturn
 registry_open(uint64_t id, uint32_t type, int *ret_socket)
 {
+	UNCANCELLED;
 	const struct open_body body = {.id = id, .type = type, .version = PROTOCOL_VERSION};
 	const struct request request = {PACKET_OPEN, &body, sizeof(body)};
 	IOReturn status;

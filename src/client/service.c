@@ -18,6 +18,7 @@
 #include "object_table.h"
 #include "registry.h"
 #include "status.h"
+#include "uncancelled.h"
 
 #include <IOKit/IOKitLib.h>
 
@@ -196,6 +197,7 @@ kern_return_t
 IOServiceOpen(io_service_t service, task_port_t owning_task, uint32_t type, io_connect_t *connect)
 {
 	ERRNO_KEPT;
+	UNCANCELLED;
 	uint64_t id;
 
 	if (connect == NULL || owning_task != NAME_TASK_SELF) {
@@ -213,6 +215,7 @@ kern_return_t
 IOServiceClose(io_connect_t connect)
 {
 	ERRNO_KEPT;
+	UNCANCELLED;
 	struct connection *connection = object_copy_connection(connect), *last;
 
 	if (connection == NULL) {

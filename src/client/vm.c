@@ -14,6 +14,7 @@
 #include "packet.h"
 #include "sharing.h"
 #include "status.h"
+#include "uncancelled.h"
 
 #include <mach/mach_vm.h>
 #include <mach/vm_map.h>
@@ -69,6 +70,7 @@ kern_return_t
 mach_vm_allocate(vm_map_t target, mach_vm_address_t *address, mach_vm_size_t size, int flags)
 {
 	ERRNO_KEPT;
+	UNCANCELLED;
 	uint64_t length = page_round_up(size);
 	kern_return_t status;
 	void *fixed = NULL, *got;
@@ -96,6 +98,7 @@ kern_return_t
 mach_vm_deallocate(vm_map_t target, mach_vm_address_t address, mach_vm_size_t size)
 {
 	ERRNO_KEPT;
+	UNCANCELLED;
 	uint64_t length = page_round_up(size);
 	IOReturn status;
 

@@ -292,6 +292,50 @@ START_TEST(a_full_page_is_waited_for_in_order)
 }
 END_TEST
 
+/* A thread that is cancelled while it waits, for a slot or for its answer, takes nothing along. */
+START_TEST(a_call_is_no_cancellation_point)
+{
+	static struct caller callers[CALL_PAGE_SLOTS + 2];
+	_Atomic uint64_t held = 0;
+	struct fake_host host;
+	struct call_reply none;
+	struct connection *connection;
+	io_connect_t connect;
+
+	memset(&none, 0, sizeof(none));
+	fake_host_create(&host);
+	host.method = hold;
+	host.context = &held;
+	connect = fake_host_open(&host);
+	connection = object_copy_connection(connect);
+	for (uint32_t i = 0; i < CALL_PAGE_SLOTS; i++)
+		start_caller(&callers[i], connect, i);
+	await(are_all_held, &held);
+	start_caller(&callers[CALL_PAGE_SLOTS], connect, 1000);
+	await(has_waiter, connection);
+	start_caller(&callers[CALL_PAGE_SLOTS + 1], connect, 1001);
+	await(has_two_waiters, connection);
+	for (unsigned i = 0; i < CALL_PAGE_SLOTS + 2; i++)
+		ck_assert_int_eq(pthread_cancel(callers[i].thread), 0);
+	/* Its turn comes as if nothing had happened. */
+	fake_host_answer(&host, 9, 1, &none);
+	while (host.page->slot[9].request.selector != 1000)
+		poll(NULL, 0, 1);
+	fake_host_answer(&host, 9, 2, &none);
+	await(is_submitted, &host);
+	fake_host_answer(&host, 9, 3, &none);
+	for (unsigned i = 0; i < CALL_PAGE_SLOTS; i++)
+		if (i != 9)
+			fake_host_answer(&host, i, 1, &none);
+	for (unsigned i = 0; i < CALL_PAGE_SLOTS + 2; i++)
+		pthread_join(callers[i].thread, NULL);
+	ck_assert_uint_eq(connection->free_slots, UINT64_MAX);
+	connection_release(connection);
+	IOServiceClose(connect);
+	fake_host_stop(&host);
+}
+END_TEST
+
 struct crowd {
 	pthread_t thread;
 	io_connect_t connect;
@@ -761,10 +805,10 @@ END_TEST
 
 UNIT_MAIN("client calls", scalars_go_there_and_back, structures_go_there_and_back,
 	  wrong_arguments_do_not_reach_the_host, an_error_leaves_the_outputs_alone,
-	  a_full_page_is_waited_for_in_order, more_threads_than_slots_each_get_their_own_answers,
-	  a_call_in_flight_ends_with_the_host, a_call_after_the_hosts_end_is_a_later_one,
-	  closing_ends_a_call_in_flight, memory_is_the_drivers_pages,
-	  a_fixed_address_is_where_nothing_is, read_only_memory_is_read_only,
-	  mappings_outlive_the_host_until_the_close, completions_reach_the_callback,
-	  registrations_are_used_again_and_limited, a_registration_after_the_close_is_refused,
-	  a_forked_child_has_no_connection)
+	  a_full_page_is_waited_for_in_order, a_call_is_no_cancellation_point,
+	  more_threads_than_slots_each_get_their_own_answers, a_call_in_flight_ends_with_the_host,
+	  a_call_after_the_hosts_end_is_a_later_one, closing_ends_a_call_in_flight,
+	  memory_is_the_drivers_pages, a_fixed_address_is_where_nothing_is,
+	  read_only_memory_is_read_only, mappings_outlive_the_host_until_the_close,
+	  completions_reach_the_callback, registrations_are_used_again_and_limited,
+	  a_registration_after_the_close_is_refused, a_forked_child_has_no_connection)
