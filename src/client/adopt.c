@@ -14,8 +14,10 @@
  * file's. Where the kernel cannot do that, the file is mapped MAP_PRIVATE and each page written
  * once: no write is lost either, but the memory cannot be adopted again.
  *
- * UFFD_USER_MODE_ONLY needs no privilege; the price is that a system call that touches the pages
- * meanwhile fails.
+ * A userfaultfd that also holds system calls which touch the pages (read() into them, say) is to be
+ * had with a privilege, or where the machine's owner allows it (vm.unprivileged_userfaultfd). So it
+ * is asked for first. UFFD_USER_MODE_ONLY needs no privilege; the price is that such a system call
+ * fails with EFAULT during the move.
  */
 #include "adopt.h"
 
@@ -43,8 +45,10 @@ static IOReturn
 open_userfaultfd(uint64_t features, int *ret_fd)
 {
 	struct uffdio_api api = {.api = UFFD_API, .features = features};
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
+	if (fd < 0)
+		fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
 	if (fd < 0) {
 		status_from_errno(errno, "userfaultfd");
 		return kIOReturnUnsupported;

@@ -29,8 +29,9 @@ struct adoption {
 /*
  * From success on the pages are the file, and no write of any thread was lost. On an error the
  * pages are untouched. kIOReturnUnsupported: no userfaultfd. A system call of another thread that
- * touches the pages during the move (microseconds for a page) fails with EFAULT. The sharing lock
- * is held.
+ * touches the pages during the move (microseconds for a page) waits, or, where the kernel gives
+ * this process only the userfaultfd that needs no privilege, fails with EFAULT. The sharing lock is
+ * held.
  */
 IOReturn adopt_pages(const struct adoption *adoption);
 

@@ -115,11 +115,12 @@ prepare_large(struct running *running)
 	IOReturn status = kIOReturnSuccess;
 
 	if (running->request.flags & CALL_LARGE_INPUT)
-		status = large_prepare(&running->input, (void *)(uintptr_t)call->input_struct,
-				       call->input_size, false);
+		status = large_prepare(&running->input, running->connection,
+				       (void *)(uintptr_t)call->input_struct, call->input_size,
+				       false);
 	if (status == kIOReturnSuccess && (running->request.flags & CALL_LARGE_OUTPUT))
-		status = large_prepare(&running->output, call->output_struct, *call->output_size,
-				       true);
+		status = large_prepare(&running->output, running->connection, call->output_struct,
+				       *call->output_size, true);
 	return status;
 }
 

@@ -55,10 +55,11 @@ copy_in(struct large *large)
 }
 
 IOReturn
-large_prepare(struct large *ret_large, void *memory, size_t size, bool output)
+large_prepare(struct large *ret_large, const struct connection *connection, void *memory,
+	      size_t size, bool output)
 {
 	struct large large = {.memory = memory, .size = size, .output = output, .fd = -1};
-	struct sharing *sharing = sharing_find(memory, size);
+	struct sharing *sharing = sharing_find(memory, size, connection);
 	IOReturn status;
 
 	if (sharing != NULL) {

@@ -26,7 +26,8 @@ struct large {
  * Makes `large` ready to send: finds the file behind the memory, or makes one and copies. `large`
  * is filled on success only.
  */
-IOReturn large_prepare(struct large *large, void *memory, size_t size, bool output);
+IOReturn large_prepare(struct large *large, const struct connection *connection, void *memory,
+		       size_t size, bool output);
 
 /*
  * After the answer. `answered`: the driver's method has returned, so its output is copied back.

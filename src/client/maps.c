@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -140,6 +141,31 @@ maps_is_file(const void *address, uint64_t length, int fd)
 
 	return fstat(fd, &about) == 0 &&
 	       judge_range(start, start + length, judge_file, &about) == NULL;
+}
+
+void
+maps_each_of_file(int fd, void (*found)(const struct maps_part *part, void *context), void *context)
+{
+	struct mapping mapping;
+	struct lines lines;
+	struct stat about;
+
+	if (fstat(fd, &about) < 0 || !open_lines(&lines, "/proc/self/maps"))
+		return;
+	while (next_line(&lines)) {
+		struct maps_part part;
+
+		if (!parse(lines.line, &mapping) || judge_file(&mapping, &about) != NULL)
+			continue;
+		part.address = (char *)mapping.start;
+		part.length = mapping.end - mapping.start;
+		part.offset = mapping.offset;
+		part.protection = (mapping.protection[0] == 'r' ? PROT_READ : 0) |
+				  (mapping.protection[1] == 'w' ? PROT_WRITE : 0) |
+				  (mapping.protection[2] == 'x' ? PROT_EXEC : 0);
+		found(&part, context);
+	}
+	close(lines.fd);
 }
 
 /* --- is it plain memory? --- */

@@ -2,14 +2,15 @@
 /*
  * The list of address ranges that are sealed memfds of this process. Looked through by calls with
  * large structures, so it is short: one entry for each allocation of mach_vm_allocate and for each
- * structure that a driver kept.
+ * structure that a driver kept; for the latter, one for each connection over which it was named,
+ * all with the same range and file.
  *
  * An entry is immutable and counted: a call that sends its descriptor holds a reference, and giving
  * back a part of an allocation replaces the entry by what is left of it.
  *
- * After fork the child's ranges are mapped MAP_PRIVATE: it sees what was there at the fork and its
- * writes stay its own. Entries of ranges that the app has unmapped itself are recognised by
- * /proc/self/maps, so that nothing that is there now is replaced.
+ * After a fork the child has private memory in the place of all of it (snapshot.c). Ranges that the
+ * app has unmapped itself are recognised by /proc/self/maps, so that nothing that is there now is
+ * replaced.
  */
 #include "sharing.h"
 
@@ -19,12 +20,15 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "adopt.h"
+#include "connection_private.h"
 #include "fork.h"
 #include "maps.h"
 #include "packet.h"
+#include "snapshot.h"
 #include "status.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -109,8 +113,67 @@ find_locked(const void *address, uint64_t length)
 	return NULL;
 }
 
+static bool
+is_same_file(int fd, int other)
+{
+	struct stat one, two;
+
+	return fd >= 0 && other >= 0 && fstat(fd, &one) == 0 && fstat(other, &two) == 0 &&
+	       one.st_dev == two.st_dev && one.st_ino == two.st_ino;
+}
+
+/* Whether both are about the same pages of the same file. */
+static bool
+is_twin(const struct sharing *one, const struct sharing *other)
+{
+	return one != other && one->address == other->address && one->length == other->length &&
+	       is_same_file(one->fd, other->fd);
+}
+
+/* owner NULL: whoever that is. */
+static struct sharing *
+find_twin_locked(const struct sharing *sharing, const struct connection *owner)
+{
+	for (struct sharing *at = list; at != NULL; at = at->next)
+		if ((owner == NULL || at->owner == owner) && is_twin(at, sharing))
+			return at;
+	return NULL;
+}
+
+static bool
+has_twin_before_locked(const struct sharing *sharing)
+{
+	for (struct sharing *at = list; at != sharing; at = at->next)
+		if (is_twin(at, sharing))
+			return true;
+	return false;
+}
+
+/* The entry for the same pages that is this connection's. NULL: it cannot have one. */
+static struct sharing *
+join_locked(struct sharing *sharing, const struct connection *connection)
+{
+	struct sharing *twin = find_twin_locked(sharing, connection);
+	int fd;
+
+	if (twin != NULL)
+		return twin;
+	/* Under the lock: a close that comes later finds the entry. */
+	if (connection_status(connection) != kIOReturnSuccess)
+		return NULL;
+	fd = fcntl(sharing->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return NULL;
+	if (sharing_add_take_locked(fd, sharing->address, sharing->length, sharing->offset,
+				    connection) != kIOReturnSuccess) {
+		fd_close(&fd);
+		return NULL;
+	}
+	return list;
+}
+
 struct sharing *
-sharing_find(const void *address, uint64_t length)
+sharing_find(const void *address, uint64_t length, const struct connection *connection)
 {
 	struct sharing **at, *found = NULL;
 
@@ -119,11 +182,14 @@ sharing_find(const void *address, uint64_t length)
 	/* The app may have freed memory that was adopted, and what is there now is another thing.
 	 */
 	if (at != NULL && (*at)->fd >= 0 &&
-	    ((*at)->owner == NULL || maps_is_file((*at)->address, (*at)->length, (*at)->fd))) {
+	    ((*at)->owner == NULL || maps_is_file((*at)->address, (*at)->length, (*at)->fd)))
 		found = *at;
-		/* Under the lock, so the list's reference is there. */
+	if (found != NULL && connection != NULL && found->owner != NULL &&
+	    found->owner != connection)
+		found = join_locked(found, connection);
+	/* Under the lock, so the list's reference is there. */
+	if (found != NULL)
 		atomic_fetch_add_explicit(&found->references, 1, memory_order_relaxed);
-	}
 	sharing_unlock();
 	return found;
 }
@@ -199,7 +265,8 @@ sharing_undo(const struct connection *connection)
 			at = &(*at)->next;
 			continue;
 		}
-		adopt_undo(*at);
+		if (find_twin_locked(*at, NULL) == NULL)
+			adopt_undo(*at);
 		unlink_locked(at);
 	}
 	sharing_unlock();
@@ -209,11 +276,17 @@ void
 sharing_fork_prepare(void)
 {
 	sharing_lock();
+	/* Of pages that are in the list more than once, the first entry has the copy. */
+	for (struct sharing *at = list; at != NULL; at = at->next)
+		if (at->fd >= 0 && !has_twin_before_locked(at))
+			snapshot_take(at);
 }
 
 void
 sharing_fork_parent(void)
 {
+	for (struct sharing *at = list; at != NULL; at = at->next)
+		snapshot_drop(at);
 	sharing_unlock();
 }
 
@@ -221,9 +294,8 @@ void
 sharing_fork_child(void)
 {
 	for (struct sharing *at = list; at != NULL; at = at->next) {
-		if (at->fd >= 0 && maps_is_file(at->address, at->length, at->fd))
-			mmap(at->address, at->length, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_FIXED, at->fd, (off_t)at->offset);
+		if (at->fd >= 0)
+			snapshot_place(at);
 		fd_close(&at->fd);
 	}
 	sharing_unlock();

@@ -13,7 +13,7 @@
 
 struct connection;
 
-/* A file behind a range of addresses. Its fields never change, but for fd in a forked child. */
+/* A file behind a range of addresses. Its fields never change, but around a fork. */
 struct sharing {
 	_Atomic uint32_t references;
 	int fd;		 /* -1: the range is private memory by now (in a forked child) */
@@ -22,6 +22,7 @@ struct sharing {
 	uint64_t offset;
 	const struct connection
 		*owner;	      /* of adopted pages, not retained; NULL: of mach_vm_allocate */
+	void *snapshot;	      /* [sharing lock] during a fork: snapshot.h */
 	struct sharing *next; /* [sharing lock] */
 };
 
@@ -34,8 +35,13 @@ IOReturn sharing_add_take_locked(int fd, void *address, uint64_t length, uint64_
 				 const struct connection *owner);
 /* Takes the entry that was added last out again and hands its descriptor back. */
 void sharing_drop_first_locked(int *ret_fd);
-/* The sharing that has the whole range, retained; NULL if there is none. */
-struct sharing *sharing_find(const void *address, uint64_t length);
+/*
+ * The sharing that has the whole range, retained; NULL if there is none. Pages that another
+ * connection adopted become this connection's as well, so that they stay shared until both have
+ * closed. connection NULL: nobody's.
+ */
+struct sharing *sharing_find(const void *address, uint64_t length,
+			     const struct connection *connection);
 void sharing_release(struct sharing *sharing); /* NULL is allowed */
 
 /*
@@ -44,15 +50,15 @@ void sharing_release(struct sharing *sharing); /* NULL is allowed */
  */
 IOReturn sharing_remove(void *address, uint64_t length);
 
-/* Gives the pages that the connection adopted private memory of the same content. */
+/* Gives the pages that only this connection adopted private memory of the same content. */
 void sharing_undo(const struct connection *connection);
 
 /* Nobody shares, unshares or forks meanwhile. A leaf lock. */
 void sharing_lock(void);
 void sharing_unlock(void);
 
-/* Around fork. The child's ranges become private: it must not see what its parent writes from then
- * on. */
+/* Around fork. The child's ranges become private memory with what was there at the fork: neither
+ * side sees what the other writes from then on. */
 void sharing_fork_prepare(void);
 void sharing_fork_parent(void);
 void sharing_fork_child(void);

@@ -238,7 +238,7 @@ START_TEST(a_structure_without_a_whole_page_stays_a_copy)
 
 	ck_assert_int_eq(call(&host, connect, NULL, 0, memory, &size), 0);
 	ck_assert_str_eq(memory, "in the call");
-	ck_assert_ptr_null(sharing_find(pages + PAGE, 1));
+	ck_assert_ptr_null(sharing_find(pages + PAGE, 1, NULL));
 	strcpy(script.output, "later");
 	ck_assert_str_eq(memory, "in the call");
 	IOServiceClose(connect);
@@ -391,6 +391,114 @@ START_TEST(a_forked_child_writes_its_own_copy)
 }
 END_TEST
 
+/* Forks, writes as parent and as driver, and then has the child look. */
+static void
+expect_a_child_of_its_own(char *pages, char *driver)
+{
+	int ends[2], status = -1;
+	char byte;
+	pid_t pid;
+
+	strcpy(pages, "at the fork");
+	strcpy(pages + PAGE, "at the fork");
+	ck_assert_int_eq(pipe(ends), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		if (read(ends[0], &byte, 1) != 1)
+			_exit(1);
+		if (strcmp(pages, "at the fork") != 0 || strcmp(pages + PAGE, "at the fork") != 0)
+			_exit(2);
+		strcpy(pages, "child");
+		_exit(strcmp(pages + PAGE, "at the fork") == 0 ? 0 : 3);
+	}
+	strcpy(pages, "parent");
+	strcpy(driver + PAGE, "driver");
+	ck_assert_int_eq(write(ends[1], "", 1), 1);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_str_eq(pages, "parent");
+	ck_assert_str_eq(driver, "parent");
+	ck_assert_str_eq(pages + PAGE, "driver");
+	close(ends[0]);
+	close(ends[1]);
+}
+
+START_TEST(after_a_fork_neither_side_sees_the_others_writes)
+{
+	struct script script = {.flags = CALL_KEPT_OUTPUT};
+	struct fake_host host;
+	io_connect_t connect = open_with(&host, &script);
+	char *pages = allocate(4 * PAGE);
+	mach_vm_address_t address;
+	size_t size = 4 * PAGE;
+
+	ck_assert_int_eq(call(&host, connect, NULL, 0, pages, &size), 0);
+	expect_a_child_of_its_own(pages, script.output);
+	expect_a_child_of_its_own(pages, script.output);
+	ck_assert_int_eq(mach_vm_allocate(mach_task_self(), &address, size, VM_FLAGS_ANYWHERE), 0);
+	pages = (char *)(uintptr_t)address;
+	ck_assert_int_eq(call(&host, connect, NULL, 0, pages, &size), 0);
+	expect_a_child_of_its_own(pages, script.output);
+	IOServiceClose(connect);
+	fake_host_stop(&host);
+}
+END_TEST
+
+/* The app has done with its addresses what it may do. */
+START_TEST(a_fork_finds_what_the_app_moved_cut_and_protected)
+{
+	struct script script = {.flags = CALL_KEPT_OUTPUT};
+	struct fake_host host;
+	io_connect_t connect = open_with(&host, &script);
+	char *pages = allocate(8 * PAGE), *elsewhere = allocate(2 * PAGE);
+	size_t size = 8 * PAGE;
+
+	ck_assert_int_eq(call(&host, connect, NULL, 0, pages, &size), 0);
+	ck_assert_int_eq(munmap(pages, PAGE), 0);
+	expect_a_child_of_its_own(pages + 2 * PAGE, script.output + 2 * PAGE);
+	ck_assert_int_eq(mprotect(pages + 7 * PAGE, PAGE, PROT_READ), 0);
+	expect_a_child_of_its_own(pages + 2 * PAGE, script.output + 2 * PAGE);
+	ck_assert_ptr_eq(mremap(pages + 5 * PAGE, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+				elsewhere),
+			 elsewhere);
+	expect_a_child_of_its_own(elsewhere, script.output + 5 * PAGE);
+	expect_a_child_of_its_own(pages + 2 * PAGE, script.output + 2 * PAGE);
+	IOServiceClose(connect);
+	fake_host_stop(&host);
+}
+END_TEST
+
+START_TEST(memory_of_two_connections_is_shared_until_both_have_closed)
+{
+	struct script scripts[2] = {{.flags = CALL_KEPT_OUTPUT}, {.flags = CALL_KEPT_OUTPUT}};
+	struct fake_host hosts[2];
+	io_connect_t connects[2];
+	size_t size = 4 * PAGE;
+
+	/* Whichever closes first. */
+	for (unsigned first = 0; first < 2; first++) {
+		char *pages = allocate(4 * PAGE);
+
+		for (unsigned i = 0; i < 2; i++) {
+			connects[i] = open_with(&hosts[i], &scripts[i]);
+			ck_assert_int_eq(call(&hosts[i], connects[i], NULL, 0, pages, &size), 0);
+		}
+		expect_a_child_of_its_own(pages, scripts[1].output);
+		ck_assert_int_eq(IOServiceClose(connects[first]), 0);
+		strcpy(pages, "to the other");
+		ck_assert_str_eq(scripts[!first].output, "to the other");
+		strcpy(scripts[!first].output + PAGE, "from the other");
+		ck_assert_str_eq(pages + PAGE, "from the other");
+		ck_assert_int_eq(IOServiceClose(connects[!first]), 0);
+		ck_assert_ptr_null(maps_why_not_plain(pages, 4 * PAGE));
+		ck_assert_str_eq(pages + PAGE, "from the other");
+		fake_host_stop(&hosts[0]);
+		fake_host_stop(&hosts[1]);
+	}
+}
+END_TEST
+
 /* One thread has the answer, and another closes before the first has done what there is to do. */
 START_TEST(a_close_between_the_answer_and_the_sharing)
 {
@@ -403,11 +511,12 @@ START_TEST(a_close_between_the_answer_and_the_sharing)
 
 	connection = object_copy_connection(connect);
 	strcpy(pages, "of the app");
-	ck_assert_int_eq(large_prepare(&large, pages, 4 * PAGE, true), kIOReturnSuccess);
+	ck_assert_int_eq(large_prepare(&large, connection, pages, 4 * PAGE, true),
+			 kIOReturnSuccess);
 	ck_assert_int_eq(IOServiceClose(connect), 0);
 	large_finish(&large, connection, true, true);
 	/* Nobody would undo it. */
-	ck_assert_ptr_null(sharing_find(pages, 4 * PAGE));
+	ck_assert_ptr_null(sharing_find(pages, 4 * PAGE, NULL));
 	ck_assert_ptr_null(maps_why_not_plain(pages, 4 * PAGE));
 	ck_assert_str_eq(pages, "of the app");
 	connection_release(connection);
@@ -442,5 +551,7 @@ UNIT_MAIN("client large", a_structure_is_copied_there_and_back,
 	  a_structure_without_a_whole_page_stays_a_copy, stack_locked_and_file_memory_stay_copies,
 	  allocated_memory_is_never_copied, shared_memory_is_shared_again,
 	  memory_that_was_freed_meanwhile_is_left_alone, an_error_still_brings_the_output,
-	  a_forked_child_writes_its_own_copy, a_close_between_the_answer_and_the_sharing,
-	  no_descriptor_is_left)
+	  a_forked_child_writes_its_own_copy, after_a_fork_neither_side_sees_the_others_writes,
+	  a_fork_finds_what_the_app_moved_cut_and_protected,
+	  memory_of_two_connections_is_shared_until_both_have_closed,
+	  a_close_between_the_answer_and_the_sharing, no_descriptor_is_left)

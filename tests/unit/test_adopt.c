@@ -2,11 +2,13 @@
 /* Pages become a file's and private again, while other threads write to them. */
 #include "unit.h"
 
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -199,6 +201,67 @@ START_TEST(no_write_of_another_thread_is_lost)
 }
 END_TEST
 
+/* A thread that reads into the pages and writes from them by system calls. */
+struct caller {
+	pthread_t thread;
+	char *pages;
+	_Atomic bool stop;
+	_Atomic uint64_t rounds;
+	_Atomic uint64_t failures;
+	int ends[2];
+};
+
+static void *
+call_on(void *argument)
+{
+	struct caller *caller = argument;
+
+	while (!atomic_load(&caller->stop)) {
+		char *page = caller->pages + 4096 * (atomic_load(&caller->rounds) % 64);
+
+		if (write(caller->ends[1], page, 64) != 64 ||
+		    read(caller->ends[0], page + 64, 64) != 64) {
+			atomic_fetch_add(&caller->failures, 1);
+			break;
+		}
+		atomic_fetch_add(&caller->rounds, 1);
+	}
+	return NULL;
+}
+
+/* Where the kernel gives a userfaultfd that holds them; else they may fail, as the header says. */
+START_TEST(system_calls_wait_for_the_move)
+{
+	int whole = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	struct caller caller = {0};
+	struct sharing sharing = {0};
+	struct adoption adoption;
+	struct pages pages;
+	uint64_t seen = 0;
+
+	create(&pages, 2048 * 4096); /* milliseconds to copy */
+	adoption = adoption_of(&pages, NULL);
+	sharing.fd = pages.fd;
+	sharing.address = caller.pages = pages.address;
+	sharing.length = pages.length;
+	ck_assert_int_eq(pipe(caller.ends), 0);
+	ck_assert_int_eq(pthread_create(&caller.thread, NULL, call_on, &caller), 0);
+	for (unsigned i = 0; i < 20 && whole >= 0; i++) {
+		while (atomic_load(&caller.rounds) == seen && atomic_load(&caller.failures) == 0)
+			sched_yield();
+		seen = atomic_load(&caller.rounds);
+		ck_assert_int_eq(adopt_pages(&adoption), 0);
+		adopt_undo(&sharing);
+	}
+	atomic_store(&caller.stop, true);
+	pthread_join(caller.thread, NULL);
+	ck_assert_uint_eq(atomic_load(&caller.failures), 0);
+	if (whole < 0)
+		fprintf(stderr, "system_calls_wait_for_the_move: not tried, no privilege\n");
+	close(whole);
+}
+END_TEST
+
 /* userfaultfd fails as in a sandbox that does not know it. */
 static void
 refuse_userfaultfd(void)
@@ -270,5 +333,6 @@ END_TEST
 UNIT_MAIN("adopt", pages_become_the_files, the_undo_makes_them_private_and_adoptable,
 	  the_undo_leaves_alone_what_is_there_by_now,
 	  only_what_the_app_wrote_since_goes_into_the_file, no_write_of_another_thread_is_lost,
-	  without_userfaultfd_nothing_is_moved, without_userfaultfd_the_undo_still_separates,
+	  system_calls_wait_for_the_move, without_userfaultfd_nothing_is_moved,
+	  without_userfaultfd_the_undo_still_separates,
 	  a_file_that_cannot_be_mapped_leaves_the_pages)

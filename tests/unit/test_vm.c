@@ -29,17 +29,17 @@ START_TEST(memory_is_zero_and_a_sealed_file)
 	ck_assert_int_eq(errno, 55);
 	for (unsigned i = 0; i < 3 * PAGE; i++)
 		ck_assert_int_eq(at(address)[i], 0);
-	sharing = sharing_find(at(address) + 5, 9000);
+	sharing = sharing_find(at(address) + 5, 9000, NULL);
 	ck_assert_ptr_nonnull(sharing);
 	ck_assert_int_eq(fcntl(sharing->fd, F_GET_SEALS) &
 				 (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL),
 			 F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 	ck_assert_int_eq(fcntl(sharing->fd, F_GETFD), FD_CLOEXEC);
 	sharing_release(sharing);
-	ck_assert_ptr_null(sharing_find(at(address) + 5, 3 * PAGE));
-	ck_assert_ptr_null(sharing_find(at(address) - 1, 2));
+	ck_assert_ptr_null(sharing_find(at(address) + 5, 3 * PAGE, NULL));
+	ck_assert_ptr_null(sharing_find(at(address) - 1, 2, NULL));
 	ck_assert_int_eq(mach_vm_deallocate(mach_task_self(), address, 10000), 0);
-	ck_assert_ptr_null(sharing_find(at(address), 1));
+	ck_assert_ptr_null(sharing_find(at(address), 1, NULL));
 	ck_assert_int_eq(madvise(at(address), PAGE, MADV_NORMAL), -1);
 }
 END_TEST
@@ -92,13 +92,13 @@ START_TEST(a_part_can_be_given_back)
 	ck_assert_int_eq(mach_vm_deallocate(mach_task_self(), address + 2 * PAGE, PAGE), 0);
 	ck_assert_int_eq(madvise(at(address) + 2 * PAGE, PAGE, MADV_NORMAL), -1);
 	ck_assert_str_eq(at(address) + 3 * PAGE, "right");
-	left = sharing_find(at(address), 2 * PAGE);
-	right = sharing_find(at(address) + 3 * PAGE, 2 * PAGE);
+	left = sharing_find(at(address), 2 * PAGE, NULL);
+	right = sharing_find(at(address) + 3 * PAGE, 2 * PAGE, NULL);
 	ck_assert_ptr_nonnull(left);
 	ck_assert_ptr_nonnull(right);
 	ck_assert_uint_eq(left->offset, 0);
 	ck_assert_uint_eq(right->offset, 3 * PAGE);
-	ck_assert_ptr_null(sharing_find(at(address) + PAGE, 2 * PAGE));
+	ck_assert_ptr_null(sharing_find(at(address) + PAGE, 2 * PAGE, NULL));
 	sharing_release(left);
 	sharing_release(right);
 	ck_assert_int_eq(mach_vm_deallocate(mach_task_self(), address, 5 * PAGE),
@@ -118,7 +118,7 @@ change(void *memory)
 	strcpy(bytes, "child");
 	if (strcmp(bytes, "child") != 0)
 		_exit(2);
-	if (sharing_find(bytes, 1) != NULL)
+	if (sharing_find(bytes, 1, NULL) != NULL)
 		_exit(3);
 	if (mach_vm_deallocate(mach_task_self(), (uintptr_t)bytes, PAGE) != 0)
 		_exit(4);
@@ -133,7 +133,7 @@ START_TEST(a_forked_child_has_its_own)
 	strcpy(at(address), "parent");
 	ck_assert_int_eq(unit_child(change, at(address), NULL, 0), 0);
 	ck_assert_str_eq(at(address), "parent");
-	sharing = sharing_find(at(address), PAGE);
+	sharing = sharing_find(at(address), PAGE, NULL);
 	ck_assert_ptr_nonnull(sharing);
 	sharing_release(sharing);
 }
