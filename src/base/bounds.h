@@ -25,6 +25,8 @@
 #define DEXT_SCALARS_MAX	  16u
 /* Bytes of a virtual device's spec. */
 #define DEXT_SPEC_MAX 255u
+/* Of a structure for which the app's library makes the room (kIOConnectMethodVarOutputSize). */
+#define DEXT_STRUCTURE_VARIABLE_MAX (UINT64_C(16) << 20)
 
 /* A client that rings more often without bringing an entry is not listened to for a while. */
 #define DEXT_EMPTY_RINGS_PER_SECOND 10000u

@@ -14,6 +14,7 @@
 #include "errno_kept.h"
 #include "large.h"
 #include "log.h"
+#include "memfd.h"
 #include "object_table.h"
 #include "packets.h"
 #include "port.h"
@@ -38,6 +39,7 @@ struct method_call {
 	mach_port_t wake_port;
 	const uint64_t *reference;
 	uint32_t reference_count;
+	bool variable_output; /* the output structure may be shorter than its room */
 };
 
 /* A call under way. */
@@ -104,6 +106,8 @@ fill_request(struct running *running)
 		request->flags |= CALL_LARGE_INPUT;
 	if (request->structure_out_size > DEXT_STRUCTURE_INLINE_MAX)
 		request->flags |= CALL_LARGE_OUTPUT;
+	if (call->variable_output)
+		request->flags |= CALL_VARIABLE_OUTPUT;
 }
 
 /* --- large structures --- */
@@ -226,7 +230,9 @@ copy_outputs(const struct running *running)
 		       reply->scalar_out_count * sizeof(*call->output));
 	if (call->output_count != NULL)
 		*call->output_count = reply->scalar_out_count;
-	if (structure_room(call) > 0 && !(running->request.flags & CALL_LARGE_OUTPUT))
+	if (structure_room(call) > 0 &&
+	    (!(running->request.flags & CALL_LARGE_OUTPUT) ||
+	     (call->variable_output && reply->structure_out_size <= sizeof(data->output))))
 		memcpy(call->output_struct, data->output, reply->structure_out_size);
 	if (call->output_size != NULL)
 		*call->output_size = reply->structure_out_size;
@@ -310,30 +316,29 @@ call_method(mach_port_t name, const struct method_call *call)
 }
 
 /*
- * kIOConnectMethodVarOutputSize: what the driver sent is put into memory that the app gives back
- * with vm_deallocate. What travels with a call is all that a driver can send that way.
+ * kIOConnectMethodVarOutputSize: the app does not know how much will come. So the room is memory of
+ * as much as may come; of that the app keeps what did, and gives it back with vm_deallocate. A
+ * short structure comes with the answer, and has it moved there.
  */
 static kern_return_t
 call_variable(mach_port_t name, const struct method_call *call)
 {
-	char bytes[DEXT_STRUCTURE_INLINE_MAX];
-	size_t size = sizeof(bytes);
+	size_t room = DEXT_STRUCTURE_VARIABLE_MAX, size = room, used;
 	struct method_call inner = *call;
 	mach_vm_address_t address = 0;
 	kern_return_t status;
 
-	inner.output_struct = bytes;
+	if (mach_vm_allocate(mach_task_self(), &address, room, VM_FLAGS_ANYWHERE) != KERN_SUCCESS)
+		return kIOReturnNoMemory;
+	inner.output_struct = (void *)(uintptr_t)address;
 	inner.output_size = &size;
+	inner.variable_output = true;
 	status = call_method(name, &inner);
+	used = status == kIOReturnSuccess ? page_round_up(size) : 0;
+	mach_vm_deallocate(mach_task_self(), address + used, room - used);
 	if (status != kIOReturnSuccess)
 		return status;
-	if (size > 0) {
-		if (mach_vm_allocate(mach_task_self(), &address, size, VM_FLAGS_ANYWHERE) !=
-		    KERN_SUCCESS)
-			return kIOReturnNoMemory;
-		memcpy((void *)(uintptr_t)address, bytes, size);
-	}
-	*(vm_address_t *)call->output_struct = (vm_address_t)address;
+	*(vm_address_t *)call->output_struct = size > 0 ? (vm_address_t)address : 0;
 	*call->output_size = size;
 	return kIOReturnSuccess;
 }

@@ -164,6 +164,7 @@ broken_rule(const struct call_request *request, const struct call_reply *reply)
 		return "only the answer to a map call has a length";
 	if (reply->status == kIOReturnSuccess) {
 		if ((request->flags & CALL_LARGE_OUTPUT) &&
+		    !(request->flags & CALL_VARIABLE_OUTPUT) &&
 		    reply->structure_out_size != request->structure_out_size)
 			return "a large output structure keeps its size";
 		return NULL;

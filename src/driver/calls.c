@@ -21,6 +21,7 @@
 
 #include "clock.h"
 #include "completion.h"
+#include "descriptor.h"
 #include "log.h"
 #include "object.h"
 #include "os_data.h"
@@ -103,16 +104,20 @@ call_answer(struct call *call, IOReturn status, uint32_t scalars, uint64_t struc
 
 /* --- running --- */
 
-/* The inline output structure into the page. kIOReturnBadArgument: too long. */
+/*
+ * The output structure into the page, or into the room that the app made for one of any length.
+ * kIOReturnBadArgument: too long.
+ */
 static IOReturn
 give_structure(struct call *call, const IOUserClientMethodArguments *arguments, uint64_t *ret_size)
 {
 	size_t length = OSDataGetLength(arguments->structureOutput);
 	IOUserClient *client = call->client;
+	void *room = call->connection->page.page->data[call->slot].output;
 
 	if (arguments->structureOutput == NULL)
 		return kIOReturnSuccess;
-	if (call->output != NULL) {
+	if (arguments->structureOutputDescriptor != NULL) {
 		log_error("%s: method %llu: structureOutput set although there is a "
 			  "structureOutputDescriptor",
 			  OSObject_GetClassName(client), (unsigned long long)arguments->selector);
@@ -125,9 +130,12 @@ give_structure(struct call *call, const IOUserClientMethodArguments *arguments, 
 			  length, (unsigned long long)call->request.structure_out_size);
 		return kIOReturnBadArgument;
 	}
+	if (length > DEXT_STRUCTURE_INLINE_MAX)
+		room = memory_address(call->output);
+	if (room == NULL)
+		return kIOReturnNoMemory;
 	if (length > 0)
-		memcpy(call->connection->page.page->data[call->slot].output,
-		       OSDataGetBytesPtr(arguments->structureOutput), length);
+		memcpy(room, OSDataGetBytesPtr(arguments->structureOutput), length);
 	*ret_size = length;
 	return kIOReturnSuccess;
 }
@@ -135,7 +143,8 @@ give_structure(struct call *call, const IOUserClientMethodArguments *arguments, 
 static void
 answer_method(struct call *call, IOReturn res, const IOUserClientMethodArguments *arguments)
 {
-	uint64_t size = call->output != NULL ? call->request.structure_out_size : 0;
+	uint64_t size =
+		arguments->structureOutputDescriptor != NULL ? call->request.structure_out_size : 0;
 	uint32_t flags = (object_is_shared(call->input) ? CALL_KEPT_INPUT : 0) |
 			 (object_is_shared(call->output) ? CALL_KEPT_OUTPUT : 0);
 
@@ -173,6 +182,12 @@ run_method(struct call *call)
 		.structureOutputMaximumSize = request->structure_out_size,
 	};
 	IOReturn res;
+
+	/* The memory behind it is the library's business: the driver sets structureOutput. */
+	if (request->flags & CALL_VARIABLE_OUTPUT) {
+		arguments.structureOutputDescriptor = NULL;
+		arguments.structureOutputMaximumSize = kIOUserClientVariableStructureSize;
+	}
 
 	if (request->structure_in_size > 0 && call->input == NULL)
 		arguments.structureInput = call->data;
@@ -319,7 +334,8 @@ start_all(struct call *list)
 static const char *
 broken_rule(const struct call_request *r)
 {
-	const uint16_t flags = CALL_ASYNC | CALL_LARGE_INPUT | CALL_LARGE_OUTPUT;
+	const uint16_t flags =
+		CALL_ASYNC | CALL_LARGE_INPUT | CALL_LARGE_OUTPUT | CALL_VARIABLE_OUTPUT;
 	bool large_in = r->flags & CALL_LARGE_INPUT, large_out = r->flags & CALL_LARGE_OUTPUT;
 
 	BROKEN((r->generation & ~CALL_WAITER) == 0, "generation is not 0");
@@ -331,6 +347,9 @@ broken_rule(const struct call_request *r)
 	BROKEN((r->structure_in_size > DEXT_STRUCTURE_INLINE_MAX) != large_in ||
 		       (r->structure_out_size > DEXT_STRUCTURE_INLINE_MAX) != large_out,
 	       "structures up to 4096 bytes are inline, larger ones are memory");
+	BROKEN((r->flags & CALL_VARIABLE_OUTPUT) &&
+		       (!large_out || r->structure_out_size > DEXT_STRUCTURE_VARIABLE_MAX),
+	       "a variable output is memory, at most 16 MiB");
 	BROKEN((r->flags & CALL_ASYNC) && r->async_index >= DEXT_LIMIT_ASYNC,
 	       "async_index is below 1024");
 	if (r->operation == CALL_METHOD)

@@ -61,6 +61,8 @@ enum call_flags {
 	CALL_LARGE_INPUT =
 		1 << 1, /* the input structure is memory: structure_in_size bytes of it */
 	CALL_LARGE_OUTPUT = 1 << 2, /* the same for the output structure */
+	/* With CALL_LARGE_OUTPUT: the output is as long as the driver makes it, up to that. */
+	CALL_VARIABLE_OUTPUT = 1 << 3,
 };
 
 /* [client] */

@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include <mach/mach.h>
+#include <sys/mman.h>
 
 static struct harness harness;
 
@@ -66,7 +67,8 @@ END_TEST
 START_TEST(the_library_makes_the_buffer)
 {
 	io_connect_t connect = start();
-	static char text[4096];
+	static const size_t lengths[] = {4097, 12288, 1000001, 16 << 20};
+	static char text[4096], too_long[(16 << 20) + 1];
 	vm_address_t address = 1;
 	size_t size = (size_t)kIOConnectMethodVarOutputSize;
 
@@ -77,6 +79,27 @@ START_TEST(the_library_makes_the_buffer)
 	ck_assert_uint_eq(size, sizeof(text));
 	ck_assert_mem_eq((void *)address, text, sizeof(text));
 	ck_assert_int_eq(vm_deallocate(mach_task_self(), address, size), 0);
+	/* More than travels with an answer: a large input, which the driver sends back as it is. */
+	for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		char *large = malloc(lengths[i]);
+
+		memset(large, (int)i + 1, lengths[i]);
+		size = (size_t)kIOConnectMethodVarOutputSize;
+		ck_assert_int_eq(IOConnectCallStructMethod(connect, ECHO_BACK, large, lengths[i],
+							   &address, &size),
+				 0);
+		ck_assert_uint_eq(size, lengths[i]);
+		ck_assert_mem_eq((void *)address, large, lengths[i]);
+		ck_assert_int_eq(vm_deallocate(mach_task_self(), address, size), 0);
+		ck_assert_int_eq(madvise((void *)address, 1, MADV_NORMAL), -1);
+		free(large);
+	}
+	size = (size_t)kIOConnectMethodVarOutputSize;
+	address = 1;
+	ck_assert_int_eq(IOConnectCallStructMethod(connect, ECHO_BACK, too_long, sizeof(too_long),
+						   &address, &size),
+			 kIOReturnBadArgument);
+	ck_assert_uint_eq(address, 1);
 	/* Nothing came: no buffer. */
 	size = (size_t)kIOConnectMethodVarOutputSize;
 	ck_assert_int_eq(IOConnectCallStructMethod(connect, ECHO_ECHO, NULL, 0, &address, &size),

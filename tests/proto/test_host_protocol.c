@@ -1264,6 +1264,23 @@ break_small_large(struct raw *raw)
 }
 
 static void
+break_variable_alone(struct raw *raw)
+{
+	good(raw)->flags = CALL_VARIABLE_OUTPUT;
+	raw_submit(raw, 0);
+}
+
+static void
+break_variable_size(struct raw *raw)
+{
+	struct call_request *request = good(raw);
+
+	request->flags = CALL_LARGE_OUTPUT | CALL_VARIABLE_OUTPUT;
+	request->structure_out_size = DEXT_STRUCTURE_VARIABLE_MAX + 1;
+	raw_submit(raw, 0);
+}
+
+static void
 break_async_index(struct raw *raw)
 {
 	struct call_request *request = good(raw);
@@ -1467,6 +1484,8 @@ static const struct {
 	{"structure in", break_structure_in},
 	{"structure out", break_structure_out},
 	{"small structure as large", break_small_large},
+	{"variable output that is not large", break_variable_alone},
+	{"variable output past its limit", break_variable_size},
 	{"async index", break_async_index},
 	{"async index alive", break_async_twice},
 	{"map without options", break_map_scalars},

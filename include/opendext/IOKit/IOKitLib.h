@@ -217,7 +217,7 @@ kern_return_t IOConnectRelease(io_connect_t connect);
  * driver can map: input read-only, output read-write; if the driver keeps such memory, its whole
  * pages are shared from then on. With kIOConnectMethodVarOutputSize as the room, output_struct is
  * where the address of a new buffer is put, for vm_deallocate with *output_struct_size; a driver
- * can send 4096 bytes that way. Memory of mach_vm_allocate is shared, never copied. The range of a
+ * can send 16 MiB that way. Memory of mach_vm_allocate is shared, never copied. The range of a
  * kept structure must stay allocated until IOServiceClose.
  */
 kern_return_t IOConnectCallMethod(mach_port_t connection, uint32_t selector, const uint64_t *input,

@@ -235,6 +235,24 @@ peek(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 	return kIOReturnSuccess;
 }
 
+static kern_return_t
+back(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	IOMemoryMap *map = NULL;
+	kern_return_t status;
+
+	if (arguments->structureInputDescriptor == NULL)
+		return kIOReturnBadArgument;
+	status = IOMemoryDescriptor_CreateMapping(arguments->structureInputDescriptor, 0, 0, 0, 0,
+						  0, &map);
+	if (status != kIOReturnSuccess)
+		return status;
+	arguments->structureOutput = OSDataCreate((void *)(uintptr_t)IOMemoryMap_GetAddress(map),
+						  IOMemoryMap_GetLength(map));
+	OSRelease(map);
+	return kIOReturnSuccess;
+}
+
 #define ANY kIOUserClientVariableStructureSize
 
 static const IOUserClientMethodDispatch methods[] = {
@@ -242,7 +260,7 @@ static const IOUserClientMethodDispatch methods[] = {
 	[ECHO_HANG] = {hang, ANY, 0, 0, 0, 0},	     [ECHO_CLIENTS] = {count, 0, 0, 0, 1, 0},
 	[ECHO_FILL] = {fill, 0, 1, 0, 0, 0},	     [ECHO_CRASH] = {crash, 0, 0, 0, 0, 0},
 	[ECHO_KEEP] = {keep, 0, 0, ANY, 1, ANY},     [ECHO_POKE] = {poke, 0, 2, 0, 0, 0},
-	[ECHO_PEEK] = {peek, 0, 1, 0, 1, 0},
+	[ECHO_PEEK] = {peek, 0, 1, 0, 1, 0},	     [ECHO_BACK] = {back, 0, 0, ANY, 0, ANY},
 };
 
 static kern_return_t

@@ -14,6 +14,7 @@ enum echo_method {
 			  out: its length */
 	ECHO_POKE = 7, /* scalars in: offset, byte; writes it into what was kept */
 	ECHO_PEEK = 8, /* scalar in: offset; out: the byte there */
+	ECHO_BACK = 9, /* a large structure comes back as one of its length */
 };
 
 /* The personality's number EchoStart: what Start does. */
