@@ -9,8 +9,6 @@
  *
  * In a forked child every loop starts empty, with an eventfd of its own: what its sources listened
  * to is the parent's.
- *
- * Left out: observers, modes made common by the app.
  */
 #include "run_loop_private.h"
 
@@ -84,6 +82,7 @@ free_loop(OSObject *self)
 	for (size_t i = 0; i < ivars->count; i++)
 		run_loop_drop(ivars->entries[i]);
 	free(ivars->entries);
+	run_loop_end_modes(ivars);
 	fd_close(&ivars->wake);
 	pthread_mutex_destroy(&ivars->lock);
 	OSObject_free_Impl(self);
@@ -156,6 +155,7 @@ after_fork_child(void)
 		pthread_mutex_init(&ivars->lock, NULL);
 		ivars->entries = NULL;
 		ivars->count = ivars->size = 0;
+		ivars->blocks = NULL;
 		ivars->waiting = false;
 		fd_close(&ivars->wake);
 		ivars->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -9,7 +9,8 @@
 #include "object.h"
 #include "run_loop.h"
 
-extern const OSMetaClass gCFRunLoopSourceMetaClass, gCFRunLoopMetaClass, gCFRunLoopTimerMetaClass;
+extern const OSMetaClass gCFRunLoopSourceMetaClass, gCFRunLoopMetaClass, gCFRunLoopTimerMetaClass,
+	gCFRunLoopObserverMetaClass;
 
 struct CFRunLoopSource_IVars {
 	int descriptor;		     /* [const] */
@@ -19,14 +20,17 @@ struct CFRunLoopSource_IVars {
 	/* [const] Of the app's own sources: hear of loops, without locks. */
 	void (*added)(void *info, CFRunLoopRef loop, CFRunLoopMode mode);
 	void (*removed)(void *info, CFRunLoopRef loop, CFRunLoopMode mode);
-	CFIndex order; /* [const] lower ones first */
-	bool is_timer; /* [const] no source for the result of a run */
+	CFIndex order;	  /* [const] lower ones first */
+	bool is_timer;	  /* [const] no source for the result of a run */
+	bool is_observer; /* [const] nothing to wait for */
 	/*
 	 * Written once, by the end of what it listens to. Pairs with nothing: who misses it
 	 * performs a closed port, which has nothing to take.
 	 */
 	_Atomic bool invalid;
 };
+
+struct run_loop_block;
 
 struct run_loop_entry {
 	CFRunLoopSourceRef source; /* retained */
@@ -36,6 +40,7 @@ struct run_loop_entry {
 /* A run that is under way, on the stack of its thread. */
 struct run_loop_run {
 	struct run_loop_run *outer;
+	CFRunLoopMode mode;
 	bool stopped; /* [lock of the loop] */
 };
 
@@ -44,6 +49,9 @@ struct CFRunLoop_IVars {
 	int wake;			/* eventfd; [const] but for a forked child's beginning */
 	struct run_loop_entry *entries; /* [lock] */
 	size_t count, size;		/* [lock] */
+	CFStringRef *common;		/* [lock] modes that the app made common; retained */
+	size_t common_count;		/* [lock] */
+	struct run_loop_block *blocks;	/* [lock] oldest first */
 	struct run_loop_run *current;	/* [lock] the innermost; NULL: not running */
 	bool waiting;			/* [lock] */
 	CFRunLoopRef previous, next;	/* [the lock of all loops] */
@@ -68,8 +76,19 @@ void run_loop_drop(struct run_loop_entry entry);
 /* Lets go of the sources that have become invalid. */
 void run_loop_purge(CFRunLoopRef loop);
 bool run_loop_is_mode(CFStringRef one, CFStringRef other);
-/* Whether an entry counts in a mode. The common modes are the default mode and no other. */
-bool run_loop_entry_is_in(const struct run_loop_entry *entry, CFRunLoopMode mode);
+/* Whether an entry counts in a mode. */
+bool run_loop_entry_is_in(const struct CFRunLoop_IVars *ivars, const struct run_loop_entry *entry,
+			  CFRunLoopMode mode);
+bool run_loop_is_common_locked(const struct CFRunLoop_IVars *ivars, CFRunLoopMode mode);
+/* Blocks that wait for a run in this mode. */
+bool run_loop_has_block_locked(const struct CFRunLoop_IVars *ivars, CFRunLoopMode mode);
+void run_loop_run_blocks(CFRunLoopRef loop, CFRunLoopMode mode);
+/* What modes.c keeps in a loop, when the loop ends. */
+void run_loop_end_modes(struct CFRunLoop_IVars *ivars);
+/* Calls the observers. */
+void run_loop_observe(CFRunLoopRef loop, CFRunLoopMode mode, CFRunLoopActivity activity);
+/* Whether the loop would perform the source in this mode. */
+bool run_loop_holds(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode);
 bool run_loop_source_is_valid(CFRunLoopSourceRef source);
 /* What CFRunLoopAddSource and its siblings do, for the source that a timer is. */
 void run_loop_add(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode,

@@ -4,8 +4,7 @@
  * and with a reference, so a callback may remove its source, destroy its port, stop the loop or run
  * it again.
  *
- * The main thread's loop runs what is on the main queue as well, in the common modes. Once the
- * process uses queues it is never without something to wait for.
+ * The main thread's loop runs what is on the main queue as well, in the common modes.
  *
  * Each run has its own stop mark: CFRunLoopStop ends the innermost run and no other.
  */
@@ -30,6 +29,7 @@ struct round {
 	CFRunLoopSourceRef *sources; /* [i] belongs to descriptors[i + 1]; retained */
 	struct pollfd *descriptors;
 	size_t count;
+	bool observed; /* there are observers: without any nothing is done for them */
 };
 
 static bool
@@ -37,9 +37,56 @@ holds_locked(const struct CFRunLoop_IVars *ivars, CFRunLoopSourceRef source, CFR
 {
 	for (size_t i = 0; i < ivars->count; i++)
 		if (ivars->entries[i].source == source &&
-		    run_loop_entry_is_in(&ivars->entries[i], mode))
+		    run_loop_entry_is_in(ivars, &ivars->entries[i], mode))
 			return run_loop_source_is_valid(source);
 	return false;
+}
+
+bool
+run_loop_holds(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode)
+{
+	bool holds;
+
+	pthread_mutex_lock(&inside(loop)->lock);
+	holds = holds_locked(inside(loop), source, mode);
+	pthread_mutex_unlock(&inside(loop)->lock);
+	return holds;
+}
+
+/*
+ * Whether the main queue is run here. The main thread's loop is then never without something to
+ * wait for, once the process uses queues.
+ */
+static bool
+serves_main_queue_locked(const struct CFRunLoop_IVars *ivars, CFRunLoopMode mode)
+{
+	return main_queue_is_this_thread() && run_loop_is_common_locked(ivars, mode);
+}
+
+static bool
+serves_main_queue(struct CFRunLoop_IVars *ivars, CFRunLoopMode mode)
+{
+	bool serves;
+
+	pthread_mutex_lock(&ivars->lock);
+	serves = serves_main_queue_locked(ivars, mode);
+	pthread_mutex_unlock(&ivars->lock);
+	return serves;
+}
+
+static bool
+has_something(struct CFRunLoop_IVars *ivars, CFRunLoopMode mode)
+{
+	bool has;
+
+	pthread_mutex_lock(&ivars->lock);
+	has = (engine_runs() && serves_main_queue_locked(ivars, mode)) ||
+	      run_loop_has_block_locked(ivars, mode);
+	for (size_t i = 0; i < ivars->count && !has; i++)
+		has = !inside_source(ivars->entries[i].source)->is_observer &&
+		      run_loop_entry_is_in(ivars, &ivars->entries[i], mode);
+	pthread_mutex_unlock(&ivars->lock);
+	return has;
 }
 
 static bool
@@ -73,7 +120,9 @@ begin_round(struct CFRunLoop_IVars *ivars, CFRunLoopMode mode, struct round *ret
 	     i++) {
 		CFRunLoopSourceRef source = ivars->entries[i].source;
 
-		if (!run_loop_entry_is_in(&ivars->entries[i], mode) || has(&round, source))
+		round.observed |= inside_source(source)->is_observer;
+		if (inside_source(source)->is_observer ||
+		    !run_loop_entry_is_in(ivars, &ivars->entries[i], mode) || has(&round, source))
 			continue;
 		round.sources[round.count++] = (CFRunLoopSourceRef)CFRetain(source);
 		round.descriptors[round.count] =
@@ -113,8 +162,9 @@ msec_until(uint64_t deadline)
 	return left > INT32_MAX ? INT32_MAX : (int)left;
 }
 
-static void
-sleep_until(struct CFRunLoop_IVars *ivars, struct round *round, uint64_t deadline)
+/* Whether anything was ready, a wake-up included. */
+static bool
+poll_until(struct CFRunLoop_IVars *ivars, struct round *round, uint64_t deadline)
 {
 	uint64_t count;
 	int ready;
@@ -128,6 +178,22 @@ sleep_until(struct CFRunLoop_IVars *ivars, struct round *round, uint64_t deadlin
 	if (round->descriptors[0].revents != 0 && read(ivars->wake, &count, sizeof(count)) < 0 &&
 	    errno != EAGAIN)
 		log_debug("run loop: wake-up: errno %d", errno);
+	return ready > 0;
+}
+
+/* What is ready already is no reason to call the observers of waiting. */
+static void
+sleep_until(CFRunLoopRef loop, CFRunLoopMode mode, struct round *round, uint64_t deadline)
+{
+	if (!round->observed) {
+		poll_until(inside(loop), round, deadline);
+		return;
+	}
+	if (poll_until(inside(loop), round, 0) || deadline == 0)
+		return;
+	run_loop_observe(loop, mode, kCFRunLoopBeforeWaiting);
+	poll_until(inside(loop), round, deadline);
+	run_loop_observe(loop, mode, kCFRunLoopAfterWaiting);
 }
 
 static bool
@@ -179,35 +245,45 @@ is_stopped(struct CFRunLoop_IVars *ivars, const struct run_loop_run *run)
 	return stopped;
 }
 
+/* Runs what there is, or sleeps until there is something; whether a source or the main queue ran.
+ */
 static bool
-serves_main_queue(CFRunLoopMode mode)
+serve(CFRunLoopRef loop, const struct run_loop_run *run, struct round *round, uint64_t deadline,
+      bool once_only)
 {
-	return main_queue_is_this_thread() && run_loop_is_mode(mode, kCFRunLoopDefaultMode);
+	struct CFRunLoop_IVars *ivars = inside(loop);
+	bool handled = false;
+
+	if (round->observed) {
+		run_loop_observe(loop, run->mode, kCFRunLoopBeforeTimers);
+		run_loop_observe(loop, run->mode, kCFRunLoopBeforeSources);
+	}
+	run_loop_run_blocks(loop, run->mode);
+	/* A wake-up for it may have been read by a run in another mode. */
+	if (serves_main_queue(ivars, run->mode))
+		handled = main_queue_run();
+	if (!is_stopped(ivars, run) && !(handled && once_only)) {
+		sleep_until(loop, run->mode, round, handled ? 0 : deadline);
+		handled |= handle(ivars, run, round, run->mode, once_only);
+	}
+	run_loop_run_blocks(loop, run->mode);
+	return handled;
 }
 
 /* One time around. 0: it goes on. */
 static CFRunLoopRunResult
-turn(CFRunLoopRef loop, const struct run_loop_run *run, CFRunLoopMode mode, uint64_t deadline,
-     bool once_only)
+turn(CFRunLoopRef loop, const struct run_loop_run *run, uint64_t deadline, bool once_only)
 {
 	struct CFRunLoop_IVars *ivars = inside(loop);
-	bool serves = serves_main_queue(mode);
 	struct round round;
 	bool handled;
 
 	run_loop_purge(loop);
-	/* A wake-up for it may have been read by a run in another mode. */
-	handled = serves && main_queue_run();
-	if (!begin_round(ivars, mode, &round))
-		return kCFRunLoopRunFinished;
-	if (round.count == 0 && !(serves && engine_runs())) {
-		end_round(&round);
+	if (!has_something(ivars, run->mode))
 		return is_stopped(ivars, run) ? kCFRunLoopRunStopped : kCFRunLoopRunFinished;
-	}
-	if (!is_stopped(ivars, run) && !(handled && once_only)) {
-		sleep_until(ivars, &round, handled ? 0 : deadline);
-		handled |= handle(ivars, run, &round, mode, once_only);
-	}
+	if (!begin_round(ivars, run->mode, &round))
+		return kCFRunLoopRunFinished;
+	handled = serve(loop, run, &round, deadline, once_only);
 	end_round(&round);
 	if (handled && once_only)
 		return kCFRunLoopRunHandledSource;
@@ -235,7 +311,7 @@ CFRunLoopRunInMode(CFRunLoopMode mode, CFTimeInterval seconds, Boolean return_af
 	CFRunLoopRef loop = CFRunLoopGetCurrent();
 	struct CFRunLoop_IVars *ivars;
 	CFRunLoopRunResult result;
-	struct run_loop_run run = {0};
+	struct run_loop_run run = {.mode = mode};
 	ERRNO_KEPT;
 
 	if (loop == NULL || mode == NULL || run_loop_is_mode(mode, kCFRunLoopCommonModes)) {
@@ -244,14 +320,19 @@ CFRunLoopRunInMode(CFRunLoopMode mode, CFTimeInterval seconds, Boolean return_af
 		return kCFRunLoopRunFinished;
 	}
 	ivars = inside(loop);
+	run_loop_purge(loop);
+	if (!has_something(ivars, mode))
+		return kCFRunLoopRunFinished;
 	CFRetain(loop);
 	pthread_mutex_lock(&ivars->lock);
 	run.outer = ivars->current;
 	ivars->current = &run;
 	pthread_mutex_unlock(&ivars->lock);
+	run_loop_observe(loop, mode, kCFRunLoopEntry);
 	do
-		result = turn(loop, &run, mode, deadline, return_after_source_handled);
+		result = turn(loop, &run, deadline, return_after_source_handled);
 	while (result == 0);
+	run_loop_observe(loop, mode, kCFRunLoopExit);
 	pthread_mutex_lock(&ivars->lock);
 	ivars->current = run.outer;
 	pthread_mutex_unlock(&ivars->lock);

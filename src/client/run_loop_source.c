@@ -81,20 +81,6 @@ CFRunLoopSourceIsValid(CFRunLoopSourceRef source)
 
 /* --- sources of a loop --- */
 
-bool
-run_loop_is_mode(CFStringRef one, CFStringRef other)
-{
-	return one == other || CFEqual(one, other);
-}
-
-bool
-run_loop_entry_is_in(const struct run_loop_entry *entry, CFRunLoopMode mode)
-{
-	return run_loop_is_mode(entry->mode, mode) ||
-	       (run_loop_is_mode(entry->mode, kCFRunLoopCommonModes) &&
-		run_loop_is_mode(mode, kCFRunLoopDefaultMode));
-}
-
 static bool
 are_given(const char *function, CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode)
 {

@@ -16,6 +16,7 @@
 #include "errno_kept.h"
 #include "log.h"
 #include "packet.h"
+#include "run_loop_context.h"
 #include "status.h"
 
 #define SECONDS_LIMIT 1e9 /* and above: as far as that */
@@ -26,10 +27,10 @@ struct CFRunLoopTimer_IVars {
 	uint64_t interval;		/* [const] ns; 0: fires once */
 	CFTimeInterval seconds;		/* [const] the same */
 	CFRunLoopTimerCallBack callout; /* [const] */
-	CFRunLoopTimerContext context;	/* [const] but for info */
-	bool info_held;			/* [lock] */
-	bool set;			/* [lock] the next time was set since it began to fire */
-	uint64_t next;			/* [lock] clock_now() of it */
+	CFRunLoopTimerContext context;	/* [const] as the app gave it */
+	struct run_loop_context info;
+	bool set;      /* [lock] the next time was set since it began to fire */
+	uint64_t next; /* [lock] clock_now() of it */
 };
 
 static struct CFRunLoopTimer_IVars *
@@ -68,19 +69,6 @@ arm_locked(struct CFRunLoopTimer_IVars *ivars, uint64_t next)
 		status_from_errno(errno, "run loop timer: timerfd_settime");
 }
 
-static void
-give_up_info(struct CFRunLoopTimer_IVars *ivars)
-{
-	bool held;
-
-	pthread_mutex_lock(&ivars->lock);
-	held = ivars->info_held;
-	ivars->info_held = false;
-	pthread_mutex_unlock(&ivars->lock);
-	if (held && ivars->context.release != NULL)
-		ivars->context.release(ivars->context.info);
-}
-
 /* The next time of a repeating timer that is still ahead. */
 static uint64_t
 next_after(const struct CFRunLoopTimer_IVars *ivars)
@@ -97,23 +85,17 @@ fire(void *info)
 {
 	CFRunLoopTimerRef timer = info;
 	struct CFRunLoopTimer_IVars *ivars = inside_timer(timer);
-	void *own = ivars->context.info;
 	uint64_t count;
-	bool held;
 
 	if (read(ivars->descriptor, &count, sizeof(count)) < 0)
 		return false;
-	pthread_mutex_lock(&ivars->lock);
-	held = ivars->info_held;
-	ivars->set = false;
-	if (held && ivars->context.retain != NULL) /* another thread may invalidate it meanwhile */
-		ivars->context.retain(own);
-	pthread_mutex_unlock(&ivars->lock);
-	if (!held)
+	if (!run_loop_context_use(&ivars->info))
 		return false;
-	ivars->callout(timer, own);
-	if (ivars->context.retain != NULL && ivars->context.release != NULL)
-		ivars->context.release(own);
+	pthread_mutex_lock(&ivars->lock);
+	ivars->set = false;
+	pthread_mutex_unlock(&ivars->lock);
+	ivars->callout(timer, ivars->info.info);
+	run_loop_context_leave(&ivars->info);
 	if (ivars->interval == 0)
 		CFRunLoopTimerInvalidate(timer);
 	pthread_mutex_lock(&ivars->lock);
@@ -129,6 +111,7 @@ init_timer(OSObject *self)
 	struct CFRunLoopTimer_IVars *ivars = OSObjectIVars(CFRunLoopTimer, self);
 
 	pthread_mutex_init(&ivars->lock, NULL);
+	run_loop_context_init(&ivars->info, NULL, NULL, NULL);
 	ivars->descriptor = -1; /* before anything fails: free_timer closes it */
 	if (!OSObject_init_Impl(self))
 		return false;
@@ -145,7 +128,8 @@ free_timer(OSObject *self)
 {
 	struct CFRunLoopTimer_IVars *ivars = OSObjectIVars(CFRunLoopTimer, self);
 
-	give_up_info(ivars);
+	run_loop_context_give_up(&ivars->info);
+	run_loop_context_end(&ivars->info);
 	fd_close(&ivars->descriptor);
 	pthread_mutex_destroy(&ivars->lock);
 	OSObject_free_Impl(self);
@@ -205,9 +189,9 @@ CFRunLoopTimerCreate(CFAllocatorRef allocator, CFAbsoluteTime fire_date, CFTimeI
 	ivars->callout = callout;
 	if (context != NULL)
 		ivars->context = *context;
-	if (context != NULL && context->retain != NULL)
-		ivars->context.info = (void *)(uintptr_t)context->retain(context->info);
-	ivars->info_held = true;
+	run_loop_context_init(&ivars->info, ivars->context.info, ivars->context.retain,
+			      ivars->context.release);
+	ivars->context.info = ivars->info.info;
 	CFRunLoopTimerSetNextFireDate(timer, fire_date);
 	return timer;
 }
@@ -317,7 +301,7 @@ CFRunLoopTimerInvalidate(CFRunLoopTimerRef timer)
 	run_loop_source_invalidate(source_of(timer));
 	arm_locked(ivars, 1); /* its loop wakes and lets go of it */
 	pthread_mutex_unlock(&ivars->lock);
-	give_up_info(ivars);
+	run_loop_context_give_up(&ivars->info);
 }
 
 Boolean

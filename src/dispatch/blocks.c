@@ -13,8 +13,8 @@
 extern void *_Block_copy(const void *block) __attribute__((weak));
 extern void _Block_release(const void *block) __attribute__((weak));
 
-static struct block *
-copy(struct block *block, const char *function)
+struct block *
+block_copy(struct block *block, const char *function)
 {
 	struct block *copied;
 
@@ -37,11 +37,23 @@ invoke(void *context)
 	((void (*)(struct block *))block->invoke)(block);
 }
 
+void
+block_release(struct block *block)
+{
+	_Block_release(block);
+}
+
 static void
 invoke_and_release(void *context)
 {
 	invoke(context);
 	_Block_release(context);
+}
+
+void
+block_run_and_release(struct block *block)
+{
+	invoke_and_release(block);
 }
 
 static void
@@ -55,7 +67,7 @@ invoke_with(void *context, size_t iteration)
 void
 dispatch_async(dispatch_queue_t queue, struct block *block)
 {
-	dispatch_async_f(queue, copy(block, "dispatch_async"), invoke_and_release);
+	dispatch_async_f(queue, block_copy(block, "dispatch_async"), invoke_and_release);
 }
 
 void
@@ -73,7 +85,8 @@ dispatch_async_and_wait(dispatch_queue_t queue, struct block *block)
 void
 dispatch_barrier_async(dispatch_queue_t queue, struct block *block)
 {
-	dispatch_barrier_async_f(queue, copy(block, "dispatch_barrier_async"), invoke_and_release);
+	dispatch_barrier_async_f(queue, block_copy(block, "dispatch_barrier_async"),
+				 invoke_and_release);
 }
 
 void
@@ -85,7 +98,7 @@ dispatch_barrier_sync(dispatch_queue_t queue, struct block *block)
 void
 dispatch_after(dispatch_time_t when, dispatch_queue_t queue, struct block *block)
 {
-	dispatch_after_f(when, queue, copy(block, "dispatch_after"), invoke_and_release);
+	dispatch_after_f(when, queue, block_copy(block, "dispatch_after"), invoke_and_release);
 }
 
 void
@@ -103,13 +116,13 @@ dispatch_once(dispatch_once_t *predicate, struct block *block)
 void
 dispatch_group_async(dispatch_group_t group, dispatch_queue_t queue, struct block *block)
 {
-	dispatch_group_async_f(group, queue, copy(block, "dispatch_group_async"),
+	dispatch_group_async_f(group, queue, block_copy(block, "dispatch_group_async"),
 			       invoke_and_release);
 }
 
 void
 dispatch_group_notify(dispatch_group_t group, dispatch_queue_t queue, struct block *block)
 {
-	dispatch_group_notify_f(group, queue, copy(block, "dispatch_group_notify"),
+	dispatch_group_notify_f(group, queue, block_copy(block, "dispatch_group_notify"),
 				invoke_and_release);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The block forms of <dispatch/dispatch.h>, which a compiler without blocks does not see there, as
+ * The functions with blocks, which a compiler without blocks does not see in the public headers, as
  * they look to one.
  */
 #ifndef DISPATCH_BLOCKS_H
@@ -16,7 +16,17 @@ struct block {
 	void (*invoke)(void);
 };
 
+struct __CFRunLoop;
+
+/* The app's copy of a block; `function` is for the message with which it aborts if it cannot. */
+struct block *block_copy(struct block *block, const char *function);
+void block_release(struct block *block);
+void block_run_and_release(struct block *block);
+
 DEXT_BEGIN_DECLS
+
+/* <CoreFoundation/CFRunLoop.h> */
+void CFRunLoopPerformBlock(struct __CFRunLoop *loop, const void *mode, struct block *block);
 
 void dispatch_async(dispatch_queue_t queue, struct block *block);
 void dispatch_sync(dispatch_queue_t queue, struct block *block);

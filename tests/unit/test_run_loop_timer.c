@@ -158,6 +158,29 @@ START_TEST(a_callback_may_end_its_timer)
 }
 END_TEST
 
+static void
+end_and_look(CFRunLoopTimerRef timer, struct state *state)
+{
+	CFRunLoopTimerInvalidate(timer);
+	ck_assert_int_eq(state->released, 0); /* the callback is using it */
+}
+
+/* The app's functions are called where the timer begins and ends, and not at each time. */
+START_TEST(the_info_is_kept_while_it_is_used)
+{
+	struct state state = {.act = end_and_look};
+	CFRunLoopTimerRef timer = make(&state, 0, 0.001);
+
+	add(timer);
+	CFRunLoopRun();
+	ck_assert_int_eq(state.fired, 1);
+	ck_assert_int_eq(state.retained, 1);
+	ck_assert_int_eq(state.released, 1);
+	CFRelease(timer);
+	ck_assert_int_eq(state.released, 1);
+}
+END_TEST
+
 START_TEST(refuses_bad_arguments)
 {
 	CFRunLoopTimerContext context = {.version = 1};
@@ -176,4 +199,4 @@ END_TEST
 
 UNIT_MAIN("run_loop_timer", fires_once_and_is_invalid, repeats_until_invalidated,
 	  the_next_time_is_set, does_not_fire_while_it_fires, a_callback_may_end_its_timer,
-	  refuses_bad_arguments)
+	  the_info_is_kept_while_it_is_used, refuses_bad_arguments)

@@ -2,7 +2,8 @@
 /*
  * Run loops: one for each thread, made when first asked for. A thread adds sources to its loop and
  * runs it; each source's callbacks then run on that thread. Adding, removing, stopping and waking
- * work from any thread.
+ * work from any thread. The main thread's loop runs what is on the main dispatch queue, too, in the
+ * common modes.
  */
 #ifndef OPENDEXT_COREFOUNDATION_CFRUNLOOP_H
 #define OPENDEXT_COREFOUNDATION_CFRUNLOOP_H
@@ -16,6 +17,7 @@ DEXT_BEGIN_DECLS
 typedef struct __CFRunLoop *CFRunLoopRef;
 typedef struct __CFRunLoopSource *CFRunLoopSourceRef;
 typedef struct __CFRunLoopTimer *CFRunLoopTimerRef;
+typedef struct __CFRunLoopObserver *CFRunLoopObserverRef;
 typedef CFStringRef CFRunLoopMode;
 
 typedef SInt32 CFRunLoopRunResult;
@@ -27,7 +29,8 @@ enum {
 };
 
 extern const CFRunLoopMode kCFRunLoopDefaultMode;
-/* What is added to these is in the default mode as well. Not a mode to run in. */
+/* What is added to these is in the default mode as well, and in those of CFRunLoopAddCommonMode.
+ * Not a mode to run in. */
 extern const CFRunLoopMode kCFRunLoopCommonModes;
 
 CFTypeID CFRunLoopGetTypeID(void);
@@ -38,7 +41,11 @@ CFRunLoopRef CFRunLoopGetCurrent(void);
 /* The main thread's. */
 CFRunLoopRef CFRunLoopGetMain(void);
 
-/* Runs the calling thread's loop in the default mode until it is stopped or has no source left. */
+/*
+ * Runs the calling thread's loop in the default mode until it is stopped or has no source left. The
+ * main thread's loop waits for the main queue even without a source, once the process uses dispatch
+ * queues.
+ */
 void CFRunLoopRun(void);
 /*
  * Runs it in `mode` for so many seconds; 0: handles what is there and returns. With
@@ -52,6 +59,17 @@ void CFRunLoopStop(CFRunLoopRef loop);
 void CFRunLoopWakeUp(CFRunLoopRef loop);
 /* Whether it sleeps just now. */
 Boolean CFRunLoopIsWaiting(CFRunLoopRef loop);
+
+/* For this loop, and for ever. */
+void CFRunLoopAddCommonMode(CFRunLoopRef loop, CFRunLoopMode mode);
+/* The mode of the innermost run, which the caller releases; NULL: it does not run. */
+CFRunLoopMode CFRunLoopCopyCurrentMode(CFRunLoopRef loop);
+
+/* Runs the block once, when the loop next runs in the mode, or in one of an array of modes. Does
+ * not wake the loop. */
+#ifdef __BLOCKS__
+void CFRunLoopPerformBlock(CFRunLoopRef loop, CFTypeRef mode, void (^block)(void));
+#endif
 
 /* The loop retains the source. Adding one twice is adding it once. */
 void CFRunLoopAddSource(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode mode);
@@ -124,6 +142,50 @@ CFIndex CFRunLoopTimerGetOrder(CFRunLoopTimerRef timer);
 void CFRunLoopTimerGetContext(CFRunLoopTimerRef timer, CFRunLoopTimerContext *context);
 void CFRunLoopTimerInvalidate(CFRunLoopTimerRef timer);
 Boolean CFRunLoopTimerIsValid(CFRunLoopTimerRef timer);
+
+/* --- observers --- */
+
+typedef CFOptionFlags CFRunLoopActivity;
+enum {
+	kCFRunLoopEntry = 1u << 0,	   /* a run begins */
+	kCFRunLoopBeforeTimers = 1u << 1,  /* the loop is about to look at timers */
+	kCFRunLoopBeforeSources = 1u << 2, /* and at sources */
+	kCFRunLoopBeforeWaiting = 1u << 5, /* nothing is ready: it is about to sleep */
+	kCFRunLoopAfterWaiting = 1u << 6,  /* it woke up */
+	kCFRunLoopExit = 1u << 7,	   /* the run ends */
+	kCFRunLoopAllActivities = 0x0fffffffu,
+};
+
+typedef struct {
+	CFIndex version; /* 0 */
+	void *info;
+	const void *(*retain)(const void *info);
+	void (*release)(const void *info);
+	CFStringRef (*copyDescription)(const void *info); /* never called */
+} CFRunLoopObserverContext;
+typedef void (*CFRunLoopObserverCallBack)(CFRunLoopObserverRef observer, CFRunLoopActivity activity,
+					  void *info);
+
+CFTypeID CFRunLoopObserverGetTypeID(void);
+/*
+ * Called on the loop's thread at these activities, those of lower order first; once only, unless it
+ * repeats, and never inside its own callback. context may be NULL. An observer is added to one loop
+ * only, and is nothing that a run would wait for.
+ */
+CFRunLoopObserverRef CFRunLoopObserverCreate(CFAllocatorRef allocator, CFOptionFlags activities,
+					     Boolean repeats, CFIndex order,
+					     CFRunLoopObserverCallBack callout,
+					     CFRunLoopObserverContext *context);
+void CFRunLoopAddObserver(CFRunLoopRef loop, CFRunLoopObserverRef observer, CFRunLoopMode mode);
+void CFRunLoopRemoveObserver(CFRunLoopRef loop, CFRunLoopObserverRef observer, CFRunLoopMode mode);
+Boolean CFRunLoopContainsObserver(CFRunLoopRef loop, CFRunLoopObserverRef observer,
+				  CFRunLoopMode mode);
+CFOptionFlags CFRunLoopObserverGetActivities(CFRunLoopObserverRef observer);
+Boolean CFRunLoopObserverDoesRepeat(CFRunLoopObserverRef observer);
+CFIndex CFRunLoopObserverGetOrder(CFRunLoopObserverRef observer);
+void CFRunLoopObserverGetContext(CFRunLoopObserverRef observer, CFRunLoopObserverContext *context);
+void CFRunLoopObserverInvalidate(CFRunLoopObserverRef observer);
+Boolean CFRunLoopObserverIsValid(CFRunLoopObserverRef observer);
 
 DEXT_END_DECLS
 
