@@ -53,6 +53,7 @@ static struct {
 	IOService *root;     /* [lock] +1; NULL before it is made */
 	bool stopping;	     /* [lock] told to stop, perhaps before there is a root */
 	bool unplugged;	     /* [lock] the device is to go, perhaps before there is one */
+	bool gone;	     /* [lock] the device has; the registry was told, or is being told */
 	bool asked;	     /* [lock] by the registry */
 	bool ending;	     /* [lock] the driver has stopped; for the apps there is `taking` */
 	bool deadline_armed; /* [lock] */
@@ -176,6 +177,14 @@ host_unplug(void)
 void
 host_provider_gone(IOService *provider)
 {
+	bool known;
+
+	pthread_mutex_lock(&host.lock);
+	known = host.gone;
+	host.gone = true;
+	pthread_mutex_unlock(&host.lock);
+	if (known)
+		return;
 	control_send_gone();
 	stop();
 }

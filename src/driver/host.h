@@ -43,7 +43,7 @@ int host_run_take(int control_socket, const struct host_provider *provider);
 
 /*
  * The provider's device has gone: the driver on it is terminated, and when it has stopped the host
- * ends. Called by the provider, from any thread, once.
+ * ends. Called by the provider, from any thread; only the first time counts.
  */
 void host_provider_gone(IOService *provider);
 

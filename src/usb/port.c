@@ -202,28 +202,31 @@ retry(struct loop_timer *timer)
 /* --- events --- */
 
 static void
-tell_gone(struct loop_task *task)
+tell_gone(struct loop_timer *timer)
 {
 	struct usb_port *port =
-		(struct usb_port *)((char *)task - offsetof(struct usb_port, gone_task));
+		(struct usb_port *)((char *)timer - offsetof(struct usb_port, telling));
 
 	port->gone(port->gone_context);
 	usb_port_release(port);
 }
 
-/* Posts it if it is time to. Not from here: the owner may shut the port in answer to it. */
+/*
+ * Has it done if it is time to. Not from here: the owner may shut the port in answer to it. Under
+ * the lock, so that a shutdown takes back whatever was armed.
+ */
 static void
 tell_unlock(struct usb_port *port)
 {
 	bool tell = port->is_gone && port->gone != NULL && !port->told_gone;
 
 	port->told_gone |= tell;
+	if (tell) {
+		usb_port_retain(port);
+		port->telling.fired = tell_gone;
+		loop_timer_arm(port->loop, &port->telling, clock_now());
+	}
 	pthread_mutex_unlock(&port->lock);
-	if (!tell)
-		return;
-	usb_port_retain(port);
-	port->gone_task.run = tell_gone;
-	loop_post(port->loop, &port->gone_task);
 }
 
 void
@@ -233,6 +236,17 @@ usb_port_unplug(struct usb_port *port)
 	if (port->device != NULL && port->backend->unplug != NULL)
 		port->backend->unplug(port->device);
 	pthread_mutex_unlock(&port->lock);
+}
+
+bool
+usb_port_is_gone(struct usb_port *port)
+{
+	bool gone;
+
+	pthread_mutex_lock(&port->lock);
+	gone = port->is_gone;
+	pthread_mutex_unlock(&port->lock);
+	return gone;
 }
 
 void
@@ -436,6 +450,8 @@ usb_port_shut(struct usb_port *port)
 	port->told_gone = true; /* the owner knows */
 	armed = port->retry_armed;
 	pthread_mutex_unlock(&port->lock);
+	if (loop_timer_cancel(port->loop, &port->telling))
+		usb_port_release(port);
 	usb_port_end_controls(port, NULL);
 	for (unsigned i = 0; i < USB_ENDPOINTS; i++) {
 		IOUSBHostPipe *pipe = usb_port_copy_pipe(port, i);

@@ -34,8 +34,8 @@ struct usb_port {
 	void *gone_context;			     /* [lock] */
 
 	struct loop_source source;
-	struct loop_timer retry; /* for transfers that the backend had no room for */
-	struct loop_task gone_task;
+	struct loop_timer retry;   /* for transfers that the backend had no room for */
+	struct loop_timer telling; /* calls gone, at once; a timer, which can be taken back */
 	_Atomic unsigned references;
 
 	pthread_mutex_t reap_lock; /* one thread reaps, and none after the shutdown */
@@ -78,6 +78,7 @@ void usb_port_watch_gone(struct usb_port *port, void (*gone)(void *context), voi
  * is called. Any thread, any number of times. Does nothing for a real device.
  */
 void usb_port_unplug(struct usb_port *port);
+bool usb_port_is_gone(struct usb_port *port);
 
 /* The pipe at this endpoint, +1, or NULL. */
 IOUSBHostPipe *usb_port_copy_pipe(struct usb_port *port, unsigned index);

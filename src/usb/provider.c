@@ -130,6 +130,10 @@ close_provider(IOService *provider)
 		log_error("usb: close of a %s", OSObject_GetClassName(provider));
 		return;
 	}
+	/* Where the driver has ended before it could be told, the registry is to know all the same.
+	 */
+	if (usb_port_is_gone(device_port(device)))
+		host_provider_gone(provider);
 	usb_port_shut(device_port(device));
 	device_disband(device);
 	OSRelease(device);
