@@ -137,6 +137,22 @@ crashed(struct host *host, const siginfo_t *info)
 	registry_changed(host->registry);
 }
 
+/* As on macOS: of a category the next candidate gets the provider that the last would not have. */
+static void
+try_next(struct host *host)
+{
+	char name[256];
+
+	host->personality =
+		matching_next(host->registry->bundles, host->provider, host->personality);
+	host->crashes = 0;
+	host_describe(host, name, sizeof(name));
+	log_info("%s is tried next", name);
+	host->state = HOST_IDLE;
+	/* Not from here: the last process's sources are on their way out of the loop. */
+	host_arm(host, 0);
+}
+
 void
 host_exit_ready(struct loop_source *source, uint32_t events)
 {
@@ -153,7 +169,9 @@ host_exit_ready(struct loop_source *source, uint32_t events)
 	host_reap(host, &info);
 	disarm(host);
 	state = host->state;
-	if (state == HOST_FAILED || state == HOST_STOPPING || host->registry->stopping)
+	if (state == HOST_YIELDING && !host->registry->stopping)
+		try_next(host);
+	else if (state == HOST_FAILED || state == HOST_STOPPING || host->registry->stopping)
 		end(host, state == HOST_FAILED ? HOST_FAILED : HOST_ENDED);
 	else if (state == HOST_STARTED && info.si_code == CLD_EXITED && info.si_status == 0)
 		end(host, HOST_ENDED);

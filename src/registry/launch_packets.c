@@ -54,7 +54,9 @@ started(struct host *host, IOReturn status)
 		return;
 	}
 	log_error("%s: Start failed: %s", name, status_string(status));
-	host->state = HOST_FAILED;
+	host->state = matching_next(host->registry->bundles, host->provider, host->personality)
+			      ? HOST_YIELDING
+			      : HOST_FAILED;
 	host_arm(host, HOST_STOP_PATIENCE);
 }
 

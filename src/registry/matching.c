@@ -147,9 +147,29 @@ matching_personality(const struct personality *personality, const struct entry *
 }
 
 /* Puts the personality where its category's winner is, if it beats that one. */
+/* A personality that takes the provider, and its place in the order of those of its category. */
+struct candidate {
+	const struct personality *personality;
+	unsigned keys;
+	unsigned place; /* in the list, from 0 */
+};
+
+static bool
+is_before(const struct candidate *one, const struct candidate *other)
+{
+	if (one->personality->probe_score != other->personality->probe_score)
+		return one->personality->probe_score > other->personality->probe_score;
+	if (one->keys != other->keys)
+		return one->keys > other->keys;
+	return one->place < other->place;
+}
+
+/* Those of one list that come first are entered first: of equals the first stays. */
 static void
 enter(struct matching_result *result, const struct personality *personality, unsigned keys)
 {
+	const struct candidate candidate = {personality, keys, 1};
+	struct candidate winner = {.place = 0};
 	unsigned i;
 
 	for (i = 0; i < result->count; i++) {
@@ -161,10 +181,9 @@ enter(struct matching_result *result, const struct personality *personality, uns
 	if (i == result->count) {
 		result->count++;
 	} else {
-		const struct personality *winner = result->winners[i];
-
-		if (winner->probe_score > personality->probe_score ||
-		    (winner->probe_score == personality->probe_score && result->keys[i] >= keys))
+		winner.personality = result->winners[i];
+		winner.keys = result->keys[i];
+		if (is_before(&winner, &candidate))
 			return;
 	}
 	result->winners[i] = personality;
@@ -188,6 +207,48 @@ matching_select(const struct bundle *bundles, const struct entry *provider,
 		}
 	}
 	*ret_result = result;
+}
+
+/* The place of a personality in the list. */
+static unsigned
+find_place(const struct bundle *bundles, const struct personality *wanted)
+{
+	unsigned place = 0;
+
+	for (const struct bundle *bundle = bundles; bundle != NULL; bundle = bundle->next) {
+		for (unsigned i = 0; i < bundle->personality_count; i++, place++) {
+			if (&bundle->personalities[i] == wanted)
+				return place;
+		}
+	}
+	return place;
+}
+
+const struct personality *
+matching_next(const struct bundle *bundles, const struct entry *provider,
+	      const struct personality *after)
+{
+	struct candidate last = {.personality = after, .place = find_place(bundles, after)};
+	struct candidate best = {.personality = NULL};
+	char reason[MATCH_REASON_MAX];
+	unsigned place = 0;
+
+	if (!matching_personality(after, provider, &last.keys, reason))
+		return NULL;
+	for (const struct bundle *bundle = bundles; bundle != NULL; bundle = bundle->next) {
+		for (unsigned i = 0; i < bundle->personality_count; i++, place++) {
+			struct candidate candidate = {&bundle->personalities[i], 0, place};
+
+			if (strcmp(candidate.personality->match_category, after->match_category) ==
+				    0 &&
+			    matching_personality(candidate.personality, provider, &candidate.keys,
+						 reason) &&
+			    is_before(&last, &candidate) &&
+			    (best.personality == NULL || is_before(&candidate, &best)))
+				best = candidate;
+		}
+	}
+	return best.personality;
 }
 
 static bool

@@ -34,6 +34,13 @@ void matching_select(const struct bundle *bundles, const struct entry *provider,
 		     struct matching_result *ret_result);
 
 /*
+ * Who is next in that order, of the category of `after`, if that one would not have it; NULL:
+ * nobody.
+ */
+const struct personality *matching_next(const struct bundle *bundles, const struct entry *provider,
+					const struct personality *after);
+
+/*
  * Whether an app's dictionary matches the entry. Keys: IOProviderClass (the entry's class or one
  * that it derives from; of a service the driver's class too), IONameMatch, IORegistryEntryID,
  * IOPropertyMatch, IOPropertyExistsMatch, IOPathMatch, IOLocationMatch, IOParentMatch, and the USB

@@ -266,7 +266,8 @@ registry_summary(const struct registry *registry)
 		bool over = host->state == HOST_FAILED || host->state == HOST_ENDED;
 
 		summary.hosts++;
-		summary.starting += host->state == HOST_IDLE || host->state == HOST_STARTING;
+		summary.starting += host->state == HOST_IDLE || host->state == HOST_STARTING ||
+				    host->state == HOST_YIELDING;
 		summary.silent += host->state == HOST_STARTED && host->published == 0;
 		summary.failed += host->state == HOST_FAILED;
 		summary.ended += over && host->pid == 0;
@@ -327,6 +328,9 @@ explain_host(const struct host *host, const struct explanation *to)
 		break;
 	case HOST_IDLE:
 		snprintf(text, sizeof(text), "%s: it crashed and waits to be started again", name);
+		break;
+	case HOST_YIELDING:
+		snprintf(text, sizeof(text), "%s: it did not start, and its process goes on", name);
 		break;
 	case HOST_FAILED:
 		snprintf(text, sizeof(text), "%s: it did not start%s%s; its log is above", name,

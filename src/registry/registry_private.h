@@ -16,6 +16,7 @@ enum host_state {
 	HOST_IDLE,     /* no process yet, or waiting for its restart */
 	HOST_STARTING, /* the process runs, the driver's Start has not answered */
 	HOST_STARTED,
+	HOST_YIELDING, /* Start failed: when the process has ended, the next candidate is tried */
 	HOST_STOPPING, /* told to stop */
 	HOST_FAILED,   /* Start failed, or crashed too often: no process, and none to come */
 	HOST_ENDED,    /* ended by itself or by STOP */

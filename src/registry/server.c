@@ -180,7 +180,8 @@ busy(const struct registry *registry, const struct entry *entry)
 	uint64_t count = 0;
 
 	for (const struct host *host = registry->hosts; host != NULL; host = host->next)
-		count += (host->state == HOST_IDLE || host->state == HOST_STARTING) &&
+		count += (host->state == HOST_IDLE || host->state == HOST_STARTING ||
+			  host->state == HOST_YIELDING) &&
 			 tree_is_below(host->provider, entry);
 	return count;
 }

@@ -138,6 +138,13 @@ START_TEST(highest_score_of_each_category_wins)
 	ck_assert_uint_eq(result.count, 2);
 	ck_assert_ptr_eq(result.winners[0], &all[1]);
 	ck_assert_ptr_eq(result.winners[1], &all[3]); /* more keys; of equals the first */
+	ck_assert_ptr_eq(matching_next(&bundle, interface, &all[1]), &all[0]);
+	ck_assert_ptr_null(matching_next(&bundle, interface, &all[0]));
+	/* Its equal, then the one with fewer keys; never the one that does not match. */
+	ck_assert_ptr_eq(matching_next(&bundle, interface, &all[3]), &all[5]);
+	ck_assert_ptr_eq(matching_next(&bundle, interface, &all[5]), &all[2]);
+	ck_assert_ptr_null(matching_next(&bundle, interface, &all[2]));
+	ck_assert_ptr_null(matching_next(&bundle, interface, &all[4]));
 	matching_select(&bundle, device, &result);
 	ck_assert_uint_eq(result.count, 0);
 	for (unsigned i = 0; i < 6; i++)
