@@ -16,7 +16,7 @@
  * How long a host may take to end, a second more than it gives itself (PROTOCOL.md 3): for the
  * driver's Stop, and for the apps to take their completions, which is shorter after STOP.
  */
-#define HOST_STOP_PATIENCE   (2 * NSEC_PER_SEC)
+#define HOST_STOP_PATIENCE   (7 * NSEC_PER_SEC)
 #define HOST_UNPLUG_PATIENCE (11 * NSEC_PER_SEC)
 
 static inline struct host *

@@ -45,7 +45,7 @@ IOReturn registry_add_usb(struct registry *registry, unsigned bus, unsigned numb
 
 /* Listens, matches and starts hosts. */
 IOReturn registry_start(struct registry *registry, char error[REGISTRY_ERROR_MAX]);
-/* Tells the hosts to stop; those that do not within two seconds are killed. Idempotent. */
+/* Tells the hosts to stop; those that do not within seven seconds are killed. Idempotent. */
 void registry_stop(struct registry *registry);
 
 struct registry_summary {

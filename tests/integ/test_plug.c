@@ -183,6 +183,25 @@ START_TEST(unplugged_while_transfers_wait)
 }
 END_TEST
 
+/* Its process is stopped: within its bound it is killed, and the device has gone. */
+START_TEST(a_host_that_does_not_end_is_killed)
+{
+	uint64_t device;
+	pid_t host;
+
+	start();
+	device = plug("sink");
+	IOObjectRelease(harness_wait_service(DEXT_BULKSTREAM_SERVICE));
+	host = harness_host_pid(DEXT_BULKSTREAM_SERVICE);
+	ck_assert_int_eq(kill(host, SIGSTOP), 0);
+	unplug(device);
+	harness_wait_log(&harness, "does not end and is killed");
+	ck_assert_int_eq(kill(host, 0), -1);
+	ck_assert_uint_eq(count_matching("IOUSBHostDevice"), 0);
+	ck_assert_int_eq(harness_stop(&harness), 0);
+}
+END_TEST
+
 /* --- leaks --- */
 
 struct held {
@@ -343,5 +362,5 @@ END_TEST
 
 UNIT_MAIN("plug", comes_goes_and_comes_again, goes_on_after_the_last_device,
 	  a_device_that_goes_by_itself_has_gone, places_are_used_again, refusals_say_why,
-	  unplugged_while_transfers_wait, a_thousand_devices_leave_nothing,
-	  unplugged_at_any_instant_of_a_stream)
+	  unplugged_while_transfers_wait, a_host_that_does_not_end_is_killed,
+	  a_thousand_devices_leave_nothing, unplugged_at_any_instant_of_a_stream)

@@ -110,9 +110,12 @@ START_TEST(names_the_missing_device)
 }
 END_TEST
 
-/* A copy of the echo bundle whose personality has EchoStart. */
+/*
+ * A copy of the echo bundle with a personality for each mode of EchoStart, the first with the
+ * highest score.
+ */
 static void
-make_bundle(const char *folder, const char *provider, unsigned mode)
+make_bundle(const char *folder, const char *provider, const unsigned *modes, unsigned count)
 {
 	char path[PATH_MAX], target[PATH_MAX];
 	FILE *info;
@@ -126,10 +129,15 @@ make_bundle(const char *folder, const char *provider, unsigned mode)
 	fprintf(info,
 		"<plist version=\"1.0\"><dict><key>CFBundleIdentifier</key><string>t.e</string>"
 		"<key>CFBundleExecutable</key><string>echo</string><key>IOKitPersonalities</key>"
-		"<dict><key>Echo</key><dict><key>IOProviderClass</key><string>%s</string>"
-		"<key>IOUserClass</key><string>Echo</string><key>EchoStart</key><integer>"
-		"%u</integer></dict></dict></dict></plist>",
-		provider, mode);
+		"<dict>");
+	for (unsigned i = 0; i < count; i++)
+		fprintf(info,
+			"<key>Echo%u</key><dict><key>IOProviderClass</key><string>%s</string>"
+			"<key>IOUserClass</key><string>Echo</string><key>IOProbeScore</"
+			"key><integer>"
+			"%u</integer><key>EchoStart</key><integer>%u</integer></dict>",
+			i, provider, 100 - i, modes[i]);
+	fprintf(info, "</dict></dict></plist>");
 	fclose(info);
 }
 
@@ -138,7 +146,7 @@ START_TEST(says_why_nothing_matched)
 	char folder[] = "/tmp/opendext-test-XXXXXX";
 
 	ck_assert_ptr_nonnull(mkdtemp(folder));
-	make_bundle(folder, "IOPCIDevice", ECHO_START_REGISTERS);
+	make_bundle(folder, "IOPCIDevice", (const unsigned[]){ECHO_START_REGISTERS}, 1);
 	ck_assert_int_eq(run("$DEXT run %s --virtual sink", folder), 3);
 	check_said("personality Echo");
 	check_said("IOProviderClass is to be IOPCIDevice");
@@ -161,10 +169,50 @@ START_TEST(says_why_a_driver_did_not_start)
 	char folder[] = "/tmp/opendext-test-XXXXXX";
 
 	ck_assert_ptr_nonnull(mkdtemp(folder));
-	make_bundle(folder, "IOUserResources", cases[_i].mode);
+	make_bundle(folder, "IOUserResources", &cases[_i].mode, 1);
 	ck_assert_int_eq(run("$DEXT run %s --wait 2 -- echo was run", folder), 3);
 	check_said(cases[_i].says);
 	ck_assert_ptr_null(strstr(said, "was run"));
+	run("rm -r %s", folder);
+}
+END_TEST
+
+/* As on macOS, matching goes on. */
+START_TEST(tries_the_next_personality)
+{
+	static const unsigned modes[] = {ECHO_START_FAILS, ECHO_START_FAILS, ECHO_START_REGISTERS};
+	char folder[] = "/tmp/opendext-test-XXXXXX";
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	make_bundle(folder, "IOUserResources", modes, 3);
+	ck_assert_int_eq(run("$DEXT run %s -- $DEXT list", folder), 0);
+	check_said("Start failed: kIOReturnNotPermitted");
+	check_said("Echo  ");
+	run("rm -r %s", folder);
+	ck_assert_ptr_nonnull(mkdtemp(strcpy(folder, "/tmp/opendext-test-XXXXXX")));
+	make_bundle(folder, "IOUserResources", modes, 2);
+	ck_assert_int_eq(run("$DEXT run %s -- $DEXT list", folder), 3);
+	run("rm -r %s", folder);
+}
+END_TEST
+
+/* It gives itself 5 s, and the registry lets it have them. */
+START_TEST(a_stop_that_hangs_ends_the_host_only)
+{
+	char folder[] = "/tmp/opendext-test-XXXXXX";
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	make_bundle(folder, "IOUSBHostDevice", (const unsigned[]){ECHO_START_HANGS_LATER}, 1);
+	ck_assert_int_eq(run("$DEXT run %s --virtual sink -- $DEXT list", folder), 0);
+	check_said("the driver's Stop has not ended");
+	ck_assert_ptr_null(strstr(said, "is killed"));
+	/* With its device, and the registry goes on. */
+	ck_assert_int_eq(run("$DEXT run %s --virtual sink -- sh -c '$DEXT unplug virtual && "
+			     "$DEXT unplug virtual'",
+			     folder),
+			 3);
+	check_said("the driver's Stop has not ended");
+	check_said("no device 'virtual'");
 	run("rm -r %s", folder);
 }
 END_TEST
@@ -299,6 +347,8 @@ main(void)
 	tcase_add_test(tcase, names_the_missing_device);
 	tcase_add_test(tcase, says_why_nothing_matched);
 	tcase_add_loop_test(tcase, says_why_a_driver_did_not_start, 0, 2);
+	tcase_add_test(tcase, tries_the_next_personality);
+	tcase_add_test(tcase, a_stop_that_hangs_ends_the_host_only);
 	tcase_add_test(tcase, plugs_and_unplugs);
 	tcase_add_test(tcase, stops_what_it_started);
 	tcase_add_test(tcase, takes_its_processes_with_it_when_killed);

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct Echo_IVars {
 	uint64_t unused;
@@ -27,23 +28,38 @@ static atomic_uint clients;
 
 /* --- the service --- */
 
+/* Of enum echo_start. */
+static uint64_t
+get_mode(IOService *self)
+{
+	uint64_t mode = ECHO_START_REGISTERS;
+	OSDictionary *properties = NULL;
+
+	if (IOService_CopyProperties(self, &properties) == kIOReturnSuccess)
+		OSDictionaryGetUInt64Value(properties, "EchoStart", &mode);
+	OSRelease(properties);
+	return mode;
+}
+
 static kern_return_t
 Echo_Start(IOService *self, IOService *provider)
 {
 	kern_return_t status = IOService_Start_Impl(self, provider);
-	OSDictionary *properties = NULL;
-	uint64_t mode = ECHO_START_REGISTERS;
+	uint64_t mode = get_mode(self);
 
 	if (status != kIOReturnSuccess)
 		return status;
-	status = IOService_CopyProperties(self, &properties);
-	if (status != kIOReturnSuccess)
-		return status;
-	OSDictionaryGetUInt64Value(properties, "EchoStart", &mode);
-	OSRelease(properties);
 	if (mode == ECHO_START_FAILS)
 		return kIOReturnNotPermitted;
-	return mode == ECHO_START_REGISTERS ? IOService_RegisterService(self) : kIOReturnSuccess;
+	return mode == ECHO_START_SILENT ? kIOReturnSuccess : IOService_RegisterService(self);
+}
+
+static kern_return_t
+Echo_Stop(IOService *self, IOService *provider)
+{
+	while (get_mode(self) == ECHO_START_HANGS_LATER)
+		pause();
+	return IOService_Stop_Impl(self, provider);
 }
 
 static kern_return_t
@@ -60,6 +76,7 @@ Echo_NewUserClient(IOService *self, uint32_t type, IOUserClient **userClient)
 static const IOServiceMethods echo_service = {
 	.size = sizeof(IOServiceMethods),
 	.Start = Echo_Start,
+	.Stop = Echo_Stop,
 	.NewUserClient = Echo_NewUserClient,
 };
 

@@ -21,7 +21,8 @@ enum echo_method {
 enum echo_start {
 	ECHO_START_REGISTERS = 0,
 	ECHO_START_FAILS = 1,
-	ECHO_START_SILENT = 2, /* success without RegisterService */
+	ECHO_START_SILENT = 2,	    /* success without RegisterService */
+	ECHO_START_HANGS_LATER = 3, /* registers; its Stop never returns */
 };
 
 #define ECHO_MEMORY_SIZE 10000 /* of type 0 */
