@@ -8,9 +8,11 @@
  * do not are killed). Whatever was started is ended by its own process id; if this process is
  * killed, the parent-death signal ends them.
  *
- * The runtime directory is private (mode 0700) and removed at the end.
+ * The runtime directory is private (mode 0700) and removed at the end; one that was left behind by
+ * a `dext run` that was killed is removed by the next (runtime_dir.c).
  */
 #include "dext.h"
+#include "runtime_dir.h"
 
 #include "clock.h"
 #include "log.h"
@@ -62,7 +64,7 @@ struct run {
 
 	struct loop *loop;
 	struct registry *registry;
-	char runtime_dir[PATH_MAX]; /* "" before it exists */
+	struct runtime_dir runtime_dir;
 	enum phase phase;
 	int status; /* exit status, once it is known */
 	bool in_changed;
@@ -237,7 +239,7 @@ start_command(struct run *run)
 
 	snprintf(not_found, sizeof(not_found), "dext run: %.200s: cannot be executed\n",
 		 run->command[0]);
-	if (setenv("OPENDEXT_RUNTIME_DIR", run->runtime_dir, 1) < 0)
+	if (setenv("OPENDEXT_RUNTIME_DIR", run->runtime_dir.path, 1) < 0)
 		return status_from_errno(errno, "setenv");
 	fflush(NULL);
 	child = fork();
@@ -277,7 +279,7 @@ begin_serving(struct run *run)
 	loop_timer_cancel(run->loop, &run->timer);
 	if (run->command == NULL) {
 		print_isolation();
-		printf("export OPENDEXT_RUNTIME_DIR=%s\n", run->runtime_dir);
+		printf("export OPENDEXT_RUNTIME_DIR=%s\n", run->runtime_dir.path);
 		fflush(stdout);
 		return;
 	}
@@ -517,7 +519,7 @@ static int
 set_up(struct run *run)
 {
 	struct registry_options options = {
-		.runtime_dir = run->runtime_dir,
+		.runtime_dir = run->runtime_dir.path,
 		.restarts = RESTARTS,
 		.changed = changed,
 		.context = run,
@@ -533,11 +535,9 @@ set_up(struct run *run)
 		return DEXT_EXIT_ERROR;
 	}
 	options.host_program = host;
-	snprintf(run->runtime_dir, sizeof(run->runtime_dir), "/tmp/opendext-XXXXXX");
-	if (mkdtemp(run->runtime_dir) == NULL) {
+	if (!runtime_dir_make(&run->runtime_dir)) {
 		complain("run", "/tmp: no private directory can be made there: %s",
 			 strerror(errno));
-		run->runtime_dir[0] = '\0';
 		return DEXT_EXIT_ERROR;
 	}
 	status = raise_limits(run);
@@ -561,14 +561,17 @@ tear_down(struct run *run)
 	run->registry = NULL;
 	if (run->loop != NULL)
 		loop_destroy(run->loop);
-	if (run->runtime_dir[0] != '\0' && rmdir(run->runtime_dir) < 0)
-		complain("run", "%s: %s", run->runtime_dir, strerror(errno));
+	if (!runtime_dir_remove(&run->runtime_dir))
+		complain("run", "%s: %s", run->runtime_dir.path, strerror(errno));
 }
 
 int
 run_main(int argc, char **argv)
 {
-	struct run run = {.wait = WAIT_DEFAULT, .signals = {.fd = -1}, .exited = {.fd = -1}};
+	struct run run = {.wait = WAIT_DEFAULT,
+			  .signals = {.fd = -1},
+			  .exited = {.fd = -1},
+			  .runtime_dir = {.fd = -1}};
 	char error[REGISTRY_ERROR_MAX] = "";
 	IOReturn status;
 	int result = parse(&run, argc, argv);

@@ -281,8 +281,31 @@ START_TEST(takes_its_processes_with_it_when_killed)
 	ck_assert_int_eq(kill(harness.pid, SIGKILL), 0);
 	ck_assert_int_eq(waitpid(harness.pid, NULL, 0), harness.pid);
 	wait_gone(host);
-	/* Only the runtime directory is left behind. */
-	run("rm -r %s; rm %s", harness.runtime_dir, harness.log_path);
+	unlink(harness.log_path);
+	/* Only the runtime directory is left behind, and the next one removes it. */
+	ck_assert_int_eq(access(harness.runtime_dir, F_OK), 0);
+	ck_assert_int_eq(run("$DEXT run $ECHO -- true"), 0);
+	ck_assert_int_eq(access(harness.runtime_dir, F_OK), -1);
+}
+END_TEST
+
+/* Of others nothing is removed: of one that lives, and what is not just an abandoned socket. */
+START_TEST(leaves_other_directories_alone)
+{
+	char empty[] = "/tmp/opendext-XXXXXX", full[] = "/tmp/opendext-XXXXXX", path[64];
+	struct harness harness;
+
+	ck_assert_ptr_nonnull(mkdtemp(empty));
+	ck_assert_ptr_nonnull(mkdtemp(full));
+	harness_start(&harness, (const char *[]){harness_bundle("ECHO_BUNDLE"), NULL});
+	snprintf(path, sizeof(path), "%s/other", full);
+	ck_assert_int_eq(symlink("/nowhere", path), 0);
+	ck_assert_int_eq(run("$DEXT run $ECHO -- true"), 0);
+	ck_assert_int_eq(access(empty, F_OK), 0);
+	ck_assert_int_eq(access(full, F_OK), 0);
+	ck_assert_int_eq(run("$DEXT list"), 0);
+	ck_assert_int_eq(harness_stop(&harness), 0);
+	run("rm -r %s %s", empty, full);
 }
 END_TEST
 
@@ -352,6 +375,7 @@ main(void)
 	tcase_add_test(tcase, plugs_and_unplugs);
 	tcase_add_test(tcase, stops_what_it_started);
 	tcase_add_test(tcase, takes_its_processes_with_it_when_killed);
+	tcase_add_test(tcase, leaves_other_directories_alone);
 	tcase_add_test(tcase, keeps_its_directory_private);
 	tcase_add_test(tcase, does_without_standard_descriptors);
 	tcase_add_test(tcase, names_the_unplugged_device);
