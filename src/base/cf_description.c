@@ -8,6 +8,7 @@
 #include <DriverKit/OSCollections.h>
 
 #include "cf_date.h"
+#include "cf_error.h"
 #include "object.h"
 #include "os_array.h"
 #include "os_dictionary.h"
@@ -130,6 +131,17 @@ write_data(FILE *stream, const OSData *data)
 }
 
 static void
+write_error(struct writer *writer, CFErrorRef error)
+{
+	CFStringRef words = CFErrorCopyDescription(error);
+
+	write_value(writer, CFErrorGetDomain(error));
+	fprintf(writer->stream, " %ld: ", CFErrorGetCode(error));
+	write_value(writer, words);
+	CFRelease(words);
+}
+
+static void
 write_value(struct writer *writer, const void *reference)
 {
 	const void *object = object_real(reference);
@@ -148,6 +160,8 @@ write_value(struct writer *writer, const void *reference)
 		 OSDynamicCast(OSDictionary, object) != NULL ||
 		 OSDynamicCast(OSSet, object) != NULL)
 		write_collection(writer, object);
+	else if (OSDynamicCast(CFError, object) != NULL)
+		write_error(writer, (CFErrorRef)(uintptr_t)object);
 	else if (OSDynamicCast(CFDate, object) != NULL)
 		fprintf(writer->stream, "<CFDate %.3f>", CFDateGetAbsoluteTime(object));
 	else
@@ -197,4 +211,11 @@ CFShow(CFTypeRef object)
 {
 	description_write(stderr, object);
 	fputc('\n', stderr);
+}
+
+void
+CFShowStr(CFStringRef string)
+{
+	fprintf(stderr, "Length %ld\nContents ", CFStringGetLength(string));
+	CFShow(string);
 }

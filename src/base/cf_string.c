@@ -2,8 +2,6 @@
 /*
  * CFString over OSString: making and reading. What an app creates is checked to be UTF-8; a string
  * that came from elsewhere may hold any bytes, of which those of no sequence count as U+FFFD.
- *
- * Left out: encodings other than UTF-8 and ASCII; of MacRoman and Latin 1 only what is ASCII.
  */
 #include "cf_string.h"
 
@@ -21,32 +19,6 @@ CFTypeID
 CFStringGetTypeID(void)
 {
 	return (CFTypeID)OSTypeID(OSString);
-}
-
-static bool
-is_ascii(const char *text)
-{
-	for (; *text != '\0'; text++)
-		if ((unsigned char)*text >= 0x80)
-			return false;
-	return true;
-}
-
-/* Whether the bytes mean the same in that encoding as in UTF-8. */
-static bool
-is_sayable(const char *text, CFStringEncoding encoding)
-{
-	switch (encoding) {
-	case kCFStringEncodingUTF8:
-		return utf8_is_valid(text);
-	case kCFStringEncodingASCII:
-	case kCFStringEncodingMacRoman:
-	case kCFStringEncodingISOLatin1:
-		return is_ascii(text);
-	default:
-		log_error("CFString: encoding %#x is not known", encoding);
-		return false;
-	}
 }
 
 const char *
@@ -127,39 +99,7 @@ string_of_units(const UniChar *characters, CFIndex count)
 /* --- making --- */
 
 CFStringRef
-CFStringCreateWithCString(CFAllocatorRef allocator, const char *cstring, CFStringEncoding encoding)
-{
-	if (cstring == NULL) {
-		log_error("CFStringCreateWithCString: cstring is NULL");
-		return NULL;
-	}
-	if (!is_sayable(cstring, encoding))
-		return NULL;
-	return (CFStringRef)OSStringCreateWithCString(cstring);
-}
-
-CFStringRef
-CFStringCreateWithBytes(CFAllocatorRef allocator, const UInt8 *bytes, CFIndex length,
-			CFStringEncoding encoding, Boolean is_external)
-{
-	OSString *string;
-
-	if (length < 0 || (bytes == NULL && length > 0) ||
-	    (length > 0 && memchr(bytes, 0, (size_t)length) != NULL)) {
-		log_error("CFStringCreateWithBytes: %s", length < 0	 ? "length is negative"
-							 : bytes == NULL ? "bytes is NULL"
-									 : "a NUL is inside");
-		return NULL;
-	}
-	string = OSStringCreate(length == 0 ? "" : (const char *)bytes, (size_t)length);
-	if (string != NULL && !is_sayable(OSStringGetCStringPtr(string), encoding))
-		OSSafeReleaseNULL(string);
-	return (CFStringRef)string;
-}
-
-/* Of malloced bytes, which it frees; NULL is NULL. */
-static CFStringRef
-make_take(char *bytes)
+string_make_take(char *bytes)
 {
 	OSString *string = OSStringCreateWithCString(bytes);
 
@@ -174,7 +114,7 @@ CFStringCreateWithCharacters(CFAllocatorRef allocator, const UniChar *characters
 
 	if (bytes == NULL)
 		log_error("CFStringCreateWithCharacters: characters: no UTF-16 without NUL");
-	return make_take(bytes);
+	return string_make_take(bytes);
 }
 
 CFStringRef
@@ -209,7 +149,7 @@ CFStringCreateWithFormatAndArguments(CFAllocatorRef allocator, CFDictionaryRef o
 		log_error("CFStringCreateWithFormat: options must be NULL");
 		return NULL;
 	}
-	return make_take(string_format(format, arguments));
+	return string_make_take(string_format(format, arguments));
 }
 
 CFStringRef
@@ -268,68 +208,6 @@ CFStringGetCharacterAtIndex(CFStringRef string, CFIndex index)
 
 	CFStringGetCharacters(string, CFRangeMake(index, 1), &unit);
 	return unit;
-}
-
-CFIndex
-CFStringGetMaximumSizeForEncoding(CFIndex length, CFStringEncoding encoding)
-{
-	if (length < 0 || length > INTPTR_MAX / 3)
-		return kCFNotFound;
-	return encoding == kCFStringEncodingUTF8 ? length * 3 : length;
-}
-
-Boolean
-CFStringGetCString(CFStringRef string, char *buffer, CFIndex size, CFStringEncoding encoding)
-{
-	const char *text = CFStringGetCStringPtr(string, encoding);
-	size_t length = text == NULL ? 0 : strlen(text);
-
-	if (text == NULL || buffer == NULL || size <= 0 || length >= (size_t)size)
-		return false;
-	memcpy(buffer, text, length + 1);
-	return true;
-}
-
-const char *
-CFStringGetCStringPtr(CFStringRef string, CFStringEncoding encoding)
-{
-	const char *text = string_text(string, "CFStringGetCStringPtr");
-
-	return text != NULL && is_sayable(text, encoding) ? text : NULL;
-}
-
-CFIndex
-CFStringGetBytes(CFStringRef string, CFRange range, CFStringEncoding encoding, UInt8 loss_byte,
-		 Boolean is_external, UInt8 *buffer, CFIndex size, CFIndex *used)
-{
-	const char *at = string_text(string, "CFStringGetBytes"), *end;
-	size_t start, length, total = 0;
-	CFIndex units = 0;
-
-	if (at == NULL || !is_sayable("", encoding) ||
-	    !string_range(at, range, "CFStringGetBytes", &start, &length))
-		return 0;
-	at += start;
-	end = at + length;
-	while (at < end) {
-		uint32_t code = utf8_next(&at);
-		char bytes[4] = {(char)loss_byte};
-		size_t needed = 1;
-
-		if (encoding == kCFStringEncodingUTF8 || code < 0x80)
-			needed = utf8_put(code, bytes);
-		else if (loss_byte == 0)
-			break;
-		if (buffer != NULL && (size < 0 || needed > (size_t)size - total))
-			break;
-		if (buffer != NULL)
-			memcpy(buffer + total, bytes, needed);
-		total += needed;
-		units += utf8_units(code);
-	}
-	if (used != NULL)
-		*used = (CFIndex)total;
-	return units;
 }
 
 SInt32

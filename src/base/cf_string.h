@@ -18,6 +18,8 @@ CFIndex string_units(const char *text, size_t length);
 char *string_format(CFStringRef format, va_list arguments);
 /* UTF-16 as UTF-8, malloced. NULL: half a pair, a NUL, a negative count or no memory. */
 char *string_of_units(const UniChar *characters, CFIndex count);
+/* Of malloced bytes, which it frees; NULL is NULL. */
+CFStringRef string_make_take(char *bytes);
 /* The object as %@ says it. */
 void description_write(FILE *stream, CFTypeRef object);
 

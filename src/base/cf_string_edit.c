@@ -50,8 +50,8 @@ make(CFIndex max_length, const char *text, const char *function)
 {
 	OSString *string;
 
-	if (max_length != 0) {
-		log_error("%s: max_length is %ld, only 0 is known", function, max_length);
+	if (max_length < 0) {
+		log_error("%s: max_length is %ld", function, max_length);
 		return NULL;
 	}
 	string = OSStringCreateWithCString(text);
@@ -166,4 +166,112 @@ CFStringReplaceAll(CFMutableStringRef string, CFStringRef replacement)
 
 	if (ivars != NULL && text != NULL)
 		replace(ivars, 0, ivars->length, text, "CFStringReplaceAll");
+}
+
+CFIndex
+CFStringFindAndReplace(CFMutableStringRef string, CFStringRef wanted, CFStringRef replacement,
+		       CFRange range, CFStringCompareFlags flags)
+{
+	bool backwards = flags & kCFCompareBackwards;
+	CFIndex count = 0, added = CFStringGetLength(replacement);
+	CFRange found;
+
+	if (begin(string, "CFStringFindAndReplace") == NULL)
+		return 0;
+	while (CFStringFindWithOptions(string, wanted, range, flags, &found)) {
+		CFIndex end = range.location + range.length;
+
+		CFStringReplace(string, found, replacement);
+		count++;
+		if (flags & kCFCompareAnchored)
+			break;
+		range = backwards ? CFRangeMake(range.location, found.location - range.location)
+				  : CFRangeMake(found.location + added,
+						end - found.location - found.length);
+	}
+	return count;
+}
+
+static void
+trim(CFMutableStringRef string, const char *unwanted, const char *function)
+{
+	struct OSString_IVars *ivars = begin(string, function);
+	size_t length = strlen(unwanted);
+
+	if (ivars == NULL || length == 0)
+		return;
+	while (strncmp(ivars->bytes, unwanted, length) == 0)
+		replace(ivars, 0, length, "", function);
+	while (ivars->length >= length &&
+	       strcmp(ivars->bytes + ivars->length - length, unwanted) == 0)
+		replace(ivars, ivars->length - length, length, "", function);
+}
+
+void
+CFStringTrim(CFMutableStringRef string, CFStringRef unwanted)
+{
+	const char *text = string_text(unwanted, "CFStringTrim");
+
+	if (text != NULL)
+		trim(string, text, "CFStringTrim");
+}
+
+void
+CFStringTrimWhitespace(CFMutableStringRef string)
+{
+	static const char blanks[] = " \t\n\v\f\r";
+	struct OSString_IVars *ivars = begin(string, "CFStringTrimWhitespace");
+	size_t end;
+
+	if (ivars == NULL)
+		return;
+	for (end = ivars->length; end > 0 && strchr(blanks, ivars->bytes[end - 1]) != NULL; end--)
+		;
+	replace(ivars, end, ivars->length - end, "", "CFStringTrimWhitespace");
+	replace(ivars, 0, strspn(ivars->bytes, blanks), "", "CFStringTrimWhitespace");
+}
+
+void
+CFStringPad(CFMutableStringRef string, CFStringRef pad, CFIndex length, CFIndex first)
+{
+	CFIndex has = CFStringGetLength(string), count = CFStringGetLength(pad);
+
+	if (begin(string, "CFStringPad") == NULL)
+		return;
+	if (length < has) {
+		CFStringDelete(string, CFRangeMake(length < 0 ? 0 : length,
+						   has - (length < 0 ? 0 : length)));
+		return;
+	}
+	if (count == 0 || first < 0) {
+		log_error("CFStringPad: pad is empty, or first is %ld", first);
+		return;
+	}
+	for (CFIndex at = first % count; has < length; has++, at = (at + 1) % count) {
+		UniChar unit = CFStringGetCharacterAtIndex(pad, at);
+
+		CFStringAppendCharacters(string, &unit, 1);
+	}
+}
+
+static void
+change_case(CFMutableStringRef string, char from, char to, const char *function)
+{
+	struct OSString_IVars *ivars = begin(string, function);
+
+	for (size_t i = 0; ivars != NULL && i < ivars->length; i++)
+		if (ivars->bytes[i] >= from && ivars->bytes[i] <= from + 25)
+			ivars->bytes[i] = (char)(ivars->bytes[i] - from + to);
+}
+
+void
+CFStringUppercase(CFMutableStringRef string, CFLocaleRef locale)
+{
+	change_case(string, 'a', 'A', "CFStringUppercase");
+}
+
+void
+CFStringLowercase(CFMutableStringRef string, CFLocaleRef locale)
+{
+	change_case(string, 'A', 'a', "CFStringLowercase");
 }

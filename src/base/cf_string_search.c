@@ -33,27 +33,80 @@ compare(const char *one, const char *other, size_t length, bool caseless)
 	return 0;
 }
 
-CFComparisonResult
-CFStringCompare(CFStringRef one, CFStringRef other, CFStringCompareFlags flags)
+static bool
+is_digit(char byte)
 {
-	const char *a = string_text(one, "CFStringCompare");
-	const char *b = string_text(other, "CFStringCompare");
+	return byte >= '0' && byte <= '9';
+}
 
-	if (flags & ~(CFStringCompareFlags)kCFCompareCaseInsensitive) {
+/* Digits in a row are one number: "disk9" is before "disk10". */
+static int
+compare_numerically(const char *one, const char *other, bool caseless)
+{
+	while (*one != '\0' && *other != '\0') {
+		unsigned long long a, b;
+		char *one_end, *other_end;
+		int order;
+
+		if (!is_digit(*one) || !is_digit(*other)) {
+			order = compare(one++, other++, 1, caseless);
+			if (order != 0)
+				return order;
+			continue;
+		}
+		a = strtoull(one, &one_end, 10);
+		b = strtoull(other, &other_end, 10);
+		if (a != b)
+			return a < b ? -1 : 1;
+		one = one_end;
+		other = other_end;
+	}
+	return (*one != '\0') - (*other != '\0');
+}
+
+CFComparisonResult
+CFStringCompareWithOptions(CFStringRef one, CFStringRef other, CFRange range,
+			   CFStringCompareFlags flags)
+{
+	const CFStringCompareFlags known = kCFCompareCaseInsensitive | kCFCompareNumerically;
+	const char *text = string_text(one, "CFStringCompareWithOptions");
+	const char *b = string_text(other, "CFStringCompareWithOptions");
+	size_t start, length;
+	CFComparisonResult order;
+	char *a;
+
+	if (flags & ~known) {
 		log_error("CFStringCompare: flags %#lx are not known", flags);
 		return kCFCompareEqualTo;
 	}
-	if (a == NULL || b == NULL)
+	if (text == NULL || b == NULL ||
+	    !string_range(text, range, "CFStringCompareWithOptions", &start, &length))
 		return kCFCompareEqualTo;
-	return compare(a, b, SIZE_MAX, flags & kCFCompareCaseInsensitive);
+	a = strndup(text + start, length);
+	if (a == NULL) {
+		log_error("CFStringCompare: no memory");
+		return kCFCompareEqualTo;
+	}
+	order = flags & kCFCompareNumerically
+			? compare_numerically(a, b, flags & kCFCompareCaseInsensitive)
+			: compare(a, b, SIZE_MAX, flags & kCFCompareCaseInsensitive);
+	free(a);
+	return order;
 }
 
-/* The byte at which it is found, or -1. */
+CFComparisonResult
+CFStringCompare(CFStringRef one, CFStringRef other, CFStringCompareFlags flags)
+{
+	return CFStringCompareWithOptions(one, other, CFRangeMake(0, CFStringGetLength(one)),
+					  flags);
+}
+
+/* The byte at which it is found, of `length` of them, or -1. */
 static ptrdiff_t
-find(const char *text, const char *wanted, CFStringCompareFlags flags)
+find(const char *text, size_t length, const char *wanted, CFStringCompareFlags flags)
 {
 	bool caseless = flags & kCFCompareCaseInsensitive, backwards = flags & kCFCompareBackwards;
-	size_t length = strlen(text), wanted_length = strlen(wanted);
+	size_t wanted_length = strlen(wanted);
 	ptrdiff_t at, last;
 
 	if (wanted_length == 0 || wanted_length > length)
@@ -70,22 +123,36 @@ find(const char *text, const char *wanted, CFStringCompareFlags flags)
 	return -1;
 }
 
-CFRange
-CFStringFind(CFStringRef string, CFStringRef wanted, CFStringCompareFlags flags)
+Boolean
+CFStringFindWithOptions(CFStringRef string, CFStringRef wanted, CFRange range,
+			CFStringCompareFlags flags, CFRange *result)
 {
 	const CFStringCompareFlags known =
 		kCFCompareCaseInsensitive | kCFCompareBackwards | kCFCompareAnchored;
 	const char *text = string_text(string, "CFStringFind");
 	const char *other = string_text(wanted, "CFStringFind");
+	size_t start, length;
 	ptrdiff_t at = -1;
 
 	if (flags & ~known)
 		log_error("CFStringFind: flags %#lx are not known", flags);
-	else if (text != NULL && other != NULL)
-		at = find(text, other, flags);
-	if (at < 0)
-		return CFRangeMake(kCFNotFound, 0);
-	return CFRangeMake(string_units(text, (size_t)at), string_units(other, SIZE_MAX));
+	else if (text != NULL && other != NULL &&
+		 string_range(text, range, "CFStringFind", &start, &length))
+		at = find(text + start, length, other, flags);
+	if (at >= 0 && result != NULL)
+		*result = CFRangeMake(range.location + string_units(text + start, (size_t)at),
+				      string_units(other, SIZE_MAX));
+	return at >= 0;
+}
+
+CFRange
+CFStringFind(CFStringRef string, CFStringRef wanted, CFStringCompareFlags flags)
+{
+	CFRange found = CFRangeMake(kCFNotFound, 0);
+
+	CFStringFindWithOptions(string, wanted, CFRangeMake(0, CFStringGetLength(string)), flags,
+				&found);
+	return found;
 }
 
 Boolean

@@ -91,7 +91,11 @@ START_TEST(ascii_cannot_say_everything)
 	char buffer[8];
 
 	ck_assert_ptr_null(CFStringGetCStringPtr(string, kCFStringEncodingASCII));
-	ck_assert(!CFStringGetCString(string, buffer, 8, kCFStringEncodingISOLatin1));
+	ck_assert(!CFStringGetCString(string, buffer, 8, kCFStringEncodingASCII));
+	ck_assert(CFStringGetCString(string, buffer, 8, kCFStringEncodingISOLatin1));
+	ck_assert_str_eq(buffer, "\xe4");
+	ck_assert(CFStringGetCString(string, buffer, 8, kCFStringEncodingMacRoman));
+	ck_assert_str_eq(buffer, "\x8a");
 	ck_assert(CFStringGetCString(string, buffer, 8, kCFStringEncodingUTF8));
 	CFRelease(string);
 }

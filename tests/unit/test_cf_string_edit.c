@@ -70,7 +70,7 @@ START_TEST(leaves_other_strings_alone)
 	says(string, "fixed?");
 	says(CFSTR("constant"), "constant");
 	ck_assert_ptr_eq(same, fixed);
-	ck_assert_ptr_null(CFStringCreateMutable(NULL, 5));
+	ck_assert_ptr_null(CFStringCreateMutable(NULL, -1));
 	CFRelease(fixed);
 	CFRelease(same);
 	CFRelease(string);
@@ -78,4 +78,60 @@ START_TEST(leaves_other_strings_alone)
 }
 END_TEST
 
-UNIT_MAIN("cf_string_edit", grows_at_its_end, changes_ranges_of_units, leaves_other_strings_alone)
+static CFMutableStringRef
+copy_of(const char *text)
+{
+	return CFStringCreateMutableCopy(NULL, 0, __CFStringMakeConstantString(text));
+}
+
+static void
+is_take(CFMutableStringRef string, const char *text)
+{
+	ck_assert_str_eq(CFStringGetCStringPtr(string, kCFStringEncodingUTF8), text);
+	CFRelease(string);
+}
+
+START_TEST(replaces_pads_trims_and_folds)
+{
+	CFMutableStringRef string = copy_of("aXbXc");
+
+	ck_assert_int_eq(CFStringFindAndReplace(string, CFSTR("x"), CFSTR("XX"), CFRangeMake(0, 5),
+						kCFCompareCaseInsensitive),
+			 2);
+	is_take(string, "aXXbXXc");
+	string = copy_of("a.a.a");
+	ck_assert_int_eq(CFStringFindAndReplace(string, CFSTR("a"), CFSTR(""), CFRangeMake(1, 4),
+						kCFCompareBackwards),
+			 2);
+	ck_assert_int_eq(CFStringFindAndReplace(string, CFSTR("."), CFSTR("-"), CFRangeMake(0, 3),
+						kCFCompareAnchored),
+			 0);
+	is_take(string, "a..");
+	string = copy_of(" \t x y\n");
+	CFStringTrimWhitespace(string);
+	is_take(string, "x y");
+	string = copy_of("   ");
+	CFStringTrimWhitespace(string);
+	is_take(string, "");
+	string = copy_of("ababxab");
+	CFStringTrim(string, CFSTR("ab"));
+	CFStringTrim(string, CFSTR(""));
+	is_take(string, "x");
+	string = copy_of("7");
+	CFStringPad(string, CFSTR("abc"), 5, 2);
+	is_take(string, "7cabc");
+	string = copy_of("12345");
+	CFStringPad(string, NULL, 3, 0);
+	is_take(string, "123");
+	string = copy_of("aZ\xc3\xa9");
+	CFStringUppercase(string, NULL);
+	ck_assert(CFEqual(string, CFSTR("AZ\xc3\xa9")));
+	CFStringLowercase(string, NULL);
+	is_take(string, "az\xc3\xa9");
+	CFStringTrimWhitespace((CFMutableStringRef)(uintptr_t)CFSTR(" a "));
+	ck_assert_int_eq(CFStringGetLength(CFSTR(" a ")), 3);
+}
+END_TEST
+
+UNIT_MAIN("cf_string_edit", replaces_pads_trims_and_folds, grows_at_its_end,
+	  changes_ranges_of_units, leaves_other_strings_alone)

@@ -74,4 +74,28 @@ START_TEST(splits_and_joins)
 }
 END_TEST
 
-UNIT_MAIN("cf_string_search", compares, finds, looks_at_the_ends, splits_and_joins)
+START_TEST(numbers_and_ranges)
+{
+	CFStringRef text = CFSTR("usb10.2");
+	CFRange found = {9, 9};
+
+	ck_assert_int_eq(CFStringCompare(CFSTR("usb9"), text, 0), kCFCompareGreaterThan);
+	ck_assert_int_eq(CFStringCompare(CFSTR("usb9"), text, kCFCompareNumerically),
+			 kCFCompareLessThan);
+	ck_assert_int_eq(CFStringCompare(CFSTR("USB010.2"), text,
+					 kCFCompareNumerically | kCFCompareCaseInsensitive),
+			 kCFCompareEqualTo);
+	ck_assert_int_eq(CFStringCompare(CFSTR("usb10"), text, kCFCompareNumerically),
+			 kCFCompareLessThan);
+	ck_assert_int_eq(CFStringCompareWithOptions(text, CFSTR("10"), CFRangeMake(3, 2), 0),
+			 kCFCompareEqualTo);
+	ck_assert(!CFStringFindWithOptions(text, CFSTR("b1"), CFRangeMake(3, 4), 0, &found));
+	ck_assert_int_eq(found.location, 9);
+	ck_assert(CFStringFindWithOptions(text, CFSTR("0"), CFRangeMake(3, 4), 0, &found));
+	ck_assert_int_eq(found.location, 4);
+	ck_assert(!CFStringFindWithOptions(text, CFSTR("0"), CFRangeMake(3, 5), 0, NULL));
+}
+END_TEST
+
+UNIT_MAIN("cf_string_search", numbers_and_ranges, compares, finds, looks_at_the_ends,
+	  splits_and_joins)

@@ -14,27 +14,51 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <CoreFoundation/CFAvailability.h>
+#include <MacTypes.h>
 #include <dext_cdefs.h>
 
-DEXT_BEGIN_DECLS
+/* --- what declarations are written with, also those of programs --- */
 
-typedef unsigned char Boolean;
-typedef uint8_t UInt8;
-typedef int8_t SInt8;
-typedef uint16_t UInt16;
-typedef int16_t SInt16;
-typedef uint32_t UInt32;
-typedef int32_t SInt32;
-typedef uint64_t UInt64;
-typedef int64_t SInt64;
-typedef uint16_t UniChar;
-typedef uint32_t UTF32Char;
-typedef float Float32;
-typedef double Float64;
-typedef SInt32 OSStatus;
-typedef SInt16 OSErr;
-typedef unsigned char *StringPtr;
-typedef const unsigned char *ConstStringPtr;
+#ifdef __cplusplus
+#define CF_EXTERN_C_BEGIN extern "C" {
+#define CF_EXTERN_C_END	  }
+#define CF_EXPORT	  extern "C"
+#else
+#define CF_EXTERN_C_BEGIN
+#define CF_EXTERN_C_END
+#define CF_EXPORT extern
+#endif
+#define CF_EXTERN extern
+#define CF_INLINE static inline
+#define CF_ASSUME_NONNULL_BEGIN
+#define CF_ASSUME_NONNULL_END
+#define CF_IMPLICIT_BRIDGING_ENABLED
+#define CF_IMPLICIT_BRIDGING_DISABLED
+#define CF_BRIDGED_TYPE(type)
+#define CF_BRIDGED_MUTABLE_TYPE(type)
+#define CF_RETURNS_RETAINED
+#define CF_RETURNS_NOT_RETAINED
+#define CF_RELEASES_ARGUMENT
+#define CF_CONSUMED
+#define CF_NOESCAPE
+#define CF_REFINED_FOR_SWIFT
+#define CF_WARN_UNUSED_RESULT		  __attribute__((warn_unused_result))
+#define CF_FORMAT_FUNCTION(format, first) /* %@ is no printf conversion */
+#define CF_FORMAT_ARGUMENT(format)
+#ifndef __clang__ /* which knows these itself */
+#ifndef _Nullable
+#define _Nullable
+#endif
+#ifndef _Nonnull
+#define _Nonnull
+#endif
+#ifndef _Null_unspecified
+#define _Null_unspecified
+#endif
+#endif
+
+DEXT_BEGIN_DECLS
 
 typedef unsigned long CFTypeID;
 typedef unsigned long CFOptionFlags;
@@ -54,6 +78,7 @@ typedef const struct __CFString *CFStringRef;
 typedef struct __CFString *CFMutableStringRef;
 typedef const struct __CFAllocator *CFAllocatorRef;
 typedef const struct __CFNull *CFNullRef;
+typedef const struct __CFLocale *CFLocaleRef; /* NULL: there are no locales */
 
 #define kCFNotFound ((CFIndex)-1)
 

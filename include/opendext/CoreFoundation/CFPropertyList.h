@@ -5,14 +5,14 @@
 
 #include <CoreFoundation/CFBase.h>
 #include <CoreFoundation/CFData.h>
+#include <CoreFoundation/CFError.h>
+#include <CoreFoundation/CFString.h>
 
 DEXT_BEGIN_DECLS
 
-/* There are no error objects here: what failed is in the log, and *error is NULL. */
-typedef struct __CFError *CFErrorRef;
-
 typedef CFIndex CFPropertyListFormat;
 enum {
+	kCFPropertyListOpenStepFormat = 1, /* refused */
 	kCFPropertyListXMLFormat_v1_0 = 100,
 	kCFPropertyListBinaryFormat_v1_0 = 200,
 };
@@ -26,8 +26,8 @@ enum {
 /*
  * The object as a property list; the caller releases it. NULL: it holds what no property list can
  * (other classes, keys that are no strings, dates further than 68 years from 2001), is too deep or
- * too large, or format is another one or options not 0. Fractions of seconds are cut off. error
- * may be NULL.
+ * too large, or format is another one or options not 0. Fractions of seconds are cut off. *error
+ * is an error to release where NULL is returned, else NULL; error may be NULL. The log says more.
  */
 CFDataRef CFPropertyListCreateData(CFAllocatorRef allocator, CFPropertyListRef list,
 				   CFPropertyListFormat format, CFOptionFlags options,
@@ -36,6 +36,16 @@ CFDataRef CFPropertyListCreateData(CFAllocatorRef allocator, CFPropertyListRef l
 CFPropertyListRef CFPropertyListCreateWithData(CFAllocatorRef allocator, CFDataRef data,
 					       CFOptionFlags options, CFPropertyListFormat *format,
 					       CFErrorRef *error);
+
+/* The old names of the two, for XML. *error_string is what to release. */
+CFDataRef CFPropertyListCreateXMLData(CFAllocatorRef allocator, CFPropertyListRef list);
+CFPropertyListRef CFPropertyListCreateFromXMLData(CFAllocatorRef allocator, CFDataRef data,
+						  CFOptionFlags options, CFStringRef *error_string);
+/* A copy of all that is in it, in which options says what can be changed. NULL as above. */
+CFPropertyListRef CFPropertyListCreateDeepCopy(CFAllocatorRef allocator, CFPropertyListRef list,
+					       CFOptionFlags options);
+/* Whether CFPropertyListCreateData could make one of it. */
+Boolean CFPropertyListIsValid(CFPropertyListRef list, CFPropertyListFormat format);
 
 DEXT_END_DECLS
 

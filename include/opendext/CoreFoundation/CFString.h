@@ -10,19 +10,34 @@
 
 #include <CoreFoundation/CFArray.h>
 #include <CoreFoundation/CFBase.h>
+#include <CoreFoundation/CFData.h>
 #include <CoreFoundation/CFDictionary.h>
 
 DEXT_BEGIN_DECLS
 
 typedef UInt32 CFStringEncoding;
 
-/* MacRoman and ISO Latin 1 are understood as far as they agree with ASCII. */
+/* UTF-16 and UTF-32 without a suffix are in the host's order, or in that of their mark. */
+#define kCFStringEncodingInvalidId ((CFStringEncoding)0xffffffffu)
 enum {
 	kCFStringEncodingMacRoman = 0,
+	kCFStringEncodingUnicode = 0x0100,
+	kCFStringEncodingUTF16 = 0x0100,
 	kCFStringEncodingISOLatin1 = 0x0201,
 	kCFStringEncodingASCII = 0x0600,
 	kCFStringEncodingUTF8 = 0x08000100,
+	kCFStringEncodingUTF32 = 0x0c000100,
+	kCFStringEncodingUTF16BE = 0x10000100,
+	kCFStringEncodingUTF16LE = 0x14000100,
+	kCFStringEncodingUTF32BE = 0x18000100,
+	kCFStringEncodingUTF32LE = 0x1c000100,
 };
+
+Boolean CFStringIsEncodingAvailable(CFStringEncoding encoding);
+/* All three: UTF-8. */
+CFStringEncoding CFStringGetSystemEncoding(void);
+CFStringEncoding CFStringGetFastestEncoding(CFStringRef string);
+CFStringEncoding CFStringGetSmallestEncoding(CFStringRef string);
 
 CFTypeID CFStringGetTypeID(void);
 
@@ -42,12 +57,28 @@ CFStringRef CFStringCreateWithCString(CFAllocatorRef allocator, const char *cstr
 
 /*
  * Bytes without a NUL, UTF-16 units. NULL as above, for a NUL inside, for half a surrogate pair.
- * is_external: whether the bytes may begin with a byte order mark, which no known encoding has.
+ * is_external: whether the bytes may begin with a byte order mark, which is no part of the string.
  */
 CFStringRef CFStringCreateWithBytes(CFAllocatorRef allocator, const UInt8 *bytes, CFIndex length,
 				    CFStringEncoding encoding, Boolean is_external);
 CFStringRef CFStringCreateWithCharacters(CFAllocatorRef allocator, const UniChar *characters,
 					 CFIndex count);
+/*
+ * What is handed over is given back by CFAllocatorDeallocate once the string is made, not when it
+ * goes: the string has a copy. NULL: nothing is given back.
+ */
+CFStringRef CFStringCreateWithCStringNoCopy(CFAllocatorRef allocator, const char *cstring,
+					    CFStringEncoding encoding, CFAllocatorRef deallocator);
+CFStringRef CFStringCreateWithBytesNoCopy(CFAllocatorRef allocator, const UInt8 *bytes,
+					  CFIndex length, CFStringEncoding encoding,
+					  Boolean is_external, CFAllocatorRef deallocator);
+CFStringRef CFStringCreateWithCharactersNoCopy(CFAllocatorRef allocator, const UniChar *characters,
+					       CFIndex count, CFAllocatorRef deallocator);
+/* As CFStringCreateWithBytes with is_external. */
+CFStringRef CFStringCreateFromExternalRepresentation(CFAllocatorRef allocator, CFDataRef data,
+						     CFStringEncoding encoding);
+/* Paths are UTF-8. */
+CFStringRef CFStringCreateWithFileSystemRepresentation(CFAllocatorRef allocator, const char *path);
 /* Of a string that cannot change, the same with one more reference. */
 CFStringRef CFStringCreateCopy(CFAllocatorRef allocator, CFStringRef string);
 CFStringRef CFStringCreateWithSubstring(CFAllocatorRef allocator, CFStringRef string,
@@ -79,8 +110,18 @@ Boolean CFStringGetCString(CFStringRef string, char *buffer, CFIndex size,
 CFIndex CFStringGetBytes(CFStringRef string, CFRange range, CFStringEncoding encoding,
 			 UInt8 loss_byte, Boolean is_external, UInt8 *buffer, CFIndex size,
 			 CFIndex *used);
-/* Borrowed, until the string changes or goes; NULL if it cannot be said in that encoding. */
+/*
+ * Borrowed, until the string changes or goes. NULL if its bytes in that encoding are not those that
+ * are there: programs fall back on CFStringGetCString.
+ */
 const char *CFStringGetCStringPtr(CFStringRef string, CFStringEncoding encoding);
+const UniChar *CFStringGetCharactersPtr(CFStringRef string); /* always NULL: not there */
+/* With a byte order mark where the encoding leaves the order open. NULL if it cannot be said. */
+CFDataRef CFStringCreateExternalRepresentation(CFAllocatorRef allocator, CFStringRef string,
+					       CFStringEncoding encoding, UInt8 loss_byte);
+/* As CFStringGetCString with UTF-8. The size is with the NUL. */
+Boolean CFStringGetFileSystemRepresentation(CFStringRef string, char *buffer, CFIndex size);
+CFIndex CFStringGetMaximumSizeOfFileSystemRepresentation(CFStringRef string);
 /* The number that the string begins with, after blanks; 0 if it begins with none. */
 SInt32 CFStringGetIntValue(CFStringRef string);
 double CFStringGetDoubleValue(CFStringRef string);
@@ -92,12 +133,21 @@ enum {
 	kCFCompareCaseInsensitive = 1, /* of ASCII letters */
 	kCFCompareBackwards = 4,       /* finds the last one */
 	kCFCompareAnchored = 8,	       /* at the beginning, or backwards at the end */
+	kCFCompareNumerically = 64,    /* digits in a row are a number */
 };
 
-/* By code points. Flags other than kCFCompareCaseInsensitive are refused: equal, and a log line. */
+/*
+ * By code points. Flags other than kCFCompareCaseInsensitive and kCFCompareNumerically are refused:
+ * equal, and a log line. The range is one's.
+ */
 CFComparisonResult CFStringCompare(CFStringRef one, CFStringRef other, CFStringCompareFlags flags);
+CFComparisonResult CFStringCompareWithOptions(CFStringRef one, CFStringRef other, CFRange range,
+					      CFStringCompareFlags flags);
 /* {kCFNotFound, 0} if it is not there. An empty string is nowhere. */
 CFRange CFStringFind(CFStringRef string, CFStringRef wanted, CFStringCompareFlags flags);
+/* In a range; result may be NULL. */
+Boolean CFStringFindWithOptions(CFStringRef string, CFStringRef wanted, CFRange range,
+				CFStringCompareFlags flags, CFRange *result);
 Boolean CFStringHasPrefix(CFStringRef string, CFStringRef prefix);
 Boolean CFStringHasSuffix(CFStringRef string, CFStringRef suffix);
 CFArrayRef CFStringCreateArrayBySeparatingStrings(CFAllocatorRef allocator, CFStringRef string,
@@ -107,7 +157,7 @@ CFStringRef CFStringCreateByCombiningStrings(CFAllocatorRef allocator, CFArrayRe
 
 /* --- strings that change --- */
 
-/* max_length, 0: without limit. Only 0 is accepted. */
+/* max_length is only a hint. */
 CFMutableStringRef CFStringCreateMutable(CFAllocatorRef allocator, CFIndex max_length);
 CFMutableStringRef CFStringCreateMutableCopy(CFAllocatorRef allocator, CFIndex max_length,
 					     CFStringRef string);
@@ -124,6 +174,57 @@ void CFStringInsert(CFMutableStringRef string, CFIndex index, CFStringRef insert
 void CFStringDelete(CFMutableStringRef string, CFRange range);
 void CFStringReplace(CFMutableStringRef string, CFRange range, CFStringRef replacement);
 void CFStringReplaceAll(CFMutableStringRef string, CFStringRef replacement);
+/* Returns how many there were in the range. */
+CFIndex CFStringFindAndReplace(CFMutableStringRef string, CFStringRef wanted,
+			       CFStringRef replacement, CFRange range, CFStringCompareFlags flags);
+/* At both ends, as often as it is there. */
+void CFStringTrim(CFMutableStringRef string, CFStringRef unwanted);
+void CFStringTrimWhitespace(CFMutableStringRef string);
+/* To that length: cut off at the end, or with what pad has from `first` on, again and again. */
+void CFStringPad(CFMutableStringRef string, CFStringRef pad, CFIndex length, CFIndex first);
+/* Of ASCII letters; locale is not used. */
+void CFStringUppercase(CFMutableStringRef string, CFLocaleRef locale);
+void CFStringLowercase(CFMutableStringRef string, CFLocaleRef locale);
+
+/* --- one unit after another --- */
+
+#define DEXT_INLINE_BUFFER_UNITS 64
+typedef struct {
+	UniChar buffer[DEXT_INLINE_BUFFER_UNITS]; /* those of the string from `start` to `end` */
+	CFStringRef string;
+	CFRange range;
+	CFIndex start, end; /* in the range */
+} CFStringInlineBuffer;
+
+static inline void
+CFStringInitInlineBuffer(CFStringRef string, CFStringInlineBuffer *buffer, CFRange range)
+{
+	buffer->string = string;
+	buffer->range = range;
+	buffer->start = buffer->end = 0;
+}
+
+/* 0 outside the range. */
+static inline UniChar
+CFStringGetCharacterFromInlineBuffer(CFStringInlineBuffer *buffer, CFIndex index)
+{
+	if (index < 0 || index >= buffer->range.length)
+		return 0;
+	if (index < buffer->start || index >= buffer->end) {
+		buffer->start = index;
+		buffer->end = index + DEXT_INLINE_BUFFER_UNITS;
+		if (buffer->end > buffer->range.length)
+			buffer->end = buffer->range.length;
+		CFStringGetCharacters(
+			buffer->string,
+			CFRangeMake(buffer->range.location + index, buffer->end - index),
+			buffer->buffer);
+	}
+	return buffer->buffer[index - buffer->start];
+}
+
+/* The string and its length on standard error. */
+void CFShowStr(CFStringRef string);
 
 DEXT_END_DECLS
 
