@@ -3,6 +3,7 @@
  * words. */
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -13,6 +14,7 @@
 #include <mach/mach_time.h>
 
 const mach_port_t mach_task_self_ = NAME_TASK_SELF;
+mach_port_t bootstrap_port = NAME_BOOTSTRAP;
 
 vm_size_t vm_page_size = 4096;
 vm_size_t vm_page_mask = 4095;
@@ -38,6 +40,24 @@ mach_error_string(mach_error_t status)
 	return (char *)(uintptr_t)status_string(status);
 }
 
+char *
+mach_error_type(mach_error_t status)
+{
+	static char types[][16] = {"(os/kern)",	     "(ipc/send)",  "(ipc/rcv)",
+				   "(iokit/common)", "(iokit/usb)", "(unknown)"};
+
+	switch (err_get_system(status)) {
+	case 0:
+		return types[0];
+	case 4:
+		return types[err_get_sub(status) == 0 ? 1 : err_get_sub(status) == 1 ? 2 : 5];
+	case 0x38:
+		return types[err_get_sub(status) == 0 ? 3 : err_get_sub(status) == 1 ? 4 : 5];
+	default:
+		return types[5];
+	}
+}
+
 void
 mach_error(const char *what, mach_error_t status)
 {
@@ -51,6 +71,37 @@ uint64_t
 mach_absolute_time(void)
 {
 	return clock_now();
+}
+
+uint64_t
+mach_approximate_time(void)
+{
+	return clock_now();
+}
+
+uint64_t
+mach_continuous_time(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+uint64_t
+mach_continuous_approximate_time(void)
+{
+	return mach_continuous_time();
+}
+
+kern_return_t
+mach_wait_until(uint64_t deadline)
+{
+	struct timespec until = {.tv_sec = (time_t)(deadline / NSEC_PER_SEC),
+				 .tv_nsec = (long)(deadline % NSEC_PER_SEC)};
+
+	return clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == 0 ? KERN_SUCCESS
+										  : KERN_ABORTED;
 }
 
 kern_return_t

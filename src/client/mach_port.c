@@ -99,6 +99,8 @@ mach_port_mod_refs(ipc_space_t task, mach_port_name_t name, mach_port_right_t ri
 kern_return_t
 mach_port_deallocate(ipc_space_t task, mach_port_name_t name)
 {
+	if (name == NAME_MAIN && is_self(task, "mach_port_deallocate"))
+		return KERN_SUCCESS;
 	return mach_port_mod_refs(task, name, MACH_PORT_RIGHT_SEND, -1);
 }
 

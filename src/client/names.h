@@ -9,7 +9,7 @@
 #include <mach/port.h>
 
 enum name_kind {
-	NAME_TASK = 2,	 /* mach_task_self, and no other */
+	NAME_TASK = 2,	 /* mach_task_self, the main port and the bootstrap port */
 	NAME_OBJECT = 1, /* services, connections, iterators: object_table.h */
 	NAME_PORT = 3,	 /* receive rights: port.h */
 };
@@ -17,6 +17,8 @@ enum name_kind {
 #define NAME_KIND_MASK	   3u
 #define NAME_KIND_BITS	   2
 #define NAME_TASK_SELF	   0x102u
+#define NAME_MAIN	   0x202u
+#define NAME_BOOTSTRAP	   0x302u
 #define name_kind_of(name) ((name)&NAME_KIND_MASK)
 
 #endif

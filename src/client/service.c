@@ -33,7 +33,7 @@ IOMainPort(mach_port_t bootstrap, mach_port_t *main_port)
 		log_error("IOMainPort: main_port is NULL");
 		return kIOReturnBadArgument;
 	}
-	*main_port = MACH_PORT_NULL;
+	*main_port = NAME_MAIN; /* old programs take MACH_PORT_NULL for a failure */
 	return kIOReturnSuccess;
 }
 

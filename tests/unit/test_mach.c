@@ -57,5 +57,28 @@ START_TEST(mach_error_prints_a_line)
 }
 END_TEST
 
-UNIT_MAIN("mach", time_is_the_monotonic_clock_in_nanoseconds, the_page_size_is_the_kernels,
+START_TEST(continuous_time_and_waiting)
+{
+	uint64_t until = mach_absolute_time() + 5 * NSEC_PER_MSEC, before = mach_continuous_time();
+
+	ck_assert_uint_ge(before, mach_absolute_time() - 5 * NSEC_PER_MSEC);
+	ck_assert_int_eq(mach_wait_until(until), KERN_SUCCESS);
+	ck_assert_uint_ge(mach_absolute_time(), until);
+	ck_assert_uint_ge(mach_continuous_approximate_time(), before + 4 * NSEC_PER_MSEC);
+	ck_assert_int_eq(mach_wait_until(0), KERN_SUCCESS);
+}
+END_TEST
+
+START_TEST(statuses_have_owners)
+{
+	ck_assert_str_eq(mach_error_type(KERN_FAILURE), "(os/kern)");
+	ck_assert_str_eq(mach_error_type(MACH_SEND_INVALID_DEST), "(ipc/send)");
+	ck_assert_str_eq(mach_error_type(MACH_RCV_TIMED_OUT), "(ipc/rcv)");
+	ck_assert_str_eq(mach_error_type(kIOReturnBusy), "(iokit/common)");
+	ck_assert_str_eq(mach_error_type(-1), "(unknown)");
+}
+END_TEST
+
+UNIT_MAIN("mach", continuous_time_and_waiting, statuses_have_owners,
+	  time_is_the_monotonic_clock_in_nanoseconds, the_page_size_is_the_kernels,
 	  statuses_are_words, mach_error_prints_a_line)

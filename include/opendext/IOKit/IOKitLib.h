@@ -43,7 +43,7 @@
 
 DEXT_BEGIN_DECLS
 
-/* Both are MACH_PORT_NULL; any main port is accepted everywhere. */
+/* Both are MACH_PORT_NULL; any main port is accepted everywhere, also what IOMainPort gives. */
 extern const mach_port_t kIOMainPortDefault;
 extern const mach_port_t kIOMasterPortDefault;
 

@@ -9,6 +9,7 @@
 #include <mach/vm_types.h>
 
 typedef char dev_name_t[128];
+typedef char *io_buf_ptr_t;
 typedef char io_name_t[128];
 typedef char io_string_t[512];
 typedef char io_string_inband_t[4096];

@@ -5,8 +5,10 @@
 #include <mach/mach_error.h>
 #include <mach/mach_init.h>
 #include <mach/mach_port.h>
+#include <mach/mach_types.h>
 #include <mach/message.h>
 #include <mach/port.h>
 #include <mach/vm_map.h>
+#include <mach/vm_param.h>
 
 #endif

@@ -17,13 +17,6 @@
 
 DEXT_BEGIN_DECLS
 
-typedef mach_port_t ipc_space_t;
-typedef natural_t mach_port_right_t;
-typedef integer_t mach_port_delta_t;
-
-#define MACH_PORT_RIGHT_SEND	((mach_port_right_t)0)
-#define MACH_PORT_RIGHT_RECEIVE ((mach_port_right_t)1)
-
 /*
  * A port with its receive right. KERN_INVALID_ARGUMENT: another right, or a task other than
  * mach_task_self(). KERN_RESOURCE_SHORTAGE: no memory or descriptors.
@@ -32,7 +25,10 @@ kern_return_t mach_port_allocate(ipc_space_t task, mach_port_right_t right, mach
 /* Adds a send right to a receive right of the same name; only MACH_MSG_TYPE_MAKE_SEND. */
 kern_return_t mach_port_insert_right(ipc_space_t task, mach_port_name_t name, mach_port_t right,
 				     mach_msg_type_name_t type);
-/* Gives up one send right. KERN_INVALID_RIGHT: there is none; the receive right is not touched. */
+/*
+ * Gives up one send right. KERN_INVALID_RIGHT: there is none; the receive right is not touched. Of
+ * the main port it does nothing.
+ */
 kern_return_t mach_port_deallocate(ipc_space_t task, mach_port_name_t name);
 /*
  * MACH_PORT_RIGHT_RECEIVE and -1 end the port: what waits in it is gone, a thread in mach_msg

@@ -19,6 +19,12 @@ typedef struct mach_timebase_info *mach_timebase_info_t;
 typedef struct mach_timebase_info mach_timebase_info_data_t;
 
 uint64_t mach_absolute_time(void);
+uint64_t mach_approximate_time(void); /* the same */
+/* Goes on while the machine sleeps: CLOCK_BOOTTIME. */
+uint64_t mach_continuous_time(void);
+uint64_t mach_continuous_approximate_time(void);
+/* Until mach_absolute_time() is at least deadline. KERN_ABORTED: a signal came. */
+kern_return_t mach_wait_until(uint64_t deadline);
 kern_return_t mach_timebase_info(mach_timebase_info_t info); /* 1/1 */
 
 DEXT_END_DECLS

@@ -48,7 +48,36 @@ typedef struct {
 	mach_msg_trailer_t trailer;
 } mach_msg_empty_rcv_t;
 
-#define MACH_MSG_TYPE_MAKE_SEND 20u
+typedef struct {
+	mach_msg_size_t msgh_descriptor_count;
+} mach_msg_body_t;
+
+typedef struct {
+	mach_msg_header_t header;
+	mach_msg_body_t body;
+} mach_msg_base_t;
+
+typedef natural_t mach_msg_type_number_t;
+typedef natural_t mach_msg_descriptor_type_t;
+typedef integer_t mach_msg_type_size_t;
+
+#define MACH_MSG_TYPE_MOVE_RECEIVE   16u
+#define MACH_MSG_TYPE_MOVE_SEND	     17u
+#define MACH_MSG_TYPE_MOVE_SEND_ONCE 18u
+#define MACH_MSG_TYPE_COPY_SEND	     19u
+#define MACH_MSG_TYPE_MAKE_SEND	     20u
+#define MACH_MSG_TYPE_MAKE_SEND_ONCE 21u
+
+#define MACH_MSGH_BITS_REMOTE_MASK    0x0000001fu
+#define MACH_MSGH_BITS_LOCAL_MASK     0x00001f00u
+#define MACH_MSGH_BITS_COMPLEX	      0x80000000u
+#define MACH_MSGH_BITS(remote, local) ((remote) | ((local) << 8))
+#define MACH_MSGH_BITS_REMOTE(bits)   ((bits)&MACH_MSGH_BITS_REMOTE_MASK)
+#define MACH_MSGH_BITS_LOCAL(bits)    (((bits)&MACH_MSGH_BITS_LOCAL_MASK) >> 8)
+#define MACH_MSG_SIZE_MAX	      ((mach_msg_size_t)~0)
+#define MACH_MSG_TRAILER_FORMAT_0     0
+#define MACH_MSG_TRAILER_MINIMUM_SIZE sizeof(mach_msg_trailer_t)
+#define MAX_TRAILER_SIZE	      68 /* of macOS; here no trailer is larger than the minimum */
 
 #define MACH_MSG_TIMEOUT_NONE ((mach_msg_timeout_t)0)
 #define MACH_MSG_OPTION_NONE  0
@@ -57,12 +86,28 @@ typedef struct {
 #define MACH_RCV_MSG	 0x00000002
 #define MACH_RCV_LARGE	 0x00000004 /* a message that does not fit stays, its size is reported */
 #define MACH_RCV_TIMEOUT 0x00000100
+/* Refused, as said below. */
+#define MACH_SEND_TIMEOUT   0x00000010
+#define MACH_SEND_INTERRUPT 0x00000040
+#define MACH_RCV_NOTIFY	    0x00000200
+#define MACH_RCV_INTERRUPT  0x00000400
 
-#define MACH_MSG_SUCCESS      0
-#define MACH_RCV_INVALID_NAME ((mach_msg_return_t)0x10004002)
-#define MACH_RCV_TOO_LARGE    ((mach_msg_return_t)0x10004004)
-#define MACH_RCV_INVALID_DATA ((mach_msg_return_t)0x10004008)
-#define MACH_RCV_PORT_DIED    ((mach_msg_return_t)0x10004009)
+#define MACH_MSG_SUCCESS	0
+#define MACH_SEND_INVALID_DATA	((mach_msg_return_t)0x10000002)
+#define MACH_SEND_TIMED_OUT	((mach_msg_return_t)0x10000004)
+#define MACH_SEND_INTERRUPTED	((mach_msg_return_t)0x10000007)
+#define MACH_SEND_MSG_TOO_SMALL ((mach_msg_return_t)0x10000008)
+#define MACH_SEND_INVALID_REPLY ((mach_msg_return_t)0x10000009)
+#define MACH_SEND_INVALID_RIGHT ((mach_msg_return_t)0x1000000a)
+#define MACH_SEND_NO_BUFFER	((mach_msg_return_t)0x1000000d)
+#define MACH_RCV_IN_PROGRESS	((mach_msg_return_t)0x10004001)
+#define MACH_RCV_INVALID_NAME	((mach_msg_return_t)0x10004002)
+#define MACH_RCV_TOO_LARGE	((mach_msg_return_t)0x10004004)
+#define MACH_RCV_INTERRUPTED	((mach_msg_return_t)0x10004005)
+#define MACH_RCV_PORT_CHANGED	((mach_msg_return_t)0x10004006)
+#define MACH_RCV_INVALID_DATA	((mach_msg_return_t)0x10004008)
+#define MACH_RCV_PORT_DIED	((mach_msg_return_t)0x10004009)
+#define MACH_RCV_IN_SET		((mach_msg_return_t)0x1000400a)
 
 /*
  * Receives the oldest message of `receive_name`; without MACH_RCV_TIMEOUT it waits for ever. Any

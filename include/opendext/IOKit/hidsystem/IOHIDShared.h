@@ -4,7 +4,10 @@
 #ifndef OPENDEXT_IOKIT_HIDSYSTEM_IOHIDSHARED_H
 #define OPENDEXT_IOKIT_HIDSYSTEM_IOHIDSHARED_H
 
+#define kIOHIDSystemClass "IOHIDSystem"
+
 enum {
+	kIOHIDCurrentShmemVersion = 4,
 	kIOHIDServerConnectType = 0,
 	kIOHIDParamConnectType = 1,
 	kIOHIDStackShotConnectType = 2,

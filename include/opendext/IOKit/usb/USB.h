@@ -9,6 +9,7 @@
 
 #include <IOKit/IOReturn.h>
 #include <IOKit/IOTypes.h>
+#include <IOKit/usb/USBSpec.h>
 #include <USBDriverKit/AppleUSBDefinitions.h>
 #include <libkern/OSByteOrder.h>
 #include <libkern/OSTypes.h>
@@ -116,11 +117,46 @@ enum {
 	kUSBStringDesc = 3,
 	kUSBInterfaceDesc = 4,
 	kUSBEndpointDesc = 5,
+	kUSBDeviceQualifierDesc = 6,
+	kUSBOtherSpeedConfDesc = 7,
+	kUSBInterfacePowerDesc = 8,
+	kUSBOnTheGoDesc = 9,
+	kUSDebugDesc = 10,
+	kUSBInterfaceAssociationDesc = 11,
+	kUSBBOSDescriptor = 15,
+	kUSBDeviceCapability = 16,
+	kUSBHIDDesc = 0x21,
+	kUSBReportDesc = 0x22,
+	kUSBPhysicalDesc = 0x23,
+	kUSBHUBDesc = 0x29,
 };
 
 /* bmRequestType of a request. */
 #define USBmakebmRequestType(direction, type, recipient) \
 	((UInt8)((((direction)&1) << 7) | (((type)&3) << 5) | ((recipient)&0x1f)))
+
+/* A request as the old family has it; a driver's protocol may use it as it is. */
+typedef struct {
+	UInt8 bmRequestType;
+	UInt8 bRequest;
+	UInt16 wValue;
+	UInt16 wIndex;
+	UInt16 wLength;
+	void *pData;
+	UInt32 wLenDone;
+} IOUSBDevRequest;
+
+typedef struct {
+	UInt8 bmRequestType;
+	UInt8 bRequest;
+	UInt16 wValue;
+	UInt16 wIndex;
+	UInt16 wLength;
+	void *pData;
+	UInt32 wLenDone;
+	UInt32 noDataTimeout;	  /* ms */
+	UInt32 completionTimeout; /* ms */
+} IOUSBDevRequestTO;
 
 /* --- statuses of the old USB family; mach_error_string has them in words --- */
 
