@@ -27,6 +27,7 @@
 
 #define LINE_MAX_BYTES	 2048
 #define FORMAT_MAX_BYTES 1024
+#define LABEL_MAX_BYTES	 256
 
 static pthread_once_t environment_once = PTHREAD_ONCE_INIT;
 static int environment_level = -1; /* [const after once] -1: not set */
@@ -94,8 +95,9 @@ put(const char *line, size_t length)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-__attribute__((format(printf, 1, 0))) static void
-compose(const char *format, va_list arguments)
+/* `label` follows the program's name: what an app named its log; NULL: nothing. */
+__attribute__((format(printf, 2, 0))) static void
+compose(const char *label, const char *format, va_list arguments)
 {
 	char line[LINE_MAX_BYTES];
 	size_t start = 0, used;
@@ -104,6 +106,8 @@ compose(const char *format, va_list arguments)
 
 	if (program_name[0] != '\0')
 		start = (size_t)snprintf(line, sizeof(line), "%s: ", program_name);
+	if (label != NULL)
+		start += (size_t)snprintf(line + start, sizeof(line) - start, "%s: ", label);
 	errno = saved; /* for %m */
 	wanted = vsnprintf(line + start, sizeof(line) - start, format, arguments);
 	used = start + (wanted > 0 ? (size_t)wanted : 0);
@@ -127,7 +131,7 @@ log_write(enum log_level level, const char *format, ...)
 	if (!log_enabled(level))
 		return;
 	va_start(arguments, format);
-	compose(format, arguments);
+	compose(NULL, format, arguments);
 	va_end(arguments);
 }
 
@@ -137,7 +141,7 @@ log_abort(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	compose(format, arguments);
+	compose(NULL, format, arguments);
 	va_end(arguments);
 	abort();
 }
@@ -195,6 +199,52 @@ level_of(os_log_type_t type)
 	return LOG_LEVEL_INFO;
 }
 
+/* Logs that apps made: never freed, for equal names the same one, in a list that only grows. */
+struct os_log_s {
+	const struct os_log_s *next; /* [const] once in the list */
+	char label[LABEL_MAX_BYTES];
+};
+
+static const struct os_log_s *_Atomic logs;
+
+static const struct os_log_s *
+find_log(const struct os_log_s *log, const char *label)
+{
+	while (log != NULL && strcmp(log->label, label) != 0)
+		log = log->next;
+	return log;
+}
+
+os_log_t
+os_log_create(const char *subsystem, const char *category)
+{
+	struct os_log_s *made = calloc(1, sizeof(*made));
+	const struct os_log_s *head, *found;
+
+	if (made == NULL)
+		return OS_LOG_DEFAULT;
+	snprintf(made->label, sizeof(made->label), "%s:%s", subsystem == NULL ? "" : subsystem,
+		 category == NULL ? "" : category);
+	/* Acquire pairs with the release below: a log that is found is complete. */
+	head = atomic_load_explicit(&logs, memory_order_acquire);
+	do {
+		found = find_log(head, made->label);
+		if (found != NULL) {
+			free(made);
+			return found;
+		}
+		made->next = head;
+	} while (!atomic_compare_exchange_weak_explicit(&logs, &head, made, memory_order_release,
+							memory_order_acquire));
+	return made;
+}
+
+bool
+os_log_type_enabled(os_log_t log, os_log_type_t type)
+{
+	return log != OS_LOG_DISABLED && (program_name[0] != '\0' || log_enabled(level_of(type)));
+}
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 void
@@ -204,7 +254,7 @@ os_log_with_type(os_log_t log, os_log_type_t type, const char *format, ...)
 	va_list arguments;
 	int saved = errno;
 
-	if (format == NULL || (program_name[0] == '\0' && !log_enabled(level_of(type))))
+	if (format == NULL || !os_log_type_enabled(log, type))
 		return;
 	if (!plain(format, converted, sizeof(converted))) {
 		log_write(level_of(type), "os_log: format too long or with an open %%{");
@@ -212,7 +262,7 @@ os_log_with_type(os_log_t log, os_log_type_t type, const char *format, ...)
 	}
 	errno = saved;
 	va_start(arguments, format);
-	compose(converted, arguments);
+	compose(log == OS_LOG_DEFAULT ? NULL : log->label, converted, arguments);
 	va_end(arguments);
 }
 #pragma GCC diagnostic pop

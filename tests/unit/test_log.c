@@ -162,7 +162,31 @@ START_TEST(an_abort_is_always_heard)
 }
 END_TEST
 
-UNIT_MAIN("log", an_app_is_silent, the_environment_sets_the_level,
+static void
+write_to_named_logs(void *context)
+{
+	os_log_t usb = os_log_create("org.example", "100%s");
+
+	os_log(usb, "opened %{public}s", "it");
+	os_log(OS_LOG_DISABLED, "nothing");
+	os_log(OS_LOG_DEFAULT, "plain");
+	_exit(usb == os_log_create("org.example", "100%s") &&
+			      usb != os_log_create("org.example", "hid") &&
+			      os_log_type_enabled(usb, OS_LOG_TYPE_ERROR) &&
+			      !os_log_type_enabled(OS_LOG_DISABLED, OS_LOG_TYPE_FAULT)
+		      ? 0
+		      : 1);
+}
+
+START_TEST(logs_have_names)
+{
+	log_set_level(LOG_LEVEL_INFO);
+	ck_assert_int_eq(unit_child(write_to_named_logs, NULL, text, sizeof(text)), 0);
+	ck_assert_str_eq(text, "org.example:100%s: opened it\nplain\n");
+}
+END_TEST
+
+UNIT_MAIN("log", logs_have_names, an_app_is_silent, the_environment_sets_the_level,
 	  a_driver_has_its_name_and_is_always_heard, apples_annotations_are_accepted,
 	  a_call_is_one_line_whatever_is_in_it, errno_is_kept, a_reader_that_has_gone_does_not_kill,
 	  an_abort_is_always_heard)

@@ -8,13 +8,16 @@
 #ifndef OPENDEXT_OS_LOG_H
 #define OPENDEXT_OS_LOG_H
 
+#include <stdbool.h>
+
 #include <dext_cdefs.h>
 
 DEXT_BEGIN_DECLS
 
 typedef const struct os_log_s *os_log_t;
 
-#define OS_LOG_DEFAULT ((os_log_t)0)
+#define OS_LOG_DEFAULT	((os_log_t)0)
+#define OS_LOG_DISABLED ((os_log_t)1) /* writes nothing */
 
 typedef enum {
 	OS_LOG_TYPE_DEFAULT = 0x00,
@@ -29,6 +32,16 @@ typedef enum {
 #define os_log_debug(log, ...) os_log_with_type((log), OS_LOG_TYPE_DEBUG, __VA_ARGS__)
 #define os_log_error(log, ...) os_log_with_type((log), OS_LOG_TYPE_ERROR, __VA_ARGS__)
 #define os_log_fault(log, ...) os_log_with_type((log), OS_LOG_TYPE_FAULT, __VA_ARGS__)
+
+/*
+ * A log whose lines begin with "subsystem:category: ", cut at 255 bytes. Never freed; for equal
+ * names the same one. Without memory: OS_LOG_DEFAULT.
+ */
+os_log_t os_log_create(const char *subsystem, const char *category);
+/* Whether a line of that type would be written. */
+bool os_log_type_enabled(os_log_t log, os_log_type_t type);
+#define os_log_info_enabled(log)  os_log_type_enabled((log), OS_LOG_TYPE_INFO)
+#define os_log_debug_enabled(log) os_log_type_enabled((log), OS_LOG_TYPE_DEBUG)
 
 /* Any thread. Not checked by the compiler, since Apple's annotations are no printf formats. */
 void os_log_with_type(os_log_t log, os_log_type_t type, const char *format, ...);
