@@ -6,6 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+CF_EXTERN_C_BEGIN
+
+typedef CF_ENUM(CFIndex, DeviceKind) { kDeviceKindHub, kDeviceKindOther };
+typedef CF_OPTIONS(CFOptionFlags, DeviceOptions) { kDeviceOptionNone = 0, kDeviceOptionQuiet = 1 << 0 };
+CF_ENUM(int) { kDeviceCount = 8 };
+
+CF_INLINE DeviceKind kindOf(const char *_Nullable name)
+{
+    return name && strcmp(name, "hub") == 0 ? kDeviceKindHub : kDeviceKindOther;
+}
+
+CF_EXTERN_C_END
+
 typedef struct Device {
     int refCount;
     UInt32 locationID;
@@ -88,8 +101,9 @@ int main(void)
     Device probe;
     char text[256];
     int count = 0;
+    DeviceOptions options = kDeviceOptionQuiet;
 
-    for (i = 0; i < 8; i++) {
+    for (i = 0; i < kDeviceCount; i++) {
         Device *device = createDevice((UInt32)(0x14100000 + (i % 4) * 0x10000), names[i % 4]);
 
         if (!CFSetContainsValue(seen, device)) {
@@ -111,6 +125,8 @@ int main(void)
     i = CFArrayGetFirstIndexOfValue(devices, CFRangeMake(0, CFArrayGetCount(devices)), &probe);
     printf("at %ld, in the set: %s\n", (long)i,
            ((const Device *)CFSetGetValue(seen, &probe))->name);
+    if (kindOf("hub") != kDeviceKindHub || !(options & kDeviceOptionQuiet))
+        return 1;
     printf("pointers: %d\n", CFArrayContainsValue(pointers, CFRangeMake(0, CFArrayGetCount(pointers)), &probe));
     printf("by location: %s\n",
            ((const Device *)CFDictionaryGetValue(byLocation, (const void *)(uintptr_t)0x14130000))->name);

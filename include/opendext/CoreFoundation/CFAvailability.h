@@ -7,17 +7,10 @@
 #include <TargetConditionals.h>
 
 /* typedef CF_ENUM(CFIndex, Kind) { kKindA, kKindB }; */
-#ifdef __cplusplus
-#define CF_DEXT_ENUM(type, name) \
-	enum name : type name;   \
-	enum name : type
-#define CF_DEXT_ENUM_OF(type) enum : type
-#else
 #define CF_DEXT_ENUM(type, name) \
 	type name;               \
 	enum
-#define CF_DEXT_ENUM_OF(type) enum
-#endif
+#define CF_DEXT_ENUM_OF(type)		  enum
 #define CF_DEXT_PICK(one, two, name, ...) name
 #define CF_ENUM(...)			  CF_DEXT_PICK(__VA_ARGS__, CF_DEXT_ENUM, CF_DEXT_ENUM_OF, )(__VA_ARGS__)
 #define CF_CLOSED_ENUM(...)		  CF_ENUM(__VA_ARGS__)
