@@ -130,15 +130,19 @@ engine_runs(void)
 void
 engine_will_block(void)
 {
-	if (engine_runs())
-		loop_will_block(engine_loop());
+	if (!engine_runs())
+		return;
+	loop_will_block(engine_loop());
+	queue_will_wait();
 }
 
 void
 engine_did_block(void)
 {
-	if (engine_runs())
-		loop_did_block(engine_loop());
+	if (!engine_runs())
+		return;
+	queue_did_wait();
+	loop_did_block(engine_loop());
 }
 
 unsigned

@@ -9,9 +9,10 @@
  * after the caller's own item if the caller is inside the work of another queue, which must not
  * wait for this one's backlog.
  *
- * Shared work is run by up to `width` threads at a time, which count themselves in `sharing` and go
- * on to the next shared item as an owner does to the next item. Whoever begins one asks for a
- * thread for the next. An owner waits for the last of them, and they for him, each in his turn.
+ * Shared work is run by up to `width` threads at a time, besides those that wait, which count
+ * themselves in `sharing` and go on to the next shared item as an owner does to the next item.
+ * Whoever begins one asks for a thread for the next. An owner waits for the last of them, and they
+ * for him, each in his turn.
  *
  * Invariants.
  * - If the first item that waits may be begun (may_begin_locked), a drain task is on its way.
@@ -137,7 +138,7 @@ has_room_locked(const struct IODispatchQueue_IVars *queue, bool shared)
 {
 	if (queue->owned || queue->suspended > 0)
 		return false;
-	return queue->sharing < (shared ? queue->width : 1);
+	return shared ? queue->sharing - queue->waiting < queue->width : queue->sharing == 0;
 }
 
 static bool

@@ -98,6 +98,13 @@ IODispatchQueue *queue_innermost(void);
 void queue_report_deadlock(IODispatchQueue *queue, const char *call) __attribute__((noreturn));
 
 /*
+ * Around waiting for what others do, in shared work: as long as it takes, another thread may begin
+ * shared work of the queue in this one's place. Elsewhere they do nothing.
+ */
+void queue_will_wait(void);
+void queue_did_wait(void);
+
+/*
  * Waits until done(context) is true. It is asked after each queue_wake(tag) and after each item
  * with that tag, on whatever queue and thread, and without a lock, so it may take the lock under
  * which the caller of queue_wake changed what it looks at. Items with `tag` on any queue that the

@@ -35,7 +35,8 @@ struct IODispatchQueue_IVars {
 	struct work **end;  /* [lock] */
 	bool owned;	    /* [lock] some thread runs work, alone */
 	unsigned sharing;   /* [lock] threads that run shared work */
-	unsigned width;	    /* [const] at most so many; 1: all work is run alone */
+	unsigned waiting;   /* [lock] of these, in queue_will_wait */
+	unsigned width;	    /* [const] so many may run and not wait; 1: all work is run alone */
 	unsigned suspended; /* [lock] times: nothing is begun */
 	bool posted;	    /* [lock] drain is with the loop, the target or the waker */
 	bool cancelled;	    /* [lock] */

@@ -98,6 +98,33 @@ remove_waiter(struct waiter *waiter)
 	pthread_cond_destroy(&waiter->woken);
 }
 
+static void
+count_waiting(int change)
+{
+	for (const struct ownership *own = ownership_innermost(); own != NULL; own = own->outer) {
+		struct IODispatchQueue_IVars *queue = queue_ivars(own->queue);
+
+		if (!own->shared || own->loop != queue_loop) /* or the parent's, after a fork */
+			continue;
+		pthread_mutex_lock(&queue->lock);
+		queue->waiting += (unsigned)change;
+		queue_post_drain_locked(queue);
+		pthread_mutex_unlock(&queue->lock);
+	}
+}
+
+void
+queue_will_wait(void)
+{
+	count_waiting(1);
+}
+
+void
+queue_did_wait(void)
+{
+	count_waiting(-1);
+}
+
 void
 queue_wait(const void *tag, bool (*done)(void *context), void *context)
 {

@@ -103,6 +103,27 @@ wait_in_block(void *context)
 		meter_raise(&bench.done);
 }
 
+static void
+signal_in_block(void *context)
+{
+	dispatch_semaphore_signal(context);
+}
+
+/* More wait than a queue runs at a time, for what comes last. */
+START_TEST(semaphores_in_a_global_queue)
+{
+	dispatch_queue_t global = dispatch_get_global_queue(QOS_CLASS_DEFAULT, 0);
+	dispatch_semaphore_t semaphore = dispatch_semaphore_create(0);
+
+	for (unsigned i = 0; i < 150; i++)
+		dispatch_async_f(global, semaphore, wait_in_block);
+	for (unsigned i = 0; i < 150; i++)
+		dispatch_async_f(global, semaphore, signal_in_block);
+	meter_wait(&bench.done, 150);
+	dispatch_release(semaphore);
+}
+END_TEST
+
 /* A queue's threads all wait for what comes last. */
 START_TEST(semaphores_in_serial_queues)
 {
@@ -307,6 +328,7 @@ END_TEST
 
 UNIT_MAIN("dispatch_async", a_serial_queue_keeps_the_order, a_concurrent_queue_runs_them_together,
 	  blocks_that_wait_do_not_stop_others, semaphores_in_serial_queues,
-	  a_deadlock_with_oneself_is_named, the_main_queue_runs_on_the_main_thread,
-	  dispatch_main_serves_the_main_queue, a_suspended_queue_waits,
-	  contexts_specifics_and_finalizers, global_queues_are_there_for_ever)
+	  semaphores_in_a_global_queue, a_deadlock_with_oneself_is_named,
+	  the_main_queue_runs_on_the_main_thread, dispatch_main_serves_the_main_queue,
+	  a_suspended_queue_waits, contexts_specifics_and_finalizers,
+	  global_queues_are_there_for_ever)

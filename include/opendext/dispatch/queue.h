@@ -6,10 +6,10 @@
  * runs on the main thread, in dispatch_main, or in a run of the main thread's run loop.
  *
  * A thread that waits inside a block, for a semaphore, a group, another queue or anything else,
- * does not stop others, up to 64 blocks of a queue and 256 threads. There is no thread before the
- * first use of a queue. In a forked child the queues that were made before are of no use, and using
- * one aborts; the main queue and the global queues are new there and empty. A block that forked
- * must not return in the child.
+ * does not stop others, up to 256 threads and, of a queue, 64 blocks that do not wait in a function
+ * of dispatch. There is no thread before the first use of a queue. In a forked child the queues
+ * that were made before are of no use, and using one aborts; the main queue and the global queues
+ * are new there and empty. A block that forked must not return in the child.
  *
  * Any thread. Memory that is missing aborts, where a function has no other way to say so.
  */
