@@ -8,20 +8,9 @@
 
 #include <dispatch/dispatch.h>
 
-/* What a compiler with blocks lays down. */
-struct block {
-	void *isa;
-	int flags;
-	int reserved;
-	void (*invoke)(void);
-};
+#include "block.h"
 
 struct __CFRunLoop;
-
-/* The app's copy of a block; `function` is for the message with which it aborts if it cannot. */
-struct block *block_copy(struct block *block, const char *function);
-void block_release(struct block *block);
-void block_run_and_release(struct block *block);
 
 DEXT_BEGIN_DECLS
 

@@ -23,12 +23,15 @@
 #include "log.h"
 
 #define STACK_FRAMES 64
+/* Calls of DispatchConcurrent at a time. */
+#define CONCURRENT_WIDTH 64
 
-/* A call of DispatchAsync. */
+/* A call of DispatchAsync or DispatchConcurrent. */
 struct async_work {
 	struct work work;
 	void *context;
 	IODispatchFunction function;
+	IODispatchFunction dropped; /* instead of it, after Cancel; NULL: nothing */
 };
 
 struct loop *queue_loop;
@@ -92,7 +95,7 @@ finish(OSObject *object)
 IOReturn
 queue_create(const char *name, IODispatchQueue **ret_queue)
 {
-	return queue_create_of(OSTypeID(IODispatchQueue), name, 1, NULL, ret_queue);
+	return queue_create_of(OSTypeID(IODispatchQueue), name, CONCURRENT_WIDTH, NULL, ret_queue);
 }
 
 IOReturn
@@ -152,22 +155,41 @@ run_async(struct work *work)
 static void
 drop_async(struct work *work)
 {
+	struct async_work async = *(struct async_work *)work;
+
 	free(work);
+	if (async.dropped != NULL)
+		async.dropped(async.context);
+}
+
+void
+queue_append_call(IODispatchQueue *queue, bool shared, void *context, IODispatchFunction function,
+		  IODispatchFunction dropped, const char *call)
+{
+	struct async_work *async = malloc(sizeof(*async));
+
+	if (async == NULL)
+		log_abort("%s on queue \"%s\": out of memory", call, queue_ivars(queue)->name);
+	*async = (struct async_work){
+		.work = {.run = run_async, .dropped = drop_async, .shared = shared},
+		.context = context,
+		.function = function,
+		.dropped = dropped,
+	};
+	queue_post(queue, &async->work);
 }
 
 void
 IODispatchQueue_DispatchAsync_f(IODispatchQueue *queue, void *context, IODispatchFunction function)
 {
-	struct async_work *async = malloc(sizeof(*async));
+	queue_append_call(queue, false, context, function, NULL, "DispatchAsync");
+}
 
-	if (async == NULL)
-		log_abort("DispatchAsync on queue \"%s\": out of memory", queue_ivars(queue)->name);
-	*async = (struct async_work){
-		.work = {.run = run_async, .dropped = drop_async},
-		.context = context,
-		.function = function,
-	};
-	queue_post(queue, &async->work);
+void
+IODispatchQueue_DispatchConcurrent_f(IODispatchQueue *queue, void *context,
+				     IODispatchFunction function)
+{
+	queue_append_call(queue, true, context, function, NULL, "DispatchConcurrent");
 }
 
 /*

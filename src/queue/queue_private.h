@@ -73,6 +73,11 @@ void queue_drain_turn(struct work *work);
 
 /* dispatch_queue.c */
 extern struct loop *queue_loop; /* [const] since queue_set_loop */
+/* DispatchAsync and DispatchConcurrent; `call` is the one, for the message that it is out of
+ * memory.
+ */
+void queue_append_call(IODispatchQueue *queue, bool shared, void *context,
+		       IODispatchFunction function, IODispatchFunction dropped, const char *call);
 /* Runs the cancel handlers if it is time to. Unlocks. */
 void queue_settle_unlock(struct IODispatchQueue_IVars *queue);
 

@@ -223,6 +223,47 @@ START_TEST(a_suspended_queue_begins_nothing)
 }
 END_TEST
 
+struct meeting {
+	struct meter inside;
+	unsigned alone;
+};
+
+static void
+meet(void *context)
+{
+	struct meeting *meeting = context;
+
+	meter_raise(&meeting->inside);
+	meter_wait(&meeting->inside, 3);
+}
+
+static void
+come_alone(void *context)
+{
+	struct meeting *meeting = context;
+
+	meeting->alone = meter_read(&meeting->inside);
+}
+
+START_TEST(a_driver_dispatches_concurrently)
+{
+	struct meeting meeting = {.inside = METER_INITIALIZER};
+	IODispatchQueue *queue = NULL;
+
+	start();
+	ck_assert_int_eq(IODispatchQueue_Create("driver", 0, 0, &queue), kIOReturnSuccess);
+	for (unsigned i = 0; i < 3; i++)
+		IODispatchQueue_DispatchConcurrent_f(queue, &meeting, meet);
+	IODispatchQueue_DispatchAsync_f(queue, &meeting, come_alone);
+	IODispatchQueue_DispatchSync_f(queue, &meeting, come_alone);
+	ck_assert_uint_eq(meeting.alone, 3);
+	ck_assert_int_eq(IODispatchQueue_Cancel_f(queue, NULL, NULL), kIOReturnSuccess);
+	IODispatchQueue_DispatchConcurrent_f(queue, &meeting, meet); /* dropped */
+	OSRelease(queue);
+	ck_assert_uint_eq(meter_read(&meeting.inside), 3);
+}
+END_TEST
+
 /* --- targets --- */
 
 struct unlocked {
@@ -382,5 +423,6 @@ END_TEST
 
 UNIT_MAIN("queue_shared", shared_work_runs_side_by_side, other_work_runs_alone_and_in_order,
 	  a_caller_waits_for_shared_work_and_shares_if_asked, a_narrow_queue_shares_nothing,
-	  a_suspended_queue_begins_nothing, queues_with_one_target_exclude_each_other,
-	  a_queue_with_a_waker_runs_where_it_is_drained, work_that_forked_may_return_in_the_child)
+	  a_suspended_queue_begins_nothing, a_driver_dispatches_concurrently,
+	  queues_with_one_target_exclude_each_other, a_queue_with_a_waker_runs_where_it_is_drained,
+	  work_that_forked_may_return_in_the_child)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * IODispatchQueue: a serial queue. What is put on it runs one after the other, in order, each on
- * some thread of the host. Methods and actions of an object run on the object's queue and so never
- * overlap.
+ * some thread of the host; but what DispatchConcurrent puts there runs beside each other. Methods
+ * and actions of an object run on the object's queue and so never overlap.
  */
 #ifndef OPENDEXT_DRIVERKIT_IODISPATCHQUEUE_H
 #define OPENDEXT_DRIVERKIT_IODISPATCHQUEUE_H
@@ -38,6 +38,12 @@ void IODispatchQueue_DispatchAsync_f(IODispatchQueue *queue, void *context,
  */
 void IODispatchQueue_DispatchSync_f(IODispatchQueue *queue, void *context,
 				    IODispatchFunction function);
+/*
+ * Appends a call that may run beside other calls of DispatchConcurrent, up to 64 at a time, and
+ * beside nothing else of the queue. Any thread. After Cancel it is dropped.
+ */
+void IODispatchQueue_DispatchConcurrent_f(IODispatchQueue *queue, void *context,
+					  IODispatchFunction function);
 /* Whether the calling thread is running something of this queue. */
 bool IODispatchQueue_OnQueue(IODispatchQueue *queue);
 const char *IODispatchQueue_GetName(IODispatchQueue *queue);
@@ -47,6 +53,17 @@ const char *IODispatchQueue_GetName(IODispatchQueue *queue);
  */
 kern_return_t IODispatchQueue_Cancel_f(IODispatchQueue *queue, void *context,
 				       IODispatchFunction handler);
+
+/* With clang -fblocks; the driver links -lBlocksRuntime as well. Out of memory aborts. */
+#ifdef __BLOCKS__
+typedef void (^IODispatchBlock)(void);
+typedef void (^IODispatchQueueCancelHandler)(void);
+
+void IODispatchQueue_DispatchAsync(IODispatchQueue *queue, IODispatchBlock block);
+void IODispatchQueue_DispatchSync(IODispatchQueue *queue, IODispatchBlock block);
+void IODispatchQueue_DispatchConcurrent(IODispatchQueue *queue, IODispatchBlock block);
+kern_return_t IODispatchQueue_Cancel(IODispatchQueue *queue, IODispatchQueueCancelHandler handler);
+#endif
 
 DEXT_END_DECLS
 

@@ -8,5 +8,6 @@ int block_barriers(void);
 int block_group(void);
 int block_once_apply_after(void);
 int block_run_loop(void);
+int block_driver_queue(void); /* driver_blocks.c */
 
 #endif
