@@ -37,10 +37,10 @@ callback(void *refcon, IOReturn result, void *arg0)
 	if (dispatch_queue_get_label(DISPATCH_CURRENT_QUEUE_LABEL) ==
 	    dispatch_queue_get_label(bench->queue))
 		bench->on_queue++;
-	atomic_store(&bench->inside, false);
 	meter_raise(&bench->calls);
 	if (call == bench->act_on)
 		bench->act(bench);
+	atomic_store(&bench->inside, false);
 }
 
 static void
@@ -175,10 +175,21 @@ START_TEST(a_queue_that_stands_still_is_left)
 END_TEST
 
 static void
+raise_gate(void *gate)
+{
+	meter_raise(gate);
+}
+
+static void
 move(struct bench *bench)
 {
 	IONotificationPortSetDispatchQueue(bench->notify, bench->other);
 	push_many(bench, 11, 10);
+	/* A turn there would have its chance meanwhile: it waits for this callback. */
+	for (unsigned i = 1; i <= 50; i++) {
+		dispatch_async_f(dispatch_get_global_queue(0, 0), &bench->gate, raise_gate);
+		meter_wait(&bench->gate, i);
+	}
 	meter_raise(&bench->acted);
 }
 
@@ -192,6 +203,7 @@ START_TEST(a_callback_moves_the_port)
 	push_many(&bench, 1, 10);
 	IONotificationPortSetDispatchQueue(bench.notify, bench.queue);
 	meter_wait(&bench.calls, 20);
+	meter_wait(&bench.acted, 1);
 	ck_assert_uint_eq(bench.on_queue, 5);
 	end(&bench);
 }
