@@ -33,3 +33,9 @@ environment_log(void)
 {
 	return look("OPENDEXT_LOG");
 }
+
+const char *
+environment_spin(void)
+{
+	return look("OPENDEXT_SPIN");
+}

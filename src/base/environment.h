@@ -9,5 +9,7 @@ const char *environment_runtime_dir(void);
 const char *environment_user_runtime_dir(void);
 /* OPENDEXT_LOG, or NULL. */
 const char *environment_log(void);
+/* OPENDEXT_SPIN, or NULL. */
+const char *environment_spin(void);
 
 #endif

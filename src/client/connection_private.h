@@ -36,10 +36,12 @@ struct connection {
 	int doorbell;
 	int bell;
 	struct call_page_client client; /* its lower part: [ring_lock] */
+	_Atomic uint64_t answered;	/* when a call that slept had its last answer */
 
 	pthread_mutex_t slot_lock;
-	uint64_t free_slots;		      /* [slot_lock] bits */
-	uint32_t generation[CALL_PAGE_SLOTS]; /* [slot_lock] of the slot's last use */
+	_Atomic uint64_t free_slots;	      /* bits */
+	_Atomic uint32_t slot_waiters;	      /* written with slot_lock */
+	uint32_t generation[CALL_PAGE_SLOTS]; /* [who has the slot] of its last use */
 	struct slot_waiter *first_waiter;     /* [slot_lock] */
 	struct slot_waiter *last_waiter;      /* [slot_lock] */
 

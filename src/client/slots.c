@@ -2,9 +2,9 @@
 /*
  * Slots of the call page.
  *
- * Free slots are bits under slot_lock. When there are none, callers queue, and a slot that becomes
- * free is handed to the first of them directly, so that nobody overtakes. A slot whose call ended
- * with the connection is never given back: the host may still write to it.
+ * Free slots are bits of a word. When there are none, callers queue under slot_lock, and a slot
+ * that becomes free is handed to the first of them, so that nobody overtakes. A slot whose call
+ * ended with the connection is never given back: the host may still write to it.
  *
  * Waiting is in steps, here and in call_page_wait, because neither a futex nor a condition variable
  * notices that the host has gone; each step ends with a look at the socket.
@@ -26,13 +26,20 @@ struct slot_waiter {
 	int slot;		  /* [slot_lock] -1: not yet */
 };
 
-static unsigned
-take_free_locked(struct connection *connection)
+/* False: none is free. Pairs with slot_give_back: what was done in the slot before is over. */
+static bool
+take_free(struct connection *connection, unsigned *ret_slot)
 {
-	unsigned slot = (unsigned)__builtin_ctzll(connection->free_slots);
+	uint64_t free = atomic_load_explicit(&connection->free_slots, memory_order_seq_cst);
 
-	connection->free_slots &= ~(UINT64_C(1) << slot);
-	return slot;
+	while (free != 0)
+		if (atomic_compare_exchange_weak_explicit(&connection->free_slots, &free,
+							  free & (free - 1), memory_order_seq_cst,
+							  memory_order_seq_cst)) {
+			*ret_slot = (unsigned)__builtin_ctzll(free);
+			return true;
+		}
+	return false;
 }
 
 static void
@@ -73,6 +80,20 @@ wait_step_locked(struct connection *connection, struct slot_waiter *waiter)
 	pthread_cond_timedwait(&waiter->granted, &connection->slot_lock, &time);
 }
 
+/* What is free goes to those who wait, in order. */
+static void
+grant_locked(struct connection *connection)
+{
+	struct slot_waiter *waiter;
+	unsigned slot;
+
+	while ((waiter = connection->first_waiter) != NULL && take_free(connection, &slot)) {
+		dequeue_locked(connection, waiter);
+		waiter->slot = (int)slot;
+		pthread_cond_signal(&waiter->granted);
+	}
+}
+
 /* Waits for the slot that somebody hands over. */
 static IOReturn
 wait_locked(struct connection *connection, unsigned *ret_slot)
@@ -86,6 +107,9 @@ wait_locked(struct connection *connection, unsigned *ret_slot)
 	pthread_cond_init(&waiter.granted, &attributes);
 	pthread_condattr_destroy(&attributes);
 	enqueue_locked(connection, &waiter);
+	/* Pairs with slot_give_back: either that sees this waiter or we see its slot. */
+	atomic_fetch_add_explicit(&connection->slot_waiters, 1, memory_order_seq_cst);
+	grant_locked(connection);
 	while (waiter.slot < 0 && status == kIOReturnSuccess) {
 		wait_step_locked(connection, &waiter);
 		connection_check(connection);
@@ -93,6 +117,7 @@ wait_locked(struct connection *connection, unsigned *ret_slot)
 	}
 	if (waiter.slot < 0)
 		dequeue_locked(connection, &waiter);
+	atomic_fetch_sub_explicit(&connection->slot_waiters, 1, memory_order_seq_cst);
 	pthread_cond_destroy(&waiter.granted);
 	if (waiter.slot < 0)
 		return status;
@@ -104,39 +129,37 @@ IOReturn
 slot_take(struct connection *connection, unsigned *ret_slot, uint32_t *ret_generation)
 {
 	IOReturn status = kIOReturnSuccess;
+	uint32_t *generation;
 
-	pthread_mutex_lock(&connection->slot_lock);
-	if (connection->free_slots != 0)
-		*ret_slot = take_free_locked(connection);
-	else
+	/* Relaxed: only so that nobody overtakes those who wait. */
+	if (atomic_load_explicit(&connection->slot_waiters, memory_order_relaxed) != 0 ||
+	    !take_free(connection, ret_slot)) {
+		pthread_mutex_lock(&connection->slot_lock);
 		status = wait_locked(connection, ret_slot);
-	if (status == kIOReturnSuccess) {
-		uint32_t *generation = &connection->generation[*ret_slot];
-
-		/* PROTOCOL.md 2.2: 31 bits, 0 is skipped. */
-		*generation = (*generation + 1) & ~CALL_WAITER;
-		if (*generation == 0)
-			*generation = 1;
-		*ret_generation = *generation;
+		pthread_mutex_unlock(&connection->slot_lock);
 	}
-	pthread_mutex_unlock(&connection->slot_lock);
-	return status;
+	if (status != kIOReturnSuccess)
+		return status;
+	/* PROTOCOL.md 2.2: 31 bits, 0 is skipped. */
+	generation = &connection->generation[*ret_slot];
+	*generation = (*generation + 1) & ~CALL_WAITER;
+	if (*generation == 0)
+		*generation = 1;
+	*ret_generation = *generation;
+	return kIOReturnSuccess;
 }
 
 void
 slot_give_back(struct connection *connection, unsigned slot)
 {
-	struct slot_waiter *waiter;
-
+	/* Pairs with take_free, and with wait_locked, which looks for a slot after it was counted.
+	 */
+	atomic_fetch_or_explicit(&connection->free_slots, UINT64_C(1) << slot,
+				 memory_order_seq_cst);
+	if (atomic_load_explicit(&connection->slot_waiters, memory_order_seq_cst) == 0)
+		return;
 	pthread_mutex_lock(&connection->slot_lock);
-	waiter = connection->first_waiter;
-	if (waiter != NULL) {
-		dequeue_locked(connection, waiter);
-		waiter->slot = (int)slot;
-		pthread_cond_signal(&waiter->granted);
-	} else {
-		connection->free_slots |= UINT64_C(1) << slot;
-	}
+	grant_locked(connection);
 	pthread_mutex_unlock(&connection->slot_lock);
 }
 
@@ -175,21 +198,53 @@ broken_rule(const struct call_request *request, const struct call_reply *reply)
 	return NULL;
 }
 
+/*
+ * What a call returns that will not be answered any more: one that the host never looked at was not
+ * in flight when the host ended, but came later.
+ */
+static IOReturn
+unanswered(struct connection *connection, unsigned slot)
+{
+	IOReturn status = connection_pending_status(connection);
+
+	if (status == kIOReturnOffline && !call_page_is_taken(&connection->client, slot))
+		return MACH_SEND_INVALID_DEST;
+	return status;
+}
+
 /* Until the answer is there. The host may have answered and ended right after: look once more. */
 static IOReturn
 wait_answer(struct connection *connection, unsigned slot, uint32_t generation)
 {
 	struct call_page_client *client = &connection->client;
 
+	if (call_page_spin(client, slot, generation))
+		return kIOReturnSuccess;
+	if (call_page_is_left(client, slot))
+		doorbell_ring(connection->doorbell);
 	while (!call_page_wait(client, slot, generation, clock_now() + CALL_WAIT_STEP)) {
 		connection_check(connection);
 		if (connection_pending_status(connection) == kIOReturnSuccess)
 			continue;
 		if (call_slot_is_answered(&client->page->slot[slot], generation))
 			break;
-		return connection_pending_status(connection);
+		return unanswered(connection, slot);
 	}
+	/* Relaxed: a time, of which any that some thread wrote will do. */
+	atomic_store_explicit(&connection->answered, clock_now(), memory_order_relaxed);
 	return kIOReturnSuccess;
+}
+
+/*
+ * Whether the host is there, for a call that has to wake it up: one after the host's end returns at
+ * once then. Not asked again right after an answer.
+ */
+static bool
+is_host_there(struct connection *connection)
+{
+	uint64_t answered = atomic_load_explicit(&connection->answered, memory_order_relaxed);
+
+	return clock_now() - answered < NSEC_PER_MSEC || connection_check(connection);
 }
 
 IOReturn
@@ -201,12 +256,8 @@ slot_call(struct connection *connection, unsigned slot, const struct call_reques
 	IOReturn status;
 
 	*ret_answered = false;
-	/*
-	 * A sleeping host costs a wake-up anyway, so look whether it is there at all: then this
-	 * call is not one in flight when the host ended, but a later one.
-	 */
 	if (atomic_load_explicit(&page->armed.flag, memory_order_relaxed) != 0 &&
-	    !connection_check(connection))
+	    !is_host_there(connection))
 		return MACH_SEND_INVALID_DEST;
 	page->slot[slot].request = *request;
 	if (call_page_submit(&connection->client, slot))

@@ -36,9 +36,20 @@
 			return rule; \
 	} while (0)
 
+/* One thread at a time scans. */
+enum scan_state {
+	SCAN_NOBODY,
+	SCAN_ONE,
+	SCAN_AGAIN, /* and must look once more */
+};
+
 struct batch {
 	struct call *first;
 	struct call **end;
+};
+
+struct queues {
+	IODispatchQueue *methods, *others;
 };
 
 void
@@ -55,6 +66,8 @@ calls_free(struct connection *c)
 {
 	for (uint32_t i = 0; i < CALL_PAGE_SLOTS; i++)
 		OSSafeReleaseNULL(c->calls[i].data);
+	OSSafeReleaseNULL(c->queues.methods);
+	OSSafeReleaseNULL(c->queues.others);
 }
 
 /* --- the answer --- */
@@ -70,6 +83,25 @@ let_go(struct call *call)
 		OSSafeReleaseNULL(call->data);
 }
 
+/*
+ * All at once, just before the answer is published: the caller is looking at the first line of it,
+ * and takes that from this CPU each time it does.
+ */
+static void
+write_reply(struct call_reply *reply, const struct call *call, const struct call_reply *values)
+{
+	uint32_t scalars = values->scalar_out_count;
+
+	for (uint32_t i = 0; i < scalars; i++)
+		reply->scalars[i] = call->scalars[i];
+	reply->status = values->status;
+	reply->scalar_out_count = scalars;
+	reply->flags = values->flags;
+	reply->structure_out_size = values->structure_out_size;
+	reply->map_length = values->map_length;
+	reply->map_read_only = values->map_read_only;
+}
+
 void
 call_answer(struct call *call, IOReturn status, uint32_t scalars, uint64_t structure_size,
 	    uint32_t flags)
@@ -77,29 +109,31 @@ call_answer(struct call *call, IOReturn status, uint32_t scalars, uint64_t struc
 	struct connection *c = call->connection;
 	struct call_slot *slot = &c->page.page->slot[call->slot];
 	uint32_t generation = call->generation;
-	uint64_t bit = UINT64_C(1) << call->slot;
 	bool mapped = status == kIOReturnSuccess && call->memory != NULL;
+	bool client = call->client != NULL;
+	struct call_reply values;
 
-	slot->reply.status = status;
-	slot->reply.scalar_out_count = scalars;
-	slot->reply.structure_out_size = structure_size;
-	slot->reply.flags = flags;
-	slot->reply.map_length = 0;
-	if (mapped &&
-	    IOMemoryDescriptor_GetLength(call->memory, &structure_size) == kIOReturnSuccess)
-		slot->reply.map_length = structure_size;
-	slot->reply.map_read_only = mapped && call->read_only;
-	if (scalars > 0)
-		memcpy(slot->reply.scalars, call->scalars, scalars * sizeof(call->scalars[0]));
+	values.status = status;
+	values.scalar_out_count = scalars;
+	values.flags = flags;
+	values.structure_out_size = structure_size;
+	values.map_length = 0;
+	if (mapped)
+		IOMemoryDescriptor_GetLength(call->memory, &values.map_length);
+	values.map_read_only = mapped && call->read_only;
 	let_go(call);
-	OSSafeReleaseNULL(call->client);
-
-	pthread_mutex_lock(&c->lock);
-	c->busy &= ~bit;
-	pthread_mutex_unlock(&c->lock);
-	/* From here on the app may submit the slot again. */
+	call->client = NULL;
+	write_reply(&slot->reply, call, &values);
+	/*
+	 * Pairs with occupy. From here on the app may submit the slot again, which one that keeps
+	 * the rules does only when it has the answer.
+	 */
+	atomic_store_explicit(&call->busy, false, memory_order_release);
 	call_slot_answer(slot, generation);
-	connection_release(c);
+	if (client)
+		connection_leave_client(c);
+	else
+		connection_release(c);
 }
 
 /* --- running --- */
@@ -264,14 +298,16 @@ append(struct batch *batch, struct call *call)
 	batch->end = &call->next;
 }
 
-/* Puts the batch on its queue, or runs it here if that is idle and `here`. */
+/* Puts the batch on its queue, or runs it here if that is idle and `here`. Takes the queue. */
 static void
 start(struct batch *batch, IODispatchQueue *queue, bool here)
 {
 	struct work *work;
 
-	if (batch->first == NULL)
+	if (batch->first == NULL) {
+		OSRelease(queue);
 		return;
+	}
 	work = &batch->first->work;
 	*work = (struct work){.run = run_batch, .dropped = drop_batch};
 	if (queue == NULL)
@@ -280,52 +316,56 @@ start(struct batch *batch, IODispatchQueue *queue, bool here)
 		queue_run(queue, work);
 	else
 		queue_post(queue, work);
+	OSRelease(queue);
 }
 
-/* Methods on their queue, the others on the Default one; nothing waits for a method's end. */
+/* The user client's queues, +1 each; `others` is NULL if it is the same. By the scanner. */
 static void
-start_on_queues(IOService *client, struct call *list)
+copy_queues(struct connection *c, const struct call *list, struct queues *ret_queues)
 {
-	IODispatchQueue *method_queue = service_copy_queue(client, true);
-	IODispatchQueue *queue = service_copy_queue(client, false);
+	uint64_t epoch = service_queues_epoch();
+
+	while (list != NULL && list->client == NULL)
+		list = list->next;
+	if (list == NULL)
+		return;
+	if (c->queues.epoch != epoch) {
+		OSSafeReleaseNULL(c->queues.methods);
+		OSSafeReleaseNULL(c->queues.others);
+		c->queues.methods = service_copy_queue((IOService *)list->client, true);
+		c->queues.others = service_copy_queue((IOService *)list->client, false);
+		c->queues.epoch = epoch;
+	}
+	ret_queues->methods = c->queues.methods;
+	ret_queues->others = c->queues.others;
+	OSRetain(ret_queues->methods);
+	if (ret_queues->others != ret_queues->methods)
+		OSRetain(ret_queues->others);
+}
+
+/*
+ * Methods on their queue, the others on the Default one; nothing waits for a method's end. What
+ * came too late for the user client is answered here. Releases the queues.
+ */
+static void
+start_all(struct call *list, const struct queues *queues)
+{
 	struct batch methods = {NULL, NULL}, others = {NULL, NULL};
 	struct call *next;
 
 	for (; list != NULL; list = next) {
 		next = list->next;
-		append(list->request.operation == CALL_METHOD || queue == method_queue ? &methods
-										       : &others,
-		       list);
-	}
-	start(&others, queue, methods.first == NULL);
-	start(&methods, method_queue, true);
-	OSRelease(queue);
-	OSRelease(method_queue);
-}
-
-/* What came too late for the user client is answered here. */
-static void
-start_all(struct call *list)
-{
-	struct batch batch = {NULL, NULL};
-	IOUserClient *client = NULL;
-	struct call *next;
-
-	for (; list != NULL; list = next) {
-		next = list->next;
-		if (list->client == NULL) {
+		if (list->client == NULL)
 			call_answer(list, kIOReturnOffline, 0, 0, 0);
-			continue;
-		}
-		client = list->client;
-		append(&batch, list);
+		else if (list->request.operation == CALL_METHOD ||
+			 queues->others == queues->methods)
+			append(&methods, list);
+		else
+			append(&others, list);
 	}
-	if (batch.first == NULL)
-		return;
-	/* The calls, which hold it, may all be answered before the last queue was told. */
-	OSRetain(client);
-	start_on_queues((IOService *)client, batch.first);
-	OSRelease(client);
+	if (queues->others != queues->methods)
+		start(&others, queues->others, methods.first == NULL);
+	start(&methods, queues->methods, true);
 }
 
 /* --- scanning --- */
@@ -432,25 +472,34 @@ prepare(struct call *call)
 	return rule;
 }
 
-/* False: the slot was submitted while it is unanswered, or the app has gone. */
+/*
+ * The slots of `bits` are busy, and their calls have the user client, which the end of the
+ * connection may give up meanwhile. False: one was submitted while it is unanswered, or the app has
+ * gone.
+ */
 static bool
-occupy(struct connection *c, uint32_t slot, const char **ret_rule)
+occupy(struct connection *c, uint64_t bits, const char **ret_rule)
 {
-	uint64_t bit = UINT64_C(1) << slot;
-	bool ok;
+	if (atomic_load_explicit(&c->gone, memory_order_relaxed))
+		return false;
+	for (uint64_t left = bits; left != 0; left &= left - 1)
+		/* Pairs with call_answer, whose thread is done with the call. */
+		if (atomic_load_explicit(&c->calls[__builtin_ctzll(left)].busy,
+					 memory_order_acquire)) {
+			*ret_rule = "a slot is submitted again only after its answer";
+			return false;
+		}
+	for (; bits != 0; bits &= bits - 1) {
+		struct call *call = &c->calls[__builtin_ctzll(bits)];
+		bool used = !connection_has_ended(c) && connection_use_client(c);
 
-	pthread_mutex_lock(&c->lock);
-	if (!c->gone && (c->busy & bit))
-		*ret_rule = "a slot is submitted again only after its answer";
-	ok = !c->gone && !(c->busy & bit);
-	if (ok) {
-		c->busy |= bit;
-		/* Until the answer: the end of the connection may give up its own meanwhile. */
-		c->calls[slot].client = c->ended ? NULL : c->client;
-		OSRetain(c->calls[slot].client);
+		/* Relaxed: whoever answers has the call from this thread. */
+		atomic_store_explicit(&call->busy, true, memory_order_relaxed);
+		call->client = used ? c->client : NULL;
+		if (!used)
+			connection_retain(c);
 	}
-	pthread_mutex_unlock(&c->lock);
-	return ok;
+	return true;
 }
 
 /* Takes what `bits` says to the batch. False: the app has gone or broke *ret_rule. */
@@ -459,31 +508,31 @@ take(struct connection *c, uint64_t bits, struct batch *batch, const char **ret_
 {
 	const char *rule = NULL;
 
-	while (bits != 0 && rule == NULL) {
-		uint32_t slot = (uint32_t)__builtin_ctzll(bits);
-		struct call *call = &c->calls[slot];
+	if (bits == 0)
+		return true;
+	if (!occupy(c, bits, ret_rule))
+		return false;
+	for (; bits != 0; bits &= bits - 1) {
+		struct call *call = &c->calls[__builtin_ctzll(bits)];
 
-		bits &= bits - 1;
-		if (!occupy(c, slot, ret_rule))
-			return false;
-		connection_retain(c);
-		rule = prepare(call);
-		if (rule == NULL) {
+		if (rule == NULL)
+			rule = prepare(call);
+		if (rule == NULL)
 			append(batch, call);
-			continue;
-		}
-		call_answer(call, kIOReturnIPCError, 0, 0, 0);
+		else
+			call_answer(call, kIOReturnIPCError, 0, 0, 0);
 	}
 	*ret_rule = rule;
 	return rule == NULL;
 }
 
 /*
- * Takes and arms until there is nothing new. An app that keeps its rules has at most a page of
- * slots to submit meanwhile, since none of what is taken here is answered before the end.
+ * Takes and, unless for one who spins, arms until there is nothing new. An app that keeps its rules
+ * has at most a page of slots to submit meanwhile, since none of what is taken here is answered
+ * before the end.
  */
 static bool
-look(struct connection *c, struct batch *batch, bool *ret_found, const char **ret_rule)
+look(struct connection *c, bool arm, struct batch *batch, bool *ret_found, const char **ret_rule)
 {
 	call_page_disarm(&c->page);
 	for (unsigned round = 0; round < SCAN_ROUNDS_MAX; round++) {
@@ -492,70 +541,115 @@ look(struct connection *c, struct batch *batch, bool *ret_found, const char **re
 		*ret_found |= bits != 0;
 		if (!take(c, bits, batch, ret_rule))
 			return false;
-		if (call_page_arm(&c->page))
+		if (!arm || call_page_arm(&c->page))
 			return true;
 	}
 	*ret_rule = "the bits of `submitted` are flipped once for each call";
 	return false;
 }
 
-/* False: another thread scans, and will look once more. */
+/* False: another thread scans, and will look once more; or the app has gone. */
 static bool
 enter(struct connection *c)
 {
-	bool mine;
+	uint32_t state = SCAN_NOBODY;
 
-	pthread_mutex_lock(&c->lock);
-	mine = !c->scanning && !c->gone;
-	if (mine)
-		c->scanning = true;
-	else
-		c->again = true;
-	pthread_mutex_unlock(&c->lock);
-	return mine;
+	/* Each pairs with leave: the scanners see what those before them did, and a scanner that is
+	 * told to look again sees what for. */
+	while (!atomic_compare_exchange_weak_explicit(&c->scan, &state,
+						      state == SCAN_NOBODY ? SCAN_ONE : SCAN_AGAIN,
+						      memory_order_acq_rel, memory_order_relaxed))
+		;
+	if (state != SCAN_NOBODY)
+		return false;
+	if (!atomic_load_explicit(&c->gone, memory_order_relaxed))
+		return true;
+	atomic_store_explicit(&c->scan, SCAN_NOBODY, memory_order_release);
+	return false;
 }
 
-/* False: look once more. *ret_stopped: the app only takes its completions any more. */
+/* False: look once more. */
 static bool
-leave(struct connection *c, bool *ret_stopped)
+leave(struct connection *c)
 {
-	bool done;
+	uint32_t state = SCAN_ONE;
 
-	pthread_mutex_lock(&c->lock);
-	done = !c->again || c->gone;
-	c->again = false;
-	if (done)
-		c->scanning = false;
-	*ret_stopped = c->stopped;
-	pthread_mutex_unlock(&c->lock);
-	return done;
+	if (atomic_compare_exchange_strong_explicit(&c->scan, &state, SCAN_NOBODY,
+						    memory_order_acq_rel, memory_order_relaxed))
+		return true;
+	if (atomic_load_explicit(&c->gone, memory_order_relaxed)) {
+		atomic_store_explicit(&c->scan, SCAN_NOBODY, memory_order_release);
+		return true;
+	}
+	/* Pairs with the exchange in enter, which said so. */
+	atomic_exchange_explicit(&c->scan, SCAN_ONE, memory_order_acq_rel);
+	return false;
 }
 
-/* True unless there was nothing to be found. */
 static bool
-scan(struct connection *c)
+has_stopped(struct connection *c)
+{
+	bool stopped;
+
+	pthread_mutex_lock(&c->lock);
+	stopped = c->stopped;
+	pthread_mutex_unlock(&c->lock);
+	return stopped;
+}
+
+enum scan_how {
+	SCAN_RUNG,
+	SCAN_SPINNING, /* by the thread that spins, which does not arm */
+	SCAN_LAST,     /* by that thread, which is not going to look again */
+};
+
+/*
+ * False: another thread scans. *ret_calls: calls were run, for whose time the token was given up.
+ * *ret_found: there was anything.
+ */
+static bool
+scan(struct connection *c, enum scan_how how, bool *ret_calls, bool *ret_found)
 {
 	struct batch batch = {NULL, NULL};
+	struct queues queues = {NULL, NULL};
 	const char *rule = NULL;
-	bool found = false, stopped = false;
+	bool found = false, more;
 
 	if (!enter(c))
-		return true;
-	do
+		return false;
+	do {
 		found |= completions_pump(c);
-	while (look(c, &batch, &found, &rule) && !leave(c, &stopped));
+		more = look(c, how != SCAN_SPINNING, &batch, &found, &rule);
+		if (more && queues.methods == NULL)
+			copy_queues(c, batch.first, &queues);
+	} while (more && !leave(c));
+	*ret_calls = rule != NULL || batch.first != NULL;
+	*ret_found = found;
+	if (how != SCAN_RUNG && *ret_calls)
+		spinning_lend();
 	if (rule != NULL)
 		connection_end(c, rule);
-	start_all(batch.first);
-	if (stopped)
+	start_all(batch.first, &queues);
+	/* The app only takes its completions any more. */
+	if (connection_has_ended(c) && has_stopped(c))
 		connection_settle(c);
-	return found;
+	return true;
 }
 
 void
 calls_scan(struct connection *c)
 {
-	scan(c);
+	bool calls, found;
+
+	scan(c, SCAN_RUNG, &calls, &found);
+}
+
+bool
+calls_scan_spinning(struct connection *c, bool last)
+{
+	bool calls = false, found;
+
+	return scan(c, last ? SCAN_LAST : SCAN_SPINNING, &calls, &found) && calls;
 }
 
 /* --- the doorbell --- */
@@ -640,6 +734,11 @@ calls_doorbell(struct loop_source *source, uint32_t events)
 	struct connection *c =
 		(struct connection *)((char *)source - offsetof(struct connection, doorbell));
 
-	if (!scan(c))
+	bool calls = true, found = true;
+
+	scan(c, SCAN_RUNG, &calls, &found);
+	if (!found)
 		count_empty(c);
+	else if (calls)
+		spinning_offer(c);
 }

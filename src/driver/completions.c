@@ -82,6 +82,7 @@ drain_locked(struct connection *c, const char **ret_rule)
 		c->overflow_first = (c->overflow_first + 1) % c->overflow_capacity;
 		c->overflow_count--;
 	}
+	atomic_store_explicit(&c->overflowing, false, memory_order_relaxed);
 	if (moved)
 		completion_ring_room_found(&c->page);
 	return moved;
@@ -91,11 +92,11 @@ drain_locked(struct connection *c, const char **ret_rule)
 static void
 overrun_locked(struct connection *c, const char *why)
 {
-	if (!c->overrun)
+	if (!completions_overrun(c))
 		log_error("connection of process %d: %s (DEXT_LIMIT_COMPLETIONS, %u): its calls "
 			  "return kIOReturnOverrun from now on",
 			  c->who.pid, why, DEXT_LIMIT_COMPLETIONS);
-	c->overrun = true;
+	atomic_store_explicit(&c->overrun, true, memory_order_relaxed);
 }
 
 /* [ring_lock] */
@@ -120,6 +121,8 @@ send_locked(struct connection *c, const struct completion *entry, const char **r
 		return;
 	}
 	*place = *entry;
+	/* Before the app is asked to ring when it has room, which makes it seen by who is rung. */
+	atomic_store_explicit(&c->overflowing, true, memory_order_relaxed);
 	if (entry->kind == COMPLETION_CALL)
 		c->waiting_calls++;
 	if (c->overflow_count == 1)
@@ -143,9 +146,9 @@ connection_complete(struct connection *c, uint32_t index, uint32_t generation, I
 	if (count > 0)
 		memcpy(entry.arguments, arguments, count * sizeof(*arguments));
 	pthread_mutex_lock(&c->ring_lock);
-	if (!c->overrun)
+	if (!completions_overrun(c))
 		send_locked(c, &entry, &rule);
-	overrun = c->overrun;
+	overrun = completions_overrun(c);
 	pthread_mutex_unlock(&c->ring_lock);
 	if (rule != NULL)
 		connection_end(c, rule);
@@ -158,6 +161,8 @@ completions_pump(struct connection *c)
 	const char *rule = NULL;
 	bool moved = false;
 
+	if (!atomic_load_explicit(&c->overflowing, memory_order_relaxed))
+		return false;
 	pthread_mutex_lock(&c->ring_lock);
 	if (c->bell >= 0 && c->overflow_count > 0)
 		moved = drain_locked(c, &rule);
@@ -170,12 +175,8 @@ completions_pump(struct connection *c)
 bool
 completions_overrun(struct connection *c)
 {
-	bool overrun;
-
-	pthread_mutex_lock(&c->ring_lock);
-	overrun = c->overrun;
-	pthread_mutex_unlock(&c->ring_lock);
-	return overrun;
+	/* Relaxed: a call that races with the completion that was too many may miss it. */
+	return atomic_load_explicit(&c->overrun, memory_order_relaxed);
 }
 
 bool

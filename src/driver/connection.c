@@ -111,12 +111,32 @@ connection_release(struct connection *c)
 bool
 connection_has_ended(struct connection *c)
 {
-	bool ended;
+	/* Pairs with mark_ended. A call that misses it runs as if it had come a moment sooner. */
+	return atomic_load_explicit(&c->ended, memory_order_acquire);
+}
 
-	pthread_mutex_lock(&c->lock);
-	ended = c->ended;
-	pthread_mutex_unlock(&c->lock);
-	return ended;
+bool
+connection_use_client(struct connection *c)
+{
+	uint32_t users = atomic_load_explicit(&c->users, memory_order_relaxed);
+
+	/* Pairs with the last connection_leave_client: a count that reached 0 never rises again. */
+	while (users != 0)
+		if (atomic_compare_exchange_weak_explicit(&c->users, &users, users + 1,
+							  memory_order_acquire,
+							  memory_order_relaxed))
+			return true;
+	return false;
+}
+
+void
+connection_leave_client(struct connection *c)
+{
+	/* Pairs with itself: the last one sees what the others did with the client. */
+	if (atomic_fetch_sub_explicit(&c->users, 1, memory_order_acq_rel) != 1)
+		return;
+	OSRelease(c->client);
+	connection_release(c);
 }
 
 /* --- the loop's events --- */
@@ -301,10 +321,10 @@ give_back(void *context)
 	pthread_mutex_lock(&c->socket_lock);
 	structures_free(c);
 	pthread_mutex_unlock(&c->socket_lock);
-	OSRelease(c->client);
 	OSRelease(c->service);
 	/* For this function: without its client the connection may hang up at any time. */
 	connection_retain(c);
+	connection_leave_client(c);
 	pthread_mutex_lock(&c->lock);
 	c->stopped = true;
 	pthread_mutex_unlock(&c->lock);
@@ -524,9 +544,13 @@ open_client(struct work *work)
 	res = user_client_create(c->service, c->who.type, &c->client);
 	loop_did_block(c->loop);
 	if (res == kIOReturnSuccess) {
-		/* For this function: the connection may end at any time from now on. */
+		/* For this function, since the connection may end at any time from now on; and for
+		 * the users of its client. */
 		connection_retain(c);
+		connection_retain(c);
+		atomic_store_explicit(&c->users, 1, memory_order_release);
 		if (!service_watch((IOService *)c->client, on_terminate, give_back, c)) {
+			connection_release(c);
 			connection_release(c);
 			res = kIOReturnOffline;
 		}

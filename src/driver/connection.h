@@ -5,6 +5,7 @@
  *
  *	connection.c	opening, ending, the socket's and the pidfd's events
  *	calls.c		the doorbell, scanning the call page, running calls
+ *	spinning.c	looking at call pages instead of sleeping
  *	structures.c	what arrives on the socket: large structures and acknowledgements
  *	maps.c		memory types: mapping, unmapping, handing over
  *	completions.c	the completion ring, registrations
@@ -38,10 +39,11 @@ struct connection;
 /* One slot's call. Belongs to the scanner until it is queued, then to whoever runs it. */
 struct call {
 	struct work work;
-	struct connection *connection; /* [const] a call under way retains it */
-	IOUserClient *client; /* +1 while under way; NULL: too late for it, answered Offline */
+	struct connection *connection; /* [const] a call under way retains it, or uses the client */
+	IOUserClient *client; /* a user of it while under way; NULL: too late, answered Offline */
 	struct call *next;    /* in a batch, or among those that wait to send MEMORY */
 	uint32_t slot;	      /* [const] */
+	_Atomic bool busy;    /* submitted and not answered; set by the scanner */
 	uint32_t generation;  /* 31 bits */
 	struct call_request request; /* the checked copy */
 	IOReturn status;	     /* what preparing it led to */
@@ -80,32 +82,41 @@ struct connection {
 	_Atomic uint32_t references;
 	struct loop *loop;  /* [const] */
 	IOService *service; /* [const] */
-	/* [const] after opening; NULL: it was refused. Gone after its Stop: a call has its own. */
+	/* [const] after opening; NULL: it was refused. There for as long as it has users. */
 	IOUserClient *client;
+	/* The calls under way and, until its Stop, the connection's life; +1 on it for all of them.
+	 */
+	_Atomic uint32_t users;
 	struct host_open_body who; /* [const] */
 	struct loop_source doorbell, hangup, pidfd;
 
 	pthread_mutex_t lock;
-	bool ended;			   /* [lock] no call reaches the driver any more */
-	bool gone;			   /* [lock] the app's side is over: nobody to tell */
-	bool stopped;			   /* [lock] after the user client's Stop */
-	bool hung_up;			   /* [lock] */
-	bool lingering;			   /* [lingering_lock] +1 */
+	_Atomic bool ended; /* written with lock; no call reaches the driver any more */
+	_Atomic bool gone;  /* written with lock; the app's side is over: nobody to tell */
+	bool stopped;	    /* [lock] after the user client's Stop */
+	bool hung_up;	    /* [lock] */
+	bool lingering;	    /* [lingering_lock] +1 */
 	struct connection *next_lingering; /* [lingering_lock] */
 	bool listening;			   /* [lock] the sources are in the loop */
 	/* Who still needs the socket's number: the loop, until `removed`, and hang_up. */
 	_Atomic unsigned socket_holders;
-	bool scanning;	       /* [lock] one thread scans */
-	bool again;	       /* [lock] and must look once more */
+	_Atomic uint32_t scan; /* enum scan_state of calls.c */
 	bool paused;	       /* [lock] rings too often in vain */
 	uint32_t empty_rings;  /* [lock] since window_start */
 	uint64_t window_start; /* [lock] */
-	uint64_t busy;	       /* [lock] slots submitted and not answered */
 	uint64_t peer_bytes;   /* [lock] of the app's memory that the driver has */
 	struct loop_timer pause;
 
+	_Atomic bool hot; /* offered to a thread that spins, or in its set, which has a reference */
+	struct spin_backoff backoff;
+	struct connection *next_offered; /* [spinning.lock] */
+
 	struct call_page_host page; /* see there */
 	struct call calls[CALL_PAGE_SLOTS];
+	struct {
+		uint64_t epoch; /* service_queues_epoch() when they were copied */
+		IODispatchQueue *methods, *others; /* +1 each */
+	} queues;				   /* [whoever scans] */
 
 	pthread_mutex_t socket_lock;
 	int socket;				       /* [socket_lock] -1 once closed */
@@ -125,8 +136,9 @@ struct connection {
 
 	pthread_mutex_t ring_lock;
 	int bell;		     /* [ring_lock] -1 once closed */
-	bool overrun;		     /* [ring_lock] too many completions wait */
+	_Atomic bool overrun;	     /* too many completions wait; written with ring_lock */
 	struct completion *overflow; /* [ring_lock] a ring of its own */
+	_Atomic bool overflowing;    /* overflow_count is not 0; written with ring_lock */
 	size_t overflow_first, overflow_count, overflow_capacity;
 	size_t waiting_calls; /* [ring_lock] COMPLETION_CALL among them */
 	struct registration registrations[DEXT_LIMIT_ASYNC]; /* [ring_lock] */
@@ -148,6 +160,9 @@ void connection_release(struct connection *connection);
 /* The rule that the app broke, for the log; NULL: nobody's fault. Any thread; holds no lock. */
 void connection_end(struct connection *connection, const char *rule);
 bool connection_has_ended(struct connection *connection);
+/* Keeps the user client, and with it the connection. False: it has been given up. */
+bool connection_use_client(struct connection *connection);
+void connection_leave_client(struct connection *connection);
 /* After something was taken from the ring: hangs up if that is what a connection waits for. */
 void connection_settle(struct connection *connection);
 /* From the user client's Stop until the hang-up. */
@@ -167,6 +182,11 @@ void calls_init(struct connection *connection);
 void calls_free(struct connection *connection);
 /* Looks at the page until there is nothing new, and runs what was there. Any thread. */
 void calls_scan(struct connection *connection);
+/*
+ * For the thread that spins. The page is left unarmed, but for `last`. True: it found calls, or the
+ * end of the connection, and gave the token up before it saw to them.
+ */
+bool calls_scan_spinning(struct connection *connection, bool last);
 /* How often this process looked for nothing, and stopped listening to who had it do so. */
 struct calls_vain {
 	uint64_t scans, pauses;
@@ -180,6 +200,16 @@ void calls_doorbell(struct loop_source *source, uint32_t events);
  */
 void call_answer(struct call *call, IOReturn status, uint32_t scalars, uint64_t structure_size,
 		 uint32_t flags);
+
+/* --- spinning.c --- */
+
+/* Threads of the loop spin from now on; before they are started. Stop: after they have ended. */
+void spinning_start(struct loop *loop);
+void spinning_stop(void);
+/* The connection has just brought calls by its doorbell. */
+void spinning_offer(struct connection *connection);
+/* The thread that spins is going to run a method. */
+void spinning_lend(void);
 
 /* --- structures.c --- */
 

@@ -338,6 +338,7 @@ set_up_loop(void)
 	if (res != kIOReturnSuccess)
 		return res;
 	queue_set_loop(host.loop);
+	spinning_start(host.loop);
 	OSDictionaryGetUInt64Value(host.start, "ProviderID", &provider_id);
 	services_set(host.loop, &control_publisher, provider_id);
 	host.start_task.run = run_start;
@@ -368,6 +369,7 @@ clean_up(void)
 		signal(SIGALRM, give_up);
 		alarm((unsigned)(END_GRACE / NSEC_PER_SEC));
 		loop_destroy(host.loop);
+		spinning_stop();
 		alarm(0);
 	}
 	host.loop = NULL;

@@ -22,6 +22,21 @@ service_ivars(const IOService *self)
 	return OSObjectIVars(IOService, self);
 }
 
+static _Atomic uint64_t queues_epoch = 1;
+
+uint64_t
+service_queues_epoch(void)
+{
+	/* Pairs with service_queues_changed: who sees the number sees the change. */
+	return atomic_load_explicit(&queues_epoch, memory_order_acquire);
+}
+
+void
+service_queues_changed(void)
+{
+	atomic_fetch_add_explicit(&queues_epoch, 1, memory_order_release);
+}
+
 IODispatchQueue *
 service_copy_queue(IOService *self, bool method)
 {
@@ -107,6 +122,7 @@ set_queue(OSObject *object, IODispatchQueueName name, IODispatchQueue *queue)
 	old = *place;
 	*place = queue;
 	pthread_mutex_unlock(&ivars->lock);
+	service_queues_changed();
 	OSRelease(old);
 	return kIOReturnSuccess;
 }

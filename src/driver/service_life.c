@@ -173,6 +173,7 @@ detach(IOService *self)
 	}
 	pthread_mutex_unlock(&service_tree);
 
+	service_queues_changed();
 	if (on_stopped != NULL)
 		on_stopped(ivars->context);
 	give_up(ivars);

@@ -174,6 +174,39 @@ leave(struct loop *loop, bool idle)
 }
 
 static void
+run_event(struct loop *loop, struct loop_thread *self, const struct epoll_event *event)
+{
+	if (event->data.u64 == ID_TASKS)
+		loop_tasks_run(loop, self);
+	else if (event->data.u64 == ID_TIMERS)
+		loop_timers_run(loop);
+	else
+		loop_source_run(loop, event->data.u64, event->events);
+	assert(loop->abandoned || self->blocking == 0);
+}
+
+void
+loop_set_spin(struct loop *loop, void (*spin)(struct loop *loop))
+{
+	loop->spin = spin;
+}
+
+bool
+loop_look(struct loop *loop)
+{
+	struct epoll_event event;
+	int count;
+
+	assert(current != NULL && current->loop == loop);
+	count = epoll_wait(loop->epoll, &event, 1, 0);
+	if (count > 0 && event.data.u64 == ID_STOP)
+		return false;
+	if (count > 0)
+		run_event(loop, current, &event);
+	return !loop->abandoned;
+}
+
+static void
 serve(struct loop *loop, struct loop_thread *self)
 {
 	current = self;
@@ -190,15 +223,11 @@ serve(struct loop *loop, struct loop_thread *self)
 			continue;
 		}
 		atomic_fetch_sub(&loop->waiting, 1);
-		if (event.data.u64 == ID_TASKS)
-			loop_tasks_run(loop, self);
-		else if (event.data.u64 == ID_TIMERS)
-			loop_timers_run(loop);
-		else
-			loop_source_run(loop, event.data.u64, event.events);
+		run_event(loop, self, &event);
 		if (loop->abandoned)
 			break;
-		assert(self->blocking == 0);
+		if (loop->spin != NULL)
+			loop->spin(loop);
 		atomic_fetch_add(&loop->waiting, 1);
 	}
 	current = NULL;

@@ -10,6 +10,7 @@
 #ifndef QUEUE_LOOP_H
 #define QUEUE_LOOP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 
@@ -76,6 +77,15 @@ IOReturn loop_start(struct loop *loop, unsigned threads);
 void loop_stop(struct loop *loop);
 /* How many threads there are now: for statistics and tests. */
 unsigned loop_thread_count(struct loop *loop);
+
+/*
+ * Spinning. `spin` is called by a thread that has run a handler and is about to wait; it may look
+ * for work elsewhere for as long as it likes, but has to call loop_look every now and then, which
+ * serves what the descriptors brought, without waiting. False: the loop stops, return. Set before
+ * the threads are started.
+ */
+void loop_set_spin(struct loop *loop, void (*spin)(struct loop *loop));
+bool loop_look(struct loop *loop);
 
 /* Around code that may block, on a loop thread; elsewhere they do nothing. Nesting is allowed. */
 void loop_will_block(struct loop *loop);

@@ -42,6 +42,8 @@ struct loop {
 	int task_bell;	/* [const] */
 	int timer_bell; /* [const] */
 
+	void (*spin)(struct loop *loop); /* [const] NULL: nobody spins */
+
 	/* Threads in epoll_wait or on the way there. Changed by read-modify-writes only, so that
 	 * the last one to leave sees 0, whoever it is. */
 	_Atomic unsigned waiting;

@@ -9,6 +9,10 @@
  *	tail.index      (host)    against  ring_armed.flag  (client)
  *	head.index      (client)  against  overflow.flag    (host)
  *
+ * A host that spins is not armed; a client that it left unanswered rings without being asked, just
+ * before it sleeps (call_page_is_left). That needs no order: if the host took the call meanwhile,
+ * it was rung in vain.
+ *
  * Nothing here blocks but call_slot_wait, and nothing here makes a system call but the futex. The
  * sides' own counts (`seen`, `head`, `tail`) are never read back from memory that the peer can
  * write.
@@ -28,6 +32,8 @@
 #include "clock.h"
 
 #define RING_MASK (COMPLETION_RING_MAX - 1)
+/* How long an awake host may need to take a call. */
+#define TAKE_TURNS 64u
 
 /* The next value of an armed word: never 0, never the last one. */
 static uint64_t
@@ -59,8 +65,13 @@ bool
 call_page_submit(struct call_page_client *client, unsigned index)
 {
 	struct call_page *page = client->page;
+	uint32_t cpu = spin_cpu();
 	uint64_t armed;
 
+	if (cpu != atomic_load_explicit(&client->cpu, memory_order_relaxed)) {
+		atomic_store_explicit(&client->cpu, cpu, memory_order_relaxed);
+		atomic_store_explicit(&page->client_cpu.number, cpu, memory_order_relaxed);
+	}
 	/*
 	 * Pairs with the load in call_page_take, which sees the request complete, and, with the
 	 * load after it, with call_page_arm: either this side sees the host armed or the host sees
@@ -76,14 +87,38 @@ call_page_submit(struct call_page_client *client, unsigned index)
 	return atomic_exchange_explicit(&client->rung, armed, memory_order_seq_cst) != armed;
 }
 
+bool
+call_page_is_due(const struct call_page_host *host)
+{
+	/* Only a hint, so in no order: whoever acts upon it takes. */
+	return atomic_load_explicit(&host->page->submitted.bits, memory_order_relaxed) !=
+	       atomic_load_explicit(&host->seen, memory_order_relaxed);
+}
+
+bool
+call_page_can_spin(const struct call_page_host *host)
+{
+	return spin_can_help(
+		atomic_load_explicit(&host->page->client_cpu.number, memory_order_relaxed));
+}
+
 uint64_t
 call_page_take(struct call_page_host *host)
 {
 	/* Pairs with the exchange in call_page_submit. */
 	uint64_t bits = atomic_load_explicit(&host->page->submitted.bits, memory_order_seq_cst);
-	uint64_t changed = bits ^ host->seen;
+	uint64_t changed = bits ^ atomic_load_explicit(&host->seen, memory_order_relaxed);
+	uint32_t cpu = spin_cpu();
 
-	host->seen = bits;
+	if (cpu != host->cpu) {
+		host->cpu = cpu;
+		atomic_store_explicit(&host->page->host_cpu.number, cpu, memory_order_relaxed);
+	}
+	if (changed != 0) {
+		atomic_store_explicit(&host->seen, bits, memory_order_relaxed);
+		/* Pairs with call_page_is_left, which may sleep after it. */
+		atomic_store_explicit(&host->page->taken.bits, bits, memory_order_release);
+	}
 	return changed;
 }
 
@@ -92,16 +127,21 @@ call_page_arm(struct call_page_host *host)
 {
 	struct call_page *page = host->page;
 
+	host->is_armed = true;
 	/* Pairs with call_page_submit: the store must come before the look, or both sides may
 	 * sleep. */
 	atomic_store_explicit(&page->armed.flag, next_sequence(&host->sequence),
 			      memory_order_seq_cst);
-	return atomic_load_explicit(&page->submitted.bits, memory_order_seq_cst) == host->seen;
+	return atomic_load_explicit(&page->submitted.bits, memory_order_seq_cst) ==
+	       atomic_load_explicit(&host->seen, memory_order_relaxed);
 }
 
 void
 call_page_disarm(struct call_page_host *host)
 {
+	if (!host->is_armed)
+		return;
+	host->is_armed = false;
 	/* A client that still reads the old value rings once too often, no more. */
 	atomic_store_explicit(&host->page->armed.flag, 0, memory_order_relaxed);
 }
@@ -125,6 +165,66 @@ call_slot_is_answered(const struct call_slot *slot, uint32_t generation)
 	uint32_t answered = atomic_load_explicit(&slot->reply.answered, memory_order_acquire);
 
 	return ((answered ^ generation) & ~CALL_WAITER) == 0;
+}
+
+static bool
+is_host_elsewhere(const struct call_page_client *client)
+{
+	return spin_can_help(
+		atomic_load_explicit(&client->page->host_cpu.number, memory_order_relaxed));
+}
+
+bool
+call_page_spin(struct call_page_client *client, unsigned index, uint32_t generation)
+{
+	const struct call_slot *slot = &client->page->slot[index];
+	uint64_t end = 0;
+	bool answered = false;
+
+	if (!is_host_elsewhere(client) || !spin_allowed(&client->spin))
+		return call_slot_is_answered(slot, generation);
+	for (unsigned turn = 1; !(answered = call_slot_is_answered(slot, generation)); turn++) {
+		spin_relax();
+		if (turn % SPIN_TURNS != 0)
+			continue;
+		if (end == 0)
+			end = clock_now() + SPIN_BUDGET;
+		if (!is_host_elsewhere(client) || clock_now() >= end)
+			break;
+	}
+	spin_ended(&client->spin, answered);
+	return answered;
+}
+
+bool
+call_page_is_taken(const struct call_page_client *client, unsigned index)
+{
+	const struct call_page *page = client->page;
+	/* The slot's bit of `submitted` stays as it is until the answer. */
+	uint64_t bits = atomic_load_explicit(&page->submitted.bits, memory_order_relaxed);
+
+	/* Pairs with the store in call_page_take: some thread of the host will answer. */
+	bits ^= atomic_load_explicit(&page->taken.bits, memory_order_acquire);
+	return (bits >> index & 1) == 0;
+}
+
+bool
+call_page_is_left(struct call_page_client *client, unsigned index)
+{
+	const struct call_page *page = client->page;
+
+	/*
+	 * Armed: it was rung for, by this thread or by one before it, or the host armed after our
+	 * submission and saw it when it looked again.
+	 */
+	for (unsigned turn = 0; !call_page_is_taken(client, index); turn++) {
+		if (atomic_load_explicit(&page->armed.flag, memory_order_relaxed) != 0)
+			return false;
+		if (turn == TAKE_TURNS || !is_host_elsewhere(client))
+			return true;
+		spin_relax();
+	}
+	return false;
 }
 
 /* Sleeps while the slot is unanswered: until it is, the deadline, or for no reason. */

@@ -11,6 +11,10 @@
  * differing from what it saw last, copies the request, runs it, writes the reply and exchanges
  * `answered` for the request's generation; if the old value had the waiter bit it wakes the futex.
  *
+ * `armed` is 0 while a thread of the host scans the page or spins over it, and stays 0 while that
+ * thread runs what it found there. So a client that is going to sleep looks whether its call was
+ * taken (`taken`), and rings if it was not: a method that blocks keeps nobody waiting.
+ *
  * A completion. The host writes the entry and then `tail`; if the client has armed the ring the
  * host writes a byte into the client's pipe. When the ring is full the host keeps the entries, sets
  * `overflow`, and the client rings the doorbell after it has made room for half a ring.
@@ -39,6 +43,7 @@
 #include <stdint.h>
 
 #include "bounds.h"
+#include "spin.h"
 
 #include <DriverKit/IOReturn.h>
 
@@ -148,11 +153,15 @@ struct call_page {
 	} armed;
 	struct {
 		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t
-			number; /* [client] where it last submitted */
+			number; /* [client] where it last submitted: the CPU, plus 1 */
 	} client_cpu;
 	struct {
 		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t number; /* [host] where it last scanned */
 	} host_cpu;
+	struct {
+		_Alignas(CALL_PAGE_LINE) _Atomic uint64_t
+			bits; /* [host] `submitted` as it was last looked at */
+	} taken;
 	struct {
 		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t
 			index; /* [host] entries written, free running */
@@ -187,6 +196,8 @@ _Static_assert(sizeof(struct call_page) == 4096 + 64 * 512 + 1024 * 192 + 64 * 8
 struct call_page_client {
 	struct call_page *page;
 	_Atomic uint64_t rung; /* value of `armed` for which some thread rang */
+	_Atomic uint32_t cpu;  /* as it was last published */
+	struct spin_backoff spin;
 	/* The rest: [whoever drains the ring] */
 	uint32_t head;	    /* entries taken */
 	uint64_t sequence;  /* of the last arming */
@@ -200,6 +211,12 @@ bool call_page_is_valid(const struct call_page *page);
 bool call_page_submit(struct call_page_client *client, unsigned index);
 
 bool call_slot_is_answered(const struct call_slot *slot, uint32_t generation);
+/* Looks for the answer for a while, if that can help. False: not yet, go to sleep. */
+bool call_page_spin(struct call_page_client *client, unsigned index, uint32_t generation);
+/* Whether the host has looked at the call, which is not answered yet. */
+bool call_page_is_taken(const struct call_page_client *client, unsigned index);
+/* Before the sleep. True: the host is awake and did not take the call, ring the doorbell. */
+bool call_page_is_left(struct call_page_client *client, unsigned index);
 /*
  * Waits until the slot's request of this generation is answered, at most until `deadline`
  * (clock_now time). False: not yet. The reply may be copied after true. Callers wait in steps of at
@@ -223,9 +240,11 @@ void completion_ring_disarm(struct call_page_client *client);
 
 struct call_page_host {
 	struct call_page *page;
+	_Atomic uint64_t seen; /* `submitted` as it was last; written by whoever scans */
 	/* [whoever scans] */
-	uint64_t seen;	   /* `submitted` as it was last */
 	uint64_t sequence; /* of the last arming */
+	bool is_armed;
+	uint32_t cpu; /* as it was last published */
 	/* [whoever holds the lock over the completions] */
 	uint32_t tail;		/* entries written */
 	uint64_t rung;		/* value of `ring_armed` for which we rang */
@@ -234,6 +253,10 @@ struct call_page_host {
 
 void call_page_init(struct call_page_host *host, struct call_page *page);
 
+/* Whether there is something to take. Any thread. */
+bool call_page_is_due(const struct call_page_host *host);
+/* Whether spinning over the page can help. Any thread. */
+bool call_page_can_spin(const struct call_page_host *host);
 /* The slots submitted since the last time, as bits. */
 uint64_t call_page_take(struct call_page_host *host);
 /* Asks for the doorbell. False: something was submitted meanwhile, take again. */

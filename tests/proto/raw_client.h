@@ -131,6 +131,9 @@ raw_submit(struct raw *raw, unsigned slot)
 static inline struct call_reply *
 raw_wait(struct raw *raw, unsigned slot)
 {
+	if (!call_page_spin(&raw->page, slot, raw->generations[slot]) &&
+	    call_page_is_left(&raw->page, slot))
+		doorbell_ring(raw->doorbell);
 	ck_assert_msg(call_page_wait(&raw->page, slot, raw->generations[slot],
 				     clock_now() + RAW_DEADLINE),
 		      "slot %u was not answered", slot);

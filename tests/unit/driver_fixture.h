@@ -10,6 +10,7 @@
 
 #include "bounds.h"
 #include "bundle.h"
+#include "connection.h"
 #include "log.h"
 #include "meter.h"
 #include "queue.h"
@@ -511,6 +512,7 @@ fixture_create(void)
 	OSDictionary *personality = fixture_personality();
 
 	ck_assert_int_eq(loop_create(&fixture.loop), 0);
+	spinning_start(fixture.loop);
 	ck_assert_int_eq(loop_start(fixture.loop, 2), 0);
 	queue_set_loop(fixture.loop);
 	services_set(fixture.loop, NULL, 77);
@@ -542,6 +544,7 @@ fixture_end(void)
 	}
 	loop_stop(fixture.loop);
 	loop_destroy(fixture.loop);
+	spinning_stop();
 	OSSafeReleaseNULL(fixture.queue);
 	OSSafeReleaseNULL(fixture.provider);
 	bundle_destroy(fixture.bundle);

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stddef.h>
 #include <sys/mman.h>
 
@@ -30,7 +31,7 @@ START_TEST(each_word_has_a_line_of_its_own)
 		offsetof(struct call_page, armed),    offsetof(struct call_page, client_cpu),
 		offsetof(struct call_page, host_cpu), offsetof(struct call_page, tail),
 		offsetof(struct call_page, head),     offsetof(struct call_page, ring_armed),
-		offsetof(struct call_page, overflow),
+		offsetof(struct call_page, overflow), offsetof(struct call_page, taken),
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -108,6 +109,86 @@ START_TEST(armings_are_told_apart_for_ever)
 	ck_assert(call_page_submit(&client, 0));
 	ck_assert_uint_eq(call_page_take(&host), 1);
 	ck_assert_uint_gt(atomic_load(&client.rung), UINT32_MAX);
+}
+END_TEST
+
+static void
+host_is_elsewhere(void)
+{
+	atomic_store(&page->host_cpu.number, spin_cpu() + 1);
+}
+
+START_TEST(who_submits_and_who_takes_say_where)
+{
+	cpu_set_t one;
+
+	set();
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+	ck_assert_uint_eq(atomic_load(&page->client_cpu.number), 0);
+	ck_assert(!call_page_can_spin(&host));
+	call_page_submit(&client, 0);
+	ck_assert_uint_eq(atomic_load(&page->client_cpu.number), spin_cpu());
+	ck_assert(call_page_is_due(&host));
+	ck_assert_uint_eq(call_page_take(&host), 1);
+	ck_assert(!call_page_is_due(&host));
+	ck_assert_uint_eq(atomic_load(&page->host_cpu.number), spin_cpu());
+	/* The client was here. */
+	ck_assert(!call_page_can_spin(&host));
+	atomic_store(&page->client_cpu.number, spin_cpu() + 1);
+	ck_assert(call_page_can_spin(&host));
+}
+END_TEST
+
+START_TEST(a_client_that_goes_to_sleep_rings_if_its_call_was_left)
+{
+	set();
+	host_is_elsewhere();
+	/* Armed: it was rung for. */
+	ck_assert(call_page_submit(&client, 0));
+	ck_assert(!call_page_is_taken(&client, 0));
+	ck_assert(!call_page_is_left(&client, 0));
+	call_page_disarm(&host);
+	/* Awake, and busy with something else. */
+	ck_assert(call_page_is_left(&client, 0));
+	ck_assert_uint_eq(call_page_take(&host), 1);
+	ck_assert(call_page_is_taken(&client, 0));
+	ck_assert(!call_page_is_left(&client, 0));
+	/* The other use of the slot, and another slot. */
+	ck_assert(!call_page_submit(&client, 0));
+	ck_assert(!call_page_submit(&client, 63));
+	ck_assert(call_page_is_left(&client, 0));
+	ck_assert(call_page_is_left(&client, 63));
+	ck_assert_uint_eq(call_page_take(&host), UINT64_C(1) << 63 | 1);
+	ck_assert(!call_page_is_left(&client, 0));
+	ck_assert(!call_page_is_left(&client, 63));
+}
+END_TEST
+
+START_TEST(a_spin_ends_and_is_not_repeated_at_once)
+{
+	set();
+	host_is_elsewhere();
+	ck_assert(!call_page_spin(&client, 0, 1));
+	ck_assert_uint_eq(atomic_load(&client.spin.left), 1);
+	/* This time it only looks. */
+	ck_assert(!call_page_spin(&client, 0, 1));
+	ck_assert_uint_eq(atomic_load(&client.spin.left), 0);
+	ck_assert_uint_eq(atomic_load(&client.spin.failed), 1);
+	call_slot_answer(&page->slot[0], 1);
+	ck_assert(call_page_spin(&client, 0, 1));
+	ck_assert_uint_eq(atomic_load(&client.spin.failed), 0);
+}
+END_TEST
+
+START_TEST(nothing_is_tried_where_the_host_may_be_here)
+{
+	set();
+	ck_assert(!call_page_spin(&client, 0, 1));
+	ck_assert_uint_eq(atomic_load(&client.spin.failed), 0);
+	call_slot_answer(&page->slot[0], 1);
+	ck_assert(call_page_spin(&client, 0, 1));
 }
 END_TEST
 
@@ -343,6 +424,9 @@ END_TEST
 
 UNIT_MAIN("call_page", each_word_has_a_line_of_its_own, only_this_version_is_valid,
 	  the_host_takes_each_submission_once, one_ring_for_each_arming,
+	  who_submits_and_who_takes_say_where,
+	  a_client_that_goes_to_sleep_rings_if_its_call_was_left,
+	  a_spin_ends_and_is_not_repeated_at_once, nothing_is_tried_where_the_host_may_be_here,
 	  armings_are_told_apart_for_ever, answers_are_told_apart_by_generation,
 	  wait_ends_at_its_deadline, an_answer_wakes_who_sleeps, an_answer_of_another_process_wakes,
 	  completions_come_in_order_over_the_wrap, one_wake_for_each_arming,

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Spinning over connections: a thread that has served a call looks at the call pages for a while
+ * before it sleeps, since waking it costs hundreds of times what a call does.
+ *
+ * A connection whose doorbell brought calls is offered; one thread at a time, the one that has the
+ * token, takes what is offered into its set and looks at each. While a connection is in a set its
+ * page is not armed: its client does not ring. It stays there until it was quiet for the budget, or
+ * until its client runs on this CPU, where it could not while we spin; then it is armed again.
+ *
+ * Invariants.
+ * - The token is held only while its thread cannot block: it is given up before a method runs, and
+ *   a thread that finds it taken afterwards arms its connections and offers them to the new holder.
+ * - What is offered has a holder that will look at the offers again, or a thread that is about to
+ *   take the token: both sides change their word first and look at the other's then, all seq_cst.
+ * - A client that is left alone while a method blocks here rings without being asked, before it
+ *   sleeps: call_page_is_left. It is then scanned, and armed, by another thread.
+ *
+ * A hostile client can have a thread spin for a budget after a call that it made, not longer; and
+ * after each time that this was in vain for 1, 2, 4 ... 64 fewer times. The descriptors are looked
+ * at every LOOK_NSEC even by a thread that finds calls without end.
+ */
+#include "connection.h"
+
+#include "clock.h"
+#include "spin.h"
+
+#define HOT_MAX	  64u /* connections in a set; others sleep and ring */
+#define LOOK_NSEC (500 * NSEC_PER_USEC)
+
+struct hot {
+	struct connection *connection; /* +1 */
+	uint64_t last;		       /* when it had something */
+	bool found;		       /* it had something since the last look at the clock */
+	bool worked;		       /* it ever had */
+};
+
+struct set {
+	struct hot hot[HOT_MAX];
+	unsigned count;
+	uint64_t looked; /* when the descriptors were looked at */
+	bool stopped;	 /* the loop is to stop */
+};
+
+static struct {
+	struct loop *loop;	 /* [const] while its threads run; NULL: nobody spins */
+	_Atomic bool taken;	 /* the token */
+	_Atomic unsigned offers; /* how many */
+	pthread_mutex_t lock;
+	struct connection *offered; /* [lock] +1 each */
+} spinning = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Pairs with itself and, in both orders, with `offers`. */
+static bool
+take_token(void)
+{
+	return !atomic_load_explicit(&spinning.taken, memory_order_relaxed) &&
+	       !atomic_exchange_explicit(&spinning.taken, true, memory_order_seq_cst);
+}
+
+static void
+give_token(void)
+{
+	atomic_store_explicit(&spinning.taken, false, memory_order_seq_cst);
+}
+
+/* --- offers --- */
+
+/* Takes the caller's reference; `hot` of the connection is set. */
+static void
+offer_take(struct connection *c)
+{
+	pthread_mutex_lock(&spinning.lock);
+	c->next_offered = spinning.offered;
+	spinning.offered = c;
+	atomic_fetch_add_explicit(&spinning.offers, 1, memory_order_seq_cst);
+	pthread_mutex_unlock(&spinning.lock);
+}
+
+void
+spinning_offer(struct connection *c)
+{
+	/* Relaxed: connections of a loop that does not spin are never offered. */
+	if (c->loop != spinning.loop || atomic_load_explicit(&c->hot, memory_order_relaxed) ||
+	    !call_page_can_spin(&c->page) || !spin_allowed(&c->backoff) ||
+	    atomic_exchange_explicit(&c->hot, true, memory_order_acq_rel))
+		return;
+	connection_retain(c);
+	offer_take(c);
+}
+
+static struct connection *
+next_offer(void)
+{
+	struct connection *c;
+
+	pthread_mutex_lock(&spinning.lock);
+	c = spinning.offered;
+	if (c != NULL) {
+		spinning.offered = c->next_offered;
+		atomic_fetch_sub_explicit(&spinning.offers, 1, memory_order_seq_cst);
+	}
+	pthread_mutex_unlock(&spinning.lock);
+	return c;
+}
+
+/* --- the set --- */
+
+/* Armed by the scan; out of the set unless that brought a call. */
+static bool
+let_go(struct hot *hot)
+{
+	struct connection *c = hot->connection;
+
+	hot->found = calls_scan_spinning(c, true);
+	if (hot->found)
+		return false;
+	spin_ended(&c->backoff, hot->worked);
+	atomic_store_explicit(&c->hot, false, memory_order_release);
+	connection_release(c);
+	return true;
+}
+
+/* Without the token: to whoever spins next. */
+static void
+hand_on(struct set *set)
+{
+	while (set->count > 0) {
+		struct connection *c = set->hot[--set->count].connection;
+
+		calls_scan(c);
+		offer_take(c);
+	}
+}
+
+static void
+adopt(struct set *set, uint64_t now)
+{
+	while (set->count < HOT_MAX &&
+	       atomic_load_explicit(&spinning.offers, memory_order_relaxed) > 0) {
+		struct connection *c = next_offer();
+
+		if (c == NULL)
+			return;
+		set->hot[set->count++] = (struct hot){.connection = c, .last = now};
+	}
+}
+
+/* Drops what was quiet for too long. False: a method ran, and the token is another's. */
+static bool
+age(struct set *set, uint64_t now)
+{
+	/* From the end, since the last one fills the gap. */
+	for (unsigned i = set->count; i-- > 0;) {
+		struct hot *hot = &set->hot[i];
+
+		if (hot->found) {
+			hot->last = now;
+			hot->found = false;
+			hot->worked = true;
+		} else if (now - hot->last > SPIN_BUDGET ||
+			   !call_page_can_spin(&hot->connection->page)) {
+			if (let_go(hot))
+				*hot = set->hot[--set->count];
+			else if (!take_token())
+				return false;
+		}
+	}
+	return true;
+}
+
+/* What is done now and then. False: the loop stops, or the token is another's. */
+static bool
+tend(struct loop *loop, struct set *set)
+{
+	uint64_t now = clock_now();
+
+	if (!age(set, now))
+		return false;
+	adopt(set, now);
+	if (now - set->looked < LOOK_NSEC)
+		return true;
+	set->looked = now;
+	/* What it finds there may block. */
+	give_token();
+	set->stopped = !loop_look(loop);
+	return !set->stopped && take_token();
+}
+
+/* Until the set is empty. False: without the token. */
+static bool
+spin_over(struct loop *loop, struct set *set)
+{
+	for (unsigned turn = 1; set->count > 0; turn++) {
+		bool found = false;
+
+		for (unsigned i = 0; i < set->count; i++) {
+			if (!call_page_is_due(&set->hot[i].connection->page))
+				continue;
+			if (!calls_scan_spinning(set->hot[i].connection, false))
+				continue;
+			found = set->hot[i].found = true;
+			if (!take_token())
+				return false;
+		}
+		if (!found)
+			spin_relax();
+		if (turn % SPIN_TURNS == 0 && !tend(loop, set))
+			return false;
+	}
+	return true;
+}
+
+static void
+spin(struct loop *loop)
+{
+	struct set set;
+
+	set.stopped = false;
+	/* Pairs with the exchange in take_token of another: one of the two sees the offer. */
+	while (!set.stopped && atomic_load_explicit(&spinning.offers, memory_order_seq_cst) > 0 &&
+	       take_token()) {
+		set.count = 0;
+		set.looked = clock_now();
+		adopt(&set, set.looked);
+		if (spin_over(loop, &set))
+			give_token();
+		else
+			hand_on(&set);
+	}
+}
+
+void
+spinning_lend(void)
+{
+	/* In no order with the offers: this thread looks at them when it is back. */
+	atomic_store_explicit(&spinning.taken, false, memory_order_release);
+}
+
+void
+spinning_start(struct loop *loop)
+{
+	spinning.loop = loop;
+	loop_set_spin(loop, spin);
+}
+
+void
+spinning_stop(void)
+{
+	struct connection *c;
+
+	spinning.loop = NULL;
+	while ((c = next_offer()) != NULL)
+		connection_release(c);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * When to spin: for a while, instead of sleeping at once, and only where that can help.
+ *
+ * A peer that last ran on this CPU cannot answer while we spin here; so each side publishes its CPU
+ * (spin_cpu) whenever it sends. Elsewhere a spin lasts at most SPIN_BUDGET, which is more than it
+ * takes to wake a process on another CPU: with less, a call that found both sides asleep would find
+ * them so for ever after. A spin that failed makes the next 1, 2, 4 ... 64 chances go by.
+ */
+#ifndef WIRE_SPIN_H
+#define WIRE_SPIN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SPIN_BUDGET (UINT64_C(50) * 1000) /* ns */
+/* Turns between two looks at the clock, which costs as much as one turn. */
+#define SPIN_TURNS 16u
+
+/* The CPU of this thread, plus one. 0 stands for a CPU that is not known. */
+uint32_t spin_cpu(void);
+/* Whether who last ran on `peer` may run while this thread spins. */
+bool spin_can_help(uint32_t peer);
+
+/* Zeroed at first. Threads that share one may lose a step of it, which costs a spin. */
+struct spin_backoff {
+	_Atomic uint32_t failed; /* the length of the pause after the last failure; 0: none */
+	_Atomic uint32_t left;	 /* chances that still go by */
+};
+
+/* Whether to spin this time. */
+bool spin_allowed(struct spin_backoff *backoff);
+void spin_ended(struct spin_backoff *backoff, bool worked);
+
+static inline void
+spin_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+#endif

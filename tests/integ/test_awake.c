@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the promise "no system call while both are awake" is worth: every system call of an app and
+ * of its driver's process is counted by tracing them, and none is made in a window of calls. On a
+ * machine that does other things, too, a window may be spoilt by one side not running; so the first
+ * quiet one of many is what the test waits for.
+ *
+ * And an idle host does nothing at all.
+ */
+#include "unit.h"
+
+#include "echo.h"
+#include "harness.h"
+
+#include <dirent.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+
+#include <mach/mach_time.h>
+
+#define WINDOW	64 /* calls */
+#define CLIENTS 64
+
+static struct harness harness;
+
+static void
+start(void)
+{
+	harness_start(&harness, (const char *[]){harness_bundle("ECHO_BUNDLE"), NULL});
+	IOObjectRelease(harness_wait_service("Echo"));
+}
+
+static void
+call(io_connect_t connect)
+{
+	uint64_t values[16] = {1, 2, 3};
+	uint32_t count = 16;
+
+	if (IOConnectCallScalarMethod(connect, ECHO_ECHO, values, 16, values, &count) !=
+	    kIOReturnSuccess)
+		abort();
+}
+
+/* The app: getppid stands between two windows. Ended by a signal. */
+static void
+call_for_ever(void)
+{
+	io_connect_t connect = harness_open("Echo", 0);
+
+	for (;;) {
+		syscall(SYS_getppid);
+		for (unsigned i = 0; i < WINDOW; i++)
+			call(connect);
+	}
+}
+
+/* Calls function for each thread of the process. */
+static void
+each_thread(pid_t pid, void (*function)(pid_t thread, void *context), void *context)
+{
+	char path[64];
+	struct dirent *entry;
+	DIR *directory;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	directory = opendir(path);
+	ck_assert_ptr_nonnull(directory);
+	while ((entry = readdir(directory)) != NULL)
+		if (entry->d_name[0] != '.')
+			function((pid_t)atoi(entry->d_name), context);
+	closedir(directory);
+}
+
+static void
+trace(pid_t thread, void *context)
+{
+	ck_assert_msg(
+		ptrace(PTRACE_SEIZE, thread, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE) == 0,
+		"ptrace: %s", strerror(errno));
+	ck_assert_int_eq(ptrace(PTRACE_INTERRUPT, thread, 0, 0), 0);
+}
+
+static void
+let_go(pid_t thread, void *context)
+{
+	int status;
+
+	if (ptrace(PTRACE_INTERRUPT, thread, 0, 0) == 0 && waitpid(thread, &status, __WALL) > 0)
+		ptrace(PTRACE_DETACH, thread, 0, 0);
+}
+
+/* The number of the system call that the thread is about to make; -1: it is on its way out. */
+static long
+entered_call(pid_t thread)
+{
+	struct __ptrace_syscall_info info;
+
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof(info), &info) <= 0 ||
+	    info.op != PTRACE_SYSCALL_INFO_ENTRY)
+		return -1;
+	return (long)info.entry.nr;
+}
+
+/* Windows until one without a system call; false: none in time. */
+static bool
+await_quiet_window(pid_t app)
+{
+	uint64_t deadline = mach_absolute_time() + HARNESS_DEADLINE_SEC * UINT64_C(1000000000);
+	unsigned calls = 1; /* the first window may have begun before */
+
+	while (mach_absolute_time() < deadline) {
+		int status;
+		pid_t thread = waitpid(-1, &status, __WALL);
+		long number = -1;
+
+		ck_assert_msg(thread > 0 && WIFSTOPPED(status), "a process ended");
+		if (WSTOPSIG(status) == (SIGTRAP | 0x80))
+			number = entered_call(thread);
+		if (thread == app && number == SYS_getppid) {
+			if (calls == 0)
+				return true;
+			calls = 0;
+		} else if (number >= 0) {
+			calls++;
+		}
+		ptrace(PTRACE_SYSCALL, thread, 0, 0);
+	}
+	return false;
+}
+
+START_TEST(no_system_call_while_both_are_awake)
+{
+	cpu_set_t cpus;
+	pid_t app, host;
+	bool quiet;
+
+	ck_assert_int_eq(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
+	if (CPU_COUNT(&cpus) < 2)
+		return; /* there is no such while */
+	start();
+	host = harness_host_pid("Echo");
+	app = fork();
+	if (app == 0)
+		call_for_ever();
+	each_thread(host, trace, NULL);
+	each_thread(app, trace, NULL);
+	quiet = await_quiet_window(app);
+	kill(app, SIGKILL);
+	waitpid(app, NULL, __WALL);
+	each_thread(host, let_go, NULL);
+	ck_assert_msg(quiet, "no window of %d calls was without a system call", WINDOW);
+	harness_stop(&harness);
+}
+END_TEST
+
+static void
+add_switches(pid_t thread, void *context)
+{
+	unsigned long *sum = context, one;
+	char path[64], line[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)thread);
+	file = fopen(path, "r");
+	if (file == NULL)
+		return;
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (sscanf(line, "voluntary_ctxt_switches: %lu", &one) == 1)
+			*sum += one;
+	fclose(file);
+}
+
+/* How often threads of the host went to sleep so far. */
+static unsigned long
+sleeps_of(pid_t host)
+{
+	unsigned long sum = 0;
+
+	each_thread(host, add_switches, &sum);
+	return sum;
+}
+
+/* Nothing to wait for: that nothing happens. */
+static void
+let_time_pass(void)
+{
+	poll(NULL, 0, 300);
+}
+
+START_TEST(an_idle_host_is_never_woken)
+{
+	io_connect_t connects[CLIENTS];
+	unsigned long before, after;
+	unsigned tries = 0;
+	pid_t host;
+
+	start();
+	host = harness_host_pid("Echo");
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		connects[i] = harness_open("Echo", 0);
+		call(connects[i]);
+	}
+	/* Threads that were started for the opening end after two seconds. */
+	do {
+		before = sleeps_of(host);
+		let_time_pass();
+		after = sleeps_of(host);
+	} while (before != after && tries++ < 20);
+	ck_assert_uint_eq(before, after);
+	let_time_pass();
+	ck_assert_uint_eq(sleeps_of(host), after);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		ck_assert_int_eq(IOServiceClose(connects[i]), kIOReturnSuccess);
+	harness_stop(&harness);
+}
+END_TEST
+
+UNIT_MAIN("awake", no_system_call_while_both_are_awake, an_idle_host_is_never_woken)

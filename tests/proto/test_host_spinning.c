@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A host whose thread looks at call pages instead of sleeping, against clients of all kinds. */
+#include "driver_fixture.h"
+#include "unit.h"
+
+#include <sched.h>
+
+#include "raw_client.h"
+
+#define ROUNDS 3u
+
+static bool
+is_awake_for(const struct raw *raw)
+{
+	return atomic_load(&raw->page.page->armed.flag) == 0;
+}
+
+/* Where there is but one CPU nobody ever spins. */
+static bool
+is_alone(void)
+{
+	cpu_set_t cpus;
+
+	ck_assert_int_eq(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
+	return CPU_COUNT(&cpus) < 2;
+}
+
+/* A call whose caller never sleeps, so that it is there while the host still looks. */
+static void
+call_awake(struct raw *raw)
+{
+	uint64_t deadline = clock_now() + RAW_DEADLINE;
+
+	raw_request(raw, 0, CALL_METHOD, TEST_ECHO);
+	raw_submit(raw, 0);
+	while (!call_slot_is_answered(&raw->page.page->slot[0], raw->generations[0])) {
+		for (unsigned turn = 0; turn < 1000; turn++)
+			if (call_slot_is_answered(&raw->page.page->slot[0], raw->generations[0]))
+				return;
+		if (call_page_is_left(&raw->page, 0))
+			doorbell_ring(raw->doorbell);
+		ck_assert_msg(clock_now() < deadline, "no answer");
+	}
+}
+
+/*
+ * Calls until the host looks at all of these pages by itself. False: that was not seen, as on a
+ * machine that has other things to do; that it spins at all is for test_awake.c to see.
+ */
+static bool
+heat(struct raw *clients, unsigned count)
+{
+	uint64_t deadline = clock_now() + RAW_DEADLINE / 4;
+	bool awake;
+
+	do {
+		if (clock_now() > deadline)
+			return false;
+		for (unsigned i = 0; i < count; i++)
+			call_awake(&clients[i]);
+		awake = true;
+		for (unsigned i = 0; i < count; i++)
+			awake &= is_awake_for(&clients[i]);
+	} while (!awake);
+	return true;
+}
+
+/* As if the client ran where the host never does, which is no reason to stop. */
+static void
+go_far(struct raw *raw)
+{
+	atomic_store(&raw->page.page->client_cpu.number, 5000);
+	atomic_store(&raw->page.cpu, 0);
+}
+
+START_TEST(it_goes_to_sleep_when_calls_stop_coming)
+{
+	struct raw raw;
+	uint64_t deadline;
+
+	fixture_start();
+	raw_open(&raw);
+	for (unsigned round = 0; round < ROUNDS && !is_alone(); round++) {
+		if (!heat(&raw, 1))
+			break;
+		go_far(&raw);
+		deadline = clock_now() + RAW_DEADLINE;
+		while (is_awake_for(&raw))
+			ck_assert_msg(clock_now() < deadline, "the host spins for ever");
+		raw_echo(&raw, round);
+	}
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(no_client_can_keep_it_awake_without_calls)
+{
+	struct raw raw;
+	uint64_t deadline;
+	uint32_t cpu = 0;
+
+	fixture_start();
+	raw_open(&raw);
+	for (unsigned round = 0; round < ROUNDS && !is_alone(); round++) {
+		if (!heat(&raw, 1))
+			break;
+		deadline = clock_now() + RAW_DEADLINE;
+		while (is_awake_for(&raw)) {
+			atomic_store(&raw.page.page->client_cpu.number, cpu++ % 4096);
+			ck_assert_msg(clock_now() < deadline, "the host spins for ever");
+		}
+		/* What it wrote is not what it believes it wrote. */
+		atomic_store(&raw.page.cpu, 0);
+		raw_echo(&raw, round);
+	}
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(it_is_not_kept_awake_by_one_who_has_gone)
+{
+	struct raw raw;
+
+	fixture_start();
+	for (unsigned round = 0; round < ROUNDS && !is_alone(); round++) {
+		raw_open(&raw);
+		heat(&raw, 1);
+		raw_close(&raw);
+	}
+	fixture_end();
+	ck_assert_uint_eq(connection_count(), 0);
+}
+END_TEST
+
+static void
+block_again(void)
+{
+	pthread_mutex_lock(&fixture.go.lock);
+	fixture.go.count = 0;
+	pthread_mutex_unlock(&fixture.go.lock);
+}
+
+/* Whether it was the thread that spins that blocks, and the other page was left unarmed. */
+static bool
+block(struct raw *clients, unsigned round)
+{
+	bool left;
+
+	block_again();
+	heat(clients, 2);
+	go_far(&clients[1]);
+	raw_request(&clients[0], 1, CALL_METHOD, TEST_BLOCK);
+	raw_submit(&clients[0], 1);
+	meter_wait(&fixture.entered, round);
+	left = is_awake_for(&clients[0]) && is_awake_for(&clients[1]);
+	for (uint64_t i = 0; i < 100; i++)
+		raw_echo(&clients[1], i);
+	ck_assert(!call_slot_is_answered(&clients[0].page.page->slot[1], round));
+	meter_raise(&fixture.go);
+	raw_wait(&clients[0], 1);
+	return left;
+}
+
+START_TEST(a_method_that_blocks_keeps_nobody_else_waiting)
+{
+	struct raw clients[2];
+	bool left = false;
+
+	fixture_start();
+	raw_open(&clients[1]);
+	raw_open(&clients[0]);
+	raw_request(&clients[0], 0, CALL_METHOD, TEST_OWN_QUEUE);
+	ck_assert_int_eq(raw_call(&clients[0], 0)->status, kIOReturnSuccess);
+	for (unsigned round = 1; round <= ROUNDS && !left && !is_alone(); round++)
+		left = block(clients, round);
+	raw_close(&clients[0]);
+	raw_close(&clients[1]);
+	fixture_end();
+}
+END_TEST
+
+UNIT_MAIN("host_spinning", it_goes_to_sleep_when_calls_stop_coming,
+	  no_client_can_keep_it_awake_without_calls, it_is_not_kept_awake_by_one_who_has_gone,
+	  a_method_that_blocks_keeps_nobody_else_waiting)
