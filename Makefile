@@ -3,6 +3,7 @@
 #	make			build (build/dev)
 #	make demo [FILE=...]	the whole scenario on a virtual device
 #	make test [SUITE=...]	all suites, or one: unit proto integ race vm
+#	make bench [QUICK=1]	every figure beside its yardstick; table, build/bench/results.json, plots
 #	make mutants		break one line for each row of the scenario; its test must fail
 #	make bootstrap		only install what is missing
 #	make install DESTDIR=...
@@ -10,7 +11,7 @@
 SHELL := /bin/bash
 BUILD := build
 
-.PHONY: all bootstrap demo test mutants install format clean
+.PHONY: all bootstrap demo test bench mutants install format clean
 
 all: bootstrap $(BUILD)/dev/build.ninja
 	ninja -C $(BUILD)/dev --quiet
@@ -27,6 +28,12 @@ demo: all
 test:
 	@scripts/bootstrap.sh build test
 	python3 scripts/test.py --build $(BUILD) $(if $(SUITE),--suite $(SUITE))
+
+bench:
+	@scripts/bootstrap.sh build bench
+	@test -f $(BUILD)/dev/build.ninja || meson setup $(BUILD)/dev --buildtype=release -Dwerror=true
+	ninja -C $(BUILD)/dev --quiet bench
+	QUICK=$(QUICK) bench/run.sh $(BUILD)/dev $(BUILD)/bench
 
 mutants: bootstrap
 	python3 scripts/mutants.py --build $(BUILD)/mutants

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that are missing for `build` and, if asked for, `test`.
+# Installs the Debian packages that are missing for `build` and, if asked for, `test` and `bench`.
 # Says so first; without root it prints the command instead and fails.
 set -eu
 
@@ -7,13 +7,15 @@ build_packages=(gcc g++ make pkg-config meson ninja-build python3 libusb-1.0-0-d
 	libxxhash-dev libseccomp-dev libjson-c-dev check)
 test_packages=(clang libblocksruntime-dev libclang-rt-14-dev llvm-14 qemu-system-x86 cpio kmod busybox-static xz-utils
 	dpkg zstd)
+bench_packages=(libsystemd-dev gnuplot-nox)
 
 wanted=()
 for what in "$@"; do
 	case $what in
 	build) wanted+=("${build_packages[@]}") ;;
 	test) wanted+=("${test_packages[@]}") ;;
-	*) echo "usage: bootstrap.sh [build] [test]" >&2 && exit 2 ;;
+	bench) wanted+=("${bench_packages[@]}") ;;
+	*) echo "usage: bootstrap.sh [build] [test] [bench]" >&2 && exit 2 ;;
 	esac
 done
 

@@ -199,6 +199,46 @@ list(const IOMemoryDescriptor *memory, uint64_t length, struct memory_segment *s
 	return kIOReturnSuccess;
 }
 
+static bool
+is_new_locked(const struct memory_use *part)
+{
+	const struct memory_backing *backing = part->backing;
+	struct memory_extent span = span_of(part);
+
+	for (uint32_t i = 0; i < backing->extent_count; i++)
+		if (backing->extents[i].file->handed == HANDED_NEVER &&
+		    overlaps(span.offset, span.length, backing->extents[i].offset,
+			     backing->extents[i].length))
+			return true;
+	return false;
+}
+
+/*
+ * Gives the memory its pages, with no lock held: of much memory that takes long enough for other
+ * apps to notice. What is split off afterwards gets its pages when it is sealed.
+ */
+static IOReturn
+populate(const IOMemoryDescriptor *memory)
+{
+	struct IOMemoryDescriptor_IVars *ivars = OSObjectIVars(IOMemoryDescriptor, memory);
+	IOReturn status = kIOReturnSuccess;
+
+	for (uint32_t i = 0; i < ivars->part_count && status == kIOReturnSuccess; i++) {
+		const struct memory_use *part = &ivars->parts[i];
+		uint64_t in_page = part->offset % page_size();
+		bool is_new;
+
+		pthread_mutex_lock(&part->backing->lock);
+		is_new = !part->backing->from_peer && is_new_locked(part);
+		pthread_mutex_unlock(&part->backing->lock);
+		if (is_new)
+			status = memfd_populate((char *)part->backing->address + part->offset -
+							in_page,
+						part->length + in_page);
+	}
+	return status;
+}
+
 /* Seals the files of a part that have not left yet. Needs the lock. */
 static IOReturn
 seal_locked(const struct memory_use *part, enum memfd_right right, enum memory_handed wanted)
@@ -253,6 +293,9 @@ memory_hand_over(IOMemoryDescriptor *memory, enum memfd_right right,
 		log_error("handing over memory of length 0");
 		return kIOReturnBadArgument;
 	}
+	status = populate(memory);
+	if (status != kIOReturnSuccess)
+		return status;
 	pthread_mutex_lock(&one_at_a_time);
 	status = prepare(memory, wanted, false);
 	if (status == kIOReturnSuccess)

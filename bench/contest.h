@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A contest: two ways to do one thing, each with a client process and a server (a process, or a
+ * thread of the client), measured in turn. A contestant is data; contest.c runs its client in a
+ * process of its own and tells it when to work and for how long.
+ *
+ * Fairness: both sides get the same placement, the same time, and turns that alternate in order. A
+ * contestant whose server spins all the time has it stopped while it is not its turn.
+ */
+#ifndef BENCH_CONTEST_H
+#define BENCH_CONTEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct contestant {
+	const char *name;
+	/* In the client's process. False: it cannot be had here. *ret_server: 0 if it has none. */
+	bool (*open)(uint64_t argument, void **ret_state, pid_t *ret_server);
+	/* One operation. 0, or the time that counts, in ns, if that is not all of it. */
+	uint64_t (*once)(void *state);
+	bool server_spins;
+	bool threads;	  /* the server is a thread of the client, which `placed` pins */
+	unsigned batch;	  /* operations between two looks at the clock */
+	const char *sets; /* an environment variable for the client, NAME=VALUE */
+};
+
+enum placement {
+	TWO_CPUS,
+	ONE_CPU,
+	UNPINNED,
+};
+
+extern const char *const placement_names[];
+
+/* What one turn brought: medians of its batches. */
+struct turn {
+	double nsec; /* an operation */
+	double cpu;  /* ns of CPU time an operation took, both sides */
+};
+
+struct contest;
+
+/* NULL: one of the two cannot be had here. */
+struct contest *contest_open(const struct contestant *ours, const struct contestant *yardstick,
+			     uint64_t argument, enum placement placement);
+/* One pair of turns, `msec` each. */
+void contest_pair(struct contest *contest, unsigned msec, struct turn *ret_ours,
+		  struct turn *ret_yardstick);
+void contest_close(struct contest *contest);
+
+uint64_t now_nsec(void);
+/* Pins a thread; -1: to all CPUs that there are. */
+void pin(pid_t thread, int cpu);
+/* The CPU for a server thread in this client. */
+extern int server_cpu;
+/* A child process that ends with this one, pinned like a server. */
+pid_t fork_server(void);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The yardsticks and peers, in plain C: each one file's worth of what somebody would write by hand.
+ */
+#ifndef BENCH_PEERS_H
+#define BENCH_PEERS_H
+
+#include "contest.h"
+
+/* memory.c: 16 words there and 16 back through shared memory. */
+extern const struct contestant raw_line;  /* both sides spin */
+extern const struct contestant raw_futex; /* both sides sleep */
+/* sockets.c: the same in a message each way. */
+extern const struct contestant raw_seqpacket;
+extern const struct contestant vfio_region; /* vfio-user's region write, with its header */
+/* sdbus.c: a method call with 16 words each way, peer to peer. */
+extern const struct contestant sdbus_call;
+/* streams.c: buffers of `argument` bytes, written whole by one side and hashed by the other. */
+extern const struct contestant thread_stream; /* a thread of this process, a ring between */
+extern const struct contestant socket_stream; /* a daemon, a stream socket between */
+/* handover.c: 64 MiB of shared memory by descriptor. */
+extern const struct contestant raw_handover;
+
+#endif
