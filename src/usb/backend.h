@@ -62,8 +62,21 @@ struct usb_backend {
 	/* Standard descriptors, as the device sends them; borrowed, as long as the device is open.
 	 */
 	const uint8_t *(*device_descriptor)(struct usb_device *device);
-	const uint8_t *(*configuration_descriptor)(struct usb_device *device, uint16_t *ret_length);
+	/* By index; NULL: not sent. */
+	const uint8_t *(*configuration_descriptor)(struct usb_device *device, uint8_t index,
+						   uint16_t *ret_length);
 	uint8_t (*speed)(struct usb_device *device); /* of kIOUSBHostConnectionSpeed... */
+	uint8_t (*address)(struct usb_device *device);
+	/* bConfigurationValue of the selected configuration; 0: none. */
+	uint8_t (*configuration)(struct usb_device *device);
+
+	/* No interface is claimed. kIOReturnExclusiveAccess: by us; somebody else has one. */
+	IOReturn (*set_configuration)(struct usb_device *device, uint8_t value);
+	/*
+	 * No transfer is outstanding. Afterwards only release and close are called.
+	 * kIOReturnExclusiveAccess as above.
+	 */
+	IOReturn (*reset)(struct usb_device *device);
 
 	IOReturn (*claim)(struct usb_device *device, uint8_t interface);
 	IOReturn (*release)(struct usb_device *device, uint8_t interface);

@@ -17,11 +17,13 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <linux/usbdevice_fs.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <libusb.h>
@@ -36,6 +38,8 @@
 
 #include <USBDriverKit/AppleUSBDefinitions.h>
 
+#define DESCRIPTORS_MAX (UINT32_C(1) << 24) /* 255 configurations of 64 KiB */
+
 _Static_assert(LIBUSB_CONTROL_SETUP_SIZE == 8, "struct usb_transfer has room for 8");
 
 struct usb_device {
@@ -44,9 +48,10 @@ struct usb_device {
 	int fd;				  /* [const] usbfs */
 	int events;			  /* [const] epoll */
 	IOUSBDeviceDescriptor descriptor; /* [const] */
-	uint8_t *configuration;		  /* [const] */
-	uint16_t configuration_length;	  /* [const] */
-	uint8_t speed;			  /* [const] */
+	/* [const] As usbfs gives them: one configuration after the other, as the device sent it. */
+	uint8_t *configurations;
+	size_t configurations_length; /* [const] */
+	uint8_t speed;		      /* [const] */
 
 	pthread_mutex_t lock;
 	struct libusb_transfer **unused; /* [lock] a stack, so that a stream allocates nothing */
@@ -191,33 +196,40 @@ watch_all(struct usb_device *device)
 
 /* --- opening --- */
 
+/*
+ * usbfs has kept what the device sent when it was plugged in, byte for byte: the device descriptor,
+ * then every configuration. libusb's parsed ones have lost bytes.
+ */
 static IOReturn
 read_descriptors(struct usb_device *device)
 {
-	uint8_t head[sizeof(IOUSBConfigurationDescriptor)];
-	uint16_t length;
-	int got;
+	size_t room = 4096, length = 0;
+	uint8_t *bytes = NULL;
+	ssize_t got;
 
-	/* From the device, as it sends them: libusb's parsed ones have lost bytes. */
-	got = libusb_get_descriptor(device->handle, LIBUSB_DT_DEVICE, 0,
-				    (unsigned char *)&device->descriptor,
-				    sizeof(device->descriptor));
-	if (got != (int)sizeof(device->descriptor))
-		return got < 0 ? result(got, "device descriptor") : kIOReturnDeviceError;
-	got = libusb_get_descriptor(device->handle, LIBUSB_DT_CONFIG, 0, head, sizeof(head));
-	if (got != (int)sizeof(head))
-		return got < 0 ? result(got, "configuration descriptor") : kIOReturnDeviceError;
-	length = (uint16_t)(head[2] | head[3] << 8);
-	if (length < sizeof(head))
+	if (pread(device->fd, &device->descriptor, sizeof(device->descriptor), 0) !=
+	    sizeof(device->descriptor))
 		return kIOReturnDeviceError;
-	device->configuration = malloc(length);
-	if (device->configuration == NULL)
-		return kIOReturnNoMemory;
-	got = libusb_get_descriptor(device->handle, LIBUSB_DT_CONFIG, 0, device->configuration,
-				    length);
-	if (got < (int)sizeof(head))
-		return got < 0 ? result(got, "configuration descriptor") : kIOReturnDeviceError;
-	device->configuration_length = (uint16_t)got;
+	do {
+		uint8_t *larger = realloc(bytes, room);
+
+		if (larger == NULL) {
+			free(bytes);
+			return kIOReturnNoMemory;
+		}
+		bytes = larger;
+		got = pread(device->fd, bytes + length, room - length,
+			    (off_t)(sizeof(device->descriptor) + length));
+		if (got < 0) {
+			free(bytes);
+			return status_from_errno(errno, "descriptors from usbfs");
+		}
+		length += (size_t)got;
+		if (length == room)
+			room *= 2;
+	} while (got > 0 && room <= DESCRIPTORS_MAX);
+	device->configurations = bytes;
+	device->configurations_length = length;
 	return kIOReturnSuccess;
 }
 
@@ -257,7 +269,7 @@ destroy(struct usb_device *device)
 	fd_close(&device->events);
 	fd_close(&device->fd);
 	pthread_mutex_destroy(&device->lock);
-	free(device->configuration);
+	free(device->configurations);
 	free(device);
 }
 
@@ -309,10 +321,61 @@ device_descriptor(struct usb_device *device)
 }
 
 static const uint8_t *
-configuration_descriptor(struct usb_device *device, uint16_t *ret_length)
+configuration_descriptor(struct usb_device *device, uint8_t index, uint16_t *ret_length)
 {
-	*ret_length = device->configuration_length;
-	return device->configuration;
+	const uint8_t *at = device->configurations;
+	size_t left = device->configurations_length;
+
+	for (;; index--) {
+		size_t length;
+
+		if (left < sizeof(IOUSBConfigurationDescriptor))
+			return NULL;
+		length = (size_t)(at[2] | at[3] << 8);
+		if (length < sizeof(IOUSBConfigurationDescriptor))
+			return NULL; /* where the next one begins is not known */
+		if (length > left)
+			length = left;
+		if (index == 0) {
+			*ret_length = (uint16_t)length;
+			return at;
+		}
+		at += length;
+		left -= length;
+	}
+}
+
+static uint8_t
+address(struct usb_device *device)
+{
+	return libusb_get_device_address(libusb_get_device(device->handle));
+}
+
+static uint8_t
+configuration(struct usb_device *device)
+{
+	int value = 0;
+
+	return result(libusb_get_configuration(device->handle, &value), "get configuration") ==
+			       kIOReturnSuccess
+		       ? (uint8_t)value
+		       : 0;
+}
+
+static IOReturn
+set_configuration(struct usb_device *device, uint8_t value)
+{
+	return result(libusb_set_configuration(device->handle, value != 0 ? value : -1),
+		      "set configuration");
+}
+
+/* Not libusb's, which would take the claims again, and does not tell why it was refused. */
+static IOReturn
+reset(struct usb_device *device)
+{
+	if (ioctl(device->fd, USBDEVFS_RESET, NULL) == 0)
+		return kIOReturnSuccess;
+	return errno == EACCES ? kIOReturnExclusiveAccess : status_from_errno(errno, "reset");
 }
 
 static uint8_t
@@ -509,6 +572,10 @@ const struct usb_backend usb_backend_libusb = {
 	.device_descriptor = device_descriptor,
 	.configuration_descriptor = configuration_descriptor,
 	.speed = speed,
+	.address = address,
+	.configuration = configuration,
+	.set_configuration = set_configuration,
+	.reset = reset,
 	.claim = claim,
 	.release = release,
 	.set_alternate = set_alternate,

@@ -30,6 +30,8 @@
 	(1u << 20) /* bytes moved before the other endpoint has its turn; whole packets \
 		    */
 
+#define VIRTUAL_ADDRESS 1
+
 enum { ENDPOINT_OUT, ENDPOINT_IN, ENDPOINT_CONTROL, ENDPOINT_COUNT };
 
 struct entry {
@@ -59,6 +61,7 @@ struct usb_device {
 	struct usb_transfer *done, **done_tail; /* [lock] */
 	uint64_t next_deadline;			/* [lock] no deadline is sooner; may be too soon */
 	uint8_t alternate;			/* [lock] */
+	uint8_t configuration;			/* [lock] 0: none */
 	bool claimed;				/* [lock] */
 	bool gone;				/* [lock] set by the thread */
 	bool unplugged;				/* [lock] the thread is to let it go */
@@ -281,6 +284,7 @@ create(const struct vdev_spec *spec, struct usb_device **ret_device)
 	if (device == NULL)
 		return kIOReturnNoMemory;
 	device->done_tail = &device->done;
+	device->configuration = 1;
 	device->next_deadline = UINT64_MAX;
 	for (unsigned i = 0; i < ENDPOINT_COUNT; i++)
 		device->endpoints[i].tail = &device->endpoints[i].head;
@@ -346,8 +350,10 @@ device_descriptor(struct usb_device *device)
 }
 
 static const uint8_t *
-configuration_descriptor(struct usb_device *device, uint16_t *ret_length)
+configuration_descriptor(struct usb_device *device, uint8_t index, uint16_t *ret_length)
 {
+	if (index != 0)
+		return NULL;
 	*ret_length = device->line.descriptors.configuration_length;
 	return device->line.descriptors.configuration;
 }
@@ -356,6 +362,70 @@ static uint8_t
 speed(struct usb_device *device)
 {
 	return device->line.spec.speed;
+}
+
+static uint8_t
+address(struct usb_device *device)
+{
+	(void)device;
+	return VIRTUAL_ADDRESS;
+}
+
+static uint8_t
+configuration(struct usb_device *device)
+{
+	uint8_t value;
+
+	pthread_mutex_lock(&device->lock);
+	value = device->configuration;
+	pthread_mutex_unlock(&device->lock);
+	return value;
+}
+
+/* All that a setting or configuration begins with. */
+static void
+settle_locked(struct usb_device *device)
+{
+	device->alternate = 0;
+	for (unsigned i = 0; i < ENDPOINT_COUNT; i++)
+		device->endpoints[i].halted = false;
+}
+
+static IOReturn
+set_configuration(struct usb_device *device, uint8_t value)
+{
+	IOReturn res = kIOReturnSuccess;
+
+	if (value > 1)
+		return kIOReturnNotFound;
+	pthread_mutex_lock(&device->lock);
+	if (device->gone) {
+		res = kIOReturnNoDevice;
+	} else if (device->claimed) {
+		res = kIOReturnExclusiveAccess;
+	} else {
+		device->configuration = value;
+		settle_locked(device);
+	}
+	pthread_mutex_unlock(&device->lock);
+	return res;
+}
+
+/* To the host it is another device afterwards. */
+static IOReturn
+reset(struct usb_device *device)
+{
+	IOReturn res = kIOReturnSuccess;
+
+	pthread_mutex_lock(&device->lock);
+	if (device->gone)
+		res = kIOReturnNoDevice;
+	else if (device->claimed)
+		res = kIOReturnExclusiveAccess;
+	else
+		go_locked(device);
+	pthread_mutex_unlock(&device->lock);
+	return res;
 }
 
 static IOReturn
@@ -370,6 +440,8 @@ set_claim(struct usb_device *device, uint8_t interface, bool claimed)
 		res = kIOReturnNoDevice;
 	else if (claimed && device->claimed)
 		res = kIOReturnExclusiveAccess;
+	else if (claimed && device->configuration == 0)
+		res = kIOReturnNotFound;
 	else if (!claimed && !device->claimed)
 		res = kIOReturnNotOpen;
 	else
@@ -403,9 +475,8 @@ set_alternate(struct usb_device *device, uint8_t interface, uint8_t alternate)
 	} else if (!device->claimed) {
 		res = kIOReturnNotOpen;
 	} else {
+		settle_locked(device);
 		device->alternate = alternate;
-		device->endpoints[ENDPOINT_OUT].halted = false;
-		device->endpoints[ENDPOINT_IN].halted = false;
 	}
 	pthread_mutex_unlock(&device->lock);
 	return res;
@@ -560,6 +631,10 @@ const struct usb_backend usb_backend_virtual = {
 	.device_descriptor = device_descriptor,
 	.configuration_descriptor = configuration_descriptor,
 	.speed = speed,
+	.address = address,
+	.configuration = configuration,
+	.set_configuration = set_configuration,
+	.reset = reset,
 	.claim = claim,
 	.release = release,
 	.set_alternate = set_alternate,

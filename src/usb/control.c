@@ -1,23 +1,68 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Control requests: endpoint 0, which belongs to the port and not to a pipe. They are synchronous:
- * the caller's thread waits, another thread of the loop finds the end.
+ * Control requests: endpoint 0, which belongs to the port and not to a pipe. Of a synchronous one
+ * the caller's thread waits and another thread of the loop finds the end; an asynchronous one ends
+ * with an action.
  *
- * Those that run are in a list, with the object on whose behalf they run, so that closing it can
- * cancel them. The list's lock is also what keeps submit and cancel of endpoint 0 apart.
+ * All are in one list, with the object on whose behalf they run, so that closing it can end them.
+ * In the list come first those that wait for room or that the backend has, in order of submission,
+ * then those that have ended, in the order in which they did; a synchronous one leaves the list at
+ * its end, an asynchronous one after its callback. The list's lock is the port's, and is also what
+ * keeps submit and cancel of endpoint 0 apart.
+ *
+ * Posting keeps the order although several threads reap: one at a time posts
+ * (`posting_controls`), and takes along what others add meanwhile.
  */
+#include "action.h"
+#include "clock.h"
 #include "log.h"
 #include "port.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+enum control_state { CONTROL_WAITING, CONTROL_SUBMITTED, CONTROL_ENDED, CONTROL_POSTED };
 
 struct usb_control {
 	struct usb_transfer transfer; /* first: done() casts */
+	struct action_call call;
+	TAILQ_ENTRY(usb_control) link; /* [port] */
 	struct usb_port *port;
-	const void *owner;
-	bool ended; /* [port] */
-	TAILQ_ENTRY(usb_control) link;
+	OSObject *owner;	    /* retained by an asynchronous one */
+	OSAction *action;	    /* NULL: somebody waits for it */
+	IOMemoryDescriptor *memory; /* of an asynchronous one's data stage, or NULL */
+	enum control_state state;   /* [port] */
+	IOReturn abort_status;	    /* [port] with which it was aborted; 0: it was not */
+	pthread_t thread;	    /* [port] that runs the callback, if is_running */
+	bool is_running;	    /* [port] */
 };
+
+/* --- the end of a request --- */
+
+static void
+end_locked(struct usb_control *control)
+{
+	struct usb_port *port = control->port;
+
+	control->state = CONTROL_ENDED;
+	TAILQ_REMOVE(&port->controls, control, link);
+	if (control->action != NULL)
+		TAILQ_INSERT_TAIL(&port->controls, control, link);
+	else
+		pthread_cond_broadcast(&port->changed);
+	if (port->control_waiters > 0)
+		queue_wake(control->owner);
+}
+
+/* Ends one that the backend does not have. */
+static void
+drop_locked(struct usb_control *control, IOReturn status)
+{
+	control->transfer.status = status;
+	control->transfer.actual = 0;
+	control->transfer.timestamp = clock_now();
+	end_locked(control);
+}
 
 static void
 done(struct usb_transfer *transfer)
@@ -25,57 +70,200 @@ done(struct usb_transfer *transfer)
 	struct usb_control *control = (struct usb_control *)transfer;
 	struct usb_port *port = control->port;
 
-	/* Out of the list here: it is the list of what the backend has. */
 	pthread_mutex_lock(&port->lock);
-	TAILQ_REMOVE(&port->controls, control, link);
-	control->ended = true;
-	pthread_cond_broadcast(&port->changed);
+	if (transfer->status == kIOReturnAborted && control->abort_status != 0)
+		transfer->status = control->abort_status;
+	end_locked(control);
 	pthread_mutex_unlock(&port->lock);
 }
 
-static IOReturn
-run(struct usb_port *port, struct usb_control *control)
+static void
+deliver(struct action_call *call, OSObject *target, action_function function)
 {
-	IOReturn res;
+	struct usb_control *control =
+		(struct usb_control *)((char *)call - offsetof(struct usb_control, call));
 
-	control->port = port;
-	control->transfer.done = done;
-	loop_will_block(port->loop);
+	pthread_mutex_lock(&control->port->lock);
+	control->thread = pthread_self();
+	control->is_running = true;
+	pthread_mutex_unlock(&control->port->lock);
+	((IOUSBHostDevice_CompleteAsyncDeviceRequest_f)function)(
+		target, call->action, control->transfer.status, (uint16_t)control->transfer.actual);
+}
+
+static void
+let_go(struct usb_control *control)
+{
+	if (control->memory != NULL)
+		memory_io_end(control->memory);
+	OSRelease(control->action);
+	OSRelease(control->owner);
+	usb_port_release(control->port);
+	free(control);
+}
+
+/* The callback has run, or never will. */
+static void
+called(struct action_call *call)
+{
+	struct usb_control *control =
+		(struct usb_control *)((char *)call - offsetof(struct usb_control, call));
+	struct usb_port *port = control->port;
+
 	pthread_mutex_lock(&port->lock);
-	if (port->is_gone || port->device == NULL)
-		res = kIOReturnNoDevice;
-	else
-		res = port->backend->submit(port->device, &control->transfer);
-	if (res == kIOReturnSuccess) {
-		TAILQ_INSERT_TAIL(&port->controls, control, link);
-		while (!control->ended)
-			pthread_cond_wait(&port->changed, &port->lock);
-		res = control->transfer.status;
+	TAILQ_REMOVE(&port->controls, control, link);
+	if (port->control_waiters > 0)
+		queue_wake(control->owner);
+	pthread_mutex_unlock(&port->lock);
+	let_go(control);
+}
+
+static struct usb_control *
+next_ended_locked(struct usb_port *port)
+{
+	struct usb_control *control;
+
+	TAILQ_FOREACH(control, &port->controls, link)
+	{
+		if (control->state == CONTROL_ENDED)
+			return control;
+	}
+	return NULL;
+}
+
+void
+usb_port_pump_controls(struct usb_port *port)
+{
+	struct usb_control *control;
+
+	usb_port_retain(port); /* the last callback may let go of it */
+	pthread_mutex_lock(&port->lock);
+	if (!port->posting_controls) {
+		port->posting_controls = true;
+		while ((control = next_ended_locked(port)) != NULL) {
+			control->state = CONTROL_POSTED;
+			pthread_mutex_unlock(&port->lock);
+			action_post(control->action, &control->call, control->owner, false);
+			pthread_mutex_lock(&port->lock);
+		}
+		port->posting_controls = false;
 	}
 	pthread_mutex_unlock(&port->lock);
-	loop_did_block(port->loop);
-	/* Not worth a queue of its own; a caller that gets this has thousands of transfers. */
-	return res == kIOReturnNotReady ? kIOReturnNoResources : res;
+	usb_port_release(port);
+}
+
+/* --- submission --- */
+
+/* Whether there is one before it that waits for room. */
+static bool
+has_waiting_locked(struct usb_port *port)
+{
+	struct usb_control *control;
+
+	TAILQ_FOREACH(control, &port->controls, link)
+	{
+		if (control->state == CONTROL_WAITING)
+			return true;
+	}
+	return false;
+}
+
+/* Gives it to the backend, or lets it wait for room, behind those that wait already. */
+static IOReturn
+submit_locked(struct usb_control *control)
+{
+	struct usb_port *port = control->port;
+	struct usb_control *ended = next_ended_locked(port);
+	IOReturn res = kIOReturnNotReady;
+
+	if (port->is_gone || port->device == NULL)
+		return kIOReturnNoDevice;
+	if (!has_waiting_locked(port))
+		res = port->backend->submit(port->device, &control->transfer);
+	if (res != kIOReturnSuccess && res != kIOReturnNotReady)
+		return res;
+	control->state = res == kIOReturnSuccess ? CONTROL_SUBMITTED : CONTROL_WAITING;
+	if (ended != NULL)
+		TAILQ_INSERT_BEFORE(ended, control, link);
+	else
+		TAILQ_INSERT_TAIL(&port->controls, control, link);
+	return res;
+}
+
+static void
+wait_for_room(struct usb_port *port)
+{
+	usb_port_wait_for_room(port, USB_ENDPOINT_CONTROL);
+}
+
+void
+usb_port_kick_controls(struct usb_port *port)
+{
+	struct usb_control *control, *next;
+	IOReturn res = kIOReturnSuccess;
+
+	pthread_mutex_lock(&port->lock);
+	for (control = TAILQ_FIRST(&port->controls); control != NULL; control = next) {
+		next = TAILQ_NEXT(control, link);
+		if (control->state != CONTROL_WAITING)
+			continue;
+		res = port->is_gone || port->device == NULL
+			      ? kIOReturnNoDevice
+			      : port->backend->submit(port->device, &control->transfer);
+		if (res == kIOReturnNotReady)
+			break;
+		if (res == kIOReturnSuccess)
+			control->state = CONTROL_SUBMITTED;
+		else
+			drop_locked(control, res);
+	}
+	pthread_mutex_unlock(&port->lock);
+	if (res == kIOReturnNotReady)
+		wait_for_room(port);
+}
+
+static void
+fill(struct usb_control *control, struct usb_port *port, const void *owner,
+     const IOUSBDeviceRequest *request, uint32_t timeout)
+{
+	*control = (struct usb_control){
+		.port = port,
+		.owner = (OSObject *)(uintptr_t)owner,
+		.transfer =
+			{
+				.timeout = timeout,
+				.length = request->wLength,
+				.memory = {.fd = -1},
+				.done = done,
+			},
+		.call = {.deliver = deliver, .done = called},
+	};
+	memcpy(control->transfer.setup, request, sizeof(control->transfer.setup));
 }
 
 IOReturn
 usb_port_control_data(struct usb_port *port, const void *owner, const IOUSBDeviceRequest *request,
 		      void *data, uint32_t timeout, uint16_t *ret_actual)
 {
-	struct usb_control control = {
-		.owner = owner,
-		.transfer =
-			{
-				.timeout = timeout,
-				.data = data,
-				.length = request->wLength,
-				.memory = {.fd = -1},
-			},
-	};
+	struct usb_control control;
 	IOReturn res;
 
-	memcpy(control.transfer.setup, request, sizeof(control.transfer.setup));
-	res = run(port, &control);
+	fill(&control, port, owner, request, timeout);
+	control.transfer.data = data;
+	loop_will_block(port->loop);
+	pthread_mutex_lock(&port->lock);
+	res = submit_locked(&control);
+	pthread_mutex_unlock(&port->lock);
+	if (res == kIOReturnNotReady)
+		wait_for_room(port);
+	if (res == kIOReturnSuccess || res == kIOReturnNotReady) {
+		pthread_mutex_lock(&port->lock);
+		while (control.state != CONTROL_ENDED)
+			pthread_cond_wait(&port->changed, &port->lock);
+		pthread_mutex_unlock(&port->lock);
+		res = control.transfer.status;
+	}
+	loop_did_block(port->loop);
 	if (res == kIOReturnSuccess && ret_actual != NULL)
 		*ret_actual = (uint16_t)control.transfer.actual;
 	return res;
@@ -98,69 +286,160 @@ is_reserved(const IOUSBDeviceRequest *request)
 		request->wValue == kIOUSBEndpointFeatureSelectorStall);
 }
 
+/* *ret_data: where the data stage is in this process, or NULL if there is none. */
+static IOReturn
+check(const IOUSBDeviceRequest *request, IOMemoryDescriptor *memory, void **ret_data)
+{
+	bool is_in = (request->bmRequestType & kIOUSBDeviceRequestDirectionMask) != 0;
+
+	if (is_reserved(request)) {
+		log_error("DeviceRequest: request %u is the framework's own; use SetConfiguration, "
+			  "SelectAlternateSetting or ClearStall",
+			  request->bRequest);
+		return kIOReturnNotPermitted;
+	}
+	*ret_data = NULL;
+	if (request->wLength == 0)
+		return kIOReturnSuccess;
+	if (memory == NULL || request->wLength > memory_length(memory)) {
+		log_error("DeviceRequest: wLength is %u, dataBuffer %s", request->wLength,
+			  memory == NULL ? "is NULL" : "is shorter");
+		return kIOReturnBadArgument;
+	}
+	if (is_in && memory_direction(memory) == kIOMemoryDirectionOut) {
+		log_error("DeviceRequest: dataBuffer may only be read");
+		return kIOReturnNotPermitted;
+	}
+	*ret_data = memory_address(memory);
+	return *ret_data != NULL ? kIOReturnSuccess : kIOReturnNoMemory;
+}
+
 IOReturn
 usb_port_control(struct usb_port *port, const void *owner, const IOUSBDeviceRequest *request,
 		 IOMemoryDescriptor *memory, uint32_t timeout, uint16_t *ret_actual)
 {
-	bool is_in = (request->bmRequestType & kIOUSBDeviceRequestDirectionMask) != 0;
-	void *data = NULL;
-	IOReturn res;
+	void *data;
+	IOReturn res = check(request, memory, &data);
 
-	if (is_reserved(request)) {
-		log_error("DeviceRequest: request %u is the framework's own; use "
-			  "SelectAlternateSetting "
-			  "or ClearStall",
-			  request->bRequest);
-		return kIOReturnNotPermitted;
-	}
-	if (request->wLength > 0) {
-		if (memory == NULL || request->wLength > memory_length(memory)) {
-			log_error("DeviceRequest: wLength is %u, dataBuffer %s", request->wLength,
-				  memory == NULL ? "is NULL" : "is shorter");
-			return kIOReturnBadArgument;
-		}
-		if (is_in && memory_direction(memory) == kIOMemoryDirectionOut) {
-			log_error("DeviceRequest: dataBuffer may only be read");
-			return kIOReturnNotPermitted;
-		}
-		data = memory_address(memory);
-		if (data == NULL)
-			return kIOReturnNoMemory;
+	if (res != kIOReturnSuccess)
+		return res;
+	if (data != NULL)
 		memory_io_begin(memory);
-	}
 	res = usb_port_control_data(port, owner, request, data, timeout, ret_actual);
-	if (request->wLength > 0)
+	if (data != NULL)
 		memory_io_end(memory);
 	return res;
 }
 
-static bool
-has_controls(struct usb_port *port, const void *owner)
+IOReturn
+usb_port_control_async(struct usb_port *port, OSObject *owner, const IOUSBDeviceRequest *request,
+		       IOMemoryDescriptor *memory, uint32_t timeout, OSAction *action)
 {
 	struct usb_control *control;
+	void *data;
+	IOReturn res = check(request, memory, &data);
 
-	TAILQ_FOREACH(control, &port->controls, link)
-	{
-		if (control->owner == owner)
-			return true;
+	if (res != kIOReturnSuccess)
+		return res;
+	control = malloc(sizeof(*control));
+	if (control == NULL)
+		return kIOReturnNoMemory;
+	fill(control, port, owner, request, timeout);
+	control->transfer.data = data;
+	/* What it holds is taken before it can end. */
+	control->action = action;
+	control->memory = data != NULL ? memory : NULL;
+	OSRetain(action);
+	OSRetain(owner);
+	usb_port_retain(port);
+	if (control->memory != NULL)
+		memory_io_begin(memory);
+	pthread_mutex_lock(&port->lock);
+	res = submit_locked(control);
+	pthread_mutex_unlock(&port->lock);
+	if (res == kIOReturnNotReady) {
+		wait_for_room(port);
+		res = kIOReturnSuccess;
+	} else if (res != kIOReturnSuccess) {
+		let_go(control);
 	}
-	return false;
+	return res;
 }
 
-void
-usb_port_end_controls(struct usb_port *port, const void *owner)
-{
-	struct usb_control *control;
+/* --- ending --- */
 
-	loop_will_block(port->loop);
+static void
+abort_locked(struct usb_port *port, const void *owner, IOReturn status)
+{
+	struct usb_control *control, *next;
+
+	for (control = TAILQ_FIRST(&port->controls); control != NULL; control = next) {
+		next = TAILQ_NEXT(control, link);
+		if ((owner != NULL && control->owner != owner) || control->abort_status != 0)
+			continue;
+		if (control->state == CONTROL_WAITING) {
+			drop_locked(control, status);
+		} else if (control->state == CONTROL_SUBMITTED) {
+			control->abort_status = status;
+			port->backend->cancel(port->device, &control->transfer);
+		}
+	}
+}
+
+struct drain {
+	struct usb_port *port;
+	const void *owner;
+};
+
+static bool
+is_drained(void *context)
+{
+	const struct drain *drain = context;
+	struct usb_port *port = drain->port;
+	struct usb_control *control;
+	bool drained = true;
+
+	/* Whoever reaped them may be in a callback that waits for us. */
+	usb_port_pump_controls(port);
 	pthread_mutex_lock(&port->lock);
 	TAILQ_FOREACH(control, &port->controls, link)
 	{
-		if (owner == NULL || control->owner == owner)
-			port->backend->cancel(port->device, &control->transfer);
+		bool mine = control->is_running && pthread_equal(control->thread, pthread_self());
+
+		/* The callback that we are called from cannot end before we do. */
+		drained &= control->owner != drain->owner || mine;
 	}
-	while (owner != NULL && has_controls(port, owner))
-		pthread_cond_wait(&port->changed, &port->lock);
 	pthread_mutex_unlock(&port->lock);
-	loop_did_block(port->loop);
+	return drained;
+}
+
+void
+usb_port_end_controls(struct usb_port *port, const void *owner, IOReturn status, bool wait)
+{
+	struct drain drain = {port, owner};
+
+	pthread_mutex_lock(&port->lock);
+	abort_locked(port, owner, status);
+	port->control_waiters += wait;
+	pthread_mutex_unlock(&port->lock);
+	usb_port_pump_controls(port);
+	if (!wait)
+		return;
+	queue_wait(owner, is_drained, &drain);
+	pthread_mutex_lock(&port->lock);
+	port->control_waiters--;
+	pthread_mutex_unlock(&port->lock);
+}
+
+bool
+usb_port_has_controls(struct usb_port *port)
+{
+	struct usb_control *control;
+	bool found = false;
+
+	pthread_mutex_lock(&port->lock);
+	TAILQ_FOREACH(control, &port->controls, link)
+	found |= control->state == CONTROL_SUBMITTED;
+	pthread_mutex_unlock(&port->lock);
+	return found;
 }

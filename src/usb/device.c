@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * IOUSBHostDevice: the device itself: its interfaces, its descriptors, its control requests.
+ * IOUSBHostDevice: the device itself: its interfaces, sessions and configuration. Its
+ * descriptors are in device_descriptors.c, its requests in device_request.c.
  *
  * The device holds its interfaces and they hold it, so that any of them may be the provider and
  * lead to the others; device_disband ends that.
@@ -14,8 +15,12 @@
 #include "log.h"
 #include "object.h"
 
-#define INTERFACES_MAX	  32u
-#define STRING_TIMEOUT_MS 1000u
+#define INTERFACES_MAX 32u
+
+struct interfaces {
+	IOUSBHostInterface *list[INTERFACES_MAX]; /* retained */
+	unsigned count;
+};
 
 struct iterator {
 	unsigned next;
@@ -25,9 +30,8 @@ struct iterator {
 struct IOUSBHostDevice_IVars {
 	struct usb_port *port; /* [const] */
 	pthread_mutex_t lock;
-	IOUSBHostInterface *interfaces[INTERFACES_MAX]; /* [lock] retained */
-	unsigned count;					/* [lock] 0 once disbanded */
-	const IOService *client; /* [lock] that has the session; not retained, only compared */
+	struct interfaces interfaces; /* [lock] none once disbanded */
+	const IOService *client;      /* [lock] that has the session; not retained, only compared */
 	LIST_HEAD(, iterator) iterators; /* [lock] */
 };
 
@@ -76,7 +80,7 @@ finish(OSObject *object)
 		LIST_REMOVE(iterator, link);
 		free(iterator);
 	}
-	assert(device->count == 0);
+	assert(device->interfaces.count == 0);
 	usb_port_release(device->port);
 	pthread_mutex_destroy(&device->lock);
 	IOService_free_Impl((IOService *)object);
@@ -91,42 +95,65 @@ refuse(const char *what)
 
 /* --- interfaces --- */
 
-static IOReturn
-add_interface(IOUSBHostDevice *object, uint8_t number)
+static void
+release_all(struct interfaces *interfaces)
 {
-	struct IOUSBHostDevice_IVars *device = ivars(object);
-	IOReturn res;
+	while (interfaces->count > 0)
+		OSRelease(interfaces->list[--interfaces->count]);
+}
 
-	if (device_interface(object, number) != NULL)
-		return kIOReturnSuccess; /* another alternate setting */
-	if (device->count == INTERFACES_MAX) {
-		log_info("usb: interface %u is not shown, the device has more than %u", number,
-			 INTERFACES_MAX);
-		return kIOReturnSuccess;
+static bool
+has(const struct interfaces *interfaces, uint8_t number)
+{
+	for (unsigned i = 0; i < interfaces->count; i++) {
+		if (interface_number(interfaces->list[i]) == number)
+			return true;
 	}
-	res = interface_create(device->port, object, number, &device->interfaces[device->count]);
-	if (res == kIOReturnSuccess)
-		device->count++;
-	return res;
+	return false;
+}
+
+/* An object for each interface of the selected configuration. */
+static IOReturn
+make_interfaces(IOUSBHostDevice *object, struct interfaces *interfaces)
+{
+	struct usb_port *port = ivars(object)->port;
+	const IOUSBConfigurationDescriptor *configuration = port->configuration;
+	const IOUSBInterfaceDescriptor *found = NULL;
+
+	while ((found = IOUSBGetNextInterfaceDescriptor(
+			configuration, (const IOUSBDescriptorHeader *)found)) != NULL) {
+		uint8_t number = found->bInterfaceNumber;
+		IOReturn res;
+
+		if (has(interfaces, number))
+			continue; /* another alternate setting */
+		if (interfaces->count == INTERFACES_MAX) {
+			log_info("usb: interface %u is not shown, the device has more than %u",
+				 number, INTERFACES_MAX);
+			continue;
+		}
+		res = interface_create(port, object, number, &interfaces->list[interfaces->count]);
+		if (res != kIOReturnSuccess) {
+			release_all(interfaces);
+			return res;
+		}
+		interfaces->count++;
+	}
+	return kIOReturnSuccess;
 }
 
 IOReturn
 device_create(struct usb_port *port, IOUSBHostDevice **ret_device)
 {
-	const IOUSBInterfaceDescriptor *found = NULL;
 	IOUSBHostDevice *object = object_create(IOUSBHostDevice);
-	IOReturn res = kIOReturnSuccess;
+	IOReturn res;
 
 	if (object == NULL)
 		return kIOReturnNoMemory;
 	usb_port_retain(port);
 	ivars(object)->port = port;
-	while (res == kIOReturnSuccess &&
-	       (found = IOUSBGetNextInterfaceDescriptor(
-			port->configuration, (const IOUSBDescriptorHeader *)found)) != NULL)
-		res = add_interface(object, found->bInterfaceNumber);
+	res = make_interfaces(object, &ivars(object)->interfaces);
 	if (res != kIOReturnSuccess) {
-		device_disband(object);
 		OSRelease(object);
 		return res;
 	}
@@ -147,9 +174,9 @@ device_interface(IOUSBHostDevice *object, uint8_t number)
 	IOUSBHostInterface *found = NULL;
 
 	pthread_mutex_lock(&device->lock);
-	for (unsigned i = 0; i < device->count && found == NULL; i++) {
-		if (interface_number(device->interfaces[i]) == number)
-			found = device->interfaces[i];
+	for (unsigned i = 0; i < device->interfaces.count && found == NULL; i++) {
+		if (interface_number(device->interfaces.list[i]) == number)
+			found = device->interfaces.list[i];
 	}
 	pthread_mutex_unlock(&device->lock);
 	return found;
@@ -159,19 +186,18 @@ void
 device_disband(IOUSBHostDevice *object)
 {
 	struct IOUSBHostDevice_IVars *device = ivars(object);
-	unsigned count;
+	struct interfaces interfaces;
 
 	/* The interfaces may have held the last reference. */
 	OSRetain(object);
 	pthread_mutex_lock(&device->lock);
-	count = device->count;
-	device->count = 0;
+	interfaces = device->interfaces;
+	device->interfaces.count = 0;
 	device->client = NULL;
 	pthread_mutex_unlock(&device->lock);
-	for (unsigned i = 0; i < count; i++) {
-		interface_disband(device->interfaces[i]);
-		OSRelease(device->interfaces[i]);
-	}
+	for (unsigned i = 0; i < interfaces.count; i++)
+		interface_disband(interfaces.list[i]);
+	release_all(&interfaces);
 	OSRelease(object);
 }
 
@@ -220,8 +246,9 @@ IOUSBHostDevice_CopyInterface(IOUSBHostDevice *object, uintptr_t ref,
 	pthread_mutex_lock(&device->lock);
 	iterator = find_iterator_locked(device, ref);
 	if (iterator != NULL) {
-		*interface = iterator->next < device->count ? device->interfaces[iterator->next++]
-							    : NULL;
+		*interface = iterator->next < device->interfaces.count
+				     ? device->interfaces.list[iterator->next++]
+				     : NULL;
 		OSRetain(*interface);
 	}
 	pthread_mutex_unlock(&device->lock);
@@ -288,144 +315,120 @@ IOUSBHostDevice_Close(IOUSBHostDevice *object, IOService *forClient, uint64_t op
 	}
 	pthread_mutex_unlock(&device->lock);
 	if (res == kIOReturnSuccess)
-		usb_port_end_controls(device->port, object);
+		usb_port_end_controls(device->port, object, kIOReturnAborted, true);
 	return res;
 }
 
-static bool
-is_client(struct IOUSBHostDevice_IVars *device, const IOService *client)
+bool
+device_is_client(IOUSBHostDevice *object, const IOService *client)
 {
+	struct IOUSBHostDevice_IVars *device = ivars(object);
 	bool found;
 
 	pthread_mutex_lock(&device->lock);
 	found = client != NULL && device->client == client;
-	for (unsigned i = 0; i < device->count && !found; i++)
-		found = interface_is_open_for(device->interfaces[i], client);
+	for (unsigned i = 0; i < device->interfaces.count && !found; i++)
+		found = interface_is_open_for(device->interfaces.list[i], client);
 	pthread_mutex_unlock(&device->lock);
 	return found;
 }
 
-kern_return_t
-IOUSBHostDevice_DeviceRequest(IOUSBHostDevice *object, IOService *forClient, uint8_t bmRequestType,
-			      uint8_t bRequest, uint16_t wValue, uint16_t wIndex, uint16_t wLength,
-			      IOMemoryDescriptor *dataBuffer, uint16_t *bytesTransferred,
-			      uint32_t completionTimeoutMs)
+/* --- configuration and reset --- */
+
+/* The interfaces there are, each +1; kIOReturnNotOpen without a session. */
+static IOReturn
+copy_interfaces(struct IOUSBHostDevice_IVars *device, struct interfaces *ret_interfaces)
 {
-	const IOUSBDeviceRequest request = {bmRequestType, bRequest, wValue, wIndex, wLength};
+	IOReturn res = kIOReturnNotOpen;
 
-	if (object == NULL)
-		return refuse("DeviceRequest: device is NULL");
-	if (!is_client(ivars(object), forClient))
-		return kIOReturnNotOpen;
-	return usb_port_control(ivars(object)->port, object, &request, dataBuffer,
-				completionTimeoutMs, bytesTransferred);
-}
-
-/* --- descriptors --- */
-
-static const void *
-copy(const void *bytes, size_t length)
-{
-	void *duplicate = malloc(length);
-
-	if (duplicate != NULL)
-		memcpy(duplicate, bytes, length);
-	return duplicate;
-}
-
-const IOUSBConfigurationDescriptor *
-usb_copy_configuration(const struct usb_port *port)
-{
-	return copy(port->configuration, port->configuration->wTotalLength);
-}
-
-const IOUSBDeviceDescriptor *
-IOUSBHostDevice_CopyDeviceDescriptor(IOUSBHostDevice *device)
-{
-	if (device == NULL) {
-		refuse("CopyDeviceDescriptor: device is NULL");
-		return NULL;
+	pthread_mutex_lock(&device->lock);
+	if (device->client != NULL) {
+		*ret_interfaces = device->interfaces;
+		for (unsigned i = 0; i < ret_interfaces->count; i++)
+			OSRetain(ret_interfaces->list[i]);
+		res = kIOReturnSuccess;
 	}
-	return copy(&ivars(device)->port->descriptor, sizeof(IOUSBDeviceDescriptor));
+	pthread_mutex_unlock(&device->lock);
+	return res;
 }
 
-const IOUSBConfigurationDescriptor *
-IOUSBHostDevice_CopyConfigurationDescriptor(IOUSBHostDevice *device, uint8_t index)
+/* Ends the sessions with all interfaces. */
+static IOReturn
+end_sessions(struct IOUSBHostDevice_IVars *device)
 {
-	if (device == NULL) {
-		refuse("CopyConfigurationDescriptor: device is NULL");
-		return NULL;
-	}
-	return index == 0 ? usb_copy_configuration(ivars(device)->port) : NULL;
+	struct interfaces interfaces;
+	IOReturn res = copy_interfaces(device, &interfaces);
+
+	if (res != kIOReturnSuccess)
+		return res;
+	for (unsigned i = 0; i < interfaces.count; i++)
+		interface_end(interfaces.list[i]);
+	release_all(&interfaces);
+	return kIOReturnSuccess;
 }
 
-const IOUSBConfigurationDescriptor *
-IOUSBHostDevice_CopyConfigurationDescriptorForClient(IOUSBHostDevice *device, IOService *forClient)
+/* Interface objects for the configuration that is selected now, in place of those there were. */
+static IOReturn
+replace_interfaces(IOUSBHostDevice *object)
 {
-	(void)forClient;
-	return IOUSBHostDevice_CopyConfigurationDescriptor(device, 0);
-}
+	struct IOUSBHostDevice_IVars *device = ivars(object);
+	struct interfaces before, after = {0};
+	IOReturn res = make_interfaces(object, &after);
 
-static bool
-get_string(IOUSBHostDevice *object, uint8_t index, uint16_t language, uint8_t bytes[255],
-	   uint16_t *ret_length)
-{
-	const IOUSBDeviceRequest request = {
-		.bmRequestType = 0x80,
-		.bRequest = kIOUSBDeviceRequestGetDescriptor,
-		.wValue = (uint16_t)(kIOUSBDescriptorTypeString << 8 | index),
-		.wIndex = language,
-		.wLength = 255,
-	};
-	IOReturn res = usb_port_control_data(ivars(object)->port, object, &request, bytes,
-					     STRING_TIMEOUT_MS, ret_length);
-
-	return res == kIOReturnSuccess && *ret_length >= 2 && bytes[0] >= 2 &&
-	       bytes[0] <= *ret_length && bytes[1] == kIOUSBDescriptorTypeString;
-}
-
-const IOUSBStringDescriptor *
-IOUSBHostDevice_CopyStringDescriptor(IOUSBHostDevice *device, uint8_t index)
-{
-	uint8_t bytes[255];
-	uint16_t length, language = 0;
-
-	if (device == NULL) {
-		refuse("CopyStringDescriptor: device is NULL");
-		return NULL;
-	}
-	if (index != 0) {
-		if (!get_string(device, 0, 0, bytes, &length) || bytes[0] < 4)
-			return NULL;
-		language = (uint16_t)(bytes[2] | bytes[3] << 8);
-	}
-	if (!get_string(device, index, language, bytes, &length))
-		return NULL;
-	return copy(bytes, bytes[0]);
-}
-
-void
-IOUSBHostFreeDescriptor(const void *descriptor)
-{
-	free((void *)(uintptr_t)descriptor);
-}
-
-/* --- the rest --- */
-
-kern_return_t
-IOUSBHostDevice_GetSpeed(IOUSBHostDevice *device, uint8_t *speed)
-{
-	if (device == NULL || speed == NULL)
-		return refuse("GetSpeed: an argument is NULL");
-	*speed = ivars(device)->port->speed;
+	if (res != kIOReturnSuccess)
+		return res;
+	pthread_mutex_lock(&device->lock);
+	before = device->interfaces;
+	device->interfaces = after;
+	pthread_mutex_unlock(&device->lock);
+	for (unsigned i = 0; i < before.count; i++)
+		interface_retire(before.list[i]);
+	/* They lead to the device still, but nothing leads to them. */
+	release_all(&before);
 	return kIOReturnSuccess;
 }
 
 kern_return_t
-IOUSBHostDevice_CreateIOBuffer(IOUSBHostDevice *device, uint64_t options, uint64_t capacity,
-			       IOBufferMemoryDescriptor **buffer)
+IOUSBHostDevice_SetConfiguration(IOUSBHostDevice *object, uint8_t bConfigurationValue,
+				 bool matchInterfaces)
 {
-	if (device == NULL)
-		return refuse("CreateIOBuffer: device is NULL");
-	return IOBufferMemoryDescriptor_Create(options, capacity, 0, buffer);
+	struct IOUSBHostDevice_IVars *device;
+	IOReturn res;
+
+	if (object == NULL)
+		return refuse("SetConfiguration: device is NULL");
+	if (matchInterfaces)
+		return kIOReturnUnsupported;
+	device = ivars(object);
+	if (bConfigurationValue != 0 &&
+	    usb_port_configuration(device->port, bConfigurationValue) == NULL)
+		return kIOReturnNotFound;
+	res = end_sessions(device);
+	if (res == kIOReturnSuccess)
+		res = usb_port_set_configuration(device->port, bConfigurationValue);
+	if (res == kIOReturnSuccess)
+		res = replace_interfaces(object);
+	return res;
+}
+
+kern_return_t
+IOUSBHostDevice_Reset(IOUSBHostDevice *object)
+{
+	struct IOUSBHostDevice_IVars *device;
+	IOReturn res;
+
+	if (object == NULL)
+		return refuse("Reset: device is NULL");
+	device = ivars(object);
+	res = end_sessions(device);
+	if (res != kIOReturnSuccess)
+		return res;
+	usb_port_end_controls(device->port, object, kIOReturnAborted, true);
+	return usb_port_reset(device->port);
+}
+
+IOReturn
+device_refuse(const char *what)
+{
+	return refuse(what);
 }

@@ -19,10 +19,13 @@ struct IOUSBHostInterface_IVars {
 	struct usb_port *port;	 /* [const] */
 	IOUSBHostDevice *device; /* [lock] retained; NULL once disbanded */
 	uint8_t number;		 /* [const] */
+	/* [const] That it is part of; as long as the port lives. */
+	const IOUSBConfigurationDescriptor *configuration;
 	pthread_mutex_t lock;
 	const IOService *client; /* [lock] that has the session; not retained, only compared */
 	uint8_t alternate;	 /* [lock] */
 	bool changing;		 /* [lock] */
+	bool retired;		 /* [lock] another configuration was selected */
 };
 
 static bool init(OSObject *object);
@@ -83,6 +86,7 @@ interface_create(struct usb_port *port, IOUSBHostDevice *device, uint8_t number,
 	OSRetain(device);
 	interface->device = device;
 	interface->number = number;
+	interface->configuration = port->configuration;
 	*ret_interface = object;
 	return kIOReturnSuccess;
 }
@@ -141,7 +145,7 @@ IOUSBHostInterface_Open(IOUSBHostInterface *object, IOService *forClient, uint64
 		return refuse("Open: options and arg must be 0");
 	interface = ivars(object);
 	pthread_mutex_lock(&interface->lock);
-	if (interface->device == NULL)
+	if (interface->device == NULL || interface->retired)
 		res = kIOReturnNoDevice;
 	else if (interface->client != NULL)
 		res = kIOReturnExclusiveAccess;
@@ -186,6 +190,37 @@ begin_change(struct IOUSBHostInterface_IVars *interface, const IOService *client
 	return res;
 }
 
+static void
+end_session(IOUSBHostInterface *object)
+{
+	struct IOUSBHostInterface_IVars *interface = ivars(object);
+
+	usb_port_end_controls(interface->port, object, kIOReturnAborted, true);
+	close_pipes(interface);
+	pthread_mutex_lock(&interface->lock);
+	usb_port_claim(interface->port, interface->number, false); /* gone with the device if not */
+	interface->client = NULL;
+	interface->changing = false;
+	pthread_mutex_unlock(&interface->lock);
+}
+
+void
+interface_end(IOUSBHostInterface *object)
+{
+	if (begin_change(ivars(object), NULL) == kIOReturnSuccess)
+		end_session(object);
+}
+
+void
+interface_retire(IOUSBHostInterface *object)
+{
+	struct IOUSBHostInterface_IVars *interface = ivars(object);
+
+	pthread_mutex_lock(&interface->lock);
+	interface->retired = true;
+	pthread_mutex_unlock(&interface->lock);
+}
+
 kern_return_t
 IOUSBHostInterface_Close(IOUSBHostInterface *object, IOService *forClient, uint64_t options)
 {
@@ -200,13 +235,7 @@ IOUSBHostInterface_Close(IOUSBHostInterface *object, IOService *forClient, uint6
 	res = begin_change(interface, forClient);
 	if (res != kIOReturnSuccess)
 		return res;
-	usb_port_end_controls(interface->port, object);
-	close_pipes(interface);
-	pthread_mutex_lock(&interface->lock);
-	usb_port_claim(interface->port, interface->number, false); /* gone with the device if not */
-	interface->client = NULL;
-	interface->changing = false;
-	pthread_mutex_unlock(&interface->lock);
+	end_session(object);
 	return kIOReturnSuccess;
 }
 
@@ -251,7 +280,7 @@ IOUSBHostInterface_CopyConfigurationDescriptor(IOUSBHostInterface *interface)
 		refuse("CopyConfigurationDescriptor: interface is NULL");
 		return NULL;
 	}
-	return usb_copy_configuration(ivars(interface)->port);
+	return usb_copy_configuration(ivars(interface)->configuration);
 }
 
 const IOUSBInterfaceDescriptor *
@@ -283,7 +312,7 @@ IOUSBHostInterface_SelectAlternateSetting(IOUSBHostInterface *object, uint8_t bA
 	if (object == NULL)
 		return refuse("SelectAlternateSetting: interface is NULL");
 	interface = ivars(object);
-	if (find(interface->port->configuration, interface->number, bAlternateSetting) == NULL)
+	if (find(interface->configuration, interface->number, bAlternateSetting) == NULL)
 		return kIOReturnNotFound;
 	res = begin_change(interface, NULL);
 	if (res != kIOReturnSuccess)
@@ -302,7 +331,7 @@ static bool
 collect(const struct IOUSBHostInterface_IVars *interface, uint8_t address,
 	IOUSBStandardEndpointDescriptors *ret_descriptors)
 {
-	const IOUSBConfigurationDescriptor *config = interface->port->configuration;
+	const IOUSBConfigurationDescriptor *config = interface->configuration;
 	const IOUSBInterfaceDescriptor *setting =
 		find(config, interface->number, interface->alternate);
 	const IOUSBDescriptorHeader *endpoint = NULL, *companion;
@@ -368,35 +397,28 @@ IOUSBHostInterface_CopyPipe(IOUSBHostInterface *object, uint8_t address, IOUSBHo
 	return res;
 }
 
-/* --- buffers and requests --- */
+/* --- for interface_request.c --- */
 
-kern_return_t
-IOUSBHostInterface_CreateIOBuffer(IOUSBHostInterface *interface, uint64_t options,
-				  uint64_t capacity, IOBufferMemoryDescriptor **buffer)
+struct usb_port *
+interface_port(IOUSBHostInterface *interface)
 {
-	if (interface == NULL)
-		return refuse("CreateIOBuffer: interface is NULL");
-	return IOBufferMemoryDescriptor_Create(options, capacity, 0, buffer);
+	return ivars(interface)->port;
 }
 
-kern_return_t
-IOUSBHostInterface_DeviceRequest(IOUSBHostInterface *object, uint8_t bmRequestType,
-				 uint8_t bRequest, uint16_t wValue, uint16_t wIndex,
-				 uint16_t wLength, IOMemoryDescriptor *dataBuffer,
-				 uint16_t *bytesTransferred, uint32_t completionTimeoutMs)
+bool
+interface_is_open(IOUSBHostInterface *object)
 {
-	const IOUSBDeviceRequest request = {bmRequestType, bRequest, wValue, wIndex, wLength};
-	struct IOUSBHostInterface_IVars *interface;
+	struct IOUSBHostInterface_IVars *interface = ivars(object);
 	bool is_open;
 
-	if (object == NULL)
-		return refuse("DeviceRequest: interface is NULL");
-	interface = ivars(object);
 	pthread_mutex_lock(&interface->lock);
 	is_open = interface->client != NULL && !interface->changing;
 	pthread_mutex_unlock(&interface->lock);
-	if (!is_open)
-		return kIOReturnNotOpen;
-	return usb_port_control(interface->port, object, &request, dataBuffer, completionTimeoutMs,
-				bytesTransferred);
+	return is_open;
+}
+
+IOReturn
+interface_refuse(const char *what)
+{
+	return refuse(what);
 }

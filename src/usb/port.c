@@ -53,7 +53,9 @@ usb_port_release(struct usb_port *port)
 	pthread_cond_destroy(&port->changed);
 	pthread_mutex_destroy(&port->lock);
 	pthread_mutex_destroy(&port->reap_lock);
-	free(port->configuration);
+	for (unsigned i = 0; i < port->configuration_count; i++)
+		free(port->configurations[i]);
+	free(port->configurations);
 	free(port);
 }
 
@@ -83,6 +85,42 @@ usb_port_set_alternate(struct usb_port *port, uint8_t interface, uint8_t alterna
 		res = port->backend->set_alternate(port->device, interface, alternate);
 	pthread_mutex_unlock(&port->lock);
 	return res;
+}
+
+IOReturn
+usb_port_set_configuration(struct usb_port *port, uint8_t value)
+{
+	IOReturn res = kIOReturnNoDevice;
+
+	pthread_mutex_lock(&port->lock);
+	if (port->device != NULL && !port->is_gone)
+		res = port->backend->set_configuration(port->device, value);
+	if (res == kIOReturnSuccess)
+		port->configuration = usb_port_configuration(port, value);
+	pthread_mutex_unlock(&port->lock);
+	return res;
+}
+
+IOReturn
+usb_port_status(struct usb_port *port, uint32_t *ret_status)
+{
+	if (usb_port_is_gone(port))
+		return kIOReturnNoDevice;
+	*ret_status = (uint32_t)port->speed << kIOUSBHostPortStatusConnectedSpeedPhase |
+		      kIOUSBHostPortStatusPortTypeStandard | kIOUSBHostPortStatusEnabled;
+	return kIOReturnSuccess;
+}
+
+const IOUSBConfigurationDescriptor *
+usb_port_configuration(const struct usb_port *port, uint8_t value)
+{
+	for (unsigned i = 0; i < port->configuration_count; i++) {
+		const IOUSBConfigurationDescriptor *configuration = port->configurations[i];
+
+		if (configuration != NULL && configuration->bConfigurationValue == value)
+			return configuration;
+	}
+	return NULL;
 }
 
 /* --- pipes --- */
@@ -161,6 +199,7 @@ pump(struct usb_port *port, bool inline_ok)
 	IOUSBHostPipe *pipe;
 	bool more;
 
+	usb_port_pump_controls(port);
 	while ((pipe = take(port, &port->to_pump, &more)) != NULL) {
 		pipe_pump(pipe, inline_ok && !more);
 		OSRelease(pipe);
@@ -176,6 +215,8 @@ kick(struct usb_port *port)
 	waiting = port->waiting;
 	port->waiting = 0;
 	pthread_mutex_unlock(&port->lock);
+	if ((waiting & UINT32_C(1) << USB_ENDPOINT_CONTROL) != 0)
+		usb_port_kick_controls(port);
 	for (; waiting != 0; waiting &= waiting - 1) {
 		IOUSBHostPipe *pipe = usb_port_copy_pipe(port, (unsigned)__builtin_ctz(waiting));
 
@@ -268,6 +309,7 @@ go(struct usb_port *port)
 	pthread_mutex_lock(&port->lock);
 	port->is_gone = true;
 	pthread_mutex_unlock(&port->lock);
+	usb_port_kick_controls(port); /* none of them has a device to wait for */
 	for (unsigned i = 0; i < USB_ENDPOINTS; i++) {
 		IOUSBHostPipe *pipe = usb_port_copy_pipe(port, i);
 
@@ -279,6 +321,20 @@ go(struct usb_port *port)
 	pump(port, false);
 	pthread_mutex_lock(&port->lock);
 	tell_unlock(port);
+}
+
+IOReturn
+usb_port_reset(struct usb_port *port)
+{
+	IOReturn res = kIOReturnNoDevice;
+
+	pthread_mutex_lock(&port->lock);
+	if (port->device != NULL && !port->is_gone)
+		res = port->backend->reset(port->device);
+	pthread_mutex_unlock(&port->lock);
+	if (res == kIOReturnSuccess)
+		go(port);
+	return res;
 }
 
 /* False: there is nothing to reap any more, or the port was shut. */
@@ -293,7 +349,7 @@ reap(struct usb_port *port)
 		ended = !alive;
 	}
 	pthread_mutex_unlock(&port->reap_lock);
-	if (ended)
+	if (ended && !usb_port_is_gone(port))
 		go(port);
 	return alive;
 }
@@ -339,30 +395,53 @@ add_source(struct usb_port *port)
 	return res;
 }
 
-/* What the device says of itself, checked and kept: it is asked for in any state. */
+/* One configuration descriptor, checked and kept; NULL: not sent, or no memory. */
+static IOUSBConfigurationDescriptor *
+copy_configuration(struct usb_port *port, uint8_t index)
+{
+	uint16_t length = 0;
+	const uint8_t *bytes =
+		port->backend->configuration_descriptor(port->device, index, &length);
+	IOUSBConfigurationDescriptor *copy;
+
+	if (bytes == NULL || length < sizeof(*copy))
+		return NULL;
+	copy = malloc(length);
+	if (copy == NULL)
+		return NULL;
+	memcpy(copy, bytes, length);
+	if (copy->wTotalLength > length || copy->wTotalLength < sizeof(*copy)) {
+		log_info("usb: a configuration descriptor says %u bytes, the device sent %u",
+			 copy->wTotalLength, length);
+		copy->wTotalLength = length;
+	}
+	return copy;
+}
+
+/* What the device says of itself: it is asked for in any state. */
 static IOReturn
 read_descriptors(struct usb_port *port)
 {
 	const struct usb_backend *backend = port->backend;
-	uint16_t length = 0;
-	const uint8_t *bytes = backend->configuration_descriptor(port->device, &length);
+	uint8_t value = backend->configuration(port->device);
 
 	memcpy(&port->descriptor, backend->device_descriptor(port->device),
 	       sizeof(port->descriptor));
 	port->bcd_usb = port->descriptor.bcdUSB;
 	port->speed = backend->speed(port->device);
-	if (bytes == NULL || length < sizeof(*port->configuration)) {
-		log_error("usb: the device has no configuration descriptor");
-		return kIOReturnDeviceError;
-	}
-	port->configuration = malloc(length);
-	if (port->configuration == NULL)
+	port->address = backend->address(port->device);
+	port->configuration_count = port->descriptor.bNumConfigurations;
+	port->configurations = calloc(port->configuration_count + 1u, sizeof(void *));
+	if (port->configurations == NULL) {
+		port->configuration_count = 0;
 		return kIOReturnNoMemory;
-	memcpy(port->configuration, bytes, length);
-	if (port->configuration->wTotalLength > length) {
-		log_info("usb: the configuration descriptor says %u bytes, the device sent %u",
-			 port->configuration->wTotalLength, length);
-		port->configuration->wTotalLength = length;
+	}
+	for (unsigned i = 0; i < port->configuration_count; i++)
+		port->configurations[i] = copy_configuration(port, (uint8_t)i);
+	port->configuration = usb_port_configuration(port, value);
+	if (port->configuration == NULL && value != 0) {
+		log_error("usb: the device has no descriptor of its configuration %u", value);
+		return kIOReturnDeviceError;
 	}
 	return kIOReturnSuccess;
 }
@@ -408,11 +487,8 @@ usb_port_open_take(const struct usb_backend *backend, const char *spec, int fd, 
 static bool
 is_busy(struct usb_port *port)
 {
-	bool busy;
+	bool busy = usb_port_has_controls(port);
 
-	pthread_mutex_lock(&port->lock);
-	busy = !TAILQ_EMPTY(&port->controls);
-	pthread_mutex_unlock(&port->lock);
 	for (unsigned i = 0; i < USB_ENDPOINTS && !busy; i++) {
 		IOUSBHostPipe *pipe = usb_port_copy_pipe(port, i);
 
@@ -452,7 +528,7 @@ usb_port_shut(struct usb_port *port)
 	pthread_mutex_unlock(&port->lock);
 	if (loop_timer_cancel(port->loop, &port->telling))
 		usb_port_release(port);
-	usb_port_end_controls(port, NULL);
+	usb_port_end_controls(port, NULL, kIOReturnAborted, false);
 	for (unsigned i = 0; i < USB_ENDPOINTS; i++) {
 		IOUSBHostPipe *pipe = usb_port_copy_pipe(port, i);
 

@@ -18,20 +18,25 @@
 #include "backend.h"
 #include "loop.h"
 
-#define USB_ENDPOINTS 32u
+#define USB_ENDPOINTS	     32u
+#define USB_ENDPOINT_CONTROL 0u /* its index; it has no pipe */
 
 struct usb_control;
 
 struct usb_port {
-	const struct usb_backend *backend;	     /* [const] */
-	struct usb_device *device;		     /* [const] until shut */
-	struct loop *loop;			     /* [const] */
-	uint8_t speed;				     /* [const] */
-	uint16_t bcd_usb;			     /* [const] */
-	IOUSBDeviceDescriptor descriptor;	     /* [const] */
-	IOUSBConfigurationDescriptor *configuration; /* [const] own copy, wTotalLength checked */
-	void (*gone)(void *context);		     /* [lock] NULL: nobody wants to know */
-	void *gone_context;			     /* [lock] */
+	const struct usb_backend *backend; /* [const] */
+	struct usb_device *device;	   /* [const] until shut */
+	struct loop *loop;		   /* [const] */
+	uint8_t speed, address;		   /* [const] */
+	uint16_t bcd_usb;		   /* [const] */
+	IOUSBDeviceDescriptor descriptor;  /* [const] */
+	/* [const] Own copies by index, wTotalLength checked. */
+	IOUSBConfigurationDescriptor **configurations;
+	uint8_t configuration_count; /* [const] */
+	/* The selected one of these; NULL: none. Changed while no interface is open. */
+	const IOUSBConfigurationDescriptor *_Atomic configuration;
+	void (*gone)(void *context); /* [lock] NULL: nobody wants to know */
+	void *gone_context;	     /* [lock] */
 
 	struct loop_source source;
 	struct loop_timer retry;   /* for transfers that the backend had no room for */
@@ -49,7 +54,9 @@ struct usb_port {
 	bool retry_armed;		     /* [lock] */
 	bool is_gone;			     /* [lock] */
 	bool told_gone;			     /* [lock] */
-	TAILQ_HEAD(, usb_control) controls;  /* [lock] */
+	TAILQ_HEAD(, usb_control) controls;  /* [lock] control.c */
+	unsigned control_waiters;	     /* [lock] threads that wait for the end of some */
+	bool posting_controls;		     /* [lock] */
 };
 
 /* 0 to 31, for an endpoint address. */
@@ -88,10 +95,20 @@ void usb_port_set_pipe(struct usb_port *port, unsigned index, IOUSBHostPipe *pip
 /* The backend's operations; kIOReturnNoDevice once the device has gone or the port is shut. */
 IOReturn usb_port_claim(struct usb_port *port, uint8_t interface, bool claim);
 IOReturn usb_port_set_alternate(struct usb_port *port, uint8_t interface, uint8_t alternate);
+/* No interface is claimed, by us. */
+IOReturn usb_port_set_configuration(struct usb_port *port, uint8_t value);
+/* On success the device has gone, as far as this port is concerned. */
+IOReturn usb_port_reset(struct usb_port *port);
+/* kIOUSBHostPortStatus...; kIOReturnNoDevice. */
+IOReturn usb_port_status(struct usb_port *port, uint32_t *ret_status);
+/* By bConfigurationValue; NULL: there is none. */
+const IOUSBConfigurationDescriptor *usb_port_configuration(const struct usb_port *port,
+							   uint8_t value);
 
 /* From a pipe, in `done` of a transfer: post its callbacks when reaping is over. */
 void usb_port_pump_later(struct usb_port *port, unsigned index);
-/* From a pipe: the backend had no room; pipe_kick is called when there may be. */
+/* From a pipe: the backend had no room; pipe_kick is called when there may be. The same for
+ * USB_ENDPOINT_CONTROL and usb_port_kick_controls. */
 void usb_port_wait_for_room(struct usb_port *port, unsigned index);
 
 /*
@@ -105,7 +122,19 @@ IOReturn usb_port_control(struct usb_port *port, const void *owner,
 IOReturn usb_port_control_data(struct usb_port *port, const void *owner,
 			       const IOUSBDeviceRequest *request, void *data, uint32_t timeout,
 			       uint16_t *ret_actual);
-/* Cancels the owner's control requests and waits for their end. */
-void usb_port_end_controls(struct usb_port *port, const void *owner);
+/* The same with an action, of one of the types CompleteAsyncDeviceRequest; returns at once. */
+IOReturn usb_port_control_async(struct usb_port *port, OSObject *owner,
+				const IOUSBDeviceRequest *request, IOMemoryDescriptor *memory,
+				uint32_t timeout, OSAction *action);
+/*
+ * Ends the owner's control requests with this status. wait: returns after their callbacks, of which
+ * those that belong on a queue of this thread run nested. owner NULL: everybody's; never waits.
+ */
+void usb_port_end_controls(struct usb_port *port, const void *owner, IOReturn status, bool wait);
+/* True while the backend has some. */
+bool usb_port_has_controls(struct usb_port *port);
+/* From the port: submits what waits for room; posts the callbacks of those that have ended. */
+void usb_port_kick_controls(struct usb_port *port);
+void usb_port_pump_controls(struct usb_port *port);
 
 #endif

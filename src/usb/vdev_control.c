@@ -58,6 +58,22 @@ descriptor(const struct vdev_spec *spec, const struct vdev_descriptors *descript
 	   const IOUSBDeviceRequest *request, uint8_t *data)
 {
 	uint8_t index = (uint8_t)request->wValue;
+	/* With the capability "SuperSpeed USB": no features, full, high and super speed. */
+	static const uint8_t bos[] = {5,
+				      kIOUSBDescriptorTypeBOS,
+				      15,
+				      0,
+				      1,
+				      10,
+				      kIOUSBDescriptorTypeDeviceCapability,
+				      3,
+				      0,
+				      0x0e,
+				      0,
+				      1,
+				      0,
+				      0,
+				      0};
 	uint8_t string[VDEV_STRING_MAX];
 	size_t length;
 
@@ -73,6 +89,10 @@ descriptor(const struct vdev_spec *spec, const struct vdev_descriptors *descript
 	case kIOUSBDescriptorTypeString:
 		length = vdev_string_make(spec, index, string);
 		return length > 0 ? answer(data, request->wLength, string, length) : STALL;
+	case kIOUSBDescriptorTypeBOS:
+		if (spec->speed != kIOUSBHostConnectionSpeedSuper)
+			return STALL;
+		return answer(data, request->wLength, bos, sizeof(bos));
 	default:
 		return STALL;
 	}

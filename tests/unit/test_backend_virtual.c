@@ -534,7 +534,7 @@ START_TEST(standard_requests)
 		ck_assert_uint_eq(actual, 18);
 		ck_assert_mem_eq(answer, descriptor, 18);
 		control(0x80, 6, 0x0200, answer, sizeof(answer), &actual);
-		ck_assert_mem_eq(answer, backend->configuration_descriptor(device, &length),
+		ck_assert_mem_eq(answer, backend->configuration_descriptor(device, 0, &length),
 				 actual);
 		ck_assert_uint_eq(length, actual);
 		ck_assert_uint_eq(length, answer[2] | answer[3] << 8);

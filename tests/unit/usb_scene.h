@@ -194,7 +194,7 @@ scene_memory(struct scene *scene)
 	return (IOMemoryDescriptor *)scene->buffer;
 }
 
-static IOReturn
+__attribute__((unused)) static IOReturn
 scene_send(struct scene *scene, uint32_t length, uint32_t timeout)
 {
 	return IOUSBHostPipe_AsyncIO(scene->out, scene_memory(scene), length, scene->action,
@@ -211,7 +211,7 @@ scene_call(struct scene *scene, unsigned index)
 	return person->log[index];
 }
 
-static struct dext_virtual_state
+__attribute__((unused)) static struct dext_virtual_state
 scene_state(struct scene *scene)
 {
 	struct dext_virtual_state state;

@@ -210,6 +210,27 @@ typedef struct DEXT_USB_PACKED IOUSBStandardEndpointDescriptors {
 	IOUSBSuperSpeedPlusIsochronousEndpointCompanionDescriptor sspCompanionDescriptor;
 } IOUSBStandardEndpointDescriptors;
 
+/* What IOUSBHostDevice_CopyCapabilityDescriptors answers: device capabilities follow it. */
+typedef struct DEXT_USB_PACKED IOUSBBOSDescriptor {
+	uint8_t bLength;
+	uint8_t bDescriptorType;
+	uint16_t wTotalLength; /* of this descriptor and all that follow it */
+	uint8_t bNumDeviceCaps;
+} IOUSBBOSDescriptor;
+
+/* What IOUSBHostDevice_GetPortStatus answers: a speed in its field, and bits. */
+enum {
+	kIOUSBHostPortStatusPortTypeMask = 0x0000000f,
+	kIOUSBHostPortStatusPortTypeStandard = 0,
+	kIOUSBHostPortStatusConnectedSpeedMask = 0x00000700,
+	kIOUSBHostPortStatusConnectedSpeedPhase = 8,
+	kIOUSBHostPortStatusResetting = 0x00010000,
+	kIOUSBHostPortStatusEnabled = 0x00020000,
+	kIOUSBHostPortStatusSuspended = 0x00040000,
+	kIOUSBHostPortStatusOvercurrent = 0x00080000,
+	kIOUSBHostPortStatusTestMode = 0x00100000
+};
+
 /* Options of the Abort calls. */
 enum {
 	kIOUSBAbortAsynchronous = 0, /* returns at once */

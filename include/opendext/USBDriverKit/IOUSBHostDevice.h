@@ -8,6 +8,8 @@
 #ifndef OPENDEXT_USBDRIVERKIT_IOUSBHOSTDEVICE_H
 #define OPENDEXT_USBDRIVERKIT_IOUSBHOSTDEVICE_H
 
+#include <stdbool.h>
+
 #include <USBDriverKit/IOUSBHostInterface.h>
 
 DEXT_BEGIN_DECLS
@@ -37,21 +39,74 @@ kern_return_t IOUSBHostDevice_DestroyInterfaceIterator(IOUSBHostDevice *device, 
 /* Copies of the descriptors, freed with IOUSBHostFreeDescriptor. NULL: no memory, or no such one.
  */
 const IOUSBDeviceDescriptor *IOUSBHostDevice_CopyDeviceDescriptor(IOUSBHostDevice *device);
-/* By index; only that of the current configuration, index 0 on nearly all devices, is known. */
+/* By index, from 0; all that the device has, whichever is selected. */
 const IOUSBConfigurationDescriptor *
 IOUSBHostDevice_CopyConfigurationDescriptor(IOUSBHostDevice *device, uint8_t index);
 /* The current configuration's. */
 const IOUSBConfigurationDescriptor *
 IOUSBHostDevice_CopyConfigurationDescriptorForClient(IOUSBHostDevice *device, IOService *forClient);
-/* Asks the device, so it blocks; in its first language. */
+/* By its bConfigurationValue. */
+const IOUSBConfigurationDescriptor *
+IOUSBHostDevice_CopyConfigurationDescriptorWithValue(IOUSBHostDevice *device,
+						     uint8_t configurationValue);
+/* The next four ask the device, so they block; NULL also if it does not answer. */
+/* In the device's first language; index 0: the languages. */
 const IOUSBStringDescriptor *IOUSBHostDevice_CopyStringDescriptor(IOUSBHostDevice *device,
 								  uint8_t index);
+/* In a language (0x0409: US English). DriverKit overloads CopyStringDescriptor for it. */
+const IOUSBStringDescriptor *
+IOUSBHostDevice_CopyStringDescriptorWithLanguage(IOUSBHostDevice *device, uint8_t index,
+						 uint16_t languageID);
+/* The BOS descriptor with all that follows it. NULL on most devices older than USB 3. */
+const IOUSBBOSDescriptor *IOUSBHostDevice_CopyCapabilityDescriptors(IOUSBHostDevice *device);
+/*
+ * Any descriptor, by GET_DESCRIPTOR with this type, index and language (or other wIndex).
+ * *length: in, how many bytes to ask for at most; out, how many came, at least 2. requestType is
+ * kIOUSBDeviceRequestTypeStandard, ...Class or ...Vendor, requestRecipient one of
+ * kIOUSBDeviceRequestRecipient...
+ */
+const IOUSBDescriptorHeader *IOUSBHostDevice_CopyDescriptor(IOUSBHostDevice *device, uint8_t type,
+							    uint16_t *length, uint8_t index,
+							    uint16_t languageID,
+							    uint8_t requestType,
+							    uint8_t requestRecipient);
 
 /* Frees any descriptor that a Copy...Descriptor call returned. NULL is allowed. */
 void IOUSBHostFreeDescriptor(const void *descriptor);
 
 /* One of kIOUSBHostConnectionSpeed... */
 kern_return_t IOUSBHostDevice_GetSpeed(IOUSBHostDevice *device, uint8_t *speed);
+/* The device's address on its bus, 1 to 127. */
+kern_return_t IOUSBHostDevice_GetAddress(IOUSBHostDevice *device, uint8_t *address);
+/*
+ * kIOUSBHostPortStatus...: the speed, and that the port is enabled. Of the other bits a driver on
+ * Linux is not told; they are 0. kIOReturnNoDevice.
+ */
+kern_return_t IOUSBHostDevice_GetPortStatus(IOUSBHostDevice *device, uint32_t *portStatus);
+/* The bus's frame number: Linux tells it to no driver outside the kernel. kIOReturnUnsupported. */
+kern_return_t IOUSBHostDevice_GetFrameNumber(IOUSBHostDevice *device, uint64_t *frameNumber,
+					     uint64_t *theTime);
+
+/*
+ * Selects a configuration, 0 for none. All sessions with interfaces end as by Close, and the
+ * interface objects there were are of no use any more (their calls answer kIOReturnNotOpen or
+ * kIOReturnNoDevice); a new iterator gives the new ones. Even if it is selected already. Blocks.
+ *
+ * matchInterfaces must be false: other drivers are matched with a device when it is plugged in, not
+ * later; true is kIOReturnUnsupported. kIOReturnNotFound: no such configuration.
+ * kIOReturnExclusiveAccess: somebody else, another program or the kernel, has an interface of the
+ * device; nothing but that session ends has happened then. kIOReturnNotOpen: no client has a
+ * session with the device.
+ */
+kern_return_t IOUSBHostDevice_SetConfiguration(IOUSBHostDevice *device, uint8_t bConfigurationValue,
+					       bool matchInterfaces);
+/*
+ * Resets the device and ends this object: all sessions, transfers and requests end as by Close,
+ * then, if the reset was done, the driver is told that its provider has gone, as if the device had
+ * been pulled out and plugged in again. Blocks. kIOReturnNotOpen: no client has a session with the
+ * device. kIOReturnExclusiveAccess: somebody else has an interface of it. kIOReturnNoDevice.
+ */
+kern_return_t IOUSBHostDevice_Reset(IOUSBHostDevice *device);
 
 /* A buffer that is good for transfers and requests: IOBufferMemoryDescriptor_Create. */
 kern_return_t IOUSBHostDevice_CreateIOBuffer(IOUSBHostDevice *device, uint64_t options,
@@ -75,6 +130,34 @@ kern_return_t IOUSBHostDevice_DeviceRequest(IOUSBHostDevice *device, IOService *
 					    IOMemoryDescriptor *dataBuffer,
 					    uint16_t *bytesTransferred,
 					    uint32_t completionTimeoutMs);
+
+/* bytesTransferred: of the data stage, also when the status is an error. */
+typedef void (*IOUSBHostDevice_CompleteAsyncDeviceRequest_f)(OSObject *target, OSAction *action,
+							     IOReturn status,
+							     uint16_t bytesTransferred);
+/* The action for AsyncDeviceRequest; as IOUSBHostPipe_CreateActionCompleteAsyncIO. */
+kern_return_t IOUSBHostDevice_CreateActionCompleteAsyncDeviceRequest(
+	OSObject *target, IOUSBHostDevice_CompleteAsyncDeviceRequest_f function,
+	size_t referenceSize, OSAction **action);
+/*
+ * The same as DeviceRequest, but returns at once; each success is answered by exactly one
+ * CompleteAsyncDeviceRequest, in the order in which the requests end, with one of the statuses
+ * above or kIOReturnAborted. dataBuffer and completion are retained until it has returned. An
+ * action that is not of this type is kIOReturnBadArgument; no callback comes after an error.
+ */
+kern_return_t IOUSBHostDevice_AsyncDeviceRequest(IOUSBHostDevice *device, IOService *forClient,
+						 uint8_t bmRequestType, uint8_t bRequest,
+						 uint16_t wValue, uint16_t wIndex, uint16_t wLength,
+						 IOMemoryDescriptor *dataBuffer,
+						 OSAction *completion,
+						 uint32_t completionTimeoutMs);
+/*
+ * Ends the requests that were made through this object, synchronous ones too, with the status
+ * withError, unless they were faster. options and withError as IOUSBHostPipe_Abort.
+ * kIOReturnNotOpen: forClient has no session.
+ */
+kern_return_t IOUSBHostDevice_AbortDeviceRequests(IOUSBHostDevice *device, IOService *forClient,
+						  uint32_t options, IOReturn withError);
 
 DEXT_END_DECLS
 

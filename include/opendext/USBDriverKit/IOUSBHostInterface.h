@@ -25,7 +25,8 @@ kern_return_t IOUSBHostInterface_Open(IOUSBHostInterface *interface, IOService *
 				      uint64_t options, uint8_t *arg);
 /*
  * Ends the session: aborts all transfers of its pipes with kIOReturnAborted, waits for their
- * callbacks (those that belong on the caller's own queue run nested), and makes the pipes useless.
+ * callbacks (those that belong on the caller's own queue run nested), and makes the pipes useless;
+ * its device requests end likewise.
  * kIOReturnNotOpen if forClient has no session.
  */
 kern_return_t IOUSBHostInterface_Close(IOUSBHostInterface *interface, IOService *forClient,
@@ -72,6 +73,40 @@ kern_return_t IOUSBHostInterface_DeviceRequest(IOUSBHostInterface *interface, ui
 					       uint16_t wLength, IOMemoryDescriptor *dataBuffer,
 					       uint16_t *bytesTransferred,
 					       uint32_t completionTimeoutMs);
+
+/* bytesTransferred: of the data stage, also when the status is an error. */
+typedef void (*IOUSBHostInterface_CompleteAsyncDeviceRequest_f)(OSObject *target, OSAction *action,
+								IOReturn status,
+								uint16_t bytesTransferred);
+/* The action for AsyncDeviceRequest; as IOUSBHostPipe_CreateActionCompleteAsyncIO. */
+kern_return_t IOUSBHostInterface_CreateActionCompleteAsyncDeviceRequest(
+	OSObject *target, IOUSBHostInterface_CompleteAsyncDeviceRequest_f function,
+	size_t referenceSize, OSAction **action);
+/* IOUSBHostDevice_AsyncDeviceRequest, for the client that has this interface open. */
+kern_return_t
+IOUSBHostInterface_AsyncDeviceRequest(IOUSBHostInterface *interface, uint8_t bmRequestType,
+				      uint8_t bRequest, uint16_t wValue, uint16_t wIndex,
+				      uint16_t wLength, IOMemoryDescriptor *dataBuffer,
+				      OSAction *completion, uint32_t completionTimeoutMs);
+/* IOUSBHostDevice_AbortDeviceRequests, for those that were made through this interface. */
+kern_return_t IOUSBHostInterface_AbortDeviceRequests(IOUSBHostInterface *interface,
+						     uint32_t options, IOReturn withError);
+
+/* IOUSBHostDevice_CopyStringDescriptor, in the device's first language. */
+const IOUSBStringDescriptor *IOUSBHostInterface_CopyStringDescriptor(IOUSBHostInterface *interface,
+								     uint8_t index);
+/* IOUSBHostDevice_GetPortStatus and IOUSBHostDevice_GetFrameNumber, of its device. */
+kern_return_t IOUSBHostInterface_GetPortStatus(IOUSBHostInterface *interface, uint32_t *portStatus);
+kern_return_t IOUSBHostInterface_GetFrameNumber(IOUSBHostInterface *interface,
+						uint64_t *frameNumber, uint64_t *theTime);
+/*
+ * How long the interface may be idle, in ms, before its device is suspended. Linux keeps this for
+ * the whole device, in sysfs, out of a driver's reach: kIOReturnUnsupported.
+ */
+kern_return_t IOUSBHostInterface_SetIdlePolicy(IOUSBHostInterface *interface,
+					       uint32_t deviceIdleTimeout);
+kern_return_t IOUSBHostInterface_GetIdlePolicy(IOUSBHostInterface *interface,
+					       uint32_t *deviceIdleTimeout);
 
 DEXT_END_DECLS
 
