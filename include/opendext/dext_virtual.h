@@ -13,9 +13,16 @@
 #define DEXT_VIRTUAL_PRODUCT_SOURCE   0x0d02
 #define DEXT_VIRTUAL_PRODUCT_LOOPBACK 0x0d03
 
-/* Endpoints of interface 0 (class 0xff), in the alternate settings 0 and 1. */
-#define DEXT_VIRTUAL_ENDPOINT_OUT 0x01 /* sink, loopback */
-#define DEXT_VIRTUAL_ENDPOINT_IN  0x81 /* source, loopback */
+/*
+ * Endpoints of interface 0 (class 0xff): bulk in the alternate settings 0 and 1, and of the type
+ * that the name says in the others. An isochronous OUT packet that finds no room is lost, and an IN
+ * packet with nothing to send is empty; the options stall-every, short-every, corrupt-every and nak
+ * do not apply to them.
+ */
+#define DEXT_VIRTUAL_SETTING_ISOCHRONOUS 2
+#define DEXT_VIRTUAL_SETTING_INTERRUPT	 3
+#define DEXT_VIRTUAL_ENDPOINT_OUT	 0x01 /* sink, loopback */
+#define DEXT_VIRTUAL_ENDPOINT_IN	 0x81 /* source, loopback */
 
 /*
  * Vendor requests to the device (bmRequestType 0xc0 and 0x40), wValue and wIndex 0. All else

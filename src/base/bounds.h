@@ -20,6 +20,10 @@
 #define DEXT_LIMIT_REGISTRY_CLIENTS 1024u  /* sockets open on the registry */
 #define DEXT_LIMIT_DEVICES	    64u	   /* devices of a registry that are plugged in */
 
+/* Of the calls of one pipe; one past them is kIOReturnBadArgument. */
+#define DEXT_LIMIT_ISOCH_FRAMES 1024u /* in one transfer */
+#define DEXT_LIMIT_RING_SLOTS	4096u /* for bundled transfers */
+
 /* Structures up to this many bytes travel inside the call page, larger ones as memory. */
 #define DEXT_STRUCTURE_INLINE_MAX 4096u
 #define DEXT_SCALARS_MAX	  16u

@@ -20,6 +20,14 @@
 
 struct usb_device;
 
+/* One packet of an isochronous transfer; its bytes follow those of the one before. */
+struct usb_packet {
+	uint32_t length;
+	/* Results. */
+	uint32_t actual;
+	IOReturn status;
+};
+
 enum usb_transfer_flags {
 	USB_TRANSFER_ZLP = 1 << 0, /* end with a zero-length packet if the last one is full */
 };
@@ -34,7 +42,9 @@ struct usb_transfer {
 	uint32_t timeout; /* ms; 0: none */
 	void *data;	  /* in this process; a control transfer's data stage */
 	uint32_t length;
-	uint8_t setup[8]; /* control transfers, as on the wire */
+	uint8_t setup[8];	    /* control transfers, as on the wire */
+	struct usb_packet *packets; /* isochronous transfers; they add up to `length` */
+	uint32_t packet_count;	    /* 0: not isochronous */
 	struct memory_segment
 		memory; /* the file behind `data`; fd -1 if it is not a descriptor's */
 	/* Results, valid in done. */
@@ -82,6 +92,8 @@ struct usb_backend {
 	IOReturn (*release)(struct usb_device *device, uint8_t interface);
 	IOReturn (*set_alternate)(struct usb_device *device, uint8_t interface, uint8_t alternate);
 
+	/* Longer transfers never find room; a multiple of every packet size. */
+	uint32_t (*transfer_max)(struct usb_device *device);
 	/* kIOReturnNotReady: the kernel has no room now; submit again after the next done. */
 	IOReturn (*submit)(struct usb_device *device, struct usb_transfer *transfer);
 	/* Asks for the end of a transfer; done still comes, by then with kIOReturnAborted unless it

@@ -4,9 +4,9 @@
  * for: device discovery is off, and the process needs no access to /dev or /sys.
  *
  * Each device has a libusb context of its own. The transfers' buffers are the memory of the caller;
- * only a control request's data are copied, behind its setup packet as usbfs wants it. Large bulk
- * transfers go to the kernel whole: its host controllers take scatter lists; where one does not,
- * libusb cuts them.
+ * only a control request's data are copied, behind its setup packet as usbfs wants it. Bulk
+ * transfers up to transfer_max, which the pipe keeps, go to the kernel whole: its host controllers
+ * take scatter lists; where one does not, libusb cuts them.
  *
  * All of libusb's descriptors are in one epoll set, which is the event descriptor; its timeouts are
  * a timerfd among them. Only reap handles events, and the functions used here besides that do not:
@@ -20,6 +20,7 @@
 #include <linux/usbdevice_fs.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -38,6 +39,8 @@
 
 #include <USBDriverKit/AppleUSBDefinitions.h>
 
+#define USBFS_MEMORY_MB 16u		    /* the kernel's default */
+#define TRANSFER_MAX_MB 1024u		    /* libusb counts bytes in an int */
 #define DESCRIPTORS_MAX (UINT32_C(1) << 24) /* 255 configurations of 64 KiB */
 
 _Static_assert(LIBUSB_CONTROL_SETUP_SIZE == 8, "struct usb_transfer has room for 8");
@@ -384,6 +387,27 @@ speed(struct usb_device *device)
 	return device->speed;
 }
 
+/*
+ * usbfs counts all transfers of the system against one limit, and a longer one never fits. It is a
+ * parameter of the kernel's, in MiB, 0 for none; a sandbox may hide it.
+ */
+static uint32_t
+transfer_max(struct usb_device *device)
+{
+	FILE *file = fopen("/sys/module/usbcore/parameters/usbfs_memory_mb", "re");
+	unsigned long limit = USBFS_MEMORY_MB;
+
+	(void)device;
+	if (file != NULL) {
+		if (fscanf(file, "%lu", &limit) != 1)
+			limit = USBFS_MEMORY_MB;
+		fclose(file);
+	}
+	if (limit == 0 || limit > TRANSFER_MAX_MB * 4)
+		limit = TRANSFER_MAX_MB * 4;
+	return limit < 4 ? 256u << 10 : (uint32_t)(limit / 4) << 20;
+}
+
 /* --- interfaces --- */
 
 static IOReturn
@@ -414,10 +438,12 @@ clear_halt(struct usb_device *device, uint8_t endpoint)
 /* --- transfers --- */
 
 static struct libusb_transfer *
-take(struct usb_device *device)
+take(struct usb_device *device, uint32_t packets)
 {
 	struct libusb_transfer *transfer = NULL;
 
+	if (packets > 0)
+		return libusb_alloc_transfer((int)packets);
 	pthread_mutex_lock(&device->lock);
 	if (device->unused_count > 0)
 		transfer = device->unused[--device->unused_count];
@@ -428,6 +454,10 @@ take(struct usb_device *device)
 static void
 give_back(struct usb_device *device, struct libusb_transfer *transfer)
 {
+	if (transfer->num_iso_packets > 0) {
+		libusb_free_transfer(transfer); /* of a size of its own */
+		return;
+	}
 	pthread_mutex_lock(&device->lock);
 	if (device->unused_count == device->unused_room) {
 		unsigned room = device->unused_room > 0 ? device->unused_room * 2 : 64;
@@ -453,6 +483,32 @@ is_in(const struct usb_transfer *transfer)
 	return (transfer->setup[0] & LIBUSB_ENDPOINT_IN) != 0;
 }
 
+static void finished(struct libusb_transfer *transfer);
+
+static void
+take_results(const struct libusb_transfer *transfer, struct usb_transfer *record)
+{
+	record->actual = 0;
+	for (uint32_t i = 0; i < record->packet_count; i++) {
+		const struct libusb_iso_packet_descriptor *packet = &transfer->iso_packet_desc[i];
+
+		record->packets[i].actual = packet->actual_length;
+		record->packets[i].status = libusb_status_of_transfer(packet->status);
+		record->actual += packet->actual_length;
+	}
+}
+
+static void
+fill_isochronous(struct usb_device *device, struct libusb_transfer *transfer,
+		 struct usb_transfer *record)
+{
+	libusb_fill_iso_transfer(transfer, device->handle, record->endpoint, record->data,
+				 (int)record->length, (int)record->packet_count, finished, record,
+				 record->timeout);
+	for (uint32_t i = 0; i < record->packet_count; i++)
+		transfer->iso_packet_desc[i].length = record->packets[i].length;
+}
+
 /* libusb is done with it; from reap, inside libusb. */
 static void
 finished(struct libusb_transfer *transfer)
@@ -462,6 +518,8 @@ finished(struct libusb_transfer *transfer)
 
 	record->status = libusb_status_of_transfer(transfer->status);
 	record->actual = (uint32_t)transfer->actual_length;
+	if (record->packet_count > 0)
+		take_results(transfer, record);
 	if (transfer->type == LIBUSB_TRANSFER_TYPE_CONTROL) {
 		if (is_in(record) && record->actual > 0)
 			payload_copy(record->data, libusb_control_transfer_get_data(transfer),
@@ -498,7 +556,7 @@ submit(struct usb_device *device, struct usb_transfer *record)
 
 	if (record->length > INT32_MAX)
 		return kIOReturnBadArgument;
-	transfer = take(device);
+	transfer = take(device, record->packet_count);
 	if (transfer == NULL)
 		return kIOReturnNoMemory;
 	transfer->flags = 0;
@@ -508,6 +566,8 @@ submit(struct usb_device *device, struct usb_transfer *record)
 			give_back(device, transfer);
 			return res;
 		}
+	} else if (record->packet_count > 0) {
+		fill_isochronous(device, transfer, record);
 	} else {
 		libusb_fill_bulk_transfer(transfer, device->handle, record->endpoint, record->data,
 					  (int)record->length, finished, record, record->timeout);
@@ -579,6 +639,7 @@ const struct usb_backend usb_backend_libusb = {
 	.claim = claim,
 	.release = release,
 	.set_alternate = set_alternate,
+	.transfer_max = transfer_max,
 	.submit = submit,
 	.cancel = cancel,
 	.clear_halt = clear_halt,

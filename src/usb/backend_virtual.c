@@ -151,6 +151,8 @@ serve_locked(struct usb_device *device, unsigned which, uint64_t now, uint64_t *
 	pthread_mutex_unlock(&device->lock);
 	if (which == ENDPOINT_CONTROL)
 		vdev_line_control(&device->line, entry->transfer, alternate, &outcome);
+	else if (entry->transfer->packet_count > 0)
+		vdev_line_isochronous(&device->line, entry->transfer, &outcome);
 	else
 		vdev_line_bulk(&device->line, entry->transfer, &entry->plan, is_tail, &outcome);
 	pthread_mutex_lock(&device->lock);
@@ -467,7 +469,7 @@ set_alternate(struct usb_device *device, uint8_t interface, uint8_t alternate)
 {
 	IOReturn res = kIOReturnSuccess;
 
-	if (interface != 0 || alternate > 1)
+	if (interface != 0 || alternate > DEXT_VIRTUAL_SETTING_INTERRUPT)
 		return kIOReturnNotFound;
 	pthread_mutex_lock(&device->lock);
 	if (device->gone) {
@@ -534,6 +536,13 @@ append_locked(struct usb_device *device, struct endpoint *endpoint, struct usb_t
 	endpoint->tail = &entry->next;
 	poke_locked(device);
 	return kIOReturnSuccess;
+}
+
+static uint32_t
+transfer_max(struct usb_device *device)
+{
+	(void)device;
+	return UINT32_MAX;
 }
 
 static IOReturn
@@ -638,6 +647,7 @@ const struct usb_backend usb_backend_virtual = {
 	.claim = claim,
 	.release = release,
 	.set_alternate = set_alternate,
+	.transfer_max = transfer_max,
 	.submit = submit,
 	.cancel = cancel,
 	.clear_halt = clear_halt,

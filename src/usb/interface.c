@@ -369,7 +369,7 @@ copy_pipe_locked(struct IOUSBHostInterface_IVars *interface, uint8_t address,
 	if (!collect(interface, address, &descriptors))
 		return kIOReturnNotFound;
 	type = IOUSBGetEndpointType(&descriptors.descriptor);
-	if (type != kIOUSBEndpointTypeBulk && type != kIOUSBEndpointTypeInterrupt)
+	if (type == kIOUSBEndpointTypeControl)
 		return kIOReturnUnsupported;
 	pipe = usb_port_copy_pipe(interface->port, index);
 	if (pipe == NULL) {

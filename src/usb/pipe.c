@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * IOUSBHostPipe: the object and its calls. The life of a transfer is in pipe_request.c, its
- * callback in pipe_callback.c; what both keep is in pipe_private.h.
+ * callback in pipe_callback.c; bundled and isochronous ones are in pipe_bundle.c and pipe_isoch.c;
+ * what all of them keep is in pipe_private.h.
  *
  * A synchronous abort waits for the callbacks of what was submitted before it, but for those that
  * it is called from; it runs nested those that belong on a queue of its thread.
@@ -10,6 +11,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "log.h"
 #include "object.h"
@@ -56,6 +58,7 @@ finish(OSObject *object)
 	struct IOUSBHostPipe_IVars *pipe = pipe_ivars((IOUSBHostPipe *)object);
 	struct pipe_request *request;
 
+	pipe_free_ring(pipe);
 	assert(TAILQ_EMPTY(&pipe->outstanding) && TAILQ_EMPTY(&pipe->ready) &&
 	       TAILQ_EMPTY(&pipe->posted));
 	while ((request = TAILQ_FIRST(&pipe->unused)) != NULL) {
@@ -81,6 +84,7 @@ pipe_create(struct usb_port *port, uint8_t interface,
 	usb_port_retain(port);
 	pipe->port = port;
 	pipe->interface = interface;
+	pipe->transfer_max = port->transfer_max;
 	pipe->descriptors = *descriptors;
 	pipe->address = IOUSBGetEndpointAddress(&descriptors->descriptor);
 	pipe->type = IOUSBGetEndpointType(&descriptors->descriptor);
@@ -107,6 +111,7 @@ static IOReturn
 async_io(IOUSBHostPipe *pipe, IOMemoryDescriptor *memory, uint32_t length, OSAction *action,
 	 uint32_t timeout, uint8_t flags)
 {
+	const struct pipe_io io = {memory, length, action, timeout, flags};
 	IOReturn res;
 
 	if (pipe == NULL)
@@ -114,7 +119,7 @@ async_io(IOUSBHostPipe *pipe, IOMemoryDescriptor *memory, uint32_t length, OSAct
 	res = action_check(action, complete_async_io);
 	if (res != kIOReturnSuccess)
 		return res;
-	return pipe_begin(pipe, memory, length, action, timeout, flags, NULL);
+	return pipe_begin(pipe, &io, NULL);
 }
 
 kern_return_t
@@ -146,13 +151,13 @@ kern_return_t
 IOUSBHostPipe_IO(IOUSBHostPipe *object, IOMemoryDescriptor *dataBuffer, uint32_t dataBufferLength,
 		 uint32_t *bytesTransferred, uint32_t completionTimeoutMs)
 {
+	const struct pipe_io io = {dataBuffer, dataBufferLength, NULL, completionTimeoutMs};
 	struct pipe_request *request;
 	IOReturn res;
 
 	if (object == NULL)
 		return pipe_refuse("IO: pipe is NULL");
-	res = pipe_begin(object, dataBuffer, dataBufferLength, NULL, completionTimeoutMs, 0,
-			 &request);
+	res = pipe_begin(object, &io, &request);
 	if (res != kIOReturnSuccess)
 		return res;
 	return pipe_await_take(request, bytesTransferred);
@@ -309,6 +314,42 @@ IOUSBHostPipe_GetDescriptors(IOUSBHostPipe *pipe, IOUSBStandardEndpointDescripto
 	if (getType > kIOUSBGetEndpointDescriptorCurrent)
 		return pipe_refuse("GetDescriptors: unknown getType");
 	*descriptors = pipe_ivars(pipe)->descriptors;
+	return kIOReturnSuccess;
+}
+
+kern_return_t
+IOUSBHostPipe_AdjustPipe(IOUSBHostPipe *pipe, const IOUSBStandardEndpointDescriptors *descriptors)
+{
+	if (pipe == NULL || descriptors == NULL)
+		return pipe_refuse("AdjustPipe: an argument is NULL");
+	return memcmp(descriptors, &pipe_ivars(pipe)->descriptors, sizeof(*descriptors)) == 0
+		       ? kIOReturnSuccess
+		       : kIOReturnUnsupported;
+}
+
+kern_return_t
+IOUSBHostPipe_SetIdlePolicy(IOUSBHostPipe *pipe, uint32_t deviceIdleTimeout)
+{
+	(void)deviceIdleTimeout;
+	if (pipe == NULL)
+		return pipe_refuse("SetIdlePolicy: pipe is NULL");
+	return kIOReturnUnsupported;
+}
+
+kern_return_t
+IOUSBHostPipe_GetIdlePolicy(IOUSBHostPipe *pipe, uint32_t *deviceIdleTimeout)
+{
+	if (pipe == NULL || deviceIdleTimeout == NULL)
+		return pipe_refuse("GetIdlePolicy: an argument is NULL");
+	return kIOReturnUnsupported;
+}
+
+kern_return_t
+IOUSBHostPipe_GetDeviceAddress(IOUSBHostPipe *pipe, uint8_t *address)
+{
+	if (pipe == NULL || address == NULL)
+		return pipe_refuse("GetDeviceAddress: an argument is NULL");
+	*address = pipe_ivars(pipe)->port->address;
 	return kIOReturnSuccess;
 }
 

@@ -11,6 +11,26 @@
  */
 #include "pipe_private.h"
 
+/* Takes the first ready one, with those that its callback can tell of, too. */
+static struct pipe_request *
+take_locked(struct IOUSBHostPipe_IVars *pipe)
+{
+	struct pipe_request *first = TAILQ_FIRST(&pipe->ready), *last = NULL, *next = first;
+
+	for (unsigned count = 0; next != NULL; count++) {
+		if (last != NULL && !pipe_bundles_locked(pipe, last, count, next))
+			break;
+		TAILQ_REMOVE(&pipe->ready, next, link);
+		TAILQ_INSERT_TAIL(&pipe->posted, next, link);
+		next->bundle = NULL;
+		if (last != NULL)
+			last->bundle = next;
+		last = next;
+		next = TAILQ_FIRST(&pipe->ready);
+	}
+	return first;
+}
+
 /* Posts what is ready; the caller has set `posting`. Unlocks. */
 static void
 post_unlock(struct IOUSBHostPipe_IVars *pipe, bool inline_ok)
@@ -18,16 +38,15 @@ post_unlock(struct IOUSBHostPipe_IVars *pipe, bool inline_ok)
 	IOUSBHostPipe *self = pipe->self;
 	struct pipe_request *request;
 
-	while ((request = TAILQ_FIRST(&pipe->ready)) != NULL) {
+	while ((request = take_locked(pipe)) != NULL) {
 		OSAction *action = request->action;
 		uint64_t number = request->number;
 
-		TAILQ_REMOVE(&pipe->ready, request, link);
-		TAILQ_INSERT_TAIL(&pipe->posted, request, link);
 		if (inline_ok)
 			pipe->entering = number;
 		pthread_mutex_unlock(&pipe->lock);
-		/* The request may be gone after this; the action is retained for the call. */
+		/* The request, and its hold on the action, may be gone before this returns. */
+		OSRetain(action);
 		action_post(action, &request->call, self, inline_ok);
 		OSRelease(action);
 		pthread_mutex_lock(&pipe->lock);
@@ -72,30 +91,40 @@ pipe_deliver(struct action_call *call, OSObject *target, action_function functio
 	struct IOUSBHostPipe_IVars *pipe = pipe_ivars(request->pipe);
 
 	pthread_mutex_lock(&pipe->lock);
-	request->thread = pthread_self();
-	request->is_running = true;
+	for (struct pipe_request *each = request; each != NULL; each = each->bundle) {
+		each->thread = pthread_self();
+		each->is_running = true;
+	}
 	if (pipe->entering == request->number) {
 		pipe->entering = 0;
 		post_unlock(pipe, false);
 	} else {
 		pthread_mutex_unlock(&pipe->lock);
 	}
+	if (request->is_bundled) {
+		pipe_deliver_bundle(request, target, function);
+		return;
+	}
+	if (request->frame_list != NULL) {
+		pipe_report_frames(request);
+		((IOUSBHostPipe_CompleteAsyncIsochIO_f)function)(target, call->action,
+								 request->transfer.status);
+		return;
+	}
 	((IOUSBHostPipe_CompleteAsyncIO_f)function)(target, call->action, request->transfer.status,
 						    request->transfer.actual,
 						    request->transfer.timestamp);
 }
 
-/* The callback has run, or never will. */
-void
-pipe_called(struct action_call *call)
+/* One of those that were told of together. */
+static void
+end_one(struct pipe_request *request)
 {
-	struct pipe_request *request = request_of(call);
 	IOUSBHostPipe *object = request->pipe;
 	struct IOUSBHostPipe_IVars *pipe = pipe_ivars(object);
-	IOMemoryDescriptor *memory = request->memory;
+	OSAction *action = request->action;
 
-	if (memory != NULL)
-		memory_io_end(memory);
+	pipe_free_parts(request);
 	pthread_mutex_lock(&pipe->lock);
 	request->is_running = false;
 	TAILQ_REMOVE(&pipe->posted, request, link);
@@ -103,5 +132,18 @@ pipe_called(struct action_call *call)
 	if (pipe->waiters > 0)
 		queue_wake(object);
 	pthread_mutex_unlock(&pipe->lock);
+	OSRelease(action);
 	OSRelease(object);
+}
+
+/* The callback has run, or never will. */
+void
+pipe_called(struct action_call *call)
+{
+	struct pipe_request *request = request_of(call), *next;
+
+	for (; request != NULL; request = next) {
+		next = request->bundle; /* each holds the pipe, so the next one is there */
+		end_one(request);
+	}
 }

@@ -10,6 +10,9 @@
  *	posted		its callback is on its queue, or runs
  *	unused		kept for the next transfer, so that a stream allocates nothing
  *
+ * A transfer that is longer than the backend takes at once goes in pieces, one after the other;
+ * those behind it wait until its last piece is with the backend.
+ *
  * From `outstanding` on a request holds a reference on the pipe, the action and the memory.
  */
 #ifndef USB_PIPE_PRIVATE_H
@@ -27,6 +30,16 @@ struct pipe_request {
 	IOUSBHostPipe *pipe;
 	OSAction *action; /* NULL: somebody waits for it in IO */
 	IOMemoryDescriptor *memory;
+	IOMemoryDescriptor *frame_list; /* of an isochronous transfer; else NULL */
+	bool is_bundled;
+	uint32_t slot;		     /* of the ring, if is_bundled */
+	struct pipe_request *bundle; /* [pipe] the next one of the same callback */
+	uint8_t *data;		     /* of the whole transfer, of which one piece is underway */
+	uint32_t length;
+	uint32_t moved;	   /* [pipe] by pieces before this one */
+	uint64_t deadline; /* [pipe] ns, of all its pieces; 0: none, or not begun */
+	uint32_t timeout;
+	uint8_t flags;
 	uint64_t number;       /* in order of submission, from 1 */
 	enum pipe_state state; /* [pipe] */
 	IOReturn abort_status; /* [pipe] with which it was aborted; 0: it was not */
@@ -42,7 +55,8 @@ struct IOUSBHostPipe_IVars {
 	uint8_t address;			      /* [const] */
 	uint8_t type;				      /* [const] */
 	uint8_t interface;			      /* [const] */
-	IOUSBHostPipe *self;			      /* [const] */
+	uint32_t transfer_max; /* [const] bytes that the backend takes at once */
+	IOUSBHostPipe *self;   /* [const] */
 	pthread_mutex_t lock;
 	pthread_cond_t returned; /* [lock] a request of IO has ended */
 	struct pipe_requests outstanding, ready, posted, unused; /* [lock] */
@@ -50,10 +64,13 @@ struct IOUSBHostPipe_IVars {
 	uint64_t entering;  /* [lock] number of the one whose callback may be running inline; 0 */
 	unsigned waiting;   /* [lock] outstanding ones that the backend had no room for */
 	unsigned submitted; /* [lock] those that the backend has */
+	bool in_pieces;	    /* [lock] one of which there is more to come has a piece there */
 	unsigned waiters;   /* [lock] threads in a synchronous abort */
-	bool posting;	    /* [lock] */
-	bool halted;	    /* [lock] */
-	bool closed;	    /* [lock] */
+	IOMemoryDescriptor **ring; /* [lock] NULL: none yet */
+	uint32_t ring_size;	   /* [lock] */
+	bool posting;		   /* [lock] */
+	bool halted;		   /* [lock] */
+	bool closed;		   /* [lock] */
 };
 
 static inline struct IOUSBHostPipe_IVars *
@@ -62,12 +79,21 @@ pipe_ivars(IOUSBHostPipe *pipe)
 	return OSObjectIVars(IOUSBHostPipe, pipe);
 }
 
-/*
- * Starts a transfer, with an action to be called or, with NULL, somebody who waits for it
- * (pipe_await_take, which is given the request).
- */
-IOReturn pipe_begin(IOUSBHostPipe *object, IOMemoryDescriptor *memory, uint32_t length,
-		    OSAction *action, uint32_t timeout, uint8_t flags,
+/* What a transfer is made of. */
+struct pipe_io {
+	IOMemoryDescriptor *memory;
+	uint32_t length;
+	OSAction *action; /* NULL: the caller waits, by pipe_await_take */
+	uint32_t timeout;
+	uint8_t flags;
+	IOMemoryDescriptor *frame_list; /* isochronous transfers */
+	struct usb_packet *packets;	/* the same; from malloc, taken on success */
+	uint32_t packet_count;
+	bool is_bundled;
+	uint32_t slot;
+};
+
+IOReturn pipe_begin(IOUSBHostPipe *object, const struct pipe_io *io,
 		    struct pipe_request **ret_request);
 IOReturn pipe_await_take(struct pipe_request *request, uint32_t *ret_actual);
 
@@ -81,6 +107,19 @@ void pipe_settle_locked(struct IOUSBHostPipe_IVars *pipe);
 /* Ends one that never reached the backend. */
 void pipe_drop_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request,
 		      IOReturn status);
+/* Lets go of memory and packets. */
+void pipe_free_parts(struct pipe_request *request);
+/* Writes the results of an isochronous transfer where its caller finds them. */
+void pipe_report_frames(const struct pipe_request *request);
+/* Calls back for a request and those of its bundle. */
+void pipe_deliver_bundle(const struct pipe_request *request, OSObject *target,
+			 action_function function);
+/* Whether `next` can be told with the same callback as `last`, which is the count-th of its bundle.
+ */
+bool pipe_bundles_locked(const struct IOUSBHostPipe_IVars *pipe, const struct pipe_request *last,
+			 unsigned count, const struct pipe_request *next);
+void pipe_free_ring(struct IOUSBHostPipe_IVars *pipe);
+
 /* The callback of a request, for its action_call. */
 void pipe_deliver(struct action_call *call, OSObject *target, action_function function);
 void pipe_called(struct action_call *call);

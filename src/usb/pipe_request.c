@@ -42,7 +42,7 @@ pipe_drop_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request,
 	pipe->waiting--;
 	request->state = PIPE_FINISHED;
 	request->transfer.status = status;
-	request->transfer.actual = 0;
+	request->transfer.actual = request->moved;
 	request->transfer.timestamp = clock_now();
 }
 
@@ -85,12 +85,115 @@ judge_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
 			transfer->status = request->abort_status;
 		return;
 	default:
+		if (pipe->type == kIOUSBEndpointTypeIsochronous)
+			return;
 		/* Behind the one that failed the device answers the same: not news. */
 		if (pipe->halted)
 			transfer->status = kIOReturnAborted;
 		pipe->halted = true;
 		pipe_abort_locked(pipe, kIOReturnAborted);
 	}
+}
+
+/* What is left of its time in ms; the time begins with the first piece. */
+static uint32_t
+time_left(struct pipe_request *request)
+{
+	uint64_t now = clock_now();
+
+	if (request->timeout == 0)
+		return 0;
+	if (request->deadline == 0)
+		request->deadline = now + request->timeout * NSEC_PER_MSEC;
+	if (request->deadline < now + NSEC_PER_MSEC)
+		return 1; /* 0 would be none */
+	return (uint32_t)((request->deadline - now) / NSEC_PER_MSEC);
+}
+
+/* Gives it, or as much of what is left of it as the backend takes at once, to the backend. */
+static IOReturn
+submit_piece_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
+{
+	struct usb_port *port = pipe->port;
+	struct usb_transfer *transfer = &request->transfer;
+	uint32_t left = request->length - request->moved, room = pipe->transfer_max;
+	bool is_last = left <= room || transfer->packet_count > 0;
+	IOReturn res;
+
+	if (pipe->in_pieces)
+		return kIOReturnNotReady;
+	transfer->data = request->data != NULL ? request->data + request->moved : NULL;
+	transfer->length = is_last ? left : room;
+	transfer->flags = is_last ? request->flags : 0;
+	transfer->timeout = is_last && request->moved == 0 ? request->timeout : time_left(request);
+	res = port->backend->submit(port->device, transfer);
+	if (res == kIOReturnSuccess) {
+		request->state = PIPE_SUBMITTED;
+		pipe->submitted++;
+		pipe->in_pieces = !is_last;
+	}
+	return res;
+}
+
+static void
+wait_for_room_locked(struct IOUSBHostPipe_IVars *pipe)
+{
+	/* Behind a transfer in pieces it is not room that is missing; the piece's end tells. */
+	if (!pipe->in_pieces)
+		usb_port_wait_for_room(pipe->port, usb_endpoint_index(pipe->address));
+}
+
+/* Submits what waits for room, in order, until there is no more room. */
+static void
+try_locked(struct IOUSBHostPipe_IVars *pipe)
+{
+	struct pipe_request *request;
+
+	TAILQ_FOREACH(request, &pipe->outstanding, link)
+	{
+		IOReturn res;
+
+		if (request->state != PIPE_WAITING)
+			continue;
+		res = submit_piece_locked(pipe, request);
+		if (res == kIOReturnNotReady) {
+			wait_for_room_locked(pipe);
+			return;
+		}
+		if (res == kIOReturnSuccess)
+			pipe->waiting--;
+		else
+			pipe_drop_locked(pipe, request, res);
+	}
+}
+
+/*
+ * A piece is over: on with the next one, in a moment if there is no room (pipe_kick). False: that
+ * was all, or the transfer ends here.
+ */
+static bool
+go_on_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
+{
+	struct usb_transfer *transfer = &request->transfer;
+	bool was_in_pieces = request->moved + transfer->length < request->length;
+
+	if (!was_in_pieces)
+		return false;
+	pipe->in_pieces = false;
+	/* What waits behind it has its turn when it is over, or its last piece is with the backend.
+	 */
+	wait_for_room_locked(pipe);
+	if (transfer->status != kIOReturnSuccess || transfer->actual < transfer->length)
+		return false;
+	if (request->abort_status != 0 || pipe->halted) {
+		transfer->status = kIOReturnAborted; /* of the whole */
+		return false;
+	}
+	request->moved += transfer->actual;
+	request->state = PIPE_WAITING;
+	pipe->waiting++;
+	try_locked(pipe);
+	return true;
 }
 
 /* The backend has finished it; from reap. */
@@ -103,9 +206,12 @@ done(struct usb_transfer *transfer)
 
 	pthread_mutex_lock(&pipe->lock);
 	pipe->submitted--;
-	request->state = PIPE_FINISHED;
-	judge_locked(pipe, request);
-	pipe_settle_locked(pipe);
+	if (!go_on_locked(pipe, request)) {
+		transfer->actual += request->moved;
+		request->state = PIPE_FINISHED;
+		judge_locked(pipe, request);
+		pipe_settle_locked(pipe);
+	}
 	ready = !TAILQ_EMPTY(&pipe->ready);
 	wake = pipe->waiters > 0;
 	/* With the lock: once it is posted the request, and with it the pipe, may go. */
@@ -119,11 +225,15 @@ done(struct usb_transfer *transfer)
 /* --- submission --- */
 
 static IOReturn
-check(struct IOUSBHostPipe_IVars *pipe, IOMemoryDescriptor *memory, uint32_t length,
-      uint32_t timeout, uint8_t flags)
+check(struct IOUSBHostPipe_IVars *pipe, const struct pipe_io *io)
 {
+	IOMemoryDescriptor *memory = io->memory;
+	uint32_t length = io->length, timeout = io->timeout;
+	uint8_t flags = io->flags;
 	bool is_in = (pipe->address & kIOUSBEndpointDescriptorDirectionIn) != 0;
 
+	if ((pipe->type == kIOUSBEndpointTypeIsochronous) != (io->packet_count > 0))
+		return pipe_refuse("an isochronous pipe, and no other, takes IsochIO");
 	if (memory == NULL && length > 0)
 		return pipe_refuse("dataBuffer is NULL, but dataBufferLength is not 0");
 	if (memory != NULL && length > memory_length(memory))
@@ -162,24 +272,31 @@ give_back(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
 }
 
 static IOReturn
-fill(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request, IOMemoryDescriptor *memory,
-     uint32_t length)
+fill(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request, const struct pipe_io *io)
 {
 	memset(request, 0, sizeof(*request));
 	request->pipe = pipe->self;
-	request->memory = memory;
+	request->memory = io->memory;
+	request->action = io->action;
+	request->frame_list = io->frame_list;
+	request->length = io->length;
+	request->timeout = io->timeout;
+	request->flags = io->flags;
+	request->is_bundled = io->is_bundled;
+	request->slot = io->slot;
+	request->transfer.packets = io->packets;
+	request->transfer.packet_count = io->packet_count;
 	request->call.deliver = pipe_deliver;
 	request->call.done = pipe_called;
 	request->transfer.endpoint = pipe->address;
-	request->transfer.length = length;
 	request->transfer.done = done;
 	request->transfer.memory.fd = -1;
-	if (memory == NULL)
+	if (io->memory == NULL)
 		return kIOReturnSuccess;
-	request->transfer.data = memory_address(memory);
-	if (request->transfer.data == NULL)
+	request->data = memory_address(io->memory);
+	if (request->data == NULL)
 		return kIOReturnNoMemory;
-	request->transfer.memory = memory_first_segment(memory);
+	request->transfer.memory = memory_first_segment(io->memory);
 	return kIOReturnSuccess;
 }
 
@@ -191,22 +308,18 @@ state_locked(const struct IOUSBHostPipe_IVars *pipe)
 	return pipe->halted ? kUSBHostReturnPipeStalled : kIOReturnSuccess;
 }
 
-/* Gives it to the backend, or lets it wait for room; behind those that wait already. */
+/* Gives it to the backend, or lets it wait for room, behind those that wait already. */
 static IOReturn
 submit_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
 {
-	struct usb_port *port = pipe->port;
 	IOReturn res = kIOReturnNotReady;
 
 	if (pipe->waiting == 0)
-		res = port->backend->submit(port->device, &request->transfer);
-	if (res == kIOReturnSuccess) {
-		request->state = PIPE_SUBMITTED;
-		pipe->submitted++;
-	} else if (res == kIOReturnNotReady) {
+		res = submit_piece_locked(pipe, request);
+	if (res == kIOReturnNotReady) {
 		request->state = PIPE_WAITING;
 		pipe->waiting++;
-		usb_port_wait_for_room(port, usb_endpoint_index(pipe->address));
+		wait_for_room_locked(pipe);
 		res = kIOReturnSuccess;
 	}
 	return res;
@@ -220,6 +333,18 @@ hold(const struct pipe_request *request)
 	OSRetain(request->action);
 	if (request->memory != NULL)
 		memory_io_begin(request->memory);
+	if (request->frame_list != NULL)
+		memory_io_begin(request->frame_list);
+}
+
+void
+pipe_free_parts(struct pipe_request *request)
+{
+	if (request->memory != NULL)
+		memory_io_end(request->memory);
+	if (request->frame_list != NULL)
+		memory_io_end(request->frame_list);
+	free(request->transfer.packets);
 }
 
 static void
@@ -227,6 +352,8 @@ let_go(const struct pipe_request *request)
 {
 	if (request->memory != NULL)
 		memory_io_end(request->memory);
+	if (request->frame_list != NULL)
+		memory_io_end(request->frame_list);
 	OSRelease(request->action);
 	OSRelease(request->pipe);
 }
@@ -253,22 +380,18 @@ start(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
 }
 
 IOReturn
-pipe_begin(IOUSBHostPipe *object, IOMemoryDescriptor *memory, uint32_t length, OSAction *action,
-	   uint32_t timeout, uint8_t flags, struct pipe_request **ret_request)
+pipe_begin(IOUSBHostPipe *object, const struct pipe_io *io, struct pipe_request **ret_request)
 {
 	struct IOUSBHostPipe_IVars *pipe = pipe_ivars(object);
 	struct pipe_request *request;
-	IOReturn res = check(pipe, memory, length, timeout, flags);
+	IOReturn res = check(pipe, io);
 
 	if (res != kIOReturnSuccess)
 		return res;
 	request = take_request(pipe);
 	if (request == NULL)
 		return kIOReturnNoMemory;
-	res = fill(pipe, request, memory, length);
-	request->action = action;
-	request->transfer.timeout = timeout;
-	request->transfer.flags = flags;
+	res = fill(pipe, request, io);
 	if (res == kIOReturnSuccess)
 		res = start(pipe, request);
 	if (res != kIOReturnSuccess)
@@ -294,8 +417,9 @@ pipe_await_take(struct pipe_request *request, uint32_t *ret_actual)
 	res = request->transfer.status;
 	if (ret_actual != NULL)
 		*ret_actual = request->transfer.actual;
-	if (request->memory != NULL)
-		memory_io_end(request->memory);
+	if (request->frame_list != NULL)
+		pipe_report_frames(request);
+	pipe_free_parts(request);
 	give_back(pipe, request);
 	OSRelease(object);
 	return res;
@@ -305,33 +429,13 @@ void
 pipe_kick(IOUSBHostPipe *object)
 {
 	struct IOUSBHostPipe_IVars *pipe = pipe_ivars(object);
-	struct usb_port *port = pipe->port;
-	struct pipe_request *request;
 	bool ready;
 
 	pthread_mutex_lock(&pipe->lock);
-	TAILQ_FOREACH(request, &pipe->outstanding, link)
-	{
-		IOReturn res;
-
-		if (request->state != PIPE_WAITING)
-			continue;
-		res = port->backend->submit(port->device, &request->transfer);
-		if (res == kIOReturnNotReady) {
-			usb_port_wait_for_room(port, usb_endpoint_index(pipe->address));
-			break;
-		}
-		if (res != kIOReturnSuccess) {
-			pipe_drop_locked(pipe, request, res);
-			continue;
-		}
-		pipe->waiting--;
-		pipe->submitted++;
-		request->state = PIPE_SUBMITTED;
-	}
+	try_locked(pipe);
 	pipe_settle_locked(pipe);
 	ready = !TAILQ_EMPTY(&pipe->ready);
 	pthread_mutex_unlock(&pipe->lock);
 	if (ready)
-		usb_port_pump_later(port, usb_endpoint_index(pipe->address));
+		usb_port_pump_later(pipe->port, usb_endpoint_index(pipe->address));
 }

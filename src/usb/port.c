@@ -430,6 +430,7 @@ read_descriptors(struct usb_port *port)
 	port->bcd_usb = port->descriptor.bcdUSB;
 	port->speed = backend->speed(port->device);
 	port->address = backend->address(port->device);
+	port->transfer_max = backend->transfer_max(port->device);
 	port->configuration_count = port->descriptor.bNumConfigurations;
 	port->configurations = calloc(port->configuration_count + 1u, sizeof(void *));
 	if (port->configurations == NULL) {

@@ -28,6 +28,7 @@ struct usb_port {
 	struct usb_device *device;	   /* [const] until shut */
 	struct loop *loop;		   /* [const] */
 	uint8_t speed, address;		   /* [const] */
+	uint32_t transfer_max;		   /* [const] bytes */
 	uint16_t bcd_usb;		   /* [const] */
 	IOUSBDeviceDescriptor descriptor;  /* [const] */
 	/* [const] Own copies by index, wTotalLength checked. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Makes the descriptors of a virtual device: one configuration, one vendor-class interface with two
- * equal alternate settings. Pure functions; any thread.
+ * equal alternate settings, a third whose endpoints are isochronous and a fourth where they are
+ * interrupt endpoints. Pure functions; any thread.
  */
 #include "vdev_descriptors.h"
 
@@ -33,28 +34,33 @@ append(struct vdev_descriptors *descriptors, const void *bytes, size_t length)
 }
 
 static void
-endpoint(const struct vdev_spec *spec, struct vdev_descriptors *descriptors, uint8_t address)
+endpoint(const struct vdev_spec *spec, struct vdev_descriptors *descriptors, uint8_t address,
+	 uint8_t type)
 {
-	const IOUSBEndpointDescriptor bulk = {
-		.bLength = sizeof(bulk),
+	bool is_bulk = type == kIOUSBEndpointTypeBulk;
+	const IOUSBEndpointDescriptor descriptor = {
+		.bLength = sizeof(descriptor),
 		.bDescriptorType = kIOUSBDescriptorTypeEndpoint,
 		.bEndpointAddress = address,
-		.bmAttributes = kIOUSBEndpointTypeBulk,
+		.bmAttributes = type,
 		.wMaxPacketSize = vdev_spec_packet(spec),
+		.bInterval = is_bulk ? 0 : 1,
 	};
 	const IOUSBSuperSpeedEndpointCompanionDescriptor companion = {
 		.bLength = sizeof(companion),
 		.bDescriptorType = kIOUSBDescriptorTypeSuperSpeedUSBEndpointCompanion,
-		.bMaxBurst = 15,
+		.bMaxBurst = is_bulk ? 15 : 0,
+		.wBytesPerInterval = is_bulk ? 0 : vdev_spec_packet(spec),
 	};
 
-	append(descriptors, &bulk, sizeof(bulk));
+	append(descriptors, &descriptor, sizeof(descriptor));
 	if (spec->speed == kIOUSBHostConnectionSpeedSuper)
 		append(descriptors, &companion, sizeof(companion));
 }
 
 static void
-alternate(const struct vdev_spec *spec, struct vdev_descriptors *descriptors, uint8_t setting)
+alternate(const struct vdev_spec *spec, struct vdev_descriptors *descriptors, uint8_t setting,
+	  uint8_t type)
 {
 	const IOUSBInterfaceDescriptor interface = {
 		.bLength = sizeof(interface),
@@ -66,9 +72,9 @@ alternate(const struct vdev_spec *spec, struct vdev_descriptors *descriptors, ui
 
 	append(descriptors, &interface, sizeof(interface));
 	if (vdev_spec_has_out(spec))
-		endpoint(spec, descriptors, DEXT_VIRTUAL_ENDPOINT_OUT);
+		endpoint(spec, descriptors, DEXT_VIRTUAL_ENDPOINT_OUT, type);
 	if (vdev_spec_has_in(spec))
-		endpoint(spec, descriptors, DEXT_VIRTUAL_ENDPOINT_IN);
+		endpoint(spec, descriptors, DEXT_VIRTUAL_ENDPOINT_IN, type);
 }
 
 void
@@ -102,8 +108,12 @@ vdev_descriptors_make(const struct vdev_spec *spec, struct vdev_descriptors *ret
 			},
 	};
 	append(ret_descriptors, &configuration, sizeof(configuration));
-	alternate(spec, ret_descriptors, 0);
-	alternate(spec, ret_descriptors, 1);
+	alternate(spec, ret_descriptors, 0, kIOUSBEndpointTypeBulk);
+	alternate(spec, ret_descriptors, 1, kIOUSBEndpointTypeBulk);
+	alternate(spec, ret_descriptors, DEXT_VIRTUAL_SETTING_ISOCHRONOUS,
+		  kIOUSBEndpointTypeIsochronous);
+	alternate(spec, ret_descriptors, DEXT_VIRTUAL_SETTING_INTERRUPT,
+		  kIOUSBEndpointTypeInterrupt);
 	configuration.wTotalLength = ret_descriptors->configuration_length;
 	memcpy(ret_descriptors->configuration, &configuration, sizeof(configuration));
 }

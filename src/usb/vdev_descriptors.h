@@ -7,7 +7,7 @@
 
 #include <USBDriverKit/AppleUSBDefinitions.h>
 
-#define VDEV_CONFIGURATION_MAX 128u
+#define VDEV_CONFIGURATION_MAX 192u
 #define VDEV_STRING_MAX	       64u
 
 struct vdev_descriptors {

@@ -239,6 +239,54 @@ vdev_line_bulk(struct vdev_line *line, struct usb_transfer *transfer, struct vde
 	*ret_outcome = outcome;
 }
 
+/* One packet; there are no retries, so what finds no room is lost. */
+static void
+move_packet(struct vdev_line *line, bool in, uint8_t *data, struct usb_packet *packet)
+{
+	uint32_t length = packet->length, moved = 0;
+	bool ends = length == 0 || length % line->packet != 0;
+
+	packet->status = kIOReturnSuccess;
+	if (in) {
+		if (line->ops->in(line->model, data, length, &moved) == VDEV_IN_OVERFLOW)
+			packet->status = kIOReturnOverrun;
+		line->counters->state.in_bytes += moved;
+		line->moved += moved;
+	} else {
+		line->ops->out(line->model, data, length, ends, &moved);
+		count_out(line, data, moved);
+		moved = length;
+	}
+	packet->actual = moved;
+}
+
+void
+vdev_line_isochronous(struct vdev_line *line, struct usb_transfer *transfer,
+		      struct vdev_outcome *ret_outcome)
+{
+	uint8_t *data = transfer->data;
+	uint32_t i;
+
+	for (i = 0; i < transfer->packet_count && line->moved < line->spec.unplug_after; i++) {
+		move_packet(line, is_in(transfer), data, &transfer->packets[i]);
+		transfer->actual += transfer->packets[i].actual;
+		data += transfer->packets[i].length;
+	}
+	*ret_outcome = (struct vdev_outcome){
+		.over = i == transfer->packet_count,
+		.progress = true,
+		.gone = line->moved >= line->spec.unplug_after,
+	};
+	for (; i < transfer->packet_count; i++)
+		transfer->packets[i].status = kIOReturnNoDevice;
+	if (!ret_outcome->over)
+		return;
+	if (is_in(transfer))
+		line->counters->state.in_transfers++;
+	else
+		line->counters->state.out_transfers++;
+}
+
 void
 vdev_line_control(struct vdev_line *line, struct usb_transfer *transfer, uint8_t alternate,
 		  struct vdev_outcome *ret_outcome)

@@ -53,6 +53,9 @@ void vdev_line_close(struct vdev_line *line);
  */
 void vdev_line_bulk(struct vdev_line *line, struct usb_transfer *transfer, struct vdev_plan *plan,
 		    bool is_last, struct vdev_outcome *ret_outcome);
+/* Moves all packets of an isochronous transfer; it is over then. */
+void vdev_line_isochronous(struct vdev_line *line, struct usb_transfer *transfer,
+			   struct vdev_outcome *ret_outcome);
 void vdev_line_control(struct vdev_line *line, struct usb_transfer *transfer, uint8_t alternate,
 		       struct vdev_outcome *ret_outcome);
 

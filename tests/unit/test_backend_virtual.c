@@ -502,7 +502,7 @@ START_TEST(order_and_claims)
 	ck_assert_int_eq(backend->claim(device, 0), kIOReturnSuccess);
 	ck_assert_int_eq(backend->claim(device, 0), kIOReturnExclusiveAccess);
 	ck_assert_int_eq(backend->set_alternate(device, 0, 1), kIOReturnSuccess);
-	ck_assert_int_eq(backend->set_alternate(device, 0, 2), kIOReturnNotFound);
+	ck_assert_int_eq(backend->set_alternate(device, 0, 4), kIOReturnNotFound);
 	ck_assert_int_eq(submit(&records[0], IN, bytes, 1), kIOReturnNotFound);
 	for (unsigned i = 0; i < 64; i++)
 		ck_assert_int_eq(submit(&records[i], OUT, bytes, 4096), kIOReturnSuccess);

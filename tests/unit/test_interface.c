@@ -124,7 +124,7 @@ START_TEST(another_setting_ends_the_pipes)
 	ck_assert_int_eq(IOUSBHostInterface_CopyPipe(scene.interface, 0x81, &same),
 			 kIOReturnNotFound);
 	ck_assert_int_eq(scene_send(&scene, 1, 0), kIOReturnSuccess);
-	ck_assert_int_eq(IOUSBHostInterface_SelectAlternateSetting(scene.interface, 2),
+	ck_assert_int_eq(IOUSBHostInterface_SelectAlternateSetting(scene.interface, 4),
 			 kIOReturnNotFound);
 	ck_assert_uint_eq(meter_read(&person_of(scene.person)->calls), 0);
 	ck_assert_int_eq(IOUSBHostInterface_SelectAlternateSetting(scene.interface, 1),

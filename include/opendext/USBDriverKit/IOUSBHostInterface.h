@@ -57,7 +57,7 @@ kern_return_t IOUSBHostInterface_SelectAlternateSetting(IOUSBHostInterface *inte
 /*
  * The pipe of an endpoint address (direction bit included) of the selected alternate setting; the
  * same object as long as there is one. The caller releases it. kIOReturnNotOpen. kIOReturnNotFound:
- * no such endpoint. kIOReturnUnsupported: an isochronous one.
+ * no such endpoint. kIOReturnUnsupported: a control endpoint.
  */
 kern_return_t IOUSBHostInterface_CopyPipe(IOUSBHostInterface *interface, uint8_t address,
 					  IOUSBHostPipe **pipe);

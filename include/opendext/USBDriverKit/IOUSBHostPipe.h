@@ -10,9 +10,9 @@
  * The bytes go to and come from the descriptor's own pages; nothing is copied here. Until the
  * callback has come they belong to the device, and the descriptor is kept alive.
  *
- * An error other than a timeout halts the pipe: what was queued behind completes with
- * kIOReturnAborted, and AsyncIO and IO return kUSBHostReturnPipeStalled until ClearStall is called.
- * An Abort does not halt the pipe.
+ * An error other than a timeout halts the pipe, unless it is isochronous: what was queued behind
+ *completes with kIOReturnAborted, and AsyncIO and IO return kUSBHostReturnPipeStalled until
+ *ClearStall is called. An Abort does not halt the pipe.
  *
  * Statuses of a transfer:
  *	kIOReturnSuccess		also when an IN transfer ended early, by a short packet
@@ -108,6 +108,102 @@ kern_return_t IOUSBHostPipe_Abort(IOUSBHostPipe *pipe, uint32_t options, IORetur
  * device. The only form there is on Linux sends it: withRequest false is kIOReturnUnsupported.
  */
 kern_return_t IOUSBHostPipe_ClearStall(IOUSBHostPipe *pipe, bool withRequest);
+
+/*
+ * Bundled transfers: many with one call, on a bulk pipe. The memory is put into a ring of slots
+ * once, then slots are named by index; after the last one comes slot 0.
+ *
+ * The ring of `size` slots, 1 to 4096; once in the life of a pipe: kIOReturnExclusiveAccess if
+ * there is one. kIOReturnBadArgument: size; or the pipe is no bulk pipe, of this and the next two
+ * calls.
+ */
+kern_return_t IOUSBHostPipe_CreateMemoryDescriptorRing(IOUSBHostPipe *pipe, uint32_t size);
+/*
+ * Puts memory into a slot, retained, in place of what was there; NULL empties it. Transfers that
+ * were started keep what they had. kIOReturnBadArgument: no such slot. kIOReturnNotReady: no ring.
+ */
+kern_return_t IOUSBHostPipe_SetMemoryDescriptor(IOUSBHostPipe *pipe,
+						IOMemoryDescriptor *memoryDescriptor,
+						uint32_t index);
+
+enum { kIOUSBHostPipeBundlingMax = 16 };
+
+/*
+ * ioCompletionCount (1 to 16) transfers have ended, from slot ioCompletionIndex on; one value of
+ * each array for each of them.
+ */
+typedef void (*IOUSBHostPipe_CompleteAsyncIOBundled_f)(
+	OSObject *target, OSAction *action, uint32_t ioCompletionIndex, uint32_t ioCompletionCount,
+	const uint32_t actualByteCountArray[kIOUSBHostPipeBundlingMax],
+	int actualByteCountArrayCount, const kern_return_t statusArray[kIOUSBHostPipeBundlingMax],
+	int statusArrayCount);
+/* The action for AsyncIOBundled; as IOUSBHostPipe_CreateActionCompleteAsyncIO. */
+kern_return_t
+IOUSBHostPipe_CreateActionCompleteAsyncIOBundled(OSObject *target,
+						 IOUSBHostPipe_CompleteAsyncIOBundled_f function,
+						 size_t referenceSize, OSAction **action);
+/*
+ * AsyncIO for each of the ioTransferCount (1 to 16) slots from ioTransferIndex on, with a length of
+ * dataBufferLengthArray each (dataBufferLengthArrayCount of them, at least ioTransferCount).
+ * *ioTransferAcceptedCount: how many were started, from the first on; only those are answered. If
+ * it is none the call returns why, else kIOReturnSuccess. Completions come in order, each transfer
+ * in exactly one of them, but not necessarily grouped as they were started.
+ *
+ * kIOReturnBadArgument also: a slot outside the ring, or an empty one with a length that is not 0.
+ * kIOReturnNotReady: no ring.
+ */
+kern_return_t
+IOUSBHostPipe_AsyncIOBundled(IOUSBHostPipe *pipe, uint32_t ioTransferIndex,
+			     uint32_t ioTransferCount, uint32_t *ioTransferAcceptedCount,
+			     const uint32_t dataBufferLengthArray[kIOUSBHostPipeBundlingMax],
+			     int dataBufferLengthArrayCount, OSAction *completion,
+			     uint32_t completionTimeoutMs);
+
+/* One frame (at high speed and above: one service interval) of an isochronous transfer. */
+typedef struct IOUSBIsochronousFrame {
+	IOReturn status;	/* out: of this frame, as the statuses of a transfer */
+	uint32_t requestCount;	/* in: its bytes, up to what the endpoint takes in one interval */
+	uint32_t completeCount; /* out: bytes that moved */
+	uint32_t reserved;	/* 0 */
+	uint64_t timeStamp; /* out: CLOCK_MONOTONIC in ns, when the transfer was found finished */
+} IOUSBIsochronousFrame;
+
+/* kIOReturnSuccess if the frames were done, whatever became of each; else why they were not. */
+typedef void (*IOUSBHostPipe_CompleteAsyncIsochIO_f)(OSObject *target, OSAction *action,
+						     IOReturn status);
+/* The action for IsochIO; as IOUSBHostPipe_CreateActionCompleteAsyncIO. */
+kern_return_t
+IOUSBHostPipe_CreateActionCompleteAsyncIsochIO(OSObject *target,
+					       IOUSBHostPipe_CompleteAsyncIsochIO_f function,
+					       size_t referenceSize, OSAction **action);
+/*
+ * A transfer on an isochronous pipe. frameList is an array of IOUSBIsochronousFrame, as long as the
+ * descriptor, 1 to 1024 frames; dataBuffer holds the frames' bytes one after the other, each frame
+ * beginning where the requestCount of the one before ends (also if less came). The results are in
+ * frameList when the callback comes. To keep the stream without gaps have at least two queued.
+ *
+ * firstFrameNumber: 0, behind what is queued or as soon as possible; Linux knows no other:
+ * kIOReturnUnsupported. completion NULL: waits for the end and returns its status; blocks its
+ * queue. A frame that fails does not halt the pipe.
+ *
+ * kIOReturnBadArgument: another type of pipe; a list of no or too many frames or of part of one;
+ * frames that are longer than dataBuffer. Otherwise as AsyncIO.
+ */
+kern_return_t IOUSBHostPipe_IsochIO(IOUSBHostPipe *pipe, IOMemoryDescriptor *dataBuffer,
+				    IOMemoryDescriptor *frameList, uint64_t firstFrameNumber,
+				    OSAction *completion);
+
+/*
+ * Gives the endpoint other descriptors. Linux keeps those that the device sent: other ones are
+ * kIOReturnUnsupported, the current ones a success.
+ */
+kern_return_t IOUSBHostPipe_AdjustPipe(IOUSBHostPipe *pipe,
+				       const IOUSBStandardEndpointDescriptors *descriptors);
+/* As IOUSBHostInterface_SetIdlePolicy: kIOReturnUnsupported. */
+kern_return_t IOUSBHostPipe_SetIdlePolicy(IOUSBHostPipe *pipe, uint32_t deviceIdleTimeout);
+kern_return_t IOUSBHostPipe_GetIdlePolicy(IOUSBHostPipe *pipe, uint32_t *deviceIdleTimeout);
+/* The device's address on its bus. */
+kern_return_t IOUSBHostPipe_GetDeviceAddress(IOUSBHostPipe *pipe, uint8_t *address);
 
 /* Fills *descriptors; getType is one of kIOUSBGetEndpointDescriptor..., else kIOReturnBadArgument.
  */
