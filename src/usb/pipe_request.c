@@ -305,7 +305,10 @@ state_locked(const struct IOUSBHostPipe_IVars *pipe)
 {
 	if (pipe->closed)
 		return kIOReturnNotOpen;
-	return pipe->halted ? kUSBHostReturnPipeStalled : kIOReturnSuccess;
+	if (!pipe->halted)
+		return kIOReturnSuccess;
+	/* What fails first when a device goes may be anything. */
+	return usb_port_is_gone(pipe->port) ? kIOReturnNoDevice : kUSBHostReturnPipeStalled;
 }
 
 /* Gives it to the backend, or lets it wait for room, behind those that wait already. */

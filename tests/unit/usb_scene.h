@@ -151,7 +151,8 @@ scene_copy_pipes(struct scene *scene)
 }
 
 static void
-scene_open_with(struct scene *scene, const struct usb_backend *backend, const char *spec)
+scene_open_device(struct scene *scene, const struct usb_backend *backend, const char *spec, int fd,
+		  uint8_t interface)
 {
 	static const struct meter none = METER_INITIALIZER;
 	IOAddressSegment range;
@@ -161,11 +162,11 @@ scene_open_with(struct scene *scene, const struct usb_backend *backend, const ch
 	ck_assert_int_eq(loop_create(&scene->loop), kIOReturnSuccess);
 	queue_set_loop(scene->loop);
 	ck_assert_int_eq(loop_start(scene->loop, 2), kIOReturnSuccess);
-	ck_assert_int_eq(usb_port_open_take(backend, spec, -1, scene->loop, &scene->port),
+	ck_assert_int_eq(usb_port_open_take(backend, spec, fd, scene->loop, &scene->port),
 			 kIOReturnSuccess);
 	usb_port_watch_gone(scene->port, scene_gone, scene);
 	ck_assert_int_eq(device_create(scene->port, &scene->device), kIOReturnSuccess);
-	scene->interface = device_interface(scene->device, 0);
+	scene->interface = device_interface(scene->device, interface);
 	ck_assert_ptr_nonnull(scene->interface);
 	scene->client = object_create(IOService);
 	ck_assert_int_eq(IOUSBHostInterface_Open(scene->interface, scene->client, 0, NULL),
@@ -182,7 +183,13 @@ scene_open_with(struct scene *scene, const struct usb_backend *backend, const ch
 	scene->bytes = (uint8_t *)(uintptr_t)range.address;
 }
 
-static void
+__attribute__((unused)) static void
+scene_open_with(struct scene *scene, const struct usb_backend *backend, const char *spec)
+{
+	scene_open_device(scene, backend, spec, -1, 0);
+}
+
+__attribute__((unused)) static void
 scene_open(struct scene *scene, const char *spec)
 {
 	scene_open_with(scene, &usb_backend_virtual, spec);
@@ -202,7 +209,7 @@ scene_send(struct scene *scene, uint32_t length, uint32_t timeout)
 }
 
 /* The n-th callback of the scene's person, from 0. */
-static struct scene_call
+__attribute__((unused)) static struct scene_call
 scene_call(struct scene *scene, unsigned index)
 {
 	struct ScenePerson_IVars *person = person_of(scene->person);
@@ -233,7 +240,7 @@ scene_state(struct scene *scene)
 	return state;
 }
 
-static void
+__attribute__((unused)) static void
 scene_close(struct scene *scene)
 {
 	OSSafeReleaseNULL(scene->out);

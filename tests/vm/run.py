@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODULES = ["xhci_pci"]
+MODULES = ["xhci_pci", "dummy_hcd", "usb_f_ss_lb"]
 BOOT_SECONDS = 240
 MIB = 1 << 20
 
@@ -70,6 +70,7 @@ class Machine:
         self.copy(busybox, "bin/busybox")
         os.symlink("busybox", os.path.join(self.root, "bin/sh"))
         self.copy(os.path.join(self.build, "tests/vm/vm-init"), "init")
+        self.copy(os.path.join(self.build, "tests/vm/vm-usb"), "bin/vm-usb")
         self.copy_libraries()
         self.copy_modules()
 
@@ -159,7 +160,39 @@ def send_through_ftdi(machine, size):
         fail(f"{os.path.getsize(output)} of {size} bytes arrived, or others:\n{console[-4000:]}")
 
 
+GADGET = [
+    "run mount -t configfs none /sys/kernel/config",
+    "run cd /sys/kernel/config/usb_gadget && mkdir g && cd g && echo 0x1209 >idVendor"
+    " && echo 0x0d10 >idProduct && mkdir -p functions/SourceSink.0 configs/c.1"
+    " && echo 0 >functions/SourceSink.0/pattern && ln -s functions/SourceSink.0 configs/c.1"
+    " && echo dummy_udc.0 >UDC",
+    "run echo 1 >/sys/module/usbcore/parameters/usbfs_memory_mb",
+    "usb 1209:0d10",
+]
+
+
+def usb_classes(machine):
+    """The USB classes themselves, on QEMU's storage and audio devices and the kernel's gadget."""
+    image = os.path.join(machine.work, "blocks.img")
+    with open(image, "wb") as file:
+        for block in range(4096):
+            file.write(block.to_bytes(4, "little") * 128)
+    check = "CK_TIMEOUT_MULTIPLIER=30 CK_RUN_CASE={} vm-usb"
+    cases = ["storage", "audio", "source_sink", "unplugged"]
+    console = machine.boot(
+        ["usb 46f4:0001", "run " + check.format("storage"),
+         "usb 46f4:0002", "run " + check.format("audio"), *GADGET,
+         "run " + check.format("source_sink"), "run " + check.format("unplugged")],
+        ["-device", "qemu-xhci", "-drive", f"file={image},if=none,id=d0,format=raw",
+         "-device", "usb-storage,drive=d0", "-audiodev", "none,id=a0",
+         "-device", "usb-audio,audiodev=a0"])
+    for case in cases:
+        if f"vm: 0 {check.format(case)}" not in console:
+            fail(f"{case} failed:\n" + console[-4000:])
+
+
 CASES = [
+    ("USB classes: storage, isochronous audio, SourceSink gadget, unplug", usb_classes),
     ("FTDI adapter, 1 byte", send_through_ftdi, 1),
     ("FTDI adapter, a page and 1 byte", send_through_ftdi, 4097),
     ("FTDI adapter, 8 MiB", send_through_ftdi, 8 * MIB),
