@@ -18,6 +18,7 @@
 #define DEXT_LIMIT_COMPLETIONS	    65536u /* waiting for a slow client; past it: kIOReturnOverrun */
 #define DEXT_LIMIT_SERVICES_HOST    256u   /* services that a host publishes */
 #define DEXT_LIMIT_REGISTRY_CLIENTS 1024u  /* sockets open on the registry */
+#define DEXT_LIMIT_SETTINGS_HOST    64u	   /* settings of properties that a host has to answer */
 #define DEXT_LIMIT_DEVICES	    64u	   /* devices of a registry that are plugged in */
 
 /* Of the calls of one pipe; one past them is kIOReturnBadArgument. */

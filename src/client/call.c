@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "call.h"
 #include "clock.h"
 #include "errno_kept.h"
 #include "large.h"
@@ -26,6 +27,7 @@
 
 struct method_call {
 	const char *function; /* for the log */
+	uint16_t operation;   /* 0: CALL_METHOD */
 	uint32_t selector;
 	const uint64_t *input;
 	uint32_t input_count;
@@ -94,7 +96,7 @@ fill_request(struct running *running)
 	const struct method_call *call = running->call;
 	struct call_request *request = &running->request;
 
-	request->operation = CALL_METHOD;
+	request->operation = call->operation != 0 ? call->operation : CALL_METHOD;
 	request->selector = call->selector;
 	request->scalar_in_count = call->input_count;
 	if (call->input_count > 0)
@@ -350,6 +352,19 @@ call_any(mach_port_t name, const struct method_call *call)
 	    *call->output_size == (size_t)kIOConnectMethodVarOutputSize)
 		return call_variable(name, call);
 	return call_method(name, call);
+}
+
+kern_return_t
+call_set_properties(const char *function, io_connect_t connect, const void *bytes, size_t length)
+{
+	const struct method_call call = {
+		.function = function,
+		.operation = CALL_SET_PROPERTIES,
+		.input_struct = bytes,
+		.input_size = length,
+	};
+
+	return call_method(connect, &call);
 }
 
 kern_return_t

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The functions of IOKitLib that have nothing to stand for here: traps into a kernel's driver, the
- * kernel's catalogue, clients of clients, properties set from outside. Each says so in the log and
+ * kernel's catalogue, clients of clients, matching again on demand. Each says so in the log and
  * returns kIOReturnUnsupported; none succeeds silently.
  */
 #include "log.h"
@@ -64,30 +64,6 @@ kern_return_t
 IOConnectAddClient(io_connect_t connect, io_connect_t client)
 {
 	return refuse("IOConnectAddClient");
-}
-
-kern_return_t
-IOConnectSetCFProperties(io_connect_t connect, CFTypeRef properties)
-{
-	return refuse("IOConnectSetCFProperties");
-}
-
-kern_return_t
-IOConnectSetCFProperty(io_connect_t connect, CFStringRef name, CFTypeRef property)
-{
-	return refuse("IOConnectSetCFProperty");
-}
-
-kern_return_t
-IORegistryEntrySetCFProperties(io_registry_entry_t entry, CFTypeRef properties)
-{
-	return refuse("IORegistryEntrySetCFProperties");
-}
-
-kern_return_t
-IORegistryEntrySetCFProperty(io_registry_entry_t entry, CFStringRef name, CFTypeRef property)
-{
-	return refuse("IORegistryEntrySetCFProperty");
 }
 
 kern_return_t

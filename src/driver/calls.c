@@ -26,6 +26,7 @@
 #include "object.h"
 #include "os_data.h"
 #include "service.h"
+#include "set_properties.h"
 #include "status.h"
 
 #define SCAN_ROUNDS_MAX (4 * CALL_PAGE_SLOTS)
@@ -231,6 +232,15 @@ run_method(struct call *call)
 	answer_method(call, res, &arguments);
 }
 
+static void
+run_set_properties(struct call *call)
+{
+	IOReturn res = set_properties((IOService *)call->client, OSDataGetBytesPtr(call->data),
+				      OSDataGetLength(call->data));
+
+	call_answer(call, res, 0, 0, 0);
+}
+
 /* On the user client's queue. */
 static void
 execute(struct call *call)
@@ -247,6 +257,8 @@ execute(struct call *call)
 	}
 	if (call->request.operation == CALL_METHOD)
 		run_method(call);
+	else if (call->request.operation == CALL_SET_PROPERTIES)
+		run_set_properties(call);
 	else if (call->request.operation == CALL_MAP)
 		maps_map(call);
 	else
@@ -379,7 +391,8 @@ broken_rule(const struct call_request *r)
 	bool large_in = r->flags & CALL_LARGE_INPUT, large_out = r->flags & CALL_LARGE_OUTPUT;
 
 	BROKEN((r->generation & ~CALL_WAITER) == 0, "generation is not 0");
-	BROKEN(r->operation < CALL_METHOD || r->operation > CALL_UNMAP, "operation is a known one");
+	BROKEN(r->operation < CALL_METHOD || r->operation > CALL_SET_PROPERTIES,
+	       "operation is a known one");
 	BROKEN(r->flags & ~flags, "flags are known ones");
 	BROKEN(r->zero[0] != 0 || r->zero[1] != 0, "zero is 0");
 	BROKEN(r->scalar_in_count > DEXT_SCALARS_MAX || r->scalar_out_count > DEXT_SCALARS_MAX,
@@ -395,10 +408,11 @@ broken_rule(const struct call_request *r)
 	if (r->operation == CALL_METHOD)
 		return NULL;
 	BROKEN(r->flags != 0, "flags are for methods");
-	BROKEN(r->structure_in_size != 0 || r->structure_out_size != 0 || r->scalar_out_count != 0,
-	       "map and unmap calls have no structures and no output");
+	BROKEN((r->structure_in_size != 0) != (r->operation == CALL_SET_PROPERTIES),
+	       "an input structure is for methods, and is what properties are set from");
+	BROKEN(r->structure_out_size != 0 || r->scalar_out_count != 0, "output is for methods");
 	BROKEN(r->scalar_in_count != (r->operation == CALL_MAP ? 1 : 0),
-	       "a map call has one scalar, an unmap call none");
+	       "a map call has one scalar, others but methods none");
 	return NULL;
 }
 

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "packets.h"
 #include "plist.h"
+#include "set_properties.h"
 #include "status.h"
 
 static struct {
@@ -124,6 +125,25 @@ control_send_gone(void)
 	send(&header, NULL, 0);
 }
 
+void
+control_send_properties_set(uint64_t number, IOReturn status)
+{
+	struct packet_header header = {.type = PACKET_HOST_PROPERTIES_SET, .status = status};
+	struct properties_set_body body = {.number = number};
+
+	send(&header, &body, sizeof(body));
+}
+
+static void
+set(const struct packet *packet)
+{
+	struct set_properties_body body;
+
+	memcpy(&body, packet->body, sizeof(body));
+	set_properties_post(body.id, body.number, packet->body + sizeof(body),
+			    packet->body_length - sizeof(body));
+}
+
 IOReturn
 control_receive_start(OSDictionary **ret_start, int *ret_device)
 {
@@ -197,6 +217,10 @@ handle(struct packet *packet, IOReturn res)
 	}
 	if (packet->header->type == PACKET_HOST_STOP) {
 		host_stop();
+		return true;
+	}
+	if (packet->header->type == PACKET_HOST_SET_PROPERTIES) {
+		set(packet);
 		return true;
 	}
 	if (packet->header->type == PACKET_HOST_UNPLUG) {

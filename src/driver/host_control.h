@@ -15,6 +15,8 @@ IOReturn control_listen(struct loop *loop);
 void control_send_started(IOReturn status);
 /* The device has gone. */
 void control_send_gone(void);
+/* The answer to SET_PROPERTIES. */
+void control_send_properties_set(uint64_t number, IOReturn status);
 /* After the loop has ended. */
 void control_close(void);
 

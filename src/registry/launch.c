@@ -277,6 +277,7 @@ host_destroy(struct host *host)
 {
 	disarm(host);
 	host_discard(host);
+	settings_end(host);
 	host_unpublish(host);
 	free(host);
 }

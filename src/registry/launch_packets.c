@@ -36,6 +36,7 @@ host_close_control(struct host *host)
 	if (host->control_watched)
 		loop_source_remove(host->registry->loop, &host->control_source);
 	fd_close(&host->control);
+	settings_end(host);
 	host_unpublish(host);
 }
 
@@ -148,6 +149,7 @@ static IOReturn
 handle(struct host *host, const struct packet *packet)
 {
 	IOReturn status = packets_check(packet, PACKET_CONTROL_REPLY);
+	uint64_t number;
 
 	if (status != kIOReturnSuccess)
 		return status;
@@ -161,6 +163,9 @@ handle(struct host *host, const struct packet *packet)
 		return withdraw(host, packet);
 	case PACKET_HOST_GONE:
 		return gone(host);
+	case PACKET_HOST_PROPERTIES_SET:
+		memcpy(&number, packet->body, sizeof(number));
+		return settings_answered(host, number, packet->header->status);
 	default:
 		return kIOReturnIPCError;
 	}

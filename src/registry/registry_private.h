@@ -22,6 +22,8 @@ enum host_state {
 	HOST_ENDED,    /* ended by itself or by STOP */
 };
 
+struct setting;
+
 /* One driver instance, over all its processes. */
 struct host {
 	struct registry *registry;
@@ -44,6 +46,9 @@ struct host {
 	struct loop_source exit_source;
 	struct loop_timer timer; /* restart, or the end of its patience */
 	bool timer_armed;
+
+	struct setting *settings; /* settings.c: what it has to answer, oldest first */
+	uint64_t last_setting;
 
 	struct host *next;
 };
@@ -118,6 +123,15 @@ void plug_forget_client(struct registry *registry, const struct client *client);
 void plug_device_gone(struct registry *registry, struct device *device);
 /* A host of a going device is over. */
 void plug_sweep(struct registry *registry);
+
+/* settings.c */
+/* Hands SET_PROPERTIES to the host; not success: what the app is told at once. */
+IOReturn settings_begin(struct host *host, struct client *client, const struct packet *packet);
+/* kIOReturnIPCError: the host answers what it was not asked. */
+IOReturn settings_answered(struct host *host, uint64_t number, IOReturn status);
+/* The host answers no more. */
+void settings_end(struct host *host);
+void settings_forget_client(struct registry *registry, const struct client *client);
 
 /* registry.c */
 /* A new device at the lowest free place of the virtual bus, in no tree yet. */

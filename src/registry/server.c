@@ -67,6 +67,7 @@ drop(struct client *client)
 	*link = client->next;
 	registry->client_count--;
 	plug_forget_client(registry, client);
+	settings_forget_client(registry, client);
 	loop_source_remove(registry->loop, &client->source);
 }
 
@@ -338,6 +339,32 @@ open_service(struct client *client, const struct packet *packet)
 }
 
 static IOReturn
+set_properties(struct client *client, const struct packet *packet)
+{
+	const struct entry *entry;
+	struct id_body body;
+	IOReturn status;
+
+	memcpy(&body, packet->body, sizeof(body));
+	entry = tree_find(&client->registry->tree, body.id);
+	if (entry == NULL) {
+		status = kIOReturnNotFound;
+	} else if (entry->host == NULL) {
+		log_error(
+			"process %d sets properties of %s, a device's node, which has none to set",
+			client->who.pid, entry->name);
+		status = kIOReturnUnsupported;
+	} else {
+		status = check(client, entry);
+		if (status == kIOReturnSuccess)
+			status = settings_begin(entry->host, client, packet);
+	}
+	if (status == kIOReturnSuccess)
+		return status; /* answered when the host answers */
+	return reply(client, packet->header, status, NULL, 0, -1);
+}
+
+static IOReturn
 handle(struct client *client, const struct packet *packet)
 {
 	IOReturn status = packets_check(packet, PACKET_TO_REGISTRY);
@@ -355,6 +382,8 @@ handle(struct client *client, const struct packet *packet)
 		return entries(client, packet);
 	case PACKET_DESCRIBE:
 		return describe(client, packet);
+	case PACKET_SET_PROPERTIES:
+		return set_properties(client, packet);
 	case PACKET_PLUG:
 		return plug_request(client->registry, client, packet);
 	case PACKET_UNPLUG:

@@ -59,6 +59,7 @@ enum call_operation {
 	CALL_METHOD = 1, /* IOConnectCall...: selector, scalars, structures */
 	CALL_MAP = 2,	 /* IOConnectMapMemory64: selector is the type, scalar 0 the options */
 	CALL_UNMAP = 3,	 /* IOConnectUnmapMemory64: selector is the type */
+	CALL_SET_PROPERTIES = 4, /* IOConnectSetCFProperties: the structure is a binary plist */
 };
 
 enum call_flags {

@@ -277,6 +277,8 @@ static const struct rule rules[] = {
 	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_DESCRIBE, sizeof(struct describe_body),
 	 sizeof(struct describe_body), 0, 0, check_describe},
 	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_PLUG, 1, DEXT_SPEC_MAX, 0, 0, check_plug},
+	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_SET_PROPERTIES, sizeof(struct id_body) + 1,
+	 sizeof(struct id_body) + SET_PROPERTIES_MAX, 0, 0, NULL},
 	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_UNPLUG, sizeof(struct id_body),
 	 sizeof(struct id_body), 0, 0, check_ids},
 
@@ -288,6 +290,7 @@ static const struct rule rules[] = {
 	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_DESCRIBE, 0, BODY_MAX, 0, 0,
 	 check_properties_reply},
 	{PACKET_REGISTRY_REPLY, STATUS_FREE, PACKET_PLUG, 0, SENTENCE_MAX, 0, 0, check_plug_reply},
+	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_SET_PROPERTIES, 0, 0, 0, 0, NULL},
 	{PACKET_REGISTRY_REPLY, STATUS_FREE, PACKET_UNPLUG, 0, SENTENCE_MAX, 0, 0,
 	 check_plug_reply},
 
@@ -296,6 +299,8 @@ static const struct rule rules[] = {
 	 sizeof(struct host_open_body), 2, 2, check_host_open},
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_STOP, 0, 0, 0, 0, NULL},
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_UNPLUG, 0, 0, 0, 0, NULL},
+	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_SET_PROPERTIES,
+	 sizeof(struct set_properties_body) + 1, BODY_MAX, 0, 0, NULL},
 
 	{PACKET_CONTROL_REPLY, STATUS_FREE, PACKET_HOST_STARTED, 0, 0, 0, 0, NULL},
 	{PACKET_CONTROL_REPLY, STATUS_ZERO, PACKET_HOST_PUBLISH, sizeof(struct publish_body) + 1,
@@ -303,6 +308,8 @@ static const struct rule rules[] = {
 	{PACKET_CONTROL_REPLY, STATUS_ZERO, PACKET_HOST_UNPUBLISH, sizeof(struct id_body),
 	 sizeof(struct id_body), 0, 0, check_ids},
 	{PACKET_CONTROL_REPLY, STATUS_ZERO, PACKET_HOST_GONE, 0, 0, 0, 0, NULL},
+	{PACKET_CONTROL_REPLY, STATUS_FREE, PACKET_HOST_PROPERTIES_SET,
+	 sizeof(struct properties_set_body), sizeof(struct properties_set_body), 0, 0, NULL},
 };
 
 static const char *const senders[] = {

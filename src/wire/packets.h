@@ -41,18 +41,21 @@ enum packet_type {
 	PACKET_DESCRIBE = 0x0205,   /* body describe_body; reply: binary plist */
 	PACKET_PLUG = 0x0210,	    /* body: a spec; reply: u64 id, or a sentence with a status */
 	PACKET_UNPLUG = 0x0211,	    /* body id_body; reply: none, or a sentence with a status */
+	PACKET_SET_PROPERTIES = 0x0212, /* body id_body, then a binary plist */
 
 	/* registry -> host */
 	PACKET_HOST_START = 0x0301, /* body: binary plist; a descriptor with a real device */
 	PACKET_HOST_OPEN =
 		0x0302, /* body host_open_body; descriptors: the connection, the app's pidfd */
-	PACKET_HOST_STOP = 0x0303,   /* no body: stop the driver, then end */
-	PACKET_HOST_UNPLUG = 0x0304, /* no body: the device has gone */
+	PACKET_HOST_STOP = 0x0303,	     /* no body: stop the driver, then end */
+	PACKET_HOST_UNPLUG = 0x0304,	     /* no body: the device has gone */
+	PACKET_HOST_SET_PROPERTIES = 0x0305, /* body set_properties_body, then a binary plist */
 	/* host -> registry */
-	PACKET_HOST_STARTED = 0x0381,	/* status of Start */
-	PACKET_HOST_PUBLISH = 0x0382,	/* body publish_body, then a binary plist */
-	PACKET_HOST_UNPUBLISH = 0x0383, /* body id_body */
-	PACKET_HOST_GONE = 0x0384,	/* no body: the device has gone */
+	PACKET_HOST_STARTED = 0x0381,	     /* status of Start */
+	PACKET_HOST_PUBLISH = 0x0382,	     /* body publish_body, then a binary plist */
+	PACKET_HOST_UNPUBLISH = 0x0383,	     /* body id_body */
+	PACKET_HOST_GONE = 0x0384,	     /* no body: the device has gone */
+	PACKET_HOST_PROPERTIES_SET = 0x0385, /* status; body properties_set_body */
 };
 
 struct ready_body {
@@ -136,6 +139,21 @@ struct publish_body {
 	uint64_t provider; /* id of the provider */
 };
 
+struct set_properties_body {
+	uint64_t id;
+	uint64_t number; /* of the request, for its answer */
+};
+
+struct properties_set_body {
+	uint64_t number;
+};
+
+/* Bytes of a property list that an app sets. */
+#define SET_PROPERTIES_MAX \
+	(PACKET_MAX - sizeof(struct packet_header) - sizeof(struct set_properties_body))
+
+_Static_assert(sizeof(struct set_properties_body) == 16, "wire");
+_Static_assert(sizeof(struct properties_set_body) == 8, "wire");
 _Static_assert(sizeof(struct ready_body) == 16, "wire");
 _Static_assert(sizeof(struct memory_segment_body) == 16, "wire");
 _Static_assert(sizeof(struct memory_body) == 16, "wire");

@@ -273,7 +273,7 @@ START_TEST(what_is_not_supported_says_so)
 	ck_assert_int_eq(IOConnectTrap6(0, 0, 1, 2, 3, 4, 5, 6), kIOReturnUnsupported);
 	ck_assert_int_eq(IOCatalogueReset(0, 0), kIOReturnUnsupported);
 	ck_assert_int_eq(IOConnectAddClient(0, 0), kIOReturnUnsupported);
-	ck_assert_int_eq(IORegistryEntrySetCFProperty(0, NULL, NULL), kIOReturnUnsupported);
+	ck_assert_int_eq(IOServiceRequestProbe(0, 0), kIOReturnUnsupported);
 	ck_assert_int_eq(IOServiceOpenAsFileDescriptor(0, 0), -1);
 }
 END_TEST

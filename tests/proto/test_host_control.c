@@ -182,6 +182,38 @@ START_TEST(start_publish_stop)
 }
 END_TEST
 
+/* Answered once each, whatever it is; the driver has no SetProperties. */
+START_TEST(properties_are_set)
+{
+	static const struct {
+		bool known;
+		const char *bytes;
+		IOReturn status;
+	} cases[] = {{false, "x", kIOReturnNotFound}, {true, "junk", kIOReturnUnsupported}};
+	uint8_t message[sizeof(struct set_properties_body) + 8];
+	struct properties_set_body answer;
+	struct child child;
+
+	start(&child);
+	for (unsigned i = 0; i < 2; i++) {
+		struct set_properties_body body = {.id = child.id + !cases[i].known,
+						   .number = 70 + i};
+
+		memcpy(message, &body, sizeof(body));
+		memcpy(message + sizeof(body), cases[i].bytes, strlen(cases[i].bytes));
+		send_packet(&child, PACKET_HOST_SET_PROPERTIES, 0, message,
+			    sizeof(body) + strlen(cases[i].bytes), NULL, 0);
+		expect(&child, PACKET_HOST_PROPERTIES_SET);
+		memcpy(&answer, packet.body, sizeof(answer));
+		ck_assert_uint_eq(answer.number, 70 + i);
+		ck_assert_int_eq(packet.header->status, cases[i].status);
+	}
+	send_packet(&child, PACKET_HOST_STOP, 0, NULL, 0, NULL, 0);
+	expect_unpublished(&child);
+	expect_exit(&child, 0);
+}
+END_TEST
+
 START_TEST(unplugged)
 {
 	struct child child;
@@ -463,8 +495,9 @@ START_TEST(what_is_not_the_protocol_ends_the_host)
 }
 END_TEST
 
-UNIT_MAIN("host control", start_publish_stop, unplugged, unplugged_before_it_has_started,
-	  the_registrys_end_is_the_hosts, a_start_that_fails, a_driver_that_terminates_itself,
-	  a_stop_that_hangs_does_not_keep_the_process, bundles_that_cannot_be_loaded, an_app_calls,
+UNIT_MAIN("host control", start_publish_stop, properties_are_set, unplugged,
+	  unplugged_before_it_has_started, the_registrys_end_is_the_hosts, a_start_that_fails,
+	  a_driver_that_terminates_itself, a_stop_that_hangs_does_not_keep_the_process,
+	  bundles_that_cannot_be_loaded, an_app_calls,
 	  the_process_stays_until_completions_were_taken, the_process_stays_no_longer_than_that,
 	  opens_that_are_refused, what_is_not_the_protocol_ends_the_host)

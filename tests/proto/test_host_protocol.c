@@ -1328,6 +1328,33 @@ break_unmap_output(struct raw *raw)
 }
 
 static void
+break_set_nothing(struct raw *raw)
+{
+	raw_request(raw, 0, CALL_SET_PROPERTIES, 0);
+	raw_submit(raw, 0);
+}
+
+static void
+break_set_large(struct raw *raw)
+{
+	struct call_request *request = raw_request(raw, 0, CALL_SET_PROPERTIES, 0);
+
+	request->structure_in_size = 5000;
+	request->flags = CALL_LARGE_INPUT;
+	raw_submit(raw, 0);
+}
+
+static void
+break_set_scalars(struct raw *raw)
+{
+	struct call_request *request = raw_request(raw, 0, CALL_SET_PROPERTIES, 0);
+
+	request->structure_in_size = 8;
+	request->scalar_in_count = 1;
+	raw_submit(raw, 0);
+}
+
+static void
 break_slot(struct raw *raw)
 {
 	unsigned before = meter_read(&fixture.entered);
@@ -1491,6 +1518,9 @@ static const struct {
 	{"map without options", break_map_scalars},
 	{"map with flags", break_map_flags},
 	{"unmap with output", break_unmap_output},
+	{"properties of nothing", break_set_nothing},
+	{"properties as memory", break_set_large},
+	{"properties with scalars", break_set_scalars},
 	{"slot in progress", break_slot},
 	{"no structures", break_no_structures},
 	{"structures of another generation", break_structures_generation},

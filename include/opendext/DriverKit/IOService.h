@@ -86,7 +86,11 @@ kern_return_t IOService_CopyName(IOService *self, OSString **name);
 /* The personality's properties and those that SetProperties merged. The caller releases them. */
 kern_return_t IOService_CopyProperties(IOService *self, OSDictionary **properties);
 kern_return_t IOService_CopyProperties_Impl(IOService *self, OSDictionary **properties);
-/* Merges the dictionary into the service's properties, where apps see it. */
+/*
+ * Merges the dictionary into the service's properties, where apps see it. What an app sets reaches
+ * an override only: without one the app gets kIOReturnUnsupported. An override that accepts calls
+ * the _Impl.
+ */
 kern_return_t IOService_SetProperties(IOService *self, OSDictionary *properties);
 kern_return_t IOService_SetProperties_Impl(IOService *self, OSDictionary *properties);
 

@@ -315,6 +315,21 @@ kern_return_t IOConnectUnmapMemory64(io_connect_t connect, uint32_t memory_type,
 kern_return_t IOConnectUnmapMemory(io_connect_t connect, uint32_t memory_type,
 				   task_port_t from_task, mach_vm_address_t address);
 
+/* --- properties set from outside --- */
+
+/*
+ * Hands a dictionary to the driver's SetProperties, of the service or of the connection's user
+ * client, and returns its answer. Blocks as long as the driver likes. kIOReturnUnsupported: the
+ * driver has no SetProperties, or the entry is a device's. kIOReturnBadArgument: no dictionary.
+ * kIOReturnMessageTooLarge: more than 64 KiB, or 4096 bytes of a connection, as a binary property
+ * list. kIOReturnNoResources: 64 of a driver are under way. kIOReturnOffline: the driver ended.
+ */
+kern_return_t IOConnectSetCFProperties(io_connect_t connect, CFTypeRef properties);
+kern_return_t IOConnectSetCFProperty(io_connect_t connect, CFStringRef name, CFTypeRef property);
+kern_return_t IORegistryEntrySetCFProperties(io_registry_entry_t entry, CFTypeRef properties);
+kern_return_t IORegistryEntrySetCFProperty(io_registry_entry_t entry, CFStringRef name,
+					   CFTypeRef property);
+
 /* --- the calls of before IOConnectCallMethod --- */
 
 /* Scalars are ints, outputs int pointers, as variable arguments. */
@@ -345,11 +360,6 @@ kern_return_t IOConnectTrap5(io_connect_t connect, uint32_t index, uintptr_t p1,
 kern_return_t IOConnectTrap6(io_connect_t connect, uint32_t index, uintptr_t p1, uintptr_t p2,
 			     uintptr_t p3, uintptr_t p4, uintptr_t p5, uintptr_t p6);
 kern_return_t IOConnectAddClient(io_connect_t connect, io_connect_t client);
-kern_return_t IOConnectSetCFProperties(io_connect_t connect, CFTypeRef properties);
-kern_return_t IOConnectSetCFProperty(io_connect_t connect, CFStringRef name, CFTypeRef property);
-kern_return_t IORegistryEntrySetCFProperties(io_registry_entry_t entry, CFTypeRef properties);
-kern_return_t IORegistryEntrySetCFProperty(io_registry_entry_t entry, CFStringRef name,
-					   CFTypeRef property);
 kern_return_t IOServiceRequestProbe(io_service_t service, uint32_t options);
 kern_return_t IOServiceAuthorize(io_service_t service, uint32_t options);
 int IOServiceOpenAsFileDescriptor(io_service_t service, int oflag);

@@ -73,11 +73,24 @@ Echo_NewUserClient(IOService *self, uint32_t type, IOUserClient **userClient)
 	return status;
 }
 
+static kern_return_t
+Echo_SetProperties(IOService *self, OSDictionary *properties)
+{
+	if (OSDictionaryGetValue(properties, ECHO_SET_REFUSE) != NULL)
+		return kIOReturnNotPermitted;
+	while (OSDictionaryGetValue(properties, ECHO_SET_HANG) != NULL) {
+		os_log(OS_LOG_DEFAULT, "Echo hangs");
+		pause();
+	}
+	return IOService_SetProperties_Impl(self, properties);
+}
+
 static const IOServiceMethods echo_service = {
 	.size = sizeof(IOServiceMethods),
 	.Start = Echo_Start,
 	.Stop = Echo_Stop,
 	.NewUserClient = Echo_NewUserClient,
+	.SetProperties = Echo_SetProperties,
 };
 
 const OSMetaClass gEchoMetaClass = {
@@ -179,16 +192,31 @@ count(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 }
 
 static kern_return_t
-fill(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+fill_with(OSObject *target, uint64_t byte)
 {
 	IOAddressSegment range = {0, 0};
 	kern_return_t status =
 		IOBufferMemoryDescriptor_GetAddressRange(ivars(target)->memory, &range);
 
 	if (status == kIOReturnSuccess)
-		memset((void *)(uintptr_t)range.address, (int)arguments->scalarInput[0],
-		       (size_t)range.length);
+		memset((void *)(uintptr_t)range.address, (int)byte, (size_t)range.length);
 	return status;
+}
+
+static kern_return_t
+fill(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	return fill_with(target, arguments->scalarInput[0]);
+}
+
+static kern_return_t
+client_set_properties(IOService *self, OSDictionary *properties)
+{
+	uint64_t byte;
+
+	if (!OSDictionaryGetUInt64Value(properties, ECHO_SET_FILL, &byte))
+		return kIOReturnBadArgument;
+	return fill_with((OSObject *)self, byte);
 }
 
 static kern_return_t
@@ -309,6 +337,7 @@ static const IOServiceMethods client_service = {
 	.size = sizeof(IOServiceMethods),
 	.Start = client_start,
 	.Stop = client_stop,
+	.SetProperties = client_set_properties,
 };
 
 static const IOUserClientMethods client_methods = {

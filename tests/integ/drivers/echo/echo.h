@@ -25,6 +25,11 @@ enum echo_start {
 	ECHO_START_HANGS_LATER = 3, /* registers; its Stop never returns */
 };
 
+/* Keys that its SetProperties knows; the service merges all others. */
+#define ECHO_SET_REFUSE "EchoRefuse" /* of the service: kIOReturnNotPermitted */
+#define ECHO_SET_HANG	"EchoHang"   /* of the service: never returns */
+#define ECHO_SET_FILL	"EchoFill"   /* of the user client: as ECHO_FILL; it knows no other */
+
 #define ECHO_MEMORY_SIZE 10000 /* of type 0 */
 
 #endif
