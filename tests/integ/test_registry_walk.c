@@ -7,6 +7,8 @@
 #include <IOKit/usb/USB.h>
 #include <mach/mach.h>
 
+#include <stdio.h>
+
 static struct harness harness;
 
 static void
@@ -250,6 +252,89 @@ START_TEST(properties)
 }
 END_TEST
 
+static bool
+is_text(io_registry_entry_t entry, CFStringRef key, CFStringRef text)
+{
+	CFTypeRef value = IORegistryEntryCreateCFProperty(entry, key, NULL, 0);
+	bool same = value != NULL && CFEqual(value, text);
+
+	if (value != NULL)
+		CFRelease(value);
+	return same;
+}
+
+START_TEST(what_each_node_shows)
+{
+	io_registry_entry_t left, right, service, interface = 0, device = 0, other = 0;
+	uint64_t session;
+
+	start();
+	left = find("LEFT");
+	right = find("RIGHT");
+	ck_assert_int_eq(IORegistryEntryGetParentEntry(left, kIOServicePlane, &interface), 0);
+	ck_assert_int_eq(IORegistryEntryGetParentEntry(interface, kIOServicePlane, &device), 0);
+	ck_assert_uint_eq(number(device, CFSTR("idVendor")), 0x1209);
+	ck_assert_uint_eq(number(device, CFSTR("idProduct")), 0x0d01);
+	ck_assert_uint_eq(number(device, CFSTR("bcdDevice")), 0x0100);
+	ck_assert_uint_eq(number(device, CFSTR("locationID")), 0x80100000);
+	ck_assert_uint_eq(number(device, CFSTR("Device Speed")), kUSBDeviceSpeedHigh);
+	ck_assert(is_text(device, CFSTR("USB Serial Number"), CFSTR("LEFT")));
+	ck_assert(is_text(device, CFSTR("USB Product Name"), CFSTR("OpenDext sink")));
+	ck_assert(is_text(device, CFSTR("USB Vendor Name"), CFSTR("OpenDext")));
+	session = number(device, CFSTR("sessionID"));
+	ck_assert_uint_ne(session, UINT64_MAX);
+	ck_assert_uint_eq(number(interface, CFSTR("idVendor")), 0x1209);
+	ck_assert_uint_eq(number(interface, CFSTR("bInterfaceNumber")), 0);
+	ck_assert_uint_eq(number(interface, CFSTR("bInterfaceClass")), 0xff);
+	ck_assert(is_text(left, CFSTR("IOClass"), CFSTR("IOUserService")));
+	ck_assert(is_text(left, CFSTR("IOUserClass"), CFSTR("BulkStream")));
+	ck_assert(is_text(left, CFSTR("IOUserServerName"), CFSTR("org.opendext.bulkstream")));
+	ck_assert(is_text(left, CFSTR("CFBundleIdentifier"), CFSTR("org.opendext.bulkstream")));
+	/* The equal board differs by what tells it apart. */
+	ck_assert_int_eq(IORegistryEntryGetParentEntry(right, kIOServicePlane, &service), 0);
+	ck_assert_int_eq(IORegistryEntryGetParentEntry(service, kIOServicePlane, &other), 0);
+	ck_assert(is_text(other, CFSTR("USB Serial Number"), CFSTR("RIGHT")));
+	ck_assert_uint_eq(number(other, CFSTR("locationID")), 0x80200000);
+	ck_assert_uint_ne(number(other, CFSTR("sessionID")), session);
+	harness_stop(&harness);
+}
+END_TEST
+
+/* Runs the example; its output without the end of the line. */
+static const char *
+walk(const char *argument)
+{
+	static char text[4096];
+	char command[512];
+	FILE *output;
+	size_t length;
+
+	snprintf(command, sizeof(command), "'%s' %s", harness_bundle("REGISTRY_WALK_APP"),
+		 argument);
+	output = popen(command, "re");
+	ck_assert_ptr_nonnull(output);
+	length = fread(text, 1, sizeof(text) - 1, output);
+	text[length] = '\0';
+	ck_assert_int_eq(pclose(output), 0);
+	return text;
+}
+
+START_TEST(the_example_walks)
+{
+	const char *tree;
+
+	start();
+	ck_assert_str_eq(walk("RIGHT"),
+			 "IOService:/OpenDext sink@80200000/IOUSBHostInterface@0/BulkStream\n");
+	tree = walk("");
+	ck_assert_ptr_nonnull(strstr(tree, "Root  <class IORegistryEntry"));
+	ck_assert_ptr_nonnull(strstr(tree, "\n  OpenDext sink@80100000  <class IOUSBHostDevice"));
+	ck_assert_ptr_nonnull(strstr(tree, "\n    IOUSBHostInterface@0  <class"));
+	ck_assert_ptr_nonnull(strstr(tree, "\n      BulkStream  <class IOUserService"));
+	harness_stop(&harness);
+}
+END_TEST
+
 START_TEST(an_entry_that_has_gone)
 {
 	io_service_t service;
@@ -279,4 +364,5 @@ START_TEST(what_is_not_supported_says_so)
 END_TEST
 
 UNIT_MAIN("registry_walk", equal_boards_are_told_apart, parents_and_children, iterators, properties,
-	  an_entry_that_has_gone, what_is_not_supported_says_so)
+	  what_each_node_shows, the_example_walks, an_entry_that_has_gone,
+	  what_is_not_supported_says_so)
