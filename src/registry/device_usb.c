@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Real devices.
+ *
+ * Their descriptors are read from their usbfs file; that file stays open here, so that the number
+ * cannot come to mean another device, and detaching and attaching go through it. Each host gets an
+ * open file of its own whose privileges are dropped to its interface: it can neither claim another
+ * one nor bring a kernel driver back.
+ *
+ * One thread, the registry's.
+ */
+#include "device_private.h"
+
+#include "log.h"
+#include "packet.h"
+#include "status.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/usbdevice_fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <USBDriverKit/AppleUSBDefinitions.h>
+
+#define DESCRIPTORS_MAX 65536
+
+/* A line that the kernel has of the device, without its end; NULL: it has none. */
+static char *
+copy_attribute(int fd, const char *name)
+{
+	char path[96], line[256];
+	struct stat info;
+	char *got;
+	FILE *file;
+
+	if (fstat(fd, &info) < 0)
+		return NULL;
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/%s", major(info.st_rdev),
+		 minor(info.st_rdev), name);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return NULL;
+	got = fgets(line, sizeof(line), file);
+	fclose(file);
+	if (got == NULL)
+		return NULL;
+	line[strcspn(line, "\n")] = '\0';
+	return line[0] != '\0' ? strdup(line) : NULL;
+}
+
+static unsigned
+get_attribute(int fd, const char *name)
+{
+	char *text = copy_attribute(fd, name);
+	unsigned value = text != NULL ? (unsigned)strtoul(text, NULL, 10) : 0;
+
+	free(text);
+	return value;
+}
+
+/* The value of the configuration that the kernel chose; 0: none. */
+static unsigned
+active_configuration(int fd)
+{
+	return get_attribute(fd, "bConfigurationValue");
+}
+
+/* The kernel's "2.3.1" behind bus 1 is 0x01231000. */
+static uint32_t
+make_location(unsigned bus, const char *ports)
+{
+	uint32_t location = (uint32_t)bus << 24;
+
+	for (unsigned shift = 20; *ports != '\0' && shift <= 20; shift -= 4) {
+		char *end;
+
+		location |= (uint32_t)(strtoul(ports, &end, 10) & 0xf) << shift;
+		ports = *end == '.' ? end + 1 : "";
+	}
+	return location;
+}
+
+static uint8_t
+make_speed(unsigned megabits)
+{
+	switch (megabits) {
+	case 1:
+		return kIOUSBHostConnectionSpeedLow;
+	case 12:
+		return kIOUSBHostConnectionSpeedFull;
+	case 480:
+		return kIOUSBHostConnectionSpeedHigh;
+	case 5000:
+		return kIOUSBHostConnectionSpeedSuper;
+	case 10000:
+		return kIOUSBHostConnectionSpeedSuperPlus;
+	case 20000:
+		return kIOUSBHostConnectionSpeedSuperPlusBy2;
+	default:
+		return kIOUSBHostConnectionSpeedNone;
+	}
+}
+
+/* Strings and place, as the kernel read them when it was plugged in. */
+static void
+describe_usb(struct device *device, unsigned bus, unsigned number)
+{
+	char *ports = copy_attribute(device->fd, "devpath");
+
+	device->address = number;
+	device->location = make_location(bus, ports != NULL ? ports : "");
+	device->speed = make_speed(get_attribute(device->fd, "speed"));
+	device->vendor = copy_attribute(device->fd, "manufacturer");
+	device->product = copy_attribute(device->fd, "product");
+	device->serial = copy_attribute(device->fd, "serial");
+	free(ports);
+}
+
+/* usbfs files read as the device descriptor followed by every configuration. */
+static IOReturn
+read_descriptors(struct device *device)
+{
+	uint8_t *bytes = malloc(DESCRIPTORS_MAX);
+	unsigned wanted = active_configuration(device->fd);
+	IOReturn status = kIOReturnNotFound;
+	size_t length = 0, at = DEVICE_DESCRIPTOR_SIZE;
+	ssize_t got;
+
+	if (bytes == NULL)
+		return kIOReturnNoMemory;
+	while (length < DESCRIPTORS_MAX &&
+	       (got = read(device->fd, bytes + length, DESCRIPTORS_MAX - length)) > 0)
+		length += (size_t)got;
+	while (at + CONFIGURATION_SIZE <= length) {
+		size_t total = device_get_le16(bytes + at + 2);
+
+		if (total < CONFIGURATION_SIZE || total > length - at)
+			break;
+		if (wanted == 0 || bytes[at + 5] == wanted) {
+			status = device_keep(device, bytes, bytes + at, total);
+			break;
+		}
+		at += total;
+	}
+	free(bytes);
+	return status;
+}
+
+IOReturn
+device_open_usb(unsigned bus, unsigned number, struct device **ret_device,
+		char error[DEVICE_ERROR_MAX])
+{
+	struct device *device = NULL;
+	IOReturn status = device_make(DEVICE_USB, &device);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	if (asprintf(&device->path, "/dev/bus/usb/%03u/%03u", bus, number) < 0)
+		device->path = NULL;
+	if (asprintf(&device->label, "usb:%03u:%03u", bus, number) < 0)
+		device->label = NULL;
+	if (device->path == NULL || device->label == NULL) {
+		device_close(device);
+		return kIOReturnNoMemory;
+	}
+	device->fd = open(device->path, O_RDWR | O_CLOEXEC);
+	if (device->fd < 0) {
+		int cause = errno;
+
+		snprintf(error, DEVICE_ERROR_MAX, "%s: %s; %s", device->path, strerror(cause),
+			 cause == EACCES
+				 ? "give your user the right to it by a udev rule, or run as root"
+				 : "lsusb lists the devices as Bus BUS Device DEV");
+		status = status_from_errno(cause, device->path);
+		device_close(device);
+		return cause == ENOENT ? kIOReturnNoDevice : status;
+	}
+	status = read_descriptors(device);
+	if (status != kIOReturnSuccess) {
+		snprintf(error, DEVICE_ERROR_MAX,
+			 "%s: its active configuration's descriptors could not be read: %s",
+			 device->path, status_string(status));
+		device_close(device);
+		return status;
+	}
+	describe_usb(device, bus, number);
+	*ret_device = device;
+	return kIOReturnSuccess;
+}
+
+/* --- kernel drivers --- */
+
+static IOReturn
+interface_ioctl(const struct device *device, unsigned interface, int request)
+{
+	struct usbdevfs_ioctl command = {.ifno = (int)interface, .ioctl_code = request};
+
+	if (ioctl(device->fd, USBDEVFS_IOCTL, &command) < 0)
+		return status_from_errno(errno, device->path);
+	return kIOReturnSuccess;
+}
+
+static IOReturn
+detach(struct device *device, unsigned interface)
+{
+	struct usbdevfs_getdriver driver = {.interface = interface};
+	IOReturn status;
+
+	if (ioctl(device->fd, USBDEVFS_GETDRIVER, &driver) < 0)
+		return errno == ENODATA ? kIOReturnSuccess
+					: status_from_errno(errno, "USBDEVFS_GETDRIVER");
+	if (strcmp(driver.driver, "usbfs") == 0) {
+		log_error("%s: interface %u is claimed by another program; end that program first",
+			  device->label, interface);
+		return kIOReturnExclusiveAccess;
+	}
+	status = interface_ioctl(device, interface, USBDEVFS_DISCONNECT);
+	if (status != kIOReturnSuccess) {
+		log_error("%s: the kernel's driver %s could not be detached from interface %u: %s",
+			  device->label, driver.driver, interface, status_string(status));
+		return status;
+	}
+	log_info("%s: the kernel's driver %s was detached from interface %u", device->label,
+		 driver.driver, interface);
+	device->detached |= UINT32_C(1) << interface;
+	return kIOReturnSuccess;
+}
+
+static IOReturn
+detach_all(struct device *device, int interface, uint32_t *ret_mask)
+{
+	size_t at = DEVICE_DESCRIPTOR_SIZE;
+	const uint8_t *descriptor;
+	uint32_t mask = 0;
+	IOReturn status;
+
+	while ((descriptor = device_next_interface(device, &at)) != NULL) {
+		if (interface >= 0 && descriptor[2] != interface)
+			continue;
+		status = detach(device, descriptor[2]);
+		if (status != kIOReturnSuccess)
+			return status;
+		mask |= UINT32_C(1) << descriptor[2];
+	}
+	*ret_mask = mask;
+	return kIOReturnSuccess;
+}
+
+IOReturn
+device_prepare(struct device *device, int interface, int *ret_fd)
+{
+	uint32_t mask = 0;
+	IOReturn status;
+	int fd;
+
+	if (device->kind != DEVICE_USB) {
+		*ret_fd = -1;
+		return kIOReturnSuccess;
+	}
+	status = detach_all(device, interface, &mask);
+	if (status != kIOReturnSuccess)
+		return status;
+	fd = open(device->path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return status_from_errno(errno, device->path);
+	if (ioctl(fd, USBDEVFS_DROP_PRIVILEGES, &mask) < 0) {
+		status = status_from_errno(errno, "USBDEVFS_DROP_PRIVILEGES");
+		log_error("%s: the rights of the host's file could not be reduced to its interface",
+			  device->label);
+		fd_close(&fd);
+		return status;
+	}
+	*ret_fd = fd;
+	return kIOReturnSuccess;
+}
+
+void
+device_give_back(struct device *device, int interface)
+{
+	for (unsigned i = 0; i < INTERFACES_MAX; i++) {
+		if ((device->detached >> i & 1) == 0 ||
+		    (interface >= 0 && (unsigned)interface != i))
+			continue;
+		device->detached &= ~(UINT32_C(1) << i);
+		if (interface_ioctl(device, i, USBDEVFS_CONNECT) == kIOReturnSuccess)
+			log_info("%s: interface %u was given back to the kernel's drivers",
+				 device->label, i);
+	}
+}
