@@ -20,6 +20,10 @@
 #define DEXT_LIMIT_REGISTRY_CLIENTS 1024u  /* sockets open on the registry */
 #define DEXT_LIMIT_SETTINGS_HOST    64u	   /* settings of properties that a host has to answer */
 #define DEXT_LIMIT_DEVICES	    64u	   /* devices of a registry that are plugged in */
+#define DEXT_LIMIT_WATCHES	    4096u  /* notifications of an app */
+/* Of their matching dictionaries, and of the events that wait for an app that does not read. */
+#define DEXT_LIMIT_WATCH_BYTES (UINT64_C(4) << 20)
+#define DEXT_LIMIT_EVENT_BYTES (UINT64_C(4) << 20) /* past it: its socket ends, it asks again */
 
 /* Of the calls of one pipe; one past them is kIOReturnBadArgument. */
 #define DEXT_LIMIT_ISOCH_FRAMES 1024u /* in one transfer */

@@ -83,7 +83,7 @@ publish_properties(struct host *host, const struct publish_body *body, OSDiction
 	if (!complete_properties(host, properties))
 		return kIOReturnNoMemory;
 	if (entry != NULL)
-		return entry->host == host ? tree_replace(entry, properties) : kIOReturnIPCError;
+		return entry->host == host ? tree_replace(tree, entry, properties) : kIOReturnIPCError;
 	if (body->id == 0 || provider == NULL ||
 	    (provider != host->provider && provider->host != host) ||
 	    host->published >= DEXT_LIMIT_SERVICES_HOST)

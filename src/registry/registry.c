@@ -36,6 +36,19 @@ add_root(struct tree *tree)
 	return status;
 }
 
+static void
+entry_changed(struct tree *tree, const struct entry *entry, enum tree_change change)
+{
+	static const enum event_kind kinds[] = {
+		[TREE_ADDED] = EVENT_APPEARED,
+		[TREE_REMOVED] = EVENT_GONE,
+		[TREE_REPLACED] = EVENT_CHANGED,
+	};
+
+	server_tell((struct registry *)((char *)tree - offsetof(struct registry, tree)), entry,
+		    kinds[change]);
+}
+
 IOReturn
 registry_create(struct loop *loop, const struct registry_options *options,
 		struct registry **ret_registry)
@@ -51,6 +64,7 @@ registry_create(struct loop *loop, const struct registry_options *options,
 	registry->context = options->context;
 	registry->listener = -1;
 	registry->spare_fd = -1;
+	registry->tree.changed = entry_changed;
 	registry->runtime_dir = strdup(options->runtime_dir);
 	registry->host_program = strdup(options->host_program);
 	status = device_open_resources(&registry->devices);
@@ -223,9 +237,22 @@ registry_stop(struct registry *registry)
 		host_stop(host);
 }
 
+uint64_t
+registry_busy(const struct registry *registry, const struct entry *entry)
+{
+	uint64_t count = 0;
+
+	for (const struct host *host = registry->hosts; host != NULL; host = host->next)
+		count += (host->state == HOST_IDLE || host->state == HOST_STARTING ||
+			  host->state == HOST_YIELDING) &&
+			 tree_is_below(host->provider, entry);
+	return count;
+}
+
 void
 registry_changed(struct registry *registry)
 {
+	server_tell_busy(registry);
 	if (registry->changed != NULL)
 		registry->changed(registry->context);
 }

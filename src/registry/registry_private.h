@@ -123,6 +123,9 @@ void plug_forget_client(struct registry *registry, const struct client *client);
 void plug_device_gone(struct registry *registry, struct device *device);
 /* A host of a going device is over. */
 void plug_sweep(struct registry *registry);
+/* Tells the apps that watch: what became of an entry, or that hosts have changed their states. */
+void server_tell(struct registry *registry, const struct entry *entry, enum event_kind kind);
+void server_tell_busy(struct registry *registry);
 
 /* settings.c */
 /* Hands SET_PROPERTIES to the host; not success: what the app is told at once. */
@@ -140,5 +143,7 @@ IOReturn registry_add_device(struct registry *registry, const char *spec,
 /* Puts the device's nodes into the tree and makes a host, not launched, for each winner. */
 IOReturn registry_match(struct registry *registry, struct device *device);
 void registry_changed(struct registry *registry);
+/* Drivers at or below the entry that are being started. */
+uint64_t registry_busy(const struct registry *registry, const struct entry *entry);
 
 #endif

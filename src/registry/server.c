@@ -17,6 +17,7 @@
 #include "plane.h"
 #include "plist.h"
 #include "status.h"
+#include "watcher.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,6 +44,7 @@ struct client {
 	int fd;
 	int pidfd;
 	struct ucred who;
+	struct watcher watcher;
 	struct client *next;
 };
 
@@ -53,6 +55,7 @@ client_removed(struct loop_source *source)
 
 	fd_close(&client->fd);
 	fd_close(&client->pidfd);
+	watcher_clear(&client->watcher);
 	free(client);
 }
 
@@ -174,19 +177,6 @@ entries(struct client *client, const struct packet *packet)
 	return reply(client, packet->header, kIOReturnSuccess, ids, count * sizeof(ids[0]), -1);
 }
 
-/* Drivers at or below the entry that are being started. */
-static uint64_t
-busy(const struct registry *registry, const struct entry *entry)
-{
-	uint64_t count = 0;
-
-	for (const struct host *host = registry->hosts; host != NULL; host = host->next)
-		count += (host->state == HOST_IDLE || host->state == HOST_STARTING ||
-			  host->state == HOST_YIELDING) &&
-			 tree_is_below(host->provider, entry);
-	return count;
-}
-
 /* The caller releases it; NULL without memory. */
 static OSDictionary *
 make_description(const struct registry *registry, const struct entry *entry, enum plane plane)
@@ -199,7 +189,7 @@ make_description(const struct registry *registry, const struct entry *entry, enu
 		return NULL;
 	complete = OSDictionarySetStringValue(description, "Class", entry->class_name) &&
 		   OSDictionarySetStringValue(description, "Name", entry->name) &&
-		   OSDictionarySetUInt64Value(description, "Busy", busy(registry, entry));
+		   OSDictionarySetUInt64Value(description, "Busy", registry_busy(registry, entry));
 	if (complete && plane != PLANE_NONE && plane_path(entry, plane, path))
 		complete = OSDictionarySetStringValue(description, "Path", path);
 	if (complete && plane != PLANE_NONE && plane_has(entry, plane) &&
@@ -388,9 +378,23 @@ handle(struct client *client, const struct packet *packet)
 		return plug_request(client->registry, client, packet);
 	case PACKET_UNPLUG:
 		return unplug_request(client->registry, client, packet);
+	case PACKET_WATCH:
+		return watcher_add(client->registry, &client->watcher, client->fd, packet);
+	case PACKET_UNWATCH:
+		return watcher_remove(&client->watcher, packet);
 	default:
 		return kIOReturnIPCError;
 	}
+}
+
+/* Room in the socket is waited for while something waits for it. */
+static void
+watch_room(struct client *client)
+{
+	uint32_t events = EPOLLIN | (watcher_is_waiting(&client->watcher) ? EPOLLOUT : 0);
+
+	if (client->source.events != events)
+		loop_source_rearm(client->registry->loop, &client->source, events);
 }
 
 static void
@@ -399,11 +403,15 @@ client_ready(struct loop_source *source, uint32_t events)
 	struct client *client = (struct client *)source;
 	struct packet *packet = &client->registry->packet;
 
+	if (client->watcher.ended || watcher_flush(&client->watcher, client->fd)) {
+		drop(client);
+		return;
+	}
 	for (unsigned i = 0; i < PACKETS_PER_TURN; i++) {
 		IOReturn status = packet_receive(client->fd, packet, false);
 
 		if (status == kIOReturnNotReady)
-			return;
+			break;
 		if (status == kIOReturnSuccess) {
 			status = handle(client, packet);
 			packet_close_fds(packet);
@@ -415,6 +423,25 @@ client_ready(struct loop_source *source, uint32_t events)
 				  client->who.pid, status_string(status));
 		drop(client);
 		return;
+	}
+	watch_room(client);
+}
+
+void
+server_tell(struct registry *registry, const struct entry *entry, enum event_kind kind)
+{
+	for (struct client *client = registry->clients; client != NULL; client = client->next) {
+		watcher_tell(&client->watcher, client->fd, entry, kind);
+		watch_room(client);
+	}
+}
+
+void
+server_tell_busy(struct registry *registry)
+{
+	for (struct client *client = registry->clients; client != NULL; client = client->next) {
+		watcher_tell_busy(registry, &client->watcher, client->fd);
+		watch_room(client);
 	}
 }
 

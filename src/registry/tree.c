@@ -36,8 +36,15 @@ free_entry(struct entry *entry)
 	free(entry);
 }
 
-IOReturn
-tree_replace(struct entry *entry, OSDictionary *properties)
+static void
+tell(struct tree *tree, const struct entry *entry, enum tree_change change)
+{
+	if (tree->changed != NULL)
+		tree->changed(tree, entry, change);
+}
+
+static IOReturn
+set_properties(struct entry *entry, OSDictionary *properties)
 {
 	const char *user_class = OSDictionaryGetStringValue(properties, "IOUserClass");
 	const char *name = OSDictionaryGetStringValue(properties, "IORegistryEntryName");
@@ -62,6 +69,16 @@ tree_replace(struct entry *entry, OSDictionary *properties)
 }
 
 IOReturn
+tree_replace(struct tree *tree, struct entry *entry, OSDictionary *properties)
+{
+	IOReturn status = set_properties(entry, properties);
+
+	if (status == kIOReturnSuccess)
+		tell(tree, entry, TREE_REPLACED);
+	return status;
+}
+
+IOReturn
 tree_add(struct tree *tree, uint64_t id, const char *class_name, OSDictionary *properties,
 	 struct entry *provider, struct host *host, struct entry **ret_entry)
 {
@@ -81,7 +98,7 @@ tree_add(struct tree *tree, uint64_t id, const char *class_name, OSDictionary *p
 	entry->provider = provider;
 	entry->host = host;
 	entry->class_name = strdup(class_name);
-	status = entry->class_name != NULL ? tree_replace(entry, properties) : kIOReturnNoMemory;
+	status = entry->class_name != NULL ? set_properties(entry, properties) : kIOReturnNoMemory;
 	if (status != kIOReturnSuccess) {
 		free_entry(entry);
 		return status;
@@ -91,6 +108,7 @@ tree_add(struct tree *tree, uint64_t id, const char *class_name, OSDictionary *p
 	*last = entry;
 	if (ret_entry != NULL)
 		*ret_entry = entry;
+	tell(tree, entry, TREE_ADDED);
 	return kIOReturnSuccess;
 }
 
@@ -119,7 +137,8 @@ tree_remove(struct tree *tree, struct entry *entry)
 {
 	struct entry *removed = NULL, **link = &tree->first, *next;
 
-	/* Unlinked first and freed after, because tree_is_below walks through the providers. */
+	/* Unlinked first and freed after, because tree_is_below walks through the providers, and
+	 * so may whoever is told. */
 	while (*link != NULL) {
 		struct entry *candidate = *link;
 
@@ -132,6 +151,8 @@ tree_remove(struct tree *tree, struct entry *entry)
 		removed = candidate;
 	}
 	assert(removed != NULL);
+	for (const struct entry *gone = removed; gone != NULL; gone = gone->next)
+		tell(tree, gone, TREE_REMOVED);
 	for (; removed != NULL; removed = next) {
 		next = removed->next;
 		free_entry(removed);

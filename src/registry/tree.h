@@ -24,8 +24,16 @@ struct entry {
 	struct entry *next;	/* oldest first */
 };
 
+enum tree_change {
+	TREE_ADDED,
+	TREE_REMOVED,  /* out of the list already, and freed next; its providers are still there */
+	TREE_REPLACED, /* its properties */
+};
+
 struct tree {
 	struct entry *first;
+	/* Called after each change; may not change the tree. NULL: nobody wants to know. */
+	void (*changed)(struct tree *tree, const struct entry *entry, enum tree_change change);
 };
 
 /*
@@ -36,9 +44,9 @@ struct tree {
 IOReturn tree_add(struct tree *tree, uint64_t id, const char *class_name, OSDictionary *properties,
 		  struct entry *provider, struct host *host, struct entry **ret_entry);
 /* New properties of the same entry. */
-IOReturn tree_replace(struct entry *entry, OSDictionary *properties);
+IOReturn tree_replace(struct tree *tree, struct entry *entry, OSDictionary *properties);
 struct entry *tree_find(const struct tree *tree, uint64_t id);
-/* Removes the entry and all below it. */
+/* Removes the entry and all below it, the youngest first. */
 void tree_remove(struct tree *tree, struct entry *entry);
 /* Removes everything that this host serves. */
 void tree_remove_host(struct tree *tree, const struct host *host);

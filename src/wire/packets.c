@@ -188,6 +188,43 @@ check_ids(const struct packet *packet)
 }
 
 static const char *
+check_watch(const struct packet *packet)
+{
+	struct watch_body body;
+
+	memcpy(&body, packet->body, sizeof(body));
+	if (body.watch == 0)
+		return "a watch is not 0";
+	if ((body.entry != 0) != (packet->body_length == sizeof(body)))
+		return "an entry, or else a dictionary";
+	return NULL;
+}
+
+static const char *
+check_event(const struct packet *packet)
+{
+	struct event_body body;
+
+	memcpy(&body, packet->body, sizeof(body));
+	if (body.service == 0)
+		return "an id is not 0";
+	if (body.kind < EVENT_APPEARED || body.kind > EVENT_BUSY)
+		return "kind is one of the kinds";
+	if (body.busy > (body.kind == EVENT_BUSY ? 1 : 0))
+		return "busy is 0 or 1, and 0 but in its kind";
+	for (size_t at = sizeof(body); at < packet->body_length; at += sizeof(uint64_t)) {
+		uint64_t watch;
+
+		if (packet->body_length - at < sizeof(watch))
+			return "the body is whole ids";
+		memcpy(&watch, packet->body + at, sizeof(watch));
+		if (watch == 0)
+			return "a watch is not 0";
+	}
+	return NULL;
+}
+
+static const char *
 check_open_reply(const struct packet *packet)
 {
 	if (packet->header->status == kIOReturnSuccess && packet->header->fd_count != 1)
@@ -282,6 +319,11 @@ static const struct rule rules[] = {
 	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_UNPLUG, sizeof(struct id_body),
 	 sizeof(struct id_body), 0, 0, check_ids},
 
+	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_WATCH, sizeof(struct watch_body), BODY_MAX, 0, 0,
+	 check_watch},
+	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_UNWATCH, sizeof(struct id_body),
+	 sizeof(struct id_body), 0, 0, check_ids},
+
 	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_LOOKUP, 0, BODY_MAX, 0, 0, check_ids},
 	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_PROPERTIES, 0, BODY_MAX, 0, 0,
 	 check_properties_reply},
@@ -293,6 +335,9 @@ static const struct rule rules[] = {
 	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_SET_PROPERTIES, 0, 0, 0, 0, NULL},
 	{PACKET_REGISTRY_REPLY, STATUS_FREE, PACKET_UNPLUG, 0, SENTENCE_MAX, 0, 0,
 	 check_plug_reply},
+	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_WATCH, 0, BODY_MAX, 0, 0, check_ids},
+	{PACKET_REGISTRY_REPLY, STATUS_ZERO, PACKET_EVENT,
+	 sizeof(struct event_body) + sizeof(uint64_t), BODY_MAX, 0, 0, check_event},
 
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_START, 1, BODY_MAX, 0, 1, NULL},
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_OPEN, sizeof(struct host_open_body),

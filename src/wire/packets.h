@@ -42,6 +42,10 @@ enum packet_type {
 	PACKET_PLUG = 0x0210,	    /* body: a spec; reply: u64 id, or a sentence with a status */
 	PACKET_UNPLUG = 0x0211,	    /* body id_body; reply: none, or a sentence with a status */
 	PACKET_SET_PROPERTIES = 0x0212, /* body id_body, then a binary plist */
+	PACKET_WATCH = 0x0206,	 /* body watch_body, perhaps a binary plist; reply: u64 ids */
+	PACKET_UNWATCH = 0x0207, /* body id_body, of the watch; no reply */
+	/* registry -> app, unasked, after a WATCH */
+	PACKET_EVENT = 0x0281, /* body event_body, then u64 ids of watches */
 
 	/* registry -> host */
 	PACKET_HOST_START = 0x0301, /* body: binary plist; a descriptor with a real device */
@@ -124,6 +128,25 @@ struct describe_body {
 	uint32_t zero;
 };
 
+/* What is to be told of, from the reply on. */
+struct watch_body {
+	uint64_t watch; /* chosen by the app, not 0, used once on a socket */
+	uint64_t entry; /* 0: whatever matches the dictionary that follows */
+};
+
+enum event_kind {
+	EVENT_APPEARED = 1, /* a service that matches */
+	EVENT_GONE = 2,	    /* one that the app was told of, or the watched entry */
+	EVENT_CHANGED = 3,  /* the watched entry's properties */
+	EVENT_BUSY = 4,	    /* the watched entry became busy or quiet */
+};
+
+struct event_body {
+	uint64_t service;
+	uint32_t kind; /* of enum event_kind */
+	uint32_t busy; /* of EVENT_BUSY: 1 busy, 0 quiet; else 0 */
+};
+
 struct host_open_body {
 	uint64_t id;
 	uint32_t type;
@@ -161,6 +184,8 @@ _Static_assert(sizeof(struct structures_body) == 32, "wire");
 _Static_assert(sizeof(struct open_body) == 24, "wire");
 _Static_assert(sizeof(struct entries_body) == 16, "wire");
 _Static_assert(sizeof(struct describe_body) == 16, "wire");
+_Static_assert(sizeof(struct watch_body) == 16, "wire");
+_Static_assert(sizeof(struct event_body) == 16, "wire");
 _Static_assert(sizeof(struct host_open_body) == 32, "wire");
 _Static_assert(sizeof(struct publish_body) == 16, "wire");
 

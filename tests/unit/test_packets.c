@@ -44,6 +44,11 @@ union body {
 	struct describe_body describe;
 	struct host_open_body host_open;
 	struct publish_body publish;
+	struct watch_body watch;
+	struct {
+		struct event_body head;
+		uint64_t watches[2];
+	} event;
 	uint64_t ids[4];
 };
 
@@ -205,6 +210,43 @@ static const struct sample samples[] = {
 	 .shorter_ok = true,
 	 .empty_ok = true,
 	 .body.bytes = "no."},
+	{.name = "watch",
+	 .direction = PACKET_TO_REGISTRY,
+	 .type = PACKET_WATCH,
+	 .length = 100,
+	 .shorter_ok = true,
+	 .longer_ok = true,
+	 .body.watch = {.watch = 7}},
+	{.name = "watch of an entry",
+	 .direction = PACKET_TO_REGISTRY,
+	 .type = PACKET_WATCH,
+	 .length = 16,
+	 .body.watch = {.watch = 7, .entry = 5}},
+	{.name = "unwatch",
+	 .direction = PACKET_TO_REGISTRY,
+	 .type = PACKET_UNWATCH,
+	 .length = 8,
+	 .body.id = {7}},
+	{.name = "watch reply",
+	 .direction = PACKET_REGISTRY_REPLY,
+	 .type = PACKET_WATCH,
+	 .length = 16,
+	 .empty_ok = true,
+	 .body.ids = {1, 2}},
+	{.name = "watch reply, none",
+	 .direction = PACKET_REGISTRY_REPLY,
+	 .type = PACKET_WATCH,
+	 .status_ok = true},
+	{.name = "event",
+	 .direction = PACKET_REGISTRY_REPLY,
+	 .type = PACKET_EVENT,
+	 .length = 32,
+	 .body.event = {.head = {.service = 5, .kind = EVENT_GONE}, .watches = {7, 8}}},
+	{.name = "event, busy",
+	 .direction = PACKET_REGISTRY_REPLY,
+	 .type = PACKET_EVENT,
+	 .length = 24,
+	 .body.event = {.head = {.service = 5, .kind = EVENT_BUSY, .busy = 1}, .watches = {7}}},
 	{.name = "entries reply",
 	 .direction = PACKET_REGISTRY_REPLY,
 	 .type = PACKET_ENTRIES,
@@ -484,6 +526,19 @@ START_TEST(fields_of_the_registrys_packets)
 	WRONG("entries", entries.relation, ENTRY_ABOVE + 1);
 	WRONG("describe", describe.plane, PLANE_LAST + 1);
 	WRONG("describe", describe.zero, 1);
+	WRONG("watch", watch.watch, 0);
+	WRONG("watch", watch.entry, 5);
+	WRONG("watch of an entry", watch.entry, 0);
+	WRONG("watch of an entry", watch.watch, 0);
+	WRONG("unwatch", id.id, 0);
+	WRONG("watch reply", ids[1], 0);
+	WRONG("event", event.head.service, 0);
+	WRONG("event", event.head.kind, 0);
+	WRONG("event", event.head.kind, EVENT_BUSY + 1);
+	WRONG("event", event.head.busy, 1);
+	WRONG("event, busy", event.head.busy, 2);
+	WRONG("event", event.watches[0], 0);
+	WRONG("event", event.watches[1], 0);
 	WRONG("entries reply", ids[1], 0);
 	WRONG("lookup reply", ids[0], 0);
 	WRONG("lookup reply", ids[1], 0);

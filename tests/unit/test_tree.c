@@ -65,7 +65,7 @@ START_TEST(names_entries)
 	ck_assert_str_eq(service->user_class, "Echo");
 	OSDictionarySetStringValue(properties, "IOUserClass", "Echo");
 	OSDictionarySetStringValue(properties, "IORegistryEntryName", "left");
-	ck_assert_int_eq(tree_replace(service, properties), kIOReturnSuccess);
+	ck_assert_int_eq(tree_replace(&tree, service, properties), kIOReturnSuccess);
 	ck_assert_str_eq(service->name, "left");
 	ck_assert_ptr_eq(service->properties, properties);
 	OSRelease(properties);
