@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Busy and quiet: an entry is busy while a driver at or below it is being started. Waiting asks
- * again every few milliseconds; it is what a program does once, at its start.
+ * Busy and quiet: an entry is busy while a driver at or below it is being started. Waiting is a
+ * port of its own, with a notification of the entry.
  */
-#include <poll.h>
-
 #include "clock.h"
 #include "errno_kept.h"
+#include "events.h"
 #include "log.h"
 #include "object_table.h"
+#include "port.h"
 #include "registry.h"
 #include "registry_entry.h"
+#include "watch.h"
 
 #include <IOKit/IOKitLib.h>
-
-#define ASK_AGAIN_MSEC 10
 
 static IOReturn
 get_busy(uint64_t id, uint32_t *ret_busy)
@@ -42,13 +41,58 @@ IOServiceGetBusyState(io_service_t service, uint32_t *busy_state)
 	return get_busy(id, busy_state);
 }
 
+static IOReturn
+await_news(uint64_t id, uint64_t deadline, struct port *port)
+{
+	struct port_message message;
+	uint32_t busy = 0;
+	IOReturn status;
+
+	for (;;) {
+		status = get_busy(id, &busy);
+		if (status != kIOReturnSuccess || busy == 0)
+			return status;
+		status = port_wait(port, deadline, DEXT_SCALARS_MAX, &message);
+		if (status != kIOReturnSuccess)
+			return status;
+	}
+}
+
+static IOReturn
+await_quiet(uint64_t id, uint64_t deadline)
+{
+	struct watch_options options = {
+		.kind = WATCH_ENTRY,
+		.news = NEWS_BUSY | NEWS_GONE,
+		.type = kIOServiceMessageNotificationType,
+		.entry = id,
+	};
+	struct watch *watch;
+	uint32_t busy = 0;
+	IOReturn status = get_busy(id, &busy);
+
+	if (status != kIOReturnSuccess || busy == 0)
+		return status;
+	status = port_create(&options.port);
+	if (status != kIOReturnSuccess)
+		return status;
+	status = watch_create(&options, &watch);
+	if (status == kIOReturnSuccess) {
+		status = events_add(watch);
+		if (status == kIOReturnSuccess)
+			status = await_news(id, deadline, options.port);
+		watch_destroy(watch);
+	}
+	port_close(options.port);
+	port_release(options.port);
+	return status;
+}
+
 kern_return_t
 IOServiceWaitQuiet(io_service_t service, mach_timespec_t *wait_time)
 {
 	ERRNO_KEPT;
 	uint64_t deadline = UINT64_MAX, id;
-	uint32_t busy = 0;
-	IOReturn status;
 
 	if (!entry_get("IOServiceWaitQuiet", service, &id))
 		return kIOReturnBadArgument;
@@ -59,14 +103,7 @@ IOServiceWaitQuiet(io_service_t service, mach_timespec_t *wait_time)
 	if (wait_time != NULL)
 		deadline = clock_now() + wait_time->tv_sec * NSEC_PER_SEC +
 			   (uint64_t)wait_time->tv_nsec;
-	for (;;) {
-		status = get_busy(id, &busy);
-		if (status != kIOReturnSuccess || busy == 0)
-			return status;
-		if (clock_now() >= deadline)
-			return kIOReturnTimeout;
-		poll(NULL, 0, ASK_AGAIN_MSEC);
-	}
+	return await_quiet(id, deadline);
 }
 
 kern_return_t

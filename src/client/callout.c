@@ -21,6 +21,32 @@ _Static_assert(sizeof(OSNotificationHeader64) == 72, "layout");
 _Static_assert(sizeof(IOAsyncCompletionContent) == 4, "layout");
 _Static_assert(MESSAGE_HEAD + CONTENT_MIN + DEXT_SCALARS_MAX * 8 == CALLOUT_MESSAGE_MAX, "layout");
 
+/* The words of a reference are the same in all kinds. */
+_Static_assert(kIOMatchingCalloutFuncIndex == kIOAsyncCalloutFuncIndex &&
+		       kIOInterestCalloutFuncIndex == kIOAsyncCalloutFuncIndex &&
+		       kIOMatchingCalloutRefconIndex == kIOAsyncCalloutRefconIndex &&
+		       kIOInterestCalloutRefconIndex == kIOAsyncCalloutRefconIndex,
+	       "layout");
+/* And news of a service look like a completion with one argument. */
+_Static_assert(sizeof(IOServiceInterestContent64) ==
+		       sizeof(IOAsyncCompletionContent) + sizeof(uint64_t),
+	       "layout");
+
+static bool
+is_of_matching(uint32_t type)
+{
+	return type == kIOServicePublishNotificationType ||
+	       type == kIOServiceMatchedNotificationType ||
+	       type == kIOServiceTerminatedNotificationType;
+}
+
+/* Bytes of the content before the arguments. */
+static uint32_t
+content_size(uint32_t type)
+{
+	return is_of_matching(type) ? 0 : (uint32_t)CONTENT_MIN;
+}
+
 void
 callout_run(const struct port_message *message)
 {
@@ -31,6 +57,16 @@ callout_run(const struct port_message *message)
 	if (function == 0) {
 		log_error("a completion has no function in reference word %d",
 			  kIOAsyncCalloutFuncIndex);
+		return;
+	}
+	if (is_of_matching(message->type)) {
+		((IOServiceMatchingCallback)function)(refcon, message->sender);
+		return;
+	}
+	if (message->type == kIOServiceMessageNotificationType) {
+		((IOServiceInterestCallback)function)(
+			refcon, (io_service_t)message->reference[kIOInterestCalloutServiceIndex],
+			(natural_t)message->result, (void *)(uintptr_t)message->arguments[0]);
 		return;
 	}
 	for (uint32_t i = 0; i < message->count; i++)
@@ -55,22 +91,23 @@ callout_encode(const struct port_message *message, mach_port_t port,
 	       uint8_t ret_bytes[static CALLOUT_MESSAGE_MAX])
 {
 	uint32_t arguments = message->count * (uint32_t)sizeof(message->arguments[0]);
+	uint32_t content = content_size(message->type);
 	mach_msg_header_t header = {
-		.msgh_size = (mach_msg_size_t)(MESSAGE_HEAD + CONTENT_MIN + arguments),
+		.msgh_size = (mach_msg_size_t)MESSAGE_HEAD + content + arguments,
+		.msgh_remote_port = message->sender,
 		.msgh_local_port = port,
 		.msgh_id = kOSNotificationMessageID,
 	};
 	OSNotificationHeader64 notification = {
-		.size = (mach_msg_size_t)CONTENT_MIN + arguments,
-		.type = kIOAsyncCompletionNotificationType,
+		.size = content + arguments,
+		.type = message->type != 0 ? message->type : kIOAsyncCompletionNotificationType,
 	};
-	IOAsyncCompletionContent content = {.result = message->result};
 
 	memcpy(notification.reference, message->reference, sizeof(notification.reference));
 	memcpy(ret_bytes, &header, sizeof(header));
 	memcpy(ret_bytes + sizeof(header), &notification, sizeof(notification));
-	memcpy(ret_bytes + MESSAGE_HEAD, &content, sizeof(content));
-	memcpy(ret_bytes + MESSAGE_HEAD + CONTENT_MIN, message->arguments, arguments);
+	memcpy(ret_bytes + MESSAGE_HEAD, &message->result, content);
+	memcpy(ret_bytes + MESSAGE_HEAD + content, message->arguments, arguments);
 	return header.msgh_size;
 }
 
@@ -84,32 +121,46 @@ callout_room(mach_msg_size_t size)
 	return (int)((size - MESSAGE_HEAD - CONTENT_MIN) / sizeof(uint64_t));
 }
 
+/* Whether it is a notification whose size is true; the bytes need no alignment. */
+static bool
+read_headers(const void *bytes, mach_msg_header_t *ret_header,
+	     OSNotificationHeader64 *ret_notification)
+{
+	memcpy(ret_header, bytes, sizeof(*ret_header));
+	if (ret_header->msgh_id != kOSNotificationMessageID ||
+	    ret_header->msgh_size < MESSAGE_HEAD || ret_header->msgh_size > CALLOUT_MESSAGE_MAX)
+		return false;
+	memcpy(ret_notification, (const uint8_t *)bytes + sizeof(*ret_header),
+	       sizeof(*ret_notification));
+	return ret_notification->size == ret_header->msgh_size - MESSAGE_HEAD;
+}
+
 bool
 callout_decode(const void *bytes, struct port_message *ret_message)
 {
 	struct port_message message = {0};
 	OSNotificationHeader64 notification;
-	IOAsyncCompletionContent content;
+	uint32_t content, arguments;
 	const uint8_t *at = bytes;
 	mach_msg_header_t header;
-	uint32_t arguments;
 
-	memcpy(&header, at, sizeof(header));
-	if (header.msgh_id != kOSNotificationMessageID ||
-	    header.msgh_size < MESSAGE_HEAD + CONTENT_MIN || header.msgh_size > CALLOUT_MESSAGE_MAX)
+	if (!read_headers(bytes, &header, &notification))
 		return false;
-	memcpy(&notification, at + sizeof(header), sizeof(notification));
-	if (notification.type != kIOAsyncCompletionNotificationType ||
-	    notification.size != header.msgh_size - MESSAGE_HEAD)
+	content = content_size(notification.type);
+	arguments = notification.size - content;
+	if (notification.size < content || arguments % sizeof(message.arguments[0]) != 0)
 		return false;
-	arguments = notification.size - (uint32_t)CONTENT_MIN;
-	if (arguments % sizeof(message.arguments[0]) != 0)
-		return false;
-	memcpy(&content, at + MESSAGE_HEAD, sizeof(content));
-	memcpy(message.reference, notification.reference, sizeof(message.reference));
-	memcpy(message.arguments, at + MESSAGE_HEAD + CONTENT_MIN, arguments);
-	message.result = content.result;
 	message.count = arguments / (uint32_t)sizeof(message.arguments[0]);
+	if (notification.type != kIOAsyncCompletionNotificationType) {
+		if (message.count != (content == 0 ? 0 : 1) ||
+		    (content != 0 && notification.type != kIOServiceMessageNotificationType))
+			return false;
+		message.type = notification.type;
+		message.sender = header.msgh_remote_port;
+	}
+	memcpy(message.reference, notification.reference, sizeof(message.reference));
+	memcpy(&message.result, at + MESSAGE_HEAD, content);
+	memcpy(message.arguments, at + MESSAGE_HEAD + content, arguments);
 	*ret_message = message;
 	return true;
 }
@@ -121,8 +172,33 @@ IODispatchCalloutFromMessage(void *unused, mach_msg_header_t *message, void *ref
 
 	if (message == NULL || !callout_decode(message, &decoded)) {
 		log_error("IODispatchCalloutFromMessage: the message is %s",
-			  message == NULL ? "NULL" : "no completion, or its size does not fit");
+			  message == NULL ? "NULL" : "no notification, or its size does not fit");
 		return;
 	}
 	callout_run(&decoded);
+}
+
+kern_return_t
+OSGetNotificationFromMessage(mach_msg_header_t *message, uint32_t index, uint32_t *type,
+			     uintptr_t *reference, void **content, vm_size_t *size)
+{
+	OSNotificationHeader64 notification;
+	mach_msg_header_t header;
+
+	if (message == NULL || index != 0 || !read_headers(message, &header, &notification)) {
+		log_error("OSGetNotificationFromMessage: %s",
+			  message == NULL ? "the message is NULL"
+			  : index != 0	  ? "a message holds one notification, index 0"
+					  : "no notification, or its size does not fit");
+		return kIOReturnBadArgument;
+	}
+	if (type != NULL)
+		*type = notification.type;
+	if (reference != NULL)
+		*reference = (uintptr_t)notification.reference[0];
+	if (content != NULL)
+		*content = (uint8_t *)message + MESSAGE_HEAD;
+	if (size != NULL)
+		*size = notification.size;
+	return kIOReturnSuccess;
 }

@@ -34,6 +34,7 @@
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct connection *list; /* [list_lock] */
+static size_t list_count;	/* [list_lock] */
 
 static void
 link_in(struct connection *connection)
@@ -43,6 +44,7 @@ link_in(struct connection *connection)
 	if (list != NULL)
 		list->previous = connection;
 	list = connection;
+	list_count++;
 	pthread_mutex_unlock(&list_lock);
 }
 
@@ -56,6 +58,7 @@ take_out(struct connection *connection)
 		list = connection->next;
 	if (connection->next != NULL)
 		connection->next->previous = connection->previous;
+	list_count--;
 	pthread_mutex_unlock(&list_lock);
 }
 
@@ -271,6 +274,45 @@ connection_break(struct connection *connection, const char *rule)
 	return kIOReturnIPCError;
 }
 
+uint64_t
+connection_service(const struct connection *connection)
+{
+	return connection->service;
+}
+
+/* False: its last reference has gone, and whoever gave that up waits for the list's lock. */
+static bool
+retain_listed(struct connection *connection)
+{
+	uint32_t references = atomic_load_explicit(&connection->references, memory_order_relaxed);
+
+	while (references != 0)
+		if (atomic_compare_exchange_weak_explicit(&connection->references, &references,
+							  references + 1, memory_order_relaxed,
+							  memory_order_relaxed))
+			return true;
+	return false;
+}
+
+struct connection **
+connections_copy(uint64_t service, size_t *ret_count)
+{
+	struct connection **copy;
+	size_t count = 0;
+
+	pthread_mutex_lock(&list_lock);
+	copy = list_count > 0 ? calloc(list_count, sizeof(struct connection *)) : NULL;
+	for (struct connection *at = list; copy != NULL && at != NULL; at = at->next) {
+		/* One that is being opened has no call page yet, so nothing to drain. */
+		if ((service == 0 || at->service == service) && at->client.page != NULL &&
+		    retain_listed(at))
+			copy[count++] = at;
+	}
+	pthread_mutex_unlock(&list_lock);
+	*ret_count = count;
+	return copy;
+}
+
 int
 connection_bell(const struct connection *connection)
 {
@@ -348,5 +390,6 @@ connections_fork_child(void)
 		at->client.page = NULL;
 	}
 	list = NULL;
+	list_count = 0;
 	pthread_mutex_unlock(&list_lock);
 }

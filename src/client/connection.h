@@ -16,6 +16,7 @@
 #define CLIENT_CONNECTION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <IOKit/IOTypes.h>
@@ -32,6 +33,14 @@ void connection_release(struct connection *connection);
  * is no forked child.
  */
 int connection_bell(const struct connection *connection);
+
+/* The registry id of the service that it is to. */
+uint64_t connection_service(const struct connection *connection);
+/*
+ * This process's connections to a service (0: to any), each with a reference, in an array that the
+ * caller frees. NULL, and 0 of them, without memory.
+ */
+struct connection **connections_copy(uint64_t service, size_t *ret_count);
 
 /*
  * Delivers what is in the ring and arms it. False: the connection has ended and everything was

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "connection_private.h"
+#include "events.h"
 #include "iterator.h"
 #include "object_table.h"
 #include "registry.h"
@@ -46,6 +47,7 @@ child(void)
 	sharing_fork_child();
 	connections_fork_child();
 	registry_fork_child();
+	events_fork_child();
 	iterator_fork_done();
 	object_table_fork_done();
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Iterators. One lock for all of them, held for a few instructions and never over a question to the
- * registry: what has been asked for is put in afterwards. It is a leaf.
+ * registry: what has been asked for is put in afterwards. It is a leaf. A watch has its own.
  */
 #include "iterator.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "object_table.h"
 #include "registry.h"
+#include "watch.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -25,7 +27,9 @@ struct iterator {
 	uint64_t id;		      /* [const] of the entry where it starts */
 	enum plane plane;	      /* [const] */
 	enum entry_relation relation; /* [const] */
-	struct frame *top;	      /* [lock] never NULL */
+	struct frame *top;	      /* [lock] never NULL, but with a watch */
+	struct watch *watch;	      /* [const] of a notification, which has nothing else */
+	io_service_t service;	      /* [const] +1, of a notification */
 };
 
 static void
@@ -98,6 +102,27 @@ iterator_create(uint64_t id, enum plane plane, enum entry_relation relation,
 	return create(&model, ret_iterator);
 }
 
+IOReturn
+iterator_create_watch_take(struct watch *watch, io_service_t service,
+			   struct iterator **ret_iterator)
+{
+	struct iterator *iterator = calloc(1, sizeof(*iterator));
+
+	if (iterator == NULL)
+		return kIOReturnNoMemory;
+	iterator->references = 1;
+	iterator->watch = watch;
+	iterator->service = service;
+	*ret_iterator = iterator;
+	return kIOReturnSuccess;
+}
+
+struct watch *
+iterator_watch(const struct iterator *iterator)
+{
+	return iterator->watch;
+}
+
 void
 iterator_retain(struct iterator *iterator)
 {
@@ -109,6 +134,7 @@ iterator_retain(struct iterator *iterator)
 void
 iterator_release(struct iterator *iterator)
 {
+	struct connection *connection; /* none: it is a service */
 	bool last;
 
 	pthread_mutex_lock(&lock);
@@ -116,6 +142,10 @@ iterator_release(struct iterator *iterator)
 	pthread_mutex_unlock(&lock);
 	if (!last)
 		return;
+	if (iterator->watch != NULL)
+		watch_destroy(iterator->watch);
+	if (iterator->service != IO_OBJECT_NULL)
+		object_release(iterator->service, &connection);
 	free_frames(iterator->top);
 	OSRelease(iterator->matching);
 	free(iterator);
@@ -127,6 +157,8 @@ iterator_next(struct iterator *iterator, uint64_t *ret_id)
 	struct frame *frame;
 	bool more;
 
+	if (iterator->watch != NULL)
+		return watch_next(iterator->watch, ret_id);
 	pthread_mutex_lock(&lock);
 	frame = iterator->top;
 	more = frame->next < frame->count;
@@ -140,8 +172,11 @@ IOReturn
 iterator_reset(struct iterator *iterator)
 {
 	struct frame *frame = NULL, *old;
-	IOReturn status = ask(iterator, iterator->id, &frame);
+	IOReturn status;
 
+	if (iterator->watch != NULL)
+		return kIOReturnSuccess; /* as on macOS, nothing */
+	status = ask(iterator, iterator->id, &frame);
 	if (status != kIOReturnSuccess)
 		return status;
 	pthread_mutex_lock(&lock);
@@ -159,6 +194,8 @@ iterator_enter(struct iterator *iterator)
 	uint64_t id = 0;
 	IOReturn status;
 
+	if (iterator->watch != NULL)
+		return kIOReturnBadArgument;
 	pthread_mutex_lock(&lock);
 	if (iterator->matching == NULL && iterator->top->next > 0)
 		id = iterator->top->ids[iterator->top->next - 1];
@@ -180,6 +217,8 @@ iterator_exit(struct iterator *iterator)
 {
 	struct frame *left = NULL;
 
+	if (iterator->watch != NULL)
+		return kIOReturnNoDevice;
 	pthread_mutex_lock(&lock);
 	if (iterator->top->outer != NULL) {
 		left = iterator->top;

@@ -100,7 +100,7 @@ IOIteratorIsValid(io_iterator_t name)
 	if (iterator == NULL)
 		return FALSE;
 	iterator_release(iterator);
-	return TRUE; /* a snapshot is not changed by what comes and goes */
+	return TRUE; /* neither kind is made invalid by what comes and goes */
 }
 
 kern_return_t

@@ -134,8 +134,9 @@ get_class(const char *function, io_object_t object, io_name_t class_name)
 	}
 	iterator = object_copy_iterator(object);
 	if (iterator != NULL) {
+		strcpy(class_name, iterator_watch(iterator) != NULL ? "IOServiceUserNotification"
+								    : "IOUserIterator");
 		iterator_release(iterator);
-		strcpy(class_name, "IOUserIterator");
 		return kIOReturnSuccess;
 	}
 	log_error("%s: 0x%x is no service, connection or iterator of this process", function,

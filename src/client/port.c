@@ -39,6 +39,7 @@
 
 #define GATHER_MAX 16u
 #define FLAG_ID	   0u /* of the eventfd, in the epoll set */
+#define HUB_ID	   UINT64_MAX
 
 /* A connection that the port listens to. */
 struct feed {
@@ -64,6 +65,12 @@ struct port {
 	uint32_t feed_count;  /* [lock] */
 	uint32_t feed_size;   /* [lock] */
 	uint64_t last_id;     /* [lock] */
+	struct {
+		int descriptor;
+		void (*drain)(void);
+		uint32_t attached; /* times */
+		bool fresh;	   /* something there was refused, and there is room again */
+	} hub;			   /* [lock] */
 	/* [lock] The queue: a ring of `size` messages, `used` of them from `first` on. */
 	struct port_message *messages;
 	uint32_t first, used, size;
@@ -163,6 +170,8 @@ port_descriptor(const struct port *port)
 static bool
 any_fresh_locked(const struct port *port)
 {
+	if (port->hub.fresh)
+		return true;
 	for (uint32_t i = 0; i < port->feed_count; i++)
 		if (port->feeds[i].fresh)
 			return true;
@@ -283,6 +292,60 @@ port_detach(struct port *port, struct connection *connection)
 	errno = saved;
 }
 
+/* --- the hub --- */
+
+static void
+remove_hub_locked(struct port *port)
+{
+	if (port->hub.attached > 0 &&
+	    epoll_ctl(port->epoll, EPOLL_CTL_DEL, port->hub.descriptor, NULL) < 0)
+		log_debug("port: epoll_ctl: %s", strerror(errno));
+	port->hub.attached = 0;
+	port->hub.fresh = false;
+}
+
+static IOReturn
+add_hub_locked(struct port *port, int hub, void (*drain)(void))
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = HUB_ID};
+
+	if (port->hub.attached == 0 && epoll_ctl(port->epoll, EPOLL_CTL_ADD, hub, &event) < 0)
+		return status_from_errno(errno, "port: epoll_ctl");
+	port->hub.descriptor = hub;
+	port->hub.drain = drain;
+	port->hub.attached++;
+	return kIOReturnSuccess;
+}
+
+IOReturn
+port_attach_hub(struct port *port, int hub, void (*drain)(void))
+{
+	IOReturn res = kIOReturnNotReady;
+
+	if (port_is_inherited(port))
+		return kIOReturnNotReady;
+	pthread_mutex_lock(&port->lock);
+	if (!port->closed)
+		res = add_hub_locked(port, hub, drain);
+	pthread_mutex_unlock(&port->lock);
+	return res;
+}
+
+void
+port_detach_hub(struct port *port)
+{
+	if (port_is_inherited(port))
+		return;
+	pthread_mutex_lock(&port->lock);
+	/* None: the port was closed. */
+	if (port->hub.attached == 1)
+		remove_hub_locked(port);
+	else if (port->hub.attached > 1)
+		port->hub.attached--;
+	settle_locked(port);
+	pthread_mutex_unlock(&port->lock);
+}
+
 void
 port_close(struct port *port)
 {
@@ -298,6 +361,7 @@ port_close(struct port *port)
 		pthread_mutex_lock(&port->lock);
 		port->closed = true;
 		port->used = 0;
+		remove_hub_locked(port);
 		if (port->feed_count > 0)
 			connection = remove_locked(port, &port->feeds[port->feed_count - 1]);
 		more = port->feed_count > 0;
@@ -368,10 +432,30 @@ port_deliver(struct port *port, const struct port_message *message)
 	return res;
 }
 
+void
+port_withdraw(struct port *port, mach_port_t sender)
+{
+	uint32_t kept = 0;
+
+	if (port_is_inherited(port) || sender == MACH_PORT_NULL)
+		return;
+	pthread_mutex_lock(&port->lock);
+	for (uint32_t i = 0; i < port->used; i++) {
+		struct port_message *message = &port->messages[(port->first + i) % port->size];
+
+		if (message->sender != sender)
+			port->messages[(port->first + kept++) % port->size] = *message;
+	}
+	port->used = kept;
+	settle_locked(port);
+	pthread_mutex_unlock(&port->lock);
+}
+
 /* There is room again: the connections that it was refused to are drained the next time. */
 static void
 feed_again_locked(struct port *port)
 {
+	port->hub.fresh = port->hub.attached > 0;
 	for (uint32_t i = 0; i < port->feed_count; i++)
 		port->feeds[i].fresh = true;
 	port->starved = false;
@@ -404,12 +488,25 @@ pop(struct port *port, int most, struct port_message *ret_message)
 /* --- receiving --- */
 
 static bool
-is_rung(const struct feed *feed, const struct epoll_event *events, int count)
+is_rung(uint64_t id, const struct epoll_event *events, int count)
 {
 	for (int i = 0; i < count; i++)
-		if (events[i].data.u64 == feed->id)
+		if (events[i].data.u64 == id)
 			return true;
 	return false;
+}
+
+/* The hub's drain, if it has to be drained. */
+static void (*pick_hub(struct port *port, const struct epoll_event *events, int count))(void)
+{
+	void (*drain)(void) = NULL;
+
+	pthread_mutex_lock(&port->lock);
+	if (port->hub.attached > 0 && (port->hub.fresh || is_rung(HUB_ID, events, count)))
+		drain = port->hub.drain;
+	port->hub.fresh = false;
+	pthread_mutex_unlock(&port->lock);
+	return drain;
 }
 
 /* The connections to drain, each with a reference. What does not fit is there the next time. */
@@ -423,7 +520,7 @@ pick(struct port *port, const struct epoll_event *events, int count,
 	for (uint32_t i = 0; i < port->feed_count && picked < GATHER_MAX; i++) {
 		struct feed *feed = &port->feeds[i];
 
-		if (!feed->fresh && !is_rung(feed, events, count))
+		if (!feed->fresh && !is_rung(feed->id, events, count))
 			continue;
 		feed->fresh = false;
 		connection_retain(feed->connection);
@@ -455,12 +552,16 @@ gather(struct port *port, int timeout_msec)
 	struct epoll_event events[GATHER_MAX];
 	struct connection *connections[GATHER_MAX];
 	const struct port *outer = gathering;
+	void (*drain_hub)(void);
 	unsigned picked;
 	int count;
 
 	count = epoll_wait(port->epoll, events, GATHER_MAX, timeout_msec);
 	picked = pick(port, events, count, connections);
+	drain_hub = pick_hub(port, events, count);
 	gathering = port;
+	if (drain_hub != NULL)
+		drain_hub();
 	for (unsigned i = 0; i < picked; i++) {
 		if (!connection_drain(connections[i]))
 			forget(port, connections[i]);

@@ -30,11 +30,13 @@
 struct connection;
 struct port;
 
-/* A completion on its way to the app. */
+/* A completion, or the news of a notification, on its way to the app. */
 struct port_message {
+	uint32_t type;	    /* k...NotificationType; 0: a completion */
+	mach_port_t sender; /* of a notification: its name */
 	uint64_t reference[ASYNC_REFERENCES_MAX];
-	IOReturn result;
-	uint32_t count; /* arguments, at most DEXT_SCALARS_MAX */
+	IOReturn result; /* of a completion; of news of a service: which */
+	uint32_t count;	 /* arguments, at most DEXT_SCALARS_MAX */
 	uint64_t arguments[DEXT_SCALARS_MAX];
 };
 
@@ -67,6 +69,17 @@ void port_detach(struct port *port, struct connection *connection);
  * it has room.
  */
 IOReturn port_deliver(struct port *port, const struct port_message *message);
+
+/* Takes out what a notification put there. */
+void port_withdraw(struct port *port, mach_port_t sender);
+
+/*
+ * Listens to one more source of messages, which all ports share: while `hub` is readable, whoever
+ * receives calls `drain`, which may deliver to any port and returns without having waited. Until it
+ * was detached as often as attached. kIOReturnNotReady: the port is closed.
+ */
+IOReturn port_attach_hub(struct port *port, int hub, void (*drain)(void));
+void port_detach_hub(struct port *port);
 
 /* Readable while there may be something to take, for poll. Borrowed, until the last release. */
 int port_descriptor(const struct port *port);

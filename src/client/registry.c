@@ -50,7 +50,7 @@ connect_locked(void)
 	if (session.socket >= 0)
 		return kIOReturnSuccess;
 	fork_watch();
-	status = runtime_connect(&session.socket);
+	status = runtime_connect(true, &session.socket);
 	if (status == kIOReturnNotFound && session.was_connected)
 		status = kIOReturnNotReady;
 	if (status == kIOReturnSuccess)
@@ -133,6 +133,12 @@ request_locked(const struct request *request)
 		}
 		poll(NULL, 0, RETRY_MSEC);
 	}
+	return registry_unreachable(status);
+}
+
+IOReturn
+registry_unreachable(IOReturn status)
+{
 	if (status == kIOReturnNoResources) {
 		log_error("the registry has too many connections (DEXT_LIMIT_REGISTRY_CLIENTS)");
 		return status;

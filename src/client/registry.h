@@ -31,6 +31,9 @@ IOReturn registry_copy_properties(uint64_t id, OSDictionary **ret_properties);
 /* The app's end of a new connection to the service's host; the first packet on it is READY. */
 IOReturn registry_open(uint64_t id, uint32_t type, int *ret_socket);
 
+/* Says in the log why there is none; what an app gets to see: kIOReturnNotReady, or `status`. */
+IOReturn registry_unreachable(IOReturn status);
+
 /* In a forked child: forgets the socket, without locks. */
 void registry_fork_child(void);
 

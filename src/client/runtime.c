@@ -51,13 +51,13 @@ runtime_path(unsigned index, char *path, size_t size)
 }
 
 static IOReturn
-connect_to(const char *path, int *ret_socket)
+connect_to(const char *path, bool wait, int *ret_socket)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd, error;
 
 	memcpy(address.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | (wait ? 0 : SOCK_NONBLOCK), 0);
 	if (fd < 0)
 		return status_from_errno(errno, "socket");
 	while (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
@@ -76,7 +76,7 @@ connect_to(const char *path, int *ret_socket)
 }
 
 IOReturn
-runtime_connect(int *ret_socket)
+runtime_connect(bool wait, int *ret_socket)
 {
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	IOReturn worst = kIOReturnNotFound, status;
@@ -86,7 +86,7 @@ runtime_connect(int *ret_socket)
 		if (status == kIOReturnNotFound)
 			return worst;
 		if (status == kIOReturnSuccess)
-			status = connect_to(path, ret_socket);
+			status = connect_to(path, wait, ret_socket);
 		if (status == kIOReturnSuccess)
 			return status;
 		/* What says most about why: an error, then "nobody listens", then "not there". */

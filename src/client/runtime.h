@@ -3,6 +3,7 @@
 #ifndef CLIENT_RUNTIME_H
 #define CLIENT_RUNTIME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <DriverKit/IOReturn.h>
@@ -15,9 +16,10 @@
 IOReturn runtime_path(unsigned index, char *path, size_t size);
 
 /*
- * A socket connected to the first that accepts, close-on-exec. kIOReturnNotFound: there is no
- * socket anywhere. kIOReturnNotReady: there is one that nobody listens on at the moment.
+ * A socket connected to the first that accepts, close-on-exec; wait: false for one that is
+ * non-blocking, and where too many wait to be accepted, kIOReturnNotReady. kIOReturnNotFound: there
+ * is no socket anywhere. kIOReturnNotReady: there is one that nobody listens on at the moment.
  */
-IOReturn runtime_connect(int *ret_socket);
+IOReturn runtime_connect(bool wait, int *ret_socket);
 
 #endif

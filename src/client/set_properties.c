@@ -100,7 +100,7 @@ set_entry(const char *function, uint64_t id, const void *bytes, size_t length)
 		return kIOReturnNoMemory;
 	memcpy(message, &body, sizeof(body));
 	memcpy(message + sizeof(body), bytes, length);
-	status = runtime_connect(&fd);
+	status = runtime_connect(true, &fd);
 	if (status != kIOReturnSuccess) {
 		log_error("%s: the registry cannot be reached: %s", function,
 			  status_string(status));

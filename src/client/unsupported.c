@@ -67,6 +67,12 @@ IOConnectAddClient(io_connect_t connect, io_connect_t client)
 }
 
 kern_return_t
+IORegistryDisposeEnumerator(io_enumerator_t enumerator)
+{
+	return refuse("IORegistryDisposeEnumerator");
+}
+
+kern_return_t
 IOServiceRequestProbe(io_service_t service, uint32_t options)
 {
 	return refuse("IOServiceRequestProbe");

@@ -80,6 +80,10 @@ reply(struct registry *registry, int fd, const struct packet *packet)
 	if (header.type == PACKET_LOOKUP || header.type == PACKET_ENTRIES) {
 		bytes = (void *)(uintptr_t)ids;
 		length = sizeof(ids);
+	} else if (header.type == PACKET_WATCH) {
+		/* Of an entry: that entry, and nothing ever happens to it. */
+		bytes = (void *)(uintptr_t)(packet->body + sizeof(uint64_t));
+		length = sizeof(uint64_t);
 	} else if (header.type == PACKET_PROPERTIES || header.type == PACKET_DESCRIBE) {
 		bytes = free_bytes = properties(&length);
 	}

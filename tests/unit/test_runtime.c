@@ -86,7 +86,7 @@ START_TEST(a_path_that_is_too_long)
 	longest[0] = '/';
 	longest[sizeof(longest) - 1] = '\0';
 	setenv("OPENDEXT_RUNTIME_DIR", longest, 1);
-	ck_assert_int_eq(runtime_connect(&fd), kIOReturnBadArgument);
+	ck_assert_int_eq(runtime_connect(true, &fd), kIOReturnBadArgument);
 }
 END_TEST
 
@@ -96,11 +96,11 @@ START_TEST(connects_to_who_listens)
 
 	make_directory();
 	setenv("OPENDEXT_RUNTIME_DIR", directory, 1);
-	ck_assert_int_eq(runtime_connect(&fd), kIOReturnNotFound);
+	ck_assert_int_eq(runtime_connect(true, &fd), kIOReturnNotFound);
 	listener = put_socket(REGISTRY_SOCKET_NAME, false);
-	ck_assert_int_eq(runtime_connect(&fd), kIOReturnNotReady);
+	ck_assert_int_eq(runtime_connect(true, &fd), kIOReturnNotReady);
 	ck_assert_int_eq(listen(listener, 5), 0);
-	ck_assert_int_eq(runtime_connect(&fd), 0);
+	ck_assert_int_eq(runtime_connect(true, &fd), 0);
 	ck_assert_int_ge(fd, 0);
 	fd_close(&fd);
 	fd_close(&listener);
@@ -118,11 +118,11 @@ START_TEST(falls_back_to_the_users)
 	make_directory();
 	unsetenv("OPENDEXT_RUNTIME_DIR");
 	setenv("XDG_RUNTIME_DIR", directory, 1);
-	ck_assert_int_eq(runtime_connect(&fd), kIOReturnNotFound);
+	ck_assert_int_eq(runtime_connect(true, &fd), kIOReturnNotFound);
 	snprintf(path, sizeof(path), "%s/opendext", directory);
 	ck_assert_int_eq(mkdir(path, 0700), 0);
 	listener = put_socket("opendext/" REGISTRY_SOCKET_NAME, true);
-	ck_assert_int_eq(runtime_connect(&fd), 0);
+	ck_assert_int_eq(runtime_connect(true, &fd), 0);
 	fd_close(&fd);
 	fd_close(&listener);
 	remove_all("opendext/" REGISTRY_SOCKET_NAME, "opendext");

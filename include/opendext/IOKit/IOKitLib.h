@@ -118,9 +118,9 @@ kern_return_t IOKitWaitQuiet(mach_port_t main_port, mach_timespec_t *wait_time);
 
 /* The next object, owned by the caller; MACH_PORT_NULL at the end. */
 io_object_t IOIteratorNext(io_iterator_t iterator);
-/* Asks the registry again and starts from the beginning. */
+/* Asks the registry again and starts from the beginning. Nothing for a notification's iterator. */
 void IOIteratorReset(io_iterator_t iterator);
-/* An iterator is a snapshot: valid until it is released. */
+/* An iterator is a snapshot, or a notification: valid until it is released. */
 boolean_t IOIteratorIsValid(io_iterator_t iterator);
 
 /* --- the registry --- */
@@ -295,6 +295,64 @@ kern_return_t IOCreateReceivePort(uint32_t message_type, mach_port_t *receive_po
  */
 void IODispatchCalloutFromMessage(void *unused, mach_msg_header_t *message, void *reference);
 
+/*
+ * The notification that a message holds (index 0, there is one): its type, the first word of its
+ * reference, and its content, inside the message. Each may be NULL. kIOReturnBadArgument: no
+ * notification, another index, or a size that does not fit.
+ */
+kern_return_t OSGetNotificationFromMessage(mach_msg_header_t *message, uint32_t index,
+					   uint32_t *type, uintptr_t *reference, void **content,
+					   vm_size_t *size);
+
+/* --- notifications of services --- */
+
+typedef void (*IOServiceMatchingCallback)(void *refcon, io_iterator_t iterator);
+typedef void (*IOServiceInterestCallback)(void *refcon, io_service_t service, uint32_t message_type,
+					  void *message_argument);
+
+/*
+ * The types are io_name_t on macOS, which is the same to a caller; said so, gcc would warn of each
+ * string that has fewer than 128 bytes.
+ *
+ * Tells of services that come or go. The type: kIOPublishNotification, kIOFirstPublishNotification,
+ * kIOMatchedNotification, kIOFirstMatchNotification (each: a service that matches has appeared),
+ * kIOTerminatedNotification (one has gone, and the app's connections to it have ended),
+ * kIOWillTerminateNotification (one has gone).
+ *
+ * *notification is an iterator, owned by the caller. It first yields the services that are there
+ * (of the kinds of going: none). The callback is called only after IOIteratorNext has come to the
+ * end: drain the iterator once to arm it, and in the callback again. IOObjectRelease stops it.
+ *
+ * Gives up one reference of `matching` on every path. Waits for the registry's answer, a few
+ * seconds for one that is being restarted. When the registry is restarted later, the notification
+ * goes on: what has gone is told of as gone, what is new as new. kIOReturnBadArgument: a NULL
+ * argument, or an unknown type. kIOReturnNotReady: no registry. kIOReturnNoResources: one past a
+ * limit of the registry (4096 notifications).
+ */
+kern_return_t IOServiceAddMatchingNotification(IONotificationPortRef notify,
+					       const char *notification_type,
+					       CFDictionaryRef matching,
+					       IOServiceMatchingCallback callback, void *refcon,
+					       io_iterator_t *notification);
+/* The same for a bare port: `reference` is the first word of its messages' references. */
+kern_return_t IOServiceAddNotification(mach_port_t main_port, const char *notification_type,
+				       CFDictionaryRef matching, mach_port_t wake_port,
+				       uintptr_t reference, io_iterator_t *notification);
+
+/*
+ * Tells what happens to a service. kIOGeneralInterest: kIOMessageServicePropertyChange when its
+ * driver sets properties, kIOMessageServiceIsTerminated when it has gone and the app's connections
+ * to it have ended. kIOBusyInterest: kIOMessageServiceBusyStateChange, the argument 1 (busy) or 0
+ * (quiet). IOObjectRelease of *notification stops it. `service` in the callback is borrowed.
+ *
+ * kIOReturnUnsupported: another type of interest. kIOReturnNotFound: the service has gone. The rest
+ * as for IOServiceAddMatchingNotification.
+ */
+kern_return_t IOServiceAddInterestNotification(IONotificationPortRef notify, io_service_t service,
+					       const char *interest_type,
+					       IOServiceInterestCallback callback, void *refcon,
+					       io_object_t *notification);
+
 /* --- memory --- */
 
 /*
@@ -360,6 +418,7 @@ kern_return_t IOConnectTrap5(io_connect_t connect, uint32_t index, uintptr_t p1,
 kern_return_t IOConnectTrap6(io_connect_t connect, uint32_t index, uintptr_t p1, uintptr_t p2,
 			     uintptr_t p3, uintptr_t p4, uintptr_t p5, uintptr_t p6);
 kern_return_t IOConnectAddClient(io_connect_t connect, io_connect_t client);
+kern_return_t IORegistryDisposeEnumerator(io_enumerator_t enumerator);
 kern_return_t IOServiceRequestProbe(io_service_t service, uint32_t options);
 kern_return_t IOServiceAuthorize(io_service_t service, uint32_t options);
 int IOServiceOpenAsFileDescriptor(io_service_t service, int oflag);

@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 struct Echo_IVars {
-	uint64_t unused;
+	IOService *children[ECHO_CHILDREN_MAX];
+	unsigned child_count;
 };
 
 struct EchoUserClient_IVars {
@@ -22,7 +23,7 @@ struct EchoUserClient_IVars {
 	bool counted;
 };
 
-extern const OSMetaClass gEchoMetaClass, gEchoUserClientMetaClass;
+extern const OSMetaClass gEchoMetaClass, gEchoUserClientMetaClass, gEchoChildMetaClass;
 
 static atomic_uint clients;
 
@@ -57,8 +58,12 @@ Echo_Start(IOService *self, IOService *provider)
 static kern_return_t
 Echo_Stop(IOService *self, IOService *provider)
 {
+	struct Echo_IVars *own = OSObjectIVars(Echo, self);
+
 	while (get_mode(self) == ECHO_START_HANGS_LATER)
 		pause();
+	while (own->child_count > 0)
+		OSRelease(own->children[--own->child_count]);
 	return IOService_Stop_Impl(self, provider);
 }
 
@@ -99,6 +104,12 @@ const OSMetaClass gEchoMetaClass = {
 	.superclass = OSTypeID(IOService),
 	.ivars_size = sizeof(struct Echo_IVars),
 	.service = &echo_service,
+};
+
+const OSMetaClass gEchoChildMetaClass = {
+	.size = sizeof(OSMetaClass),
+	.name = "EchoChild",
+	.superclass = OSTypeID(IOService),
 };
 
 /* --- its user client --- */
@@ -298,6 +309,65 @@ back(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 	return kIOReturnSuccess;
 }
 
+static kern_return_t
+add_child(IOService *service)
+{
+	struct Echo_IVars *own = OSObjectIVars(Echo, service);
+	IOService *child = NULL;
+	kern_return_t status = IOService_Create(service, service, "ChildProperties", &child);
+
+	if (status == kIOReturnSuccess)
+		status = IOService_RegisterService(child);
+	if (status == kIOReturnSuccess)
+		own->children[own->child_count++] = child;
+	return status;
+}
+
+static kern_return_t
+children(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	IOService *service = IOService_GetProvider((IOService *)target);
+	struct Echo_IVars *own = OSObjectIVars(Echo, service);
+	kern_return_t status = kIOReturnSuccess;
+
+	if (arguments->scalarInput[0] > ECHO_CHILDREN_MAX)
+		return kIOReturnBadArgument;
+	while (status == kIOReturnSuccess && own->child_count < arguments->scalarInput[0])
+		status = add_child(service);
+	while (status == kIOReturnSuccess && own->child_count > arguments->scalarInput[0]) {
+		IOService *child = own->children[--own->child_count];
+
+		status = IOService_Terminate(child, 0);
+		OSRelease(child);
+	}
+	return status;
+}
+
+static kern_return_t
+set(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	OSDictionary *properties = OSDictionaryCreate(1);
+	kern_return_t status;
+
+	OSDictionarySetUInt64Value(properties, "EchoNumber", arguments->scalarInput[0]);
+	status = IOService_SetProperties(IOService_GetProvider((IOService *)target), properties);
+	OSRelease(properties);
+	return status;
+}
+
+static kern_return_t
+end(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	kern_return_t status = kIOReturnSuccess;
+
+	for (uint64_t i = 0; i < arguments->scalarInput[0] && status == kIOReturnSuccess; i++)
+		status = IOUserClient_AsyncCompletion((IOUserClient *)target, arguments->completion,
+						      kIOReturnSuccess, &i, 1);
+	return status == kIOReturnSuccess
+		       ? IOService_Terminate(IOService_GetProvider((IOService *)target), 0)
+		       : status;
+}
+
 #define ANY kIOUserClientVariableStructureSize
 
 static const IOUserClientMethodDispatch methods[] = {
@@ -306,6 +376,8 @@ static const IOUserClientMethodDispatch methods[] = {
 	[ECHO_FILL] = {fill, 0, 1, 0, 0, 0},	     [ECHO_CRASH] = {crash, 0, 0, 0, 0, 0},
 	[ECHO_KEEP] = {keep, 0, 0, ANY, 1, ANY},     [ECHO_POKE] = {poke, 0, 2, 0, 0, 0},
 	[ECHO_PEEK] = {peek, 0, 1, 0, 1, 0},	     [ECHO_BACK] = {back, 0, 0, ANY, 0, ANY},
+	[ECHO_CHILDREN] = {children, 0, 1, 0, 0, 0}, [ECHO_SET] = {set, 0, 1, 0, 0, 0},
+	[ECHO_END] = {end, 1, 1, 0, 0, 0},
 };
 
 static kern_return_t
@@ -356,4 +428,4 @@ const OSMetaClass gEchoUserClientMetaClass = {
 	.user_client = &client_methods,
 };
 
-DEXT_BUNDLE(OSTypeID(Echo), OSTypeID(EchoUserClient))
+DEXT_BUNDLE(OSTypeID(Echo), OSTypeID(EchoUserClient), OSTypeID(EchoChild))

@@ -15,6 +15,9 @@ enum echo_method {
 	ECHO_POKE = 7, /* scalars in: offset, byte; writes it into what was kept */
 	ECHO_PEEK = 8, /* scalar in: offset; out: the byte there */
 	ECHO_BACK = 9, /* a large structure comes back as one of its length */
+	ECHO_CHILDREN = 10, /* scalar in: how many services EchoChild there are from now on */
+	ECHO_SET = 11,	    /* scalar in: sets the service's property EchoNumber */
+	ECHO_END = 12,	    /* scalar in: completions before the service terminates itself */
 };
 
 /* The personality's number EchoStart: what Start does. */
@@ -30,6 +33,7 @@ enum echo_start {
 #define ECHO_SET_HANG	"EchoHang"   /* of the service: never returns */
 #define ECHO_SET_FILL	"EchoFill"   /* of the user client: as ECHO_FILL; it knows no other */
 
-#define ECHO_MEMORY_SIZE 10000 /* of type 0 */
+#define ECHO_CHILDREN_MAX 16
+#define ECHO_MEMORY_SIZE  10000 /* of type 0 */
 
 #endif
