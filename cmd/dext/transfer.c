@@ -25,7 +25,7 @@
 
 #include <mach/mach.h>
 
-#define STEP_MSEC     200	 /* between looks at the progress bar and at the driver */
+#define STEP_MSEC     200	 /* between looks at the progress bar */
 #define GIVE_UP_NSEC  2000000000 /* for an abort that the device does not answer */
 #define MIN_SIZE      1024u	 /* a buffer must hold a packet, and a request's data */
 #define REFERENCE_LEN kIOAsyncCalloutCount
@@ -141,6 +141,15 @@ on_completion(void *refcon, IOReturn result, void **args, uint32_t count)
 	transfer->completed(transfer, &done);
 }
 
+static void
+on_service(void *refcon, io_service_t service, uint32_t type, void *argument)
+{
+	struct transfer *transfer = refcon;
+
+	if (type == kIOMessageServiceIsTerminated)
+		transfer->ended_driver = true;
+}
+
 static int
 configure(struct transfer *transfer)
 {
@@ -241,6 +250,11 @@ listen(struct transfer *transfer)
 	transfer->port = IONotificationPortCreate(kIOMainPortDefault);
 	if (transfer->port == NULL)
 		return transfer_fail(transfer, DEXT_EXIT_ERROR, "out of memory or descriptors.");
+	status = IOServiceAddInterestNotification(transfer->port, transfer->service,
+						  kIOGeneralInterest, on_service, transfer,
+						  &transfer->interest);
+	if (status != kIOReturnSuccess)
+		return transfer_fail_status(transfer, status, "the service cannot be watched");
 	reference[kIOAsyncCalloutFuncIndex] = (uint64_t)(uintptr_t)on_completion;
 	reference[kIOAsyncCalloutRefconIndex] = (uint64_t)(uintptr_t)transfer;
 	status = IOConnectCallAsyncScalarMethod(transfer->connection, DEXT_BULKSTREAM_REGISTER,
@@ -269,7 +283,6 @@ int
 transfer_open(struct transfer *transfer)
 {
 	const char *name = transfer->options.service;
-	io_service_t service;
 	kern_return_t status;
 	int code;
 
@@ -279,16 +292,15 @@ transfer_open(struct transfer *transfer)
 	if (transfer->hash == NULL)
 		return transfer_fail(transfer, DEXT_EXIT_ERROR, "out of memory.");
 	XXH3_64bits_reset(transfer->hash);
-	service = IOServiceGetMatchingService(kIOMainPortDefault, matching(name));
-	if (service == MACH_PORT_NULL)
+	transfer->service = IOServiceGetMatchingService(kIOMainPortDefault, matching(name));
+	if (transfer->service == MACH_PORT_NULL)
 		return transfer_fail(transfer, DEXT_EXIT_NOT_FOUND,
 				     "there is no service %s: no driver of that name runs, "
 				     "or no registry does. `dext list` shows the services; `dext "
 				     "run BUNDLE --virtual sink -- COMMAND` starts one.",
 				     name);
-	status = IOServiceOpen(service, mach_task_self(), DEXT_BULKSTREAM_SHARED,
+	status = IOServiceOpen(transfer->service, mach_task_self(), DEXT_BULKSTREAM_SHARED,
 			       &transfer->connection);
-	IOObjectRelease(service);
 	if (status != kIOReturnSuccess)
 		return transfer_fail_status(transfer, status, "the service cannot be opened");
 	code = configure(transfer);
@@ -307,6 +319,10 @@ transfer_close(struct transfer *transfer)
 {
 	if (transfer->connection != MACH_PORT_NULL)
 		IOServiceClose(transfer->connection);
+	if (transfer->interest != MACH_PORT_NULL)
+		IOObjectRelease(transfer->interest);
+	if (transfer->service != MACH_PORT_NULL)
+		IOObjectRelease(transfer->service);
 	IONotificationPortDestroy(transfer->port);
 	if (transfer->signals >= 0)
 		close(transfer->signals);
@@ -337,17 +353,6 @@ read_signals(struct transfer *transfer)
 		transfer->interrupted = true;
 }
 
-static int
-check_driver(struct transfer *transfer)
-{
-	kern_return_t status = IOConnectCallScalarMethod(
-		transfer->connection, DEXT_BULKSTREAM_QUERY, NULL, 0, NULL, NULL);
-
-	if (status == kIOReturnSuccess)
-		return DEXT_EXIT_OK;
-	return transfer_fail_status(transfer, status, "the connection broke");
-}
-
 int
 transfer_wait(struct transfer *transfer, int fd, short events, bool *ret_ready)
 {
@@ -361,13 +366,9 @@ transfer_wait(struct transfer *transfer, int fd, short events, bool *ret_ready)
 	*ret_ready = count > 0 && polled[2].revents != 0;
 	if (count > 0 && polled[1].revents != 0)
 		read_signals(transfer);
-	if (dext_notification_port_dispatch(transfer->port) == 0 && count == 0 &&
-	    transfer->in_flight != 0) {
-		int code = check_driver(transfer);
-
-		if (code != DEXT_EXIT_OK)
-			return code;
-	}
+	dext_notification_port_dispatch(transfer->port);
+	if (transfer->ended_driver && transfer->in_flight != 0)
+		return transfer_fail_status(transfer, kIOReturnOffline, "the connection broke");
 	progress_show(transfer);
 	return DEXT_EXIT_OK;
 }

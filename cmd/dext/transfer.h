@@ -40,8 +40,10 @@ struct transfer {
 	struct transfer_options options;
 	unsigned direction;
 	void (*completed)(struct transfer *transfer, const struct transfer_result *result);
+	io_service_t service;
 	io_connect_t connection;
 	IONotificationPortRef port;
+	io_object_t interest; /* notification of the service's end */
 	int signals;
 	uint8_t **buffers; /* where buffer i is mapped */
 	uint32_t size;	   /* of each, as configured: the option's, and room for a request */
@@ -49,7 +51,8 @@ struct transfer {
 	const struct dext_bulkstream_statistics *totals;
 	uint32_t in_flight;
 	bool interrupted;
-	bool unplugged; /* a completion has said so */
+	bool unplugged;	   /* a completion has said so */
+	bool ended_driver; /* every completion that it sent was there before */
 	/* The figures. */
 	uint64_t bytes;
 	uint64_t expected; /* UINT64_MAX: unknown */
