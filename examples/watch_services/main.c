@@ -80,10 +80,12 @@ went(void *refcon, io_iterator_t iterator)
 
 	(void)refcon;
 	while ((service = IOIteratorNext(iterator)) != IO_OBJECT_NULL) {
+		io_name_t name = "?";
 		uint64_t id = 0;
 
+		IORegistryEntryGetName(service, name);
 		IORegistryEntryGetRegistryEntryID(service, &id);
-		printf("went    0x%llx\n", (unsigned long long)id);
+		printf("went    0x%llx %s\n", (unsigned long long)id, name);
 		IOObjectRelease(service);
 	}
 	fflush(stdout);

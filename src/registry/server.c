@@ -134,6 +134,14 @@ look_up(struct client *client, const struct packet *packet)
 	return reply(client, packet->header, kIOReturnSuccess, ids, count * sizeof(ids[0]), -1);
 }
 
+static const struct entry *
+find_even_gone(const struct tree *tree, uint64_t id)
+{
+	const struct entry *entry = tree_find(tree, id);
+
+	return entry != NULL ? entry : tree_find_gone(tree, id);
+}
+
 static IOReturn
 properties(struct client *client, const struct packet *packet)
 {
@@ -144,7 +152,7 @@ properties(struct client *client, const struct packet *packet)
 	IOReturn status;
 
 	memcpy(&body, packet->body, sizeof(body));
-	entry = tree_find(&client->registry->tree, body.id);
+	entry = find_even_gone(&client->registry->tree, body.id);
 	if (entry == NULL)
 		return reply(client, packet->header, kIOReturnNotFound, NULL, 0, -1);
 	status = plist_encode(entry->properties, &bytes, &length);
@@ -212,6 +220,11 @@ describe(struct client *client, const struct packet *packet)
 
 	memcpy(&body, packet->body, sizeof(body));
 	entry = tree_find(&client->registry->tree, body.id);
+	if (entry == NULL) {
+		/* It is in no plane any more. */
+		entry = tree_find_gone(&client->registry->tree, body.id);
+		body.plane = PLANE_NONE;
+	}
 	if (entry == NULL)
 		return reply(client, packet->header, kIOReturnNotFound, NULL, 0, -1);
 	description = make_description(client->registry, entry, (enum plane)body.plane);

@@ -132,6 +132,32 @@ tree_is_below(const struct entry *entry, const struct entry *ancestor)
 	return false;
 }
 
+const struct entry *
+tree_find_gone(const struct tree *tree, uint64_t id)
+{
+	for (const struct entry *entry = tree->gone; entry != NULL; entry = entry->next) {
+		if (entry->id == id)
+			return entry;
+	}
+	return NULL;
+}
+
+/* Frees those that were removed but the latest `kept`. */
+static void
+forget(struct tree *tree, unsigned kept)
+{
+	struct entry **link = &tree->gone;
+
+	for (unsigned i = 0; i < kept && *link != NULL; i++)
+		link = &(*link)->next;
+	while (*link != NULL) {
+		struct entry *entry = *link;
+
+		*link = entry->next;
+		free_entry(entry);
+	}
+}
+
 void
 tree_remove(struct tree *tree, struct entry *entry)
 {
@@ -155,8 +181,12 @@ tree_remove(struct tree *tree, struct entry *entry)
 		tell(tree, gone, TREE_REMOVED);
 	for (; removed != NULL; removed = next) {
 		next = removed->next;
-		free_entry(removed);
+		removed->provider = NULL;
+		removed->host = NULL;
+		removed->next = tree->gone;
+		tree->gone = removed;
 	}
+	forget(tree, TREE_GONE_MAX);
 }
 
 void
@@ -179,4 +209,5 @@ tree_clear(struct tree *tree)
 {
 	while (tree->first != NULL)
 		tree_remove(tree, tree->first);
+	forget(tree, 0);
 }

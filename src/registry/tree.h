@@ -24,14 +24,17 @@ struct entry {
 	struct entry *next;	/* oldest first */
 };
 
+#define TREE_GONE_MAX 64
+
 enum tree_change {
 	TREE_ADDED,
-	TREE_REMOVED,  /* out of the list already, and freed next; its providers are still there */
+	TREE_REMOVED,  /* out of the list already, its providers are still there */
 	TREE_REPLACED, /* its properties */
 };
 
 struct tree {
 	struct entry *first;
+	struct entry *gone; /* the last TREE_GONE_MAX that were removed, the latest first */
 	/* Called after each change; may not change the tree. NULL: nobody wants to know. */
 	void (*changed)(struct tree *tree, const struct entry *entry, enum tree_change change);
 };
@@ -46,6 +49,11 @@ IOReturn tree_add(struct tree *tree, uint64_t id, const char *class_name, OSDict
 /* New properties of the same entry. */
 IOReturn tree_replace(struct tree *tree, struct entry *entry, OSDictionary *properties);
 struct entry *tree_find(const struct tree *tree, uint64_t id);
+/*
+ * One of the last TREE_GONE_MAX that were removed, or NULL. An app that is told of an end asks what
+ * it was that ended. It has neither provider nor host.
+ */
+const struct entry *tree_find_gone(const struct tree *tree, uint64_t id);
 /* Removes the entry and all below it, the youngest first. */
 void tree_remove(struct tree *tree, struct entry *entry);
 /* Removes everything that this host serves. */

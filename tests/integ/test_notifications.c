@@ -2,6 +2,7 @@
 /* Notifications of services, with a real registry and drivers that come, go, and are killed. */
 #include "echo.h"
 #include "harness.h"
+#include "plugging.h"
 #include "unit.h"
 
 #include <fcntl.h>
@@ -9,8 +10,12 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <CoreFoundation/CoreFoundation.h>
 #include <dext_iokit.h>
+#include <dispatch/dispatch.h>
 #include <mach/mach.h>
 
 static struct harness harness;
@@ -80,6 +85,16 @@ add(IONotificationPortRef port, const char *type, const char *name, struct seen 
 	ck_assert_int_eq(IOServiceAddMatchingNotification(port, type, IOServiceNameMatching(name),
 							  on_services, seen, &seen->iterator),
 			 0);
+}
+
+static void
+add_class(IONotificationPortRef port, const char *type, const char *name, struct seen *seen)
+{
+	ck_assert_int_eq(IOServiceAddMatchingNotification(port, type, IOServiceMatching(name),
+							  on_services, seen, &seen->iterator),
+			 0);
+	drain(seen);
+	seen->services = 0;
 }
 
 /* Polls and dispatches until *count is at least `wanted`. */
@@ -322,7 +337,183 @@ START_TEST(busy_and_quiet)
 }
 END_TEST
 
+/* --- hot-plug --- */
+
+START_TEST(as_many_come_and_go_as_are_plugged)
+{
+	IONotificationPortRef port = IONotificationPortCreate(kIOMainPortDefault);
+	struct seen came = {0}, went = {0}, parts = {0};
+
+	start();
+	add_class(port, kIOFirstMatchNotification, "IOUSBHostDevice", &came);
+	add_class(port, kIOTerminatedNotification, "IOUSBHostDevice", &went);
+	add_class(port, kIOMatchedNotification, "IOUSBHostInterface", &parts);
+	for (unsigned cycle = 1; cycle <= 1000; cycle++) {
+		uint64_t device = plug("sink");
+
+		/* In half of them it has gone before anybody looks. */
+		if (cycle % 2) {
+			dispatch_until(port, &came.services, cycle);
+			ck_assert_uint_eq(came.last, device);
+		}
+		unplug(device);
+		if (cycle % 3 == 0) {
+			dispatch_until(port, &went.services, cycle);
+			ck_assert_uint_eq(went.last, device);
+		}
+	}
+	dispatch_until(port, &went.services, 1000);
+	/* Exactly: the next one is the next. */
+	plug("sink");
+	dispatch_until(port, &parts.services, 1001);
+	dispatch_until(port, &came.services, 1001);
+	ck_assert_uint_eq(came.services, 1001);
+	ck_assert_uint_eq(parts.services, 1001);
+	ck_assert_uint_eq(went.services, 1000);
+	IOObjectRelease(came.iterator);
+	IOObjectRelease(went.iterator);
+	IOObjectRelease(parts.iterator);
+	IONotificationPortDestroy(port);
+	harness_stop(&harness);
+}
+END_TEST
+
+/* With a driver for each: its service comes and goes with the device. */
+START_TEST(drivers_come_and_go_with_their_devices)
+{
+	IONotificationPortRef port = IONotificationPortCreate(kIOMainPortDefault);
+	struct seen came = {0}, went = {0}, devices = {0};
+
+	harness_start(&harness, (const char *[]){harness_bundle("BULKSTREAM_BUNDLE"), NULL});
+	add(port, kIOMatchedNotification, "BulkStream", &came);
+	add(port, kIOTerminatedNotification, "BulkStream", &went);
+	add_class(port, kIOTerminatedNotification, "IOUSBHostDevice", &devices);
+	ck_assert_uint_eq(drain(&came) + drain(&went), 0);
+	for (unsigned cycle = 1; cycle <= 20; cycle++) {
+		uint64_t device = plug("sink");
+
+		dispatch_until(port, &came.services, cycle);
+		unplug(device);
+	}
+	dispatch_until(port, &went.services, 20);
+	dispatch_until(port, &devices.services, 20);
+	ck_assert_uint_eq(came.services, 20);
+	ck_assert_uint_eq(went.last, came.last);
+	IOObjectRelease(came.iterator);
+	IOObjectRelease(went.iterator);
+	IOObjectRelease(devices.iterator);
+	IONotificationPortDestroy(port);
+	harness_stop(&harness);
+}
+END_TEST
+
+/* --- the registry dies --- */
+
+static void
+kill_registry(struct harness *killed)
+{
+	char path[300];
+
+	ck_assert_int_eq(kill(killed->pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(killed->pid, NULL, 0), killed->pid);
+	close(killed->output);
+	snprintf(path, sizeof(path), "%s/registry", killed->runtime_dir);
+	unlink(path);
+	rmdir(killed->runtime_dir);
+	unlink(killed->log_path);
+}
+
+/* Its drivers die with it, and only their connections can say so; the next one brings its own. */
+START_TEST(the_registry_is_killed_and_comes_again)
+{
+	char directory[] = "/tmp/opendext-test-XXXXXX", place[64];
+	IONotificationPortRef port = IONotificationPortCreate(kIOMainPortDefault);
+	struct seen came = {0}, went = {0}, general = {0};
+	io_service_t service;
+	io_connect_t connect;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(place, sizeof(place), "%s/place", directory);
+	start();
+	ck_assert_int_eq(symlink(harness.runtime_dir, place), 0);
+	setenv("OPENDEXT_RUNTIME_DIR", place, 1);
+	service = harness_wait_service("Echo");
+	connect = harness_open("Echo", 0);
+	add(port, kIOMatchedNotification, "Echo", &came);
+	add(port, kIOTerminatedNotification, "Echo", &went);
+	ck_assert_uint_eq(drain(&came) + drain(&went), 1);
+	ck_assert_int_eq(IOServiceAddInterestNotification(port, service, kIOGeneralInterest,
+							  on_message, &general, &general.iterator),
+			 0);
+	kill_registry(&harness);
+	dispatch_until(port, &went.services, 1);
+	dispatch_until(port, &general.calls, 1);
+	ck_assert_uint_eq(general.message, kIOMessageServiceIsTerminated);
+	ck_assert_uint_eq(went.last, came.last);
+	unlink(place);
+	start();
+	ck_assert_int_eq(symlink(harness.runtime_dir, place), 0);
+	setenv("OPENDEXT_RUNTIME_DIR", place, 1);
+	dispatch_until(port, &came.services, 2);
+	ck_assert_uint_ne(went.last, came.last);
+	/* And goes on as ever; nothing was told twice. */
+	ck_assert_int_eq(kill(harness_host_pid("Echo"), SIGKILL), 0);
+	dispatch_until(port, &went.services, 2);
+	dispatch_until(port, &came.services, 3);
+	ck_assert_uint_eq(went.services, 2);
+	ck_assert_uint_eq(general.calls, 1);
+	IOServiceClose(connect);
+	IOObjectRelease(came.iterator);
+	IOObjectRelease(went.iterator);
+	IOObjectRelease(general.iterator);
+	IOObjectRelease(service);
+	IONotificationPortDestroy(port);
+	unlink(place);
+	rmdir(directory);
+	setenv("OPENDEXT_RUNTIME_DIR", harness.runtime_dir, 1);
+	harness_stop(&harness);
+}
+END_TEST
+
 /* --- the other ways to receive --- */
+
+static dispatch_semaphore_t semaphore;
+
+static void
+on_services_signal(void *refcon, io_iterator_t iterator)
+{
+	on_services(refcon, iterator);
+	dispatch_semaphore_signal(semaphore);
+}
+
+START_TEST(by_a_dispatch_queue)
+{
+	IONotificationPortRef port = IONotificationPortCreate(kIOMainPortDefault);
+	dispatch_queue_t queue = dispatch_queue_create("test", NULL);
+	struct seen came = {0};
+
+	start();
+	semaphore = dispatch_semaphore_create(0);
+	ck_assert_int_eq(IOServiceAddMatchingNotification(
+				 port, kIOMatchedNotification, IOServiceNameMatching("Echo"),
+				 on_services_signal, &came, &came.iterator),
+			 0);
+	ck_assert_uint_eq(drain(&came), 1);
+	IONotificationPortSetDispatchQueue(port, queue);
+	ck_assert_int_eq(kill(harness_host_pid("Echo"), SIGKILL), 0);
+	ck_assert_int_eq(
+		dispatch_semaphore_wait(semaphore,
+					dispatch_time(DISPATCH_TIME_NOW,
+						      HARNESS_DEADLINE_SEC * (int64_t)1000000000)),
+		0);
+	ck_assert_uint_eq(came.services, 2);
+	IOObjectRelease(came.iterator);
+	IONotificationPortDestroy(port);
+	dispatch_release(queue);
+	dispatch_release(semaphore);
+	harness_stop(&harness);
+}
+END_TEST
 
 static void
 on_services_stop(void *refcon, io_iterator_t iterator)
@@ -556,7 +747,7 @@ START_TEST(the_example_runs)
 	first = expect_line(output, "came", "Echo");
 	ck_assert_int_eq(kill(harness_host_pid("Echo"), SIGKILL), 0);
 	/* Two notifications of one end: told of in the order in which they were added. */
-	ck_assert_uint_eq(expect_line(output, "went", ""), first);
+	ck_assert_uint_eq(expect_line(output, "went", "Echo"), first);
 	ck_assert_uint_eq(expect_line(output, "ended", ""), first);
 	ck_assert_uint_ne(expect_line(output, "came", "Echo"), first);
 	ck_assert_int_eq(kill(pid, SIGTERM), 0);
@@ -569,5 +760,7 @@ END_TEST
 
 UNIT_MAIN("notifications", a_killed_driver_goes_and_comes_again,
 	  a_notification_is_armed_by_draining, children_come_and_go,
-	  completions_come_before_the_end, interest_in_a_service, busy_and_quiet, by_a_run_loop,
+	  completions_come_before_the_end, interest_in_a_service, busy_and_quiet,
+	  as_many_come_and_go_as_are_plugged, drivers_come_and_go_with_their_devices,
+	  the_registry_is_killed_and_comes_again, by_a_dispatch_queue, by_a_run_loop,
 	  by_a_receive_loop, dispatched_by_hand, what_is_refused, after_a_fork, the_example_runs)

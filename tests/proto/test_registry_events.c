@@ -280,6 +280,41 @@ START_TEST(an_entry_is_watched)
 }
 END_TEST
 
+/* Whoever is told of an end asks what it was; of those that went last. */
+START_TEST(what_has_gone_is_known_for_a_while)
+{
+	struct describe_body describe = {.plane = 1};
+	struct open_body open = {.version = PROTOCOL_VERSION};
+	OSObject *object = NULL;
+	struct id_body body;
+	uint64_t id;
+	int fd;
+
+	set_up();
+	fd = connect_registry();
+	body.id = describe.id = open.id = id = add("Left", 0);
+	take_away(id);
+	for (unsigned i = 1; i < TREE_GONE_MAX; i++)
+		take_away(add("Right", 0));
+	ck_assert_int_eq(ask(fd, PACKET_PROPERTIES, &body, sizeof(body)), kIOReturnSuccess);
+	ck_assert_int_eq(plist_decode(packet.body, packet.body_length, &object), kIOReturnSuccess);
+	ck_assert_str_eq(OSDictionaryGetStringValue((OSDictionary *)object, "IORegistryEntryName"),
+			 "Left");
+	OSRelease(object);
+	ck_assert_int_eq(ask(fd, PACKET_DESCRIBE, &describe, sizeof(describe)), kIOReturnSuccess);
+	ck_assert_int_eq(plist_decode(packet.body, packet.body_length, &object), kIOReturnSuccess);
+	ck_assert_str_eq(OSDictionaryGetStringValue((OSDictionary *)object, "Name"), "Left");
+	ck_assert_ptr_null(OSDictionaryGetValue((OSDictionary *)object, "Path"));
+	OSRelease(object);
+	ck_assert_int_eq(ask(fd, PACKET_OPEN, &open, sizeof(open)), kIOReturnNotFound);
+	ck_assert_int_eq(watch_entry(fd, 1, id), kIOReturnNotFound);
+	take_away(add("Right", 0));
+	ck_assert_int_eq(ask(fd, PACKET_PROPERTIES, &body, sizeof(body)), kIOReturnNotFound);
+	close(fd);
+	tear_down();
+}
+END_TEST
+
 static void
 expect_end(int fd)
 {
@@ -438,6 +473,6 @@ START_TEST(an_app_that_does_not_read_is_cut_off)
 END_TEST
 
 UNIT_MAIN("registry_events", services_come_and_go, a_service_that_changed_goes_all_the_same,
-	  an_entry_is_watched, whoever_breaks_the_rules_is_ended, watches_up_to_the_limit,
-	  dictionaries_up_to_the_limit, events_wait_for_a_slow_app_in_order,
-	  an_app_that_does_not_read_is_cut_off)
+	  an_entry_is_watched, what_has_gone_is_known_for_a_while,
+	  whoever_breaks_the_rules_is_ended, watches_up_to_the_limit, dictionaries_up_to_the_limit,
+	  events_wait_for_a_slow_app_in_order, an_app_that_does_not_read_is_cut_off)
