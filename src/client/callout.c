@@ -115,7 +115,7 @@ int
 callout_room(mach_msg_size_t size)
 {
 	if (size < MESSAGE_HEAD + CONTENT_MIN)
-		return -1;
+		return size < MESSAGE_HEAD ? -2 : -1;
 	if (size >= CALLOUT_MESSAGE_MAX)
 		return DEXT_SCALARS_MAX;
 	return (int)((size - MESSAGE_HEAD - CONTENT_MIN) / sizeof(uint64_t));

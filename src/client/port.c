@@ -309,8 +309,13 @@ add_hub_locked(struct port *port, int hub, void (*drain)(void))
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = HUB_ID};
 
-	if (port->hub.attached == 0 && epoll_ctl(port->epoll, EPOLL_CTL_ADD, hub, &event) < 0)
-		return status_from_errno(errno, "port: epoll_ctl");
+	if (port->hub.attached == 0 && epoll_ctl(port->epoll, EPOLL_CTL_ADD, hub, &event) < 0) {
+		if (errno != EINVAL)
+			return status_from_errno(errno, "port: epoll_ctl");
+		log_error("too many ports have notifications: the kernel lets about 500 epoll "
+			  "sets hear of one descriptor, 100 of those that are in another set");
+		return kIOReturnNoResources;
+	}
 	port->hub.descriptor = hub;
 	port->hub.drain = drain;
 	port->hub.attached++;
@@ -461,6 +466,13 @@ feed_again_locked(struct port *port)
 	port->starved = false;
 }
 
+/* See port_wait. */
+static int
+room_needed(const struct port_message *message)
+{
+	return message->type != 0 && message->count == 0 ? -1 : (int)message->count;
+}
+
 static IOReturn
 pop(struct port *port, int most, struct port_message *ret_message)
 {
@@ -472,7 +484,7 @@ pop(struct port *port, int most, struct port_message *ret_message)
 	} else if (port->used > 0) {
 		*ret_message = port->messages[port->first];
 		res = kIOReturnMessageTooLarge;
-		if ((int)ret_message->count <= most) {
+		if (room_needed(ret_message) <= most) {
 			port->first = (port->first + 1) % port->size;
 			port->used--;
 			res = kIOReturnSuccess;

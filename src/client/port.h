@@ -76,7 +76,8 @@ void port_withdraw(struct port *port, mach_port_t sender);
 /*
  * Listens to one more source of messages, which all ports share: while `hub` is readable, whoever
  * receives calls `drain`, which may deliver to any port and returns without having waited. Until it
- * was detached as often as attached. kIOReturnNotReady: the port is closed.
+ * was detached as often as attached. kIOReturnNotReady: the port is closed. kIOReturnNoResources:
+ * too many ports, which is the kernel's limit (path_limits in fs/eventpoll.c).
  */
 IOReturn port_attach_hub(struct port *port, int hub, void (*drain)(void));
 void port_detach_hub(struct port *port);
@@ -90,8 +91,9 @@ int port_descriptor(const struct port *port);
 IOReturn port_take(struct port *port, struct port_message *ret_message);
 /*
  * The same, but waits until `deadline` (clock_now time; UINT64_MAX: for ever): kIOReturnTimeout.
- * kIOReturnMessageTooLarge: the oldest has more arguments than `most` (-1: whatever it has); it
- * stays, and *ret_message is a copy of it.
+ * kIOReturnMessageTooLarge: the oldest has more arguments than `most` (-1: it has more than news of
+ * an iterator, which are a head alone; -2: whatever it has); it stays, and *ret_message is a copy
+ * of it.
  */
 IOReturn port_wait(struct port *port, uint64_t deadline, int most,
 		   struct port_message *ret_message);

@@ -6,6 +6,7 @@
 #include "fake_host.h"
 #include "fake_registry.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 
 #include "clock.h"
@@ -16,7 +17,7 @@
 
 #define PORTS	 2u
 #define THREADS	 2u /* on each port */
-#define SERVICES 3000u
+#define SERVICES 10000u
 
 #define SOON (clock_now() + 60 * NSEC_PER_SEC)
 
@@ -32,6 +33,7 @@ struct listener {
 
 static struct listener listeners[PORTS];
 static struct fake_host host;
+static int bell; /* of the test's own: the host's thread closes the other */
 static struct call_request registered[PORTS];
 static _Atomic unsigned registrations;
 static _Atomic bool over;
@@ -155,7 +157,7 @@ complete(const struct listener *listener)
 		sched_yield();
 	}
 	if (wake)
-		bell_pipe_ring(host.bell_write);
+		bell_pipe_ring(bell);
 }
 
 static void
@@ -177,6 +179,7 @@ START_TEST(completions_and_services_on_the_same_ports)
 	start();
 	fake_host_create(&host);
 	host.method = note_registration;
+	bell = fcntl(host.bell_write, F_DUPFD_CLOEXEC, 0);
 	connect = fake_host_open(&host);
 	for (unsigned i = 0; i < PORTS; i++) {
 		enlist(&listeners[i]);
@@ -200,6 +203,7 @@ START_TEST(completions_and_services_on_the_same_ports)
 	pthread_join(churning, NULL);
 	IOServiceClose(connect);
 	fake_host_stop(&host);
+	close(bell);
 	for (unsigned i = 0; i < PORTS; i++)
 		mach_port_destroy(mach_task_self(), listeners[i].port);
 	for (unsigned i = 0; i < PORTS * THREADS; i++)

@@ -183,5 +183,120 @@ START_TEST(refuses_what_is_no_completion)
 }
 END_TEST
 
+/* --- notifications --- */
+
+static io_iterator_t seen_iterator;
+static io_service_t seen_service;
+static uint32_t seen_type;
+
+static void
+with_iterator(void *refcon, io_iterator_t iterator)
+{
+	with_none(refcon, kIOReturnOverrun);
+	seen_iterator = iterator;
+}
+
+static void
+with_service(void *refcon, io_service_t service, uint32_t type, void *argument)
+{
+	with_one(refcon, kIOReturnOverrun, argument);
+	seen_service = service;
+	seen_type = type;
+}
+
+START_TEST(news_of_an_iterator)
+{
+	struct port_message message = message_of(0, (void (*)(void))with_iterator), back;
+	_Alignas(8) uint8_t bytes[CALLOUT_MESSAGE_MAX];
+	uintptr_t reference = 0;
+	vm_size_t size = 1;
+	uint32_t word, type = 0;
+	void *content;
+
+	message.type = kIOServiceMatchedNotificationType;
+	message.sender = 0x1235;
+	message.result = 0;
+	/* A head alone, and the iterator's name in it as on macOS. */
+	ck_assert_uint_eq(callout_encode(&message, 77, bytes), 24 + 72);
+	memcpy(&word, bytes + 8, 4);
+	ck_assert_uint_eq(word, 0x1235);
+	memcpy(&word, bytes + 28, 4);
+	ck_assert_uint_eq(word, 0x65);
+	ck_assert(callout_decode(bytes, &back));
+	ck_assert_mem_eq(&back, &message, sizeof(back));
+	IODispatchCalloutFromMessage(NULL, (mach_msg_header_t *)bytes, NULL);
+	assert_seen(0);
+	ck_assert_uint_eq(seen_iterator, 0x1235);
+	ck_assert_int_eq(OSGetNotificationFromMessage((mach_msg_header_t *)bytes, 0, &type,
+						      &reference, &content, &size),
+			 0);
+	ck_assert_uint_eq(type, kIOServiceMatchedNotificationType);
+	ck_assert_uint_eq(reference, 0xaaaa);
+	ck_assert_ptr_eq(content, bytes + 96);
+	ck_assert_uint_eq(size, 0);
+	ck_assert_int_eq(callout_room(96), -1);
+	ck_assert_int_eq(callout_room(95), -2);
+}
+END_TEST
+
+START_TEST(news_of_a_service)
+{
+	struct port_message message = message_of(1, (void (*)(void))with_service), back;
+	_Alignas(8) uint8_t bytes[CALLOUT_MESSAGE_MAX];
+	uint32_t word;
+
+	message.type = kIOServiceMessageNotificationType;
+	message.sender = 0x1235;
+	message.reference[kIOInterestCalloutServiceIndex] = 0x4321;
+	message.result = (IOReturn)kIOMessageServiceBusyStateChange;
+	ck_assert_uint_eq(callout_encode(&message, 77, bytes),
+			  24 + 72 + sizeof(IOServiceInterestContent64));
+	memcpy(&word, bytes + 96, 4);
+	ck_assert_uint_eq(word, kIOMessageServiceBusyStateChange);
+	ck_assert(callout_decode(bytes, &back));
+	ck_assert_mem_eq(&back, &message, sizeof(back));
+	IODispatchCalloutFromMessage(NULL, (mach_msg_header_t *)bytes, NULL);
+	assert_seen(1);
+	ck_assert_uint_eq(seen_service, 0x4321);
+	ck_assert_uint_eq(seen_type, kIOMessageServiceBusyStateChange);
+}
+END_TEST
+
+/* Contents of another size than their type has. */
+START_TEST(refuses_news_of_another_size)
+{
+	const uint32_t types[] = {kIOServicePublishNotificationType,
+				  kIOServiceMatchedNotificationType,
+				  kIOServiceTerminatedNotificationType,
+				  kIOServiceMessageNotificationType,
+				  0x67,
+				  0};
+	_Alignas(8) uint8_t bytes[CALLOUT_MESSAGE_MAX];
+	struct port_message message = message_of(2, shape_of(2)), back;
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		callout_encode(&message, 1, bytes);
+		memcpy(bytes + 28, &types[i], 4);
+		ck_assert(!callout_decode(bytes, &back));
+		IODispatchCalloutFromMessage(NULL, (mach_msg_header_t *)bytes, NULL);
+	}
+	ck_assert_int_eq(seen.calls, 0);
+	ck_assert_int_eq(OSGetNotificationFromMessage(NULL, 0, NULL, NULL, NULL, NULL),
+			 kIOReturnBadArgument);
+	callout_encode(&message, 1, bytes);
+	ck_assert_int_eq(
+		OSGetNotificationFromMessage((mach_msg_header_t *)bytes, 1, NULL, NULL, NULL, NULL),
+		kIOReturnBadArgument);
+	ck_assert_int_eq(
+		OSGetNotificationFromMessage((mach_msg_header_t *)bytes, 0, NULL, NULL, NULL, NULL),
+		0);
+	bytes[24]++; /* the content's size */
+	ck_assert_int_eq(
+		OSGetNotificationFromMessage((mach_msg_header_t *)bytes, 0, NULL, NULL, NULL, NULL),
+		kIOReturnBadArgument);
+}
+END_TEST
+
 UNIT_MAIN("callout", the_count_chooses_the_shape, no_function_is_no_call,
-	  a_message_has_the_known_layout, a_message_comes_back, refuses_what_is_no_completion)
+	  a_message_has_the_known_layout, a_message_comes_back, refuses_what_is_no_completion,
+	  news_of_an_iterator, news_of_a_service, refuses_news_of_another_size)

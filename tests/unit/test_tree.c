@@ -111,5 +111,48 @@ START_TEST(removes_what_a_host_served)
 }
 END_TEST
 
+static struct {
+	unsigned count;
+	uint64_t ids[4];
+	enum tree_change changes[4];
+} told;
+
+static void
+tell(struct tree *tree, const struct entry *entry, enum tree_change change)
+{
+	told.ids[told.count] = entry->id;
+	told.changes[told.count++] = change;
+	/* Its providers are there, also of one that goes. */
+	ck_assert(entry->provider == NULL || entry->provider->name != NULL);
+}
+
+START_TEST(tells_of_its_changes)
+{
+	struct tree tree = {.changed = tell};
+	struct entry *device = add(&tree, 1, "IOUSBHostDevice", NULL, NULL, NULL);
+	OSDictionary *properties = OSDictionaryCreate(1);
+
+	add(&tree, 2, "IOUserService", "Echo", device, one_host);
+	ck_assert_int_eq(tree_replace(&tree, device, properties), kIOReturnSuccess);
+	ck_assert_uint_eq(told.count, 3);
+	ck_assert_uint_eq(told.ids[1], 2);
+	ck_assert_uint_eq(told.changes[0], TREE_ADDED);
+	ck_assert_uint_eq(told.changes[1], TREE_ADDED);
+	ck_assert_uint_eq(told.changes[2], TREE_REPLACED);
+	told.count = 0;
+	tree_remove(&tree, device);
+	ck_assert_uint_eq(told.count, 2);
+	ck_assert_uint_eq(told.ids[0], 2);
+	ck_assert_uint_eq(told.ids[1], 1);
+	ck_assert_uint_eq(told.changes[1], TREE_REMOVED);
+	ck_assert_ptr_null(tree_find(&tree, 2));
+	ck_assert_str_eq(tree_find_gone(&tree, 2)->name, "Echo");
+	ck_assert_ptr_null(tree_find_gone(&tree, 3));
+	OSRelease(properties);
+	tree_clear(&tree);
+	ck_assert_ptr_null(tree_find_gone(&tree, 2));
+}
+END_TEST
+
 UNIT_MAIN("tree", draws_ids, refuses_a_taken_id, names_entries, removes_what_is_below,
-	  removes_what_a_host_served)
+	  removes_what_a_host_served, tells_of_its_changes)
