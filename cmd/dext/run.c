@@ -59,7 +59,8 @@ struct run {
 		unsigned bus, number;
 	} devices[DEVICES_MAX];
 	unsigned device_count;
-	unsigned wait;	/* seconds for the services to appear */
+	unsigned wait; /* seconds for the services to appear */
+	enum sandbox_level sandbox;
 	char **command; /* NULL: none */
 
 	struct loop *loop;
@@ -80,7 +81,7 @@ struct run {
 
 static const char help_text[] =
 	"usage: dext run BUNDLE... [--virtual SPEC | --usb BUS:DEV]... [--wait SECONDS]\n"
-	"                [-- COMMAND [ARGUMENT...]]\n"
+	"                [--sandbox=LEVEL] [-- COMMAND [ARGUMENT...]]\n"
 	"\n"
 	"Starts each driver bundle that matches one of the devices in a process of its own, waits\n"
 	"until its services are published, and runs COMMAND with OPENDEXT_RUNTIME_DIR set, so that "
@@ -97,6 +98,9 @@ static const char help_text[] =
 	"  --usb BUS:DEV    a real one, as lsusb lists it; the kernel's driver gets it back at the "
 	"end\n"
 	"  --wait SECONDS   how long the services may take to appear (default 10)\n"
+	"  --sandbox=LEVEL  best (what this system has, the default), required (all of it, or the\n"
+	"                   drivers are not started) or off (for valgrind, or a driver that needs "
+	"more)\n"
 	"\n"
 	"A driver whose IOProviderClass is IOUserResources needs no device.\n"
 	"\n"
@@ -153,6 +157,12 @@ parse_option(struct run *run, int option)
 	}
 	if (option == 'w')
 		return parse_wait(run, optarg);
+	if (option == 's') {
+		if (sandbox_level_of(optarg, &run->sandbox))
+			return DEXT_EXIT_OK;
+		return usage_error("run", "--sandbox=%s: best, required or off was expected",
+				   optarg);
+	}
 	if (option != 'v' && option != 'u')
 		return DEXT_EXIT_USAGE; /* getopt has said what */
 	if (run->device_count == DEVICES_MAX)
@@ -170,6 +180,7 @@ parse(struct run *run, int argc, char **argv)
 		{"virtual", required_argument, NULL, 'v'},
 		{"usb", required_argument, NULL, 'u'},
 		{"wait", required_argument, NULL, 'w'},
+		{"sandbox", required_argument, NULL, 's'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -266,8 +277,10 @@ static void
 print_isolation(void)
 {
 	fprintf(stderr,
-		"dext run: isolation: each driver is a process of its own with no_new_privs; "
-		"same user, no sandbox: it protects against accidents, not against malice\n");
+		"dext run: isolation: each driver is a process of its own, in the sandbox that its "
+		"first log line names; it runs as the same user as its apps, which protects it "
+		"from "
+		"accidents, not from malice\n");
 }
 
 static void
@@ -521,6 +534,7 @@ set_up(struct run *run)
 	struct registry_options options = {
 		.runtime_dir = run->runtime_dir.path,
 		.restarts = RESTARTS,
+		.sandbox = run->sandbox,
 		.changed = changed,
 		.context = run,
 	};
@@ -569,6 +583,7 @@ int
 run_main(int argc, char **argv)
 {
 	struct run run = {.wait = WAIT_DEFAULT,
+			  .sandbox = SANDBOX_BEST,
 			  .signals = {.fd = -1},
 			  .exited = {.fd = -1},
 			  .runtime_dir = {.fd = -1}};

@@ -12,8 +12,8 @@
  * The registry's death is seen as the end of the control socket; where the registry set a
  * parent-death signal before it started this process, that comes as well and is quicker.
  *
- * The sandbox is entered by whoever starts this process; here only privileges are given up for
- * good.
+ * The sandbox is entered when START is there and the descriptors of the loop, before the first
+ * thread and before anything of the driver.
  */
 #include "host_control.h"
 
@@ -22,7 +22,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -32,6 +31,7 @@
 #include "fault.h"
 #include "log.h"
 #include "plist.h"
+#include "sandbox.h"
 #include "service.h"
 #include "status.h"
 
@@ -223,8 +223,8 @@ make_driver(IOService *provider, IOService **ret_root)
 	IODispatchQueue *queue = NULL;
 	IOReturn res;
 
-	if (path == NULL || personality == NULL) {
-		log_error("START has no %s", path == NULL ? "Executable" : "Personality");
+	if (personality == NULL) {
+		log_error("START has no Personality");
 		return kIOReturnBadArgument;
 	}
 	res = bundle_load(path, identifier != NULL ? identifier : "", &bundle);
@@ -319,8 +319,6 @@ set_up_process(void)
 	signal(SIGPIPE, SIG_IGN);
 	/* The terminal's interrupt is for whoever started the host, and reaches it as STOP. */
 	signal(SIGINT, SIG_IGN);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return status_from_errno(errno, "prctl(PR_SET_NO_NEW_PRIVS)");
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
 		files.rlim_cur = files.rlim_max;
 		if (setrlimit(RLIMIT_NOFILE, &files) < 0)
@@ -344,6 +342,26 @@ set_up_loop(void)
 	host.start_task.run = run_start;
 	loop_post(host.loop, &host.start_task);
 	return control_listen(host.loop);
+}
+
+/* PROTOCOL.md 3: the level that START names. */
+static IOReturn
+enter_sandbox(void)
+{
+	const char *name = OSDictionaryGetStringValue(host.start, "Sandbox");
+	const char *bundle = OSDictionaryGetStringValue(host.start, "BundlePath");
+	const char *executable = OSDictionaryGetStringValue(host.start, "Executable");
+	enum sandbox_level level;
+
+	if (name == NULL || bundle == NULL || executable == NULL ||
+	    !sandbox_level_of(name, &level)) {
+		log_error("START has no %s, or one that is not known",
+			  executable == NULL ? "Executable"
+			  : bundle == NULL   ? "BundlePath"
+					     : "Sandbox");
+		return kIOReturnBadArgument;
+	}
+	return sandbox_enter(level, bundle, executable);
 }
 
 /* A method of the driver that never returns keeps one of the loop's threads. */
@@ -399,6 +417,11 @@ host_run_take(int control_socket, const struct host_provider *provider)
 		if (name != NULL)
 			log_set_name(name);
 		res = set_up_loop();
+	}
+	if (res == kIOReturnSuccess) {
+		res = enter_sandbox();
+		if (res != kIOReturnSuccess)
+			control_send_started(res);
 	}
 	if (res == kIOReturnSuccess)
 		res = loop_run(host.loop, HOST_THREADS);

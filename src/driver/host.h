@@ -7,6 +7,8 @@
  * START carries a property list (PROTOCOL.md, "Registry and host"):
  *	Executable		string	path of the shared object
  *	Bundle			string	CFBundleIdentifier
+ *	BundlePath		string	the bundle's folder, which stays readable
+ *	Sandbox			string	"required", "best" or "off"
  *	Personality		dict	of Info.plist, with IOUserClass
  *	Device			dict	Backend ("virtual" or "usb"), Spec (virtual)
  *	InterfaceNumber		number	absent: the provider is the device itself

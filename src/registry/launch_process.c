@@ -132,12 +132,15 @@ make_start(const struct host *host)
 {
 	const struct bundle *bundle = host->personality->bundle;
 	const struct device *device = host->device;
-	OSDictionary *start = OSDictionaryCreate(8), *described = OSDictionaryCreate(2);
+	OSDictionary *start = OSDictionaryCreate(10), *described = OSDictionaryCreate(2);
 	bool complete = start != NULL && described != NULL;
 
 	complete = complete &&
 		   OSDictionarySetStringValue(start, "Executable", bundle->executable) &&
 		   OSDictionarySetStringValue(start, "Bundle", bundle->identifier) &&
+		   OSDictionarySetStringValue(start, "BundlePath", bundle->path) &&
+		   OSDictionarySetStringValue(start, "Sandbox",
+					      sandbox_level_name(host->registry->sandbox)) &&
 		   OSDictionarySetValue(start, "Personality", host->personality->properties) &&
 		   OSDictionarySetUInt64Value(start, "ProviderID", host->provider->id);
 	if (complete && host->interface >= 0)

@@ -60,6 +60,7 @@ registry_create(struct loop *loop, const struct registry_options *options,
 		return kIOReturnNoMemory;
 	registry->loop = loop;
 	registry->restarts = options->restarts;
+	registry->sandbox = options->sandbox;
 	registry->changed = options->changed;
 	registry->context = options->context;
 	registry->listener = -1;

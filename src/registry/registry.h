@@ -12,6 +12,7 @@
 #define REGISTRY_REGISTRY_H
 
 #include "loop.h"
+#include "sandbox.h"
 
 #include <stdbool.h>
 
@@ -22,9 +23,10 @@
 struct registry;
 
 struct registry_options {
-	const char *runtime_dir;  /* exists; its owner is this process's user */
-	const char *host_program; /* path of dext-host */
-	unsigned restarts;	  /* tries after a crash before a driver is given up */
+	const char *runtime_dir;    /* exists; its owner is this process's user */
+	const char *host_program;   /* path of dext-host */
+	unsigned restarts;	    /* tries after a crash before a driver is given up */
+	enum sandbox_level sandbox; /* of each host */
 	/* Called on the loop's thread after a host was started, published or ended, and after a
 	 * device has come or gone. */
 	void (*changed)(void *context);

@@ -61,6 +61,7 @@ struct registry {
 	char *socket_path; /* NULL before it is bound */
 	char *host_program;
 	unsigned restarts;
+	enum sandbox_level sandbox;
 	void (*changed)(void *context);
 	void *context;
 

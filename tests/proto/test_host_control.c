@@ -69,6 +69,8 @@ start_dictionary(const char *flag)
 		OSDictionarySetValue(personality, flag, kOSBooleanTrue);
 	OSDictionarySetStringValue(start, "Executable", getenv("PLAIN_BUNDLE"));
 	OSDictionarySetStringValue(start, "Bundle", "plain.bundle");
+	OSDictionarySetStringValue(start, "BundlePath", "/nowhere/plain.dext");
+	OSDictionarySetStringValue(start, "Sandbox", "best");
 	OSDictionarySetValue(start, "Personality", personality);
 	OSDictionarySetUInt64Value(start, "ProviderID", 5);
 	OSRelease(client);
@@ -314,6 +316,12 @@ START_TEST(bundles_that_cannot_be_loaded)
 	start_fails(dictionary, kIOReturnNotFound);
 	dictionary = start_dictionary(NULL);
 	OSDictionaryRemoveValue(dictionary, "Executable");
+	start_fails(dictionary, kIOReturnBadArgument);
+	dictionary = start_dictionary(NULL);
+	OSDictionaryRemoveValue(dictionary, "BundlePath");
+	start_fails(dictionary, kIOReturnBadArgument);
+	dictionary = start_dictionary(NULL);
+	OSDictionarySetStringValue(dictionary, "Sandbox", "perhaps");
 	start_fails(dictionary, kIOReturnBadArgument);
 	dictionary = start_dictionary(NULL);
 	OSDictionarySetStringValue((OSDictionary *)OSDictionaryGetValue(dictionary, "Personality"),
