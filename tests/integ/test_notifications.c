@@ -221,22 +221,42 @@ on_completion(void *refcon, IOReturn result, void *argument)
 	(*completions)++;
 }
 
+static volatile unsigned char *shared; /* the driver's memory */
+
+/* The service is no longer there for anybody, but its driver has something to say yet. */
+static void
+on_warning(void *refcon, io_iterator_t iterator)
+{
+	on_services(refcon, iterator);
+	*shared = ECHO_GO;
+}
+
 /* The last completions are the app's before it hears of the end, on whichever port they are. */
 START_TEST(completions_come_before_the_end)
 {
 	IONotificationPortRef port = IONotificationPortCreate(kIOMainPortDefault);
 	unsigned completions = 0;
-	struct seen gone = {.completions_now = &completions};
+	struct seen gone = {.completions_now = &completions}, warned = {0};
 	struct seen general = {.completions_now = &completions};
 	uint64_t reference[kIOAsyncCalloutCount] = {0}, wanted = 3000;
+	mach_vm_address_t address = 0;
+	mach_vm_size_t size = 0;
 	io_service_t service;
 	io_connect_t connect;
 
 	start();
 	service = harness_wait_service("Echo");
 	connect = harness_open("Echo", 0);
+	ck_assert_int_eq(
+		IOConnectMapMemory64(connect, 0, mach_task_self(), &address, &size, kIOMapAnywhere),
+		0);
+	shared = (volatile unsigned char *)(uintptr_t)address;
 	add(port, kIOTerminatedNotification, "Echo", &gone);
-	drain(&gone);
+	ck_assert_int_eq(IOServiceAddMatchingNotification(port, kIOWillTerminateNotification,
+							  IOServiceNameMatching("Echo"), on_warning,
+							  &warned, &warned.iterator),
+			 0);
+	ck_assert_uint_eq(drain(&gone) + drain(&warned), 0);
 	ck_assert_int_eq(IOServiceAddInterestNotification(port, service, kIOGeneralInterest,
 							  on_message, &general, &general.iterator),
 			 0);
@@ -248,6 +268,7 @@ START_TEST(completions_come_before_the_end)
 			 0);
 	dispatch_until(port, &gone.services, 1);
 	dispatch_until(port, &general.calls, 1);
+	ck_assert_uint_eq(warned.services, 1);
 	ck_assert_uint_eq(completions, wanted);
 	ck_assert_uint_eq(gone.completions, wanted);
 	ck_assert_uint_eq(general.completions, wanted);
@@ -256,6 +277,7 @@ START_TEST(completions_come_before_the_end)
 	IOServiceClose(connect);
 	IOObjectRelease(general.iterator);
 	IOObjectRelease(gone.iterator);
+	IOObjectRelease(warned.iterator);
 	IOObjectRelease(service);
 	IONotificationPortDestroy(port);
 	harness_stop(&harness);

@@ -21,6 +21,7 @@ struct EchoUserClient_IVars {
 	IOMemoryDescriptor *kept;
 	IOMemoryMap *map; /* of it */
 	bool counted;
+	uint64_t last_words; /* completions that Stop sends */
 };
 
 extern const OSMetaClass gEchoMetaClass, gEchoUserClientMetaClass, gEchoChildMetaClass;
@@ -135,9 +136,26 @@ client_start(IOService *self, IOService *provider)
 	return status;
 }
 
+/* The driver's last completions, when the app has heard that the end is near. */
+static void
+say_last_words(IOUserClient *self)
+{
+	struct EchoUserClient_IVars *own = ivars(self);
+	IOAddressSegment range = {0, 0};
+
+	if (own->last_words == 0 ||
+	    IOBufferMemoryDescriptor_GetAddressRange(own->memory, &range) != kIOReturnSuccess)
+		return;
+	while (*(volatile unsigned char *)(uintptr_t)range.address != ECHO_GO)
+		poll(NULL, 0, 1);
+	for (uint64_t i = 0; i < own->last_words; i++)
+		IOUserClient_AsyncCompletion(self, own->completion, kIOReturnSuccess, &i, 1);
+}
+
 static kern_return_t
 client_stop(IOService *self, IOService *provider)
 {
+	say_last_words((IOUserClient *)self);
 	if (ivars(self)->counted)
 		atomic_fetch_sub(&clients, 1);
 	ivars(self)->counted = false;
@@ -358,14 +376,13 @@ set(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 static kern_return_t
 end(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 {
-	kern_return_t status = kIOReturnSuccess;
+	struct EchoUserClient_IVars *own = ivars(target);
 
-	for (uint64_t i = 0; i < arguments->scalarInput[0] && status == kIOReturnSuccess; i++)
-		status = IOUserClient_AsyncCompletion((IOUserClient *)target, arguments->completion,
-						      kIOReturnSuccess, &i, 1);
-	return status == kIOReturnSuccess
-		       ? IOService_Terminate(IOService_GetProvider((IOService *)target), 0)
-		       : status;
+	OSSafeReleaseNULL(own->completion);
+	OSRetain(arguments->completion);
+	own->completion = arguments->completion;
+	own->last_words = arguments->scalarInput[0];
+	return IOService_Terminate(IOService_GetProvider((IOService *)target), 0);
 }
 
 #define ANY kIOUserClientVariableStructureSize

@@ -17,7 +17,8 @@ enum echo_method {
 	ECHO_BACK = 9, /* a large structure comes back as one of its length */
 	ECHO_CHILDREN = 10, /* scalar in: how many services EchoChild there are from now on */
 	ECHO_SET = 11,	    /* scalar in: sets the service's property EchoNumber */
-	ECHO_END = 12,	    /* scalar in: completions before the service terminates itself */
+	ECHO_END = 12, /* async: the service terminates itself. scalar in: completions that the user
+			 client's Stop sends, once the memory's first byte is ECHO_GO */
 };
 
 /* The personality's number EchoStart: what Start does. */
@@ -34,6 +35,7 @@ enum echo_start {
 #define ECHO_SET_FILL	"EchoFill"   /* of the user client: as ECHO_FILL; it knows no other */
 
 #define ECHO_CHILDREN_MAX 16
+#define ECHO_GO		  0x47
 #define ECHO_MEMORY_SIZE  10000 /* of type 0 */
 
 #endif
