@@ -3,10 +3,13 @@
 #ifndef OPENDEXT_DRIVERKIT_DRIVERKIT_H
 #define OPENDEXT_DRIVERKIT_DRIVERKIT_H
 
+#include <DriverKit/IODataQueueDispatchSource.h>
 #include <DriverKit/IODispatchQueue.h>
+#include <DriverKit/IODispatchSource.h>
 #include <DriverKit/IOMemoryDescriptor.h>
 #include <DriverKit/IOReturn.h>
 #include <DriverKit/IOService.h>
+#include <DriverKit/IOTimerDispatchSource.h>
 #include <DriverKit/IOUserClient.h>
 #include <DriverKit/OSAction.h>
 #include <DriverKit/OSCollections.h>

@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * IODataQueueDispatchSource: a data queue (wire/data_queue.h) with handlers, and an app at its
+ *other end.
+ *
+ * Two atomic flags say what the driver waits for; who takes one back fires the handler, so that
+ *each wait is answered once.
+ *
+ *	hungry	the driver has seen the queue empty: set by whoever finds it so, after which it
+ *looks once more; taken back by a look that finds an entry
+ *	cramped	the driver has found no room and asked for some: set, after which it looks once
+ *more; taken back by a look that finds that the app has answered
+ *
+ * Looks come from the driver's own calls and, after the app has rung, from the thread that scans
+ *its connection (data_source_look). The app's own words are looked at, never believed.
+ *
+ * All living sources are in a list, so that a queue is found by its memory; the list's lock and a
+ * source's peer_lock are taken alone, and nothing is called or released under them.
+ */
+#include "data_queue_source.h"
+
+#include <stdatomic.h>
+
+#include "data_queue.h"
+#include "descriptor.h"
+#include "log.h"
+#include "object.h"
+#include "source.h"
+
+static const char data_available[] = "IODataQueueDispatchSource::DataAvailable";
+static const char data_serviced[] = "IODataQueueDispatchSource::DataServiced";
+
+struct IODataQueueDispatchSource_IVars {
+	struct data_queue queue;	 /* [const] */
+	IOMemoryDescriptor *memory;	 /* [const] +1 */
+	IODataQueueDispatchSource *self; /* [const] */
+	IODataQueueDispatchSource *next; /* [list_lock] */
+	struct source_handler available, serviced;
+	_Atomic bool hungry, cramped, spoiled;
+	bool overran; /* [producer] the last Enqueue found no room */
+	pthread_mutex_t peer_lock;
+	const void *owner;		  /* [peer_lock] NULL: no app has it */
+	unsigned claims;		  /* [peer_lock] */
+	OSAction *listener;		  /* [peer_lock] +1 or NULL */
+	void (*tell)(OSAction *listener); /* [peer_lock] */
+};
+
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static IODataQueueDispatchSource *list; /* [list_lock] */
+
+static void finish(OSObject *object);
+
+static const OSObjectMethods data_queue_methods = {
+	.size = sizeof(OSObjectMethods),
+	.free = finish,
+};
+
+const OSMetaClass gIODataQueueDispatchSourceMetaClass = {
+	.size = sizeof(OSMetaClass),
+	.name = "IODataQueueDispatchSource",
+	.superclass = OSTypeID(IODispatchSource),
+	.ivars_size = sizeof(struct IODataQueueDispatchSource_IVars),
+	.object = &data_queue_methods,
+};
+
+static struct IODataQueueDispatchSource_IVars *
+ivars(IODataQueueDispatchSource *source)
+{
+	return OSObjectIVars(IODataQueueDispatchSource, source);
+}
+
+/* --- life --- */
+
+static void
+finish(OSObject *object)
+{
+	struct IODataQueueDispatchSource_IVars *source = ivars((IODataQueueDispatchSource *)object);
+	IODataQueueDispatchSource **at = &list;
+
+	pthread_mutex_lock(&list_lock);
+	while (*at != NULL && *at != (IODataQueueDispatchSource *)object)
+		at = &ivars(*at)->next;
+	if (*at != NULL)
+		*at = source->next;
+	pthread_mutex_unlock(&list_lock);
+	OSRelease(source->listener);
+	OSRelease(source->memory);
+	pthread_mutex_destroy(&source->peer_lock);
+	source_free(object);
+}
+
+static void
+call_available(struct source_handler *handler, OSObject *target, OSAction *action,
+	       action_function function)
+{
+	((IODataQueueDispatchSource_DataAvailable_f)function)(target, action);
+}
+
+static void
+call_serviced(struct source_handler *handler, OSObject *target, OSAction *action,
+	      action_function function)
+{
+	((IODataQueueDispatchSource_DataServiced_f)function)(target, action);
+}
+
+static void
+cancel(IODispatchSource *object)
+{
+	struct IODataQueueDispatchSource_IVars *source = ivars((IODataQueueDispatchSource *)object);
+	OSAction *listener;
+
+	pthread_mutex_lock(&source->peer_lock);
+	listener = source->listener;
+	source->listener = NULL;
+	pthread_mutex_unlock(&source->peer_lock);
+	OSRelease(listener);
+}
+
+static void
+check(IODispatchSource *object, bool synchronous)
+{
+	struct IODataQueueDispatchSource_IVars *source = ivars((IODataQueueDispatchSource *)object);
+
+	if (data_queue_is_available(&source->queue))
+		source_handler_fire(&source->available, synchronous);
+}
+
+static IOReturn
+create(const struct data_queue_layout *layout, uint64_t bytes, IODispatchQueue *queue,
+       IODataQueueDispatchSource **ret_source)
+{
+	uint32_t capacity = data_queue_round(layout, bytes);
+	struct IODataQueueDispatchSource_IVars *fields;
+	IOBufferMemoryDescriptor *memory;
+	IODispatchSource *made;
+	IOReturn res;
+
+	if (queue == NULL || ret_source == NULL || capacity == 0) {
+		log_error("creating a data queue: %s", queue == NULL	    ? "queue is NULL"
+						       : ret_source == NULL ? "source is NULL"
+									    : "queueByteCount: 4 "
+									      "bytes to 1 GiB");
+		return kIOReturnBadArgument;
+	}
+	res = IOBufferMemoryDescriptor_Create(kIOMemoryDirectionInOut,
+					      data_queue_length(layout, capacity), 0, &memory);
+	if (res != kIOReturnSuccess)
+		return res;
+	res = source_create(OSTypeID(IODataQueueDispatchSource), queue, &made);
+	if (res != kIOReturnSuccess) {
+		OSRelease(memory);
+		return res;
+	}
+	fields = ivars((IODataQueueDispatchSource *)made);
+	pthread_mutex_init(&fields->peer_lock, NULL);
+	fields->self = (IODataQueueDispatchSource *)made;
+	fields->memory = (IOMemoryDescriptor *)memory;
+	data_queue_init(&fields->queue, layout, memory_address(fields->memory), capacity);
+	atomic_init(&fields->hungry, true);
+	source_handler_init(made, &fields->available, data_available, call_available);
+	source_handler_init(made, &fields->serviced, data_serviced, call_serviced);
+	OSObjectIVars(IODispatchSource, made)->cancel = cancel;
+	OSObjectIVars(IODispatchSource, made)->check = check;
+	pthread_mutex_lock(&list_lock);
+	fields->next = list;
+	list = fields->self;
+	pthread_mutex_unlock(&list_lock);
+	*ret_source = fields->self;
+	return kIOReturnSuccess;
+}
+
+kern_return_t
+IODataQueueDispatchSource_Create(uint64_t queueByteCount, IODispatchQueue *queue,
+				 IODataQueueDispatchSource **source)
+{
+	return create(&data_queue_dispatch, queueByteCount, queue, source);
+}
+
+kern_return_t
+dext_data_queue_create(uint64_t queueByteCount, IODispatchQueue *queue,
+		       IODataQueueDispatchSource **source)
+{
+	return create(&data_queue_classic, queueByteCount, queue, source);
+}
+
+/* --- the app at the other end --- */
+
+IODataQueueDispatchSource *
+data_source_copy_of(const IOMemoryDescriptor *memory)
+{
+	IODataQueueDispatchSource *found;
+
+	pthread_mutex_lock(&list_lock);
+	found = list;
+	while (found != NULL && ivars(found)->memory != memory)
+		found = ivars(found)->next;
+	if (found != NULL && !object_try_retain(found))
+		found = NULL;
+	pthread_mutex_unlock(&list_lock);
+	return found;
+}
+
+bool
+data_source_is_classic(IODataQueueDispatchSource *source)
+{
+	return ivars(source)->queue.layout == &data_queue_classic;
+}
+
+IOReturn
+data_source_claim(IODataQueueDispatchSource *object, const void *owner)
+{
+	struct IODataQueueDispatchSource_IVars *source = ivars(object);
+	IOReturn res = kIOReturnExclusiveAccess;
+
+	pthread_mutex_lock(&source->peer_lock);
+	if (source->owner == NULL || source->owner == owner) {
+		source->owner = owner;
+		source->claims++;
+		res = kIOReturnSuccess;
+	}
+	pthread_mutex_unlock(&source->peer_lock);
+	return res;
+}
+
+void
+data_source_disown(IODataQueueDispatchSource *object, const void *owner)
+{
+	struct IODataQueueDispatchSource_IVars *source = ivars(object);
+	OSAction *listener = NULL;
+
+	pthread_mutex_lock(&source->peer_lock);
+	if (source->owner == owner && --source->claims == 0) {
+		source->owner = NULL;
+		listener = source->listener;
+		source->listener = NULL;
+	}
+	pthread_mutex_unlock(&source->peer_lock);
+	OSRelease(listener);
+}
+
+static void
+tell_app(struct IODataQueueDispatchSource_IVars *source)
+{
+	void (*tell)(OSAction * listener);
+	OSAction *listener;
+
+	pthread_mutex_lock(&source->peer_lock);
+	listener = source->listener;
+	tell = source->tell;
+	OSRetain(listener);
+	pthread_mutex_unlock(&source->peer_lock);
+	if (listener != NULL)
+		tell(listener);
+	OSRelease(listener);
+}
+
+IOReturn
+data_source_listen(IODataQueueDispatchSource *object, const void *owner, OSAction *listener,
+		   void (*tell)(OSAction *listener))
+{
+	struct IODataQueueDispatchSource_IVars *source = ivars(object);
+	IOReturn res = kIOReturnExclusiveAccess;
+	OSAction *old = listener;
+
+	OSRetain(listener);
+	pthread_mutex_lock(&source->peer_lock);
+	if (source->owner == owner) {
+		old = source->listener;
+		source->listener = listener;
+		source->tell = tell;
+		res = kIOReturnSuccess;
+	}
+	pthread_mutex_unlock(&source->peer_lock);
+	OSRelease(old);
+	/* What came before the app could be told is told now, or a program that waits first hangs.
+	 * Enqueue, which stores its entry first, either finds the listener or is seen here. */
+	if (res == kIOReturnSuccess && data_queue_is_available(&source->queue))
+		tell_app(source);
+	return res;
+}
+
+/* Takes the flag back. True: it was set. */
+static bool
+take_back(_Atomic bool *flag)
+{
+	/* Pairs with the store in say: one look answers one wait. */
+	return atomic_load_explicit(flag, memory_order_seq_cst) &&
+	       atomic_exchange_explicit(flag, false, memory_order_seq_cst);
+}
+
+static void
+say(_Atomic bool *flag)
+{
+	/* Before another look at the queue: pairs with the exchange in take_back. */
+	atomic_store_explicit(flag, true, memory_order_seq_cst);
+}
+
+/* Answers the driver's waits from what the queue shows now. */
+static bool
+look(struct IODataQueueDispatchSource_IVars *source)
+{
+	bool any = false;
+
+	if (source_handler_is_set(&source->available) && data_queue_is_available(&source->queue) &&
+	    take_back(&source->hungry)) {
+		source_handler_fire(&source->available, false);
+		any = true;
+	}
+	if (data_queue_is_serviced(&source->queue) && take_back(&source->cramped)) {
+		source_handler_fire(&source->serviced, false);
+		any = true;
+	}
+	return any;
+}
+
+bool
+data_source_look(IODataQueueDispatchSource *source)
+{
+	return look(ivars(source));
+}
+
+/* --- the driver's calls --- */
+
+/* The other side wrote nonsense: said once. */
+static IOReturn
+note(struct IODataQueueDispatchSource_IVars *source, IOReturn res)
+{
+	if (res == kIOReturnError &&
+	    !atomic_exchange_explicit(&source->spoiled, true, memory_order_relaxed))
+		log_error("a data queue is spoiled: head, tail or a size in it is outside of it");
+	return res;
+}
+
+/* The queue is empty, as far as this side knows: from now on entries are told. */
+static void
+wait_for_data(struct IODataQueueDispatchSource_IVars *source)
+{
+	say(&source->hungry);
+	look(source);
+}
+
+/* The app was asked to tell when it has made room: and perhaps it has by now. */
+static void
+wait_for_room(struct IODataQueueDispatchSource_IVars *source)
+{
+	source->overran = true;
+	if (source->queue.layout->serviced == UINT32_MAX)
+		return;
+	say(&source->cramped);
+	look(source);
+}
+
+kern_return_t
+IODataQueueDispatchSource_CopyMemory(IODataQueueDispatchSource *source, IOMemoryDescriptor **memory)
+{
+	if (memory == NULL) {
+		log_error("IODataQueueDispatchSource_CopyMemory: memory is NULL");
+		return kIOReturnBadArgument;
+	}
+	*memory = ivars(source)->memory;
+	OSRetain(*memory);
+	return kIOReturnSuccess;
+}
+
+bool
+IODataQueueDispatchSource_IsDataAvailable(IODataQueueDispatchSource *source)
+{
+	struct data_queue *queue = &ivars(source)->queue;
+
+	if (data_queue_is_available(queue))
+		return true;
+	say(&ivars(source)->hungry);
+	return data_queue_is_available(queue);
+}
+
+bool
+IODataQueueDispatchSource_CanEnqueueDataWithCount(IODataQueueDispatchSource *source,
+						  uint32_t dataSize, uint32_t dataCount)
+{
+	return data_queue_has_room(&ivars(source)->queue, dataSize, dataCount);
+}
+
+bool
+IODataQueueDispatchSource_CanEnqueueData(IODataQueueDispatchSource *source, uint32_t dataSize)
+{
+	return data_queue_has_room(&ivars(source)->queue, dataSize, 1);
+}
+
+kern_return_t
+IODataQueueDispatchSource_EnqueueWithCoalesce_f(IODataQueueDispatchSource *object,
+						uint32_t dataSize, bool *sendDataAvailable,
+						void *context,
+						IODataQueueClientEnqueueEntry_f callback)
+{
+	struct IODataQueueDispatchSource_IVars *source = ivars(object);
+	struct data_queue_entry entry;
+	IOReturn res;
+
+	res = data_queue_reserve(&source->queue, dataSize, &entry);
+	if (res == kIOReturnOverrun)
+		wait_for_room(source);
+	if (res != kIOReturnSuccess)
+		return note(source, res);
+	callback(context, entry.data, dataSize);
+	if (data_queue_publish(&source->queue, &entry) || source->overran)
+		*sendDataAvailable = true;
+	source->overran = false;
+	return kIOReturnSuccess;
+}
+
+kern_return_t
+IODataQueueDispatchSource_Enqueue_f(IODataQueueDispatchSource *source, uint32_t dataSize,
+				    void *context, IODataQueueClientEnqueueEntry_f callback)
+{
+	bool send = false;
+	IOReturn res = IODataQueueDispatchSource_EnqueueWithCoalesce_f(source, dataSize, &send,
+								       context, callback);
+
+	if (send)
+		IODataQueueDispatchSource_SendDataAvailable(source);
+	return res;
+}
+
+kern_return_t
+IODataQueueDispatchSource_DequeueWithCoalesce_f(IODataQueueDispatchSource *object,
+						bool *sendDataServiced, void *context,
+						IODataQueueClientDequeueEntry_f callback)
+{
+	struct IODataQueueDispatchSource_IVars *source = ivars(object);
+	struct data_queue_entry entry;
+	IOReturn res = data_queue_peek(&source->queue, &entry);
+
+	if (res == kIOReturnUnderrun) {
+		say(&source->hungry);
+		res = data_queue_peek(&source->queue, &entry);
+		/* Taken here and now, so nobody has to be called for it. */
+		if (res == kIOReturnSuccess)
+			take_back(&source->hungry);
+	}
+	if (res != kIOReturnSuccess)
+		return note(source, res);
+	callback(context, entry.data, entry.size);
+	if (data_queue_consume(&source->queue, &entry))
+		*sendDataServiced = true;
+	/* A driver that takes what it knows to be there, and no more, is told of the next as well.
+	 */
+	if (!data_queue_is_available(&source->queue))
+		wait_for_data(source);
+	return kIOReturnSuccess;
+}
+
+kern_return_t
+IODataQueueDispatchSource_Dequeue_f(IODataQueueDispatchSource *source, void *context,
+				    IODataQueueClientDequeueEntry_f callback)
+{
+	bool send = false;
+	IOReturn res =
+		IODataQueueDispatchSource_DequeueWithCoalesce_f(source, &send, context, callback);
+
+	if (send)
+		IODataQueueDispatchSource_SendDataServiced(source);
+	return res;
+}
+
+kern_return_t
+IODataQueueDispatchSource_Peek_f(IODataQueueDispatchSource *source, void *context,
+				 IODataQueueClientDequeueEntry_f callback)
+{
+	struct data_queue_entry entry;
+	IOReturn res;
+
+	/* Says, if it is empty, that the driver waits. */
+	if (!IODataQueueDispatchSource_IsDataAvailable(source))
+		return kIOReturnUnderrun;
+	res = data_queue_peek(&ivars(source)->queue, &entry);
+	if (res == kIOReturnSuccess)
+		callback(context, entry.data, entry.size);
+	return note(ivars(source), res);
+}
+
+void
+IODataQueueDispatchSource_SendDataAvailable(IODataQueueDispatchSource *source)
+{
+	/* A consumer in this process, or the app. */
+	look(ivars(source));
+	tell_app(ivars(source));
+}
+
+void
+IODataQueueDispatchSource_SendDataServiced(IODataQueueDispatchSource *source)
+{
+	look(ivars(source));
+	tell_app(ivars(source));
+}
+
+size_t
+IODataQueueDispatchSource_GetDataQueueEntryHeaderSize(void)
+{
+	return DATA_QUEUE_ENTRY_HEADER;
+}
+
+/* --- handlers --- */
+
+kern_return_t
+IODataQueueDispatchSource_CreateActionDataAvailable(
+	OSObject *target, IODataQueueDispatchSource_DataAvailable_f function, size_t referenceSize,
+	OSAction **action)
+{
+	return action_create(target, data_available, (action_function)function, referenceSize,
+			     action);
+}
+
+kern_return_t
+IODataQueueDispatchSource_CreateActionDataServiced(
+	OSObject *target, IODataQueueDispatchSource_DataServiced_f function, size_t referenceSize,
+	OSAction **action)
+{
+	return action_create(target, data_serviced, (action_function)function, referenceSize,
+			     action);
+}
+
+kern_return_t
+IODataQueueDispatchSource_SetDataAvailableHandler(IODataQueueDispatchSource *source,
+						  OSAction *action)
+{
+	IOReturn res = source_handler_set(&ivars(source)->available, action);
+
+	if (res == kIOReturnSuccess)
+		look(ivars(source));
+	return res;
+}
+
+kern_return_t
+IODataQueueDispatchSource_SetDataServicedHandler(IODataQueueDispatchSource *source,
+						 OSAction *action)
+{
+	return source_handler_set(&ivars(source)->serviced, action);
+}
+
+kern_return_t
+IODataQueueDispatchSource_CopyDataAvailableHandler(IODataQueueDispatchSource *source,
+						   OSAction **action)
+{
+	return source_handler_copy(&ivars(source)->available, action);
+}
+
+kern_return_t
+IODataQueueDispatchSource_CopyDataServicedHandler(IODataQueueDispatchSource *source,
+						  OSAction **action)
+{
+	return source_handler_copy(&ivars(source)->serviced, action);
+}
