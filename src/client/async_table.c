@@ -100,6 +100,18 @@ async_table_remove_any(struct async_table *table, struct async_registration *ret
 	return false;
 }
 
+const struct async_registration *
+async_table_next(const struct async_table *table, uint32_t *index)
+{
+	while (*index < table->size) {
+		struct async_entry *entry = &table->entries[(*index)++];
+
+		if (entry->used)
+			return &entry->registration;
+	}
+	return NULL;
+}
+
 void
 async_table_free(struct async_table *table)
 {

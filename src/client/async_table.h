@@ -22,6 +22,7 @@ struct port;
 struct async_registration {
 	struct port *port;			  /* +1 */
 	uint64_t reference[ASYNC_REFERENCES_MAX]; /* as the app gave it, the rest zero */
+	uint64_t queue; /* not 0: of a data queue, see struct port_message */
 };
 
 struct async_entry;
@@ -47,6 +48,8 @@ bool async_table_remove(struct async_table *table, uint32_t index, uint32_t gene
 			struct async_registration *ret_registration);
 /* The next registration, any; for the end of a connection. False: the table is empty. */
 bool async_table_remove_any(struct async_table *table, struct async_registration *ret_registration);
+/* The first from *index on, which goes behind it; NULL: there is none. */
+const struct async_registration *async_table_next(const struct async_table *table, uint32_t *index);
 void async_table_free(struct async_table *table); /* which must be empty */
 
 #endif

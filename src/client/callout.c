@@ -54,6 +54,9 @@ callout_run(const struct port_message *message)
 	void *refcon = (void *)(uintptr_t)message->reference[kIOAsyncCalloutRefconIndex];
 	void *arguments[DEXT_SCALARS_MAX];
 
+	/* It has only woken the app, which looks at its queue. */
+	if (message->queue != 0)
+		return;
 	if (function == 0) {
 		log_error("a completion has no function in reference word %d",
 			  kIOAsyncCalloutFuncIndex);
@@ -103,6 +106,12 @@ callout_encode(const struct port_message *message, mach_port_t port,
 		.type = message->type != 0 ? message->type : kIOAsyncCompletionNotificationType,
 	};
 
+	if (message->queue != 0) {
+		header.msgh_size = sizeof(header);
+		header.msgh_id = 0;
+		memcpy(ret_bytes, &header, sizeof(header));
+		return header.msgh_size;
+	}
 	memcpy(notification.reference, message->reference, sizeof(notification.reference));
 	memcpy(ret_bytes, &header, sizeof(header));
 	memcpy(ret_bytes + sizeof(header), &notification, sizeof(notification));

@@ -313,6 +313,14 @@ connections_copy(uint64_t service, size_t *ret_count)
 	return copy;
 }
 
+void
+connection_ring(struct connection *connection)
+{
+	if (connection_status(connection) == kIOReturnSuccess &&
+	    call_page_is_to_ring(&connection->client))
+		doorbell_ring(connection->doorbell);
+}
+
 int
 connection_bell(const struct connection *connection)
 {

@@ -70,6 +70,9 @@ void connection_close(struct connection *connection);
 /* Whether it was opened before a fork and this is the child: then touch nothing of it. */
 bool connection_is_inherited(const struct connection *connection);
 
+/* Rings the host, which has something to find besides calls, unless it is awake. */
+void connection_ring(struct connection *connection);
+
 /* kIOReturnSuccess, or what a new call on it returns: MACH_SEND_INVALID_DEST. */
 IOReturn connection_status(const struct connection *connection);
 /* What a call that was in flight returns now: kIOReturnOffline, kIOReturnAborted; success: go on.
@@ -84,6 +87,9 @@ IOReturn connection_break(struct connection *connection, const char *rule);
 /* async registrations, ring.c */
 IOReturn ring_register(struct connection *connection, struct port *port, const uint64_t *reference,
 		       uint32_t reference_count, uint32_t *ret_index, uint32_t *ret_generation);
+/* The same for the notifications of a data queue. */
+IOReturn ring_register_queue(struct connection *connection, struct port *port, uint32_t *ret_index,
+			     uint32_t *ret_generation);
 /* For a call that never reached the host. */
 void ring_unregister(struct connection *connection, uint32_t index, uint32_t generation);
 void ring_forget_all(struct connection *connection);

@@ -16,6 +16,7 @@
 #include "events.h"
 #include "iterator.h"
 #include "object_table.h"
+#include "queues.h"
 #include "registry.h"
 #include "sharing.h"
 
@@ -28,11 +29,13 @@ prepare(void)
 	iterator_fork_prepare();
 	connections_fork_prepare();
 	sharing_fork_prepare();
+	queues_fork_prepare();
 }
 
 static void
 parent(void)
 {
+	queues_fork_done();
 	sharing_fork_parent();
 	connections_fork_parent();
 	iterator_fork_done();
@@ -44,6 +47,7 @@ child(void)
 {
 	/* The child is alone: nothing reads this concurrently. */
 	atomic_fetch_add_explicit(&epoch, 1, memory_order_relaxed);
+	queues_fork_done();
 	sharing_fork_child();
 	connections_fork_child();
 	registry_fork_child();

@@ -33,6 +33,7 @@
 #include "names.h"
 #include "object_table.h"
 #include "packets.h"
+#include "queues.h"
 #include "slots.h"
 #include "status.h"
 #include "uncancelled.h"
@@ -56,6 +57,7 @@ struct memory {
 	uint32_t count;
 	uint64_t length; /* of all, not rounded */
 	bool read_only;
+	uint32_t queue; /* CALL_QUEUE_x, or 0 */
 };
 
 struct client_map {
@@ -78,6 +80,7 @@ unlink_and_free(struct client_map **at)
 	struct client_map *map = *at;
 
 	*at = map->next;
+	queues_remove(map->address);
 	munmap(map->address, page_round_up(map->length));
 	free(map);
 }
@@ -202,6 +205,7 @@ take_memory(struct connection *connection, const struct call_request *request, u
 	if (rule == NULL) {
 		memory->count = body.segment_count;
 		memory->length = reply->map_length;
+		memory->queue = reply->flags & (CALL_QUEUE_CLASSIC | CALL_QUEUE_DISPATCH);
 		memory->read_only = reply->map_read_only != 0;
 		rule = take_segments(packet, memory);
 	}
@@ -315,6 +319,12 @@ add_map(struct connection *connection, const struct memory *memory, uint32_t typ
 	map->read_only = read_only;
 	map->segment_count = memory->count;
 	memcpy(map->segments, memory->segments, memory->count * sizeof(map->segments[0]));
+	status = queues_add(connection, map->address, map->length, read_only, memory->queue);
+	if (status != kIOReturnSuccess) {
+		munmap(map->address, page_round_up(map->length));
+		free(map);
+		return status;
+	}
 	map->next = connection->maps;
 	connection->maps = map;
 	*ret_map = map;

@@ -22,6 +22,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -74,6 +75,7 @@ struct port {
 	/* [lock] The queue: a ring of `size` messages, `used` of them from `first` on. */
 	struct port_message *messages;
 	uint32_t first, used, size;
+	uint32_t used_by_queues; /* [lock] messages of data queues among them */
 };
 
 /* The port that this thread drains connections for. */
@@ -365,7 +367,7 @@ port_close(struct port *port)
 		connection = NULL;
 		pthread_mutex_lock(&port->lock);
 		port->closed = true;
-		port->used = 0;
+		port->used = port->used_by_queues = 0;
 		remove_hub_locked(port);
 		if (port->feed_count > 0)
 			connection = remove_locked(port, &port->feeds[port->feed_count - 1]);
@@ -413,6 +415,16 @@ make_room_locked(struct port *port)
 	return kIOReturnSuccess;
 }
 
+/* Whether a message of that data queue waits. */
+static bool
+waits_locked(const struct port *port, uint64_t queue)
+{
+	for (uint32_t i = 0; port->used_by_queues > 0 && i < port->used; i++)
+		if (port->messages[(port->first + i) % port->size].queue == queue)
+			return true;
+	return false;
+}
+
 IOReturn
 port_deliver(struct port *port, const struct port_message *message)
 {
@@ -422,11 +434,12 @@ port_deliver(struct port *port, const struct port_message *message)
 	if (port_is_inherited(port))
 		return kIOReturnSuccess;
 	pthread_mutex_lock(&port->lock);
-	if (!port->closed) {
+	if (!port->closed && (message->queue == 0 || !waits_locked(port, message->queue))) {
 		res = make_room_locked(port);
 		if (res == kIOReturnSuccess) {
 			port->messages[(port->first + port->used) % port->size] = *message;
 			port->used++;
+			port->used_by_queues += message->queue != 0;
 		} else {
 			port->starved = true;
 		}
@@ -470,6 +483,9 @@ feed_again_locked(struct port *port)
 static int
 room_needed(const struct port_message *message)
 {
+	/* The header of a data queue's always fits. */
+	if (message->queue != 0)
+		return INT_MIN;
 	return message->type != 0 && message->count == 0 ? -1 : (int)message->count;
 }
 
@@ -485,6 +501,7 @@ pop(struct port *port, int most, struct port_message *ret_message)
 		*ret_message = port->messages[port->first];
 		res = kIOReturnMessageTooLarge;
 		if (room_needed(ret_message) <= most) {
+			port->used_by_queues -= ret_message->queue != 0;
 			port->first = (port->first + 1) % port->size;
 			port->used--;
 			res = kIOReturnSuccess;

@@ -35,6 +35,8 @@ struct port_message {
 	uint32_t type;	    /* k...NotificationType; 0: a completion */
 	mach_port_t sender; /* of a notification: its name */
 	uint64_t reference[ASYNC_REFERENCES_MAX];
+	/* Not 0: a data queue's, by this number; a bare header with nothing to call. */
+	uint64_t queue;
 	IOReturn result; /* of a completion; of news of a service: which */
 	uint32_t count;	 /* arguments, at most DEXT_SCALARS_MAX */
 	uint64_t arguments[DEXT_SCALARS_MAX];
@@ -63,10 +65,11 @@ IOReturn port_attach(struct port *port, struct connection *connection);
 void port_detach(struct port *port, struct connection *connection);
 
 /*
- * Appends a message. One for a closed port is dropped, successfully. kIOReturnOverrun:
- * DEXT_LIMIT_COMPLETIONS messages wait already, nobody takes them; kIOReturnNoMemory. After these
- * two the connection keeps the message, and leaves its ring unarmed; the port drains it again once
- * it has room.
+ * Appends a message. One for a closed port is dropped, successfully; so is a data queue's while the
+ * last one of the same queue waits: whoever takes that one looks at the queue after it.
+ * kIOReturnOverrun: DEXT_LIMIT_COMPLETIONS messages wait already, nobody takes them;
+ * kIOReturnNoMemory. After these two the connection keeps the message, and leaves its ring unarmed;
+ * the port drains it again once it has room.
  */
 IOReturn port_deliver(struct port *port, const struct port_message *message);
 

@@ -15,21 +15,20 @@
 #include "log.h"
 #include "port.h"
 
-IOReturn
-ring_register(struct connection *connection, struct port *port, const uint64_t *reference,
-	      uint32_t reference_count, uint32_t *ret_index, uint32_t *ret_generation)
+static IOReturn
+add(struct connection *connection, const struct async_registration *registration,
+    uint32_t *ret_index, uint32_t *ret_generation)
 {
-	struct async_registration registration = {.port = port};
+	struct port *port = registration->port;
 	IOReturn status;
 
-	memcpy(registration.reference, reference, reference_count * sizeof(*reference));
 	pthread_mutex_lock(&connection->ring_lock);
 	/* Under the lock: a close that comes later finds the registration and forgets it. */
 	status = connection_status(connection);
 	if (status == kIOReturnSuccess && port != NULL)
 		status = port_attach(port, connection);
 	if (status == kIOReturnSuccess) {
-		status = async_table_add(&connection->async, &registration, ret_index,
+		status = async_table_add(&connection->async, registration, ret_index,
 					 ret_generation);
 		if (status != kIOReturnSuccess && port != NULL)
 			port_detach(port, connection);
@@ -38,6 +37,27 @@ ring_register(struct connection *connection, struct port *port, const uint64_t *
 	}
 	pthread_mutex_unlock(&connection->ring_lock);
 	return status;
+}
+
+IOReturn
+ring_register(struct connection *connection, struct port *port, const uint64_t *reference,
+	      uint32_t reference_count, uint32_t *ret_index, uint32_t *ret_generation)
+{
+	struct async_registration registration = {.port = port};
+
+	memcpy(registration.reference, reference, reference_count * sizeof(*reference));
+	return add(connection, &registration, ret_index, ret_generation);
+}
+
+IOReturn
+ring_register_queue(struct connection *connection, struct port *port, uint32_t *ret_index,
+		    uint32_t *ret_generation)
+{
+	static _Atomic uint64_t last;
+	struct async_registration registration = {.port = port};
+
+	registration.queue = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+	return add(connection, &registration, ret_index, ret_generation);
 }
 
 static void
@@ -109,10 +129,13 @@ deliver_locked(struct connection *connection, const struct completion *entry)
 		drop(connection, &released);
 		return kIOReturnSuccess;
 	}
+	if (registration->queue != 0 && entry->count != 0)
+		return connection_break(connection, "a data queue's completion has no arguments");
 	if (registration->port == NULL)
 		return kIOReturnSuccess; /* the app gave no port: as on macOS, nobody hears it */
 	memset(&message, 0, sizeof(message));
 	memcpy(message.reference, registration->reference, sizeof(message.reference));
+	message.queue = registration->queue;
 	message.result = entry->status;
 	message.count = entry->count;
 	memcpy(message.arguments, entry->arguments, entry->count * sizeof(entry->arguments[0]));
@@ -149,6 +172,21 @@ empty_locked(struct connection *connection)
 	}
 }
 
+/* Whoever waits for a queue of a driver that has gone is woken, to find that out. */
+static void
+wake_queues_locked(struct connection *connection)
+{
+	const struct async_registration *registration;
+	uint32_t index = 0;
+
+	while ((registration = async_table_next(&connection->async, &index)) != NULL) {
+		struct port_message message = {.queue = registration->queue};
+
+		if (registration->queue != 0 && registration->port != NULL)
+			port_deliver(registration->port, &message);
+	}
+}
+
 bool
 connection_drain(struct connection *connection)
 {
@@ -169,6 +207,8 @@ connection_drain(struct connection *connection)
 	/* What a full port makes wait is not lost with the host: that port comes back for it. */
 	open = connection->has_stalled ||
 	       (open && connection_pending_status(connection) == kIOReturnSuccess);
+	if (!open)
+		wake_queues_locked(connection);
 	pthread_mutex_unlock(&connection->ring_lock);
 	connection_release(connection);
 	return open;

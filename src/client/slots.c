@@ -173,8 +173,13 @@ broken_rule(const struct call_request *request, const struct call_reply *reply)
 		kept |= CALL_KEPT_INPUT;
 	if (request->flags & CALL_LARGE_OUTPUT)
 		kept |= CALL_KEPT_OUTPUT;
+	/* One layout or none. */
+	if (request->operation == CALL_MAP && reply->status == kIOReturnSuccess &&
+	    reply->flags != (CALL_QUEUE_CLASSIC | CALL_QUEUE_DISPATCH))
+		kept |= CALL_QUEUE_CLASSIC | CALL_QUEUE_DISPATCH;
 	if (reply->flags & ~kept)
-		return "an answer has known flags, and KEPT only for large structures";
+		return "an answer has known flags, KEPT only for large structures, and one QUEUE "
+		       "for a map call";
 	if (reply->scalar_out_count > request->scalar_out_count)
 		return "an answer has no more scalars than there is room for";
 	if (reply->structure_out_size > request->structure_out_size)

@@ -261,8 +261,10 @@ execute(struct call *call)
 		run_set_properties(call);
 	else if (call->request.operation == CALL_MAP)
 		maps_map(call);
-	else
+	else if (call->request.operation == CALL_UNMAP)
 		maps_unmap(call);
+	else
+		queues_listen(call);
 }
 
 static struct call *
@@ -391,7 +393,7 @@ broken_rule(const struct call_request *r)
 	bool large_in = r->flags & CALL_LARGE_INPUT, large_out = r->flags & CALL_LARGE_OUTPUT;
 
 	BROKEN((r->generation & ~CALL_WAITER) == 0, "generation is not 0");
-	BROKEN(r->operation < CALL_METHOD || r->operation > CALL_SET_PROPERTIES,
+	BROKEN(r->operation < CALL_METHOD || r->operation > CALL_LISTEN,
 	       "operation is a known one");
 	BROKEN(r->flags & ~flags, "flags are known ones");
 	BROKEN(r->zero[0] != 0 || r->zero[1] != 0, "zero is 0");
@@ -407,7 +409,8 @@ broken_rule(const struct call_request *r)
 	       "async_index is below 1024");
 	if (r->operation == CALL_METHOD)
 		return NULL;
-	BROKEN(r->flags != 0, "flags are for methods");
+	BROKEN(r->flags & ~(r->operation == CALL_LISTEN ? CALL_ASYNC : 0),
+	       "flags are for methods, and CALL_ASYNC for CALL_LISTEN");
 	BROKEN((r->structure_in_size != 0) != (r->operation == CALL_SET_PROPERTIES),
 	       "an input structure is for methods, and is what properties are set from");
 	BROKEN(r->structure_out_size != 0 || r->scalar_out_count != 0, "output is for methods");
@@ -637,6 +640,9 @@ scan(struct connection *c, enum scan_how how, bool *ret_calls, bool *ret_found)
 		if (more && queues.methods == NULL)
 			copy_queues(c, batch.first, &queues);
 	} while (more && !leave(c));
+	/* After arming, as the app that rings first writes: PROTOCOL.md 2.5. A thread that spins
+	 * arms in its last scan. */
+	found |= queues_look(c);
 	*ret_calls = rule != NULL || batch.first != NULL;
 	*ret_found = found;
 	if (how != SCAN_RUNG && *ret_calls)

@@ -105,3 +105,12 @@ completion_send(IOUserClient *self, OSAction *action, IOReturn status, const uin
 					   status, arguments, count);
 	return kIOReturnSuccess;
 }
+
+void
+completion_notify(OSAction *action)
+{
+	struct IOUserClientCompletion_IVars *ivars = OSObjectIVars(IOUserClientCompletion, action);
+
+	if (action_target(action) != NULL)
+		connection_notify(ivars->connection, ivars->index, ivars->generation);
+}

@@ -17,5 +17,7 @@ IOReturn completion_create(IOUserClient *client, struct connection *connection, 
 /* IOUserClient_AsyncCompletion after its own checks. */
 kern_return_t completion_send(IOUserClient *self, OSAction *action, IOReturn status,
 			      const uint64_t *arguments, uint32_t count);
+/* Tells the app to look, see connection_notify. `action` was made by completion_create. */
+void completion_notify(OSAction *action);
 
 #endif

@@ -107,6 +107,7 @@ send_locked(struct connection *c, const struct completion *entry, const char **r
 
 	if (c->bell < 0)
 		return;
+	c->entries++;
 	if (c->overflow_count == 0 && push_locked(c, entry, ret_rule))
 		return;
 	if (*ret_rule != NULL)
@@ -153,6 +154,42 @@ connection_complete(struct connection *c, uint32_t index, uint32_t generation, I
 	if (rule != NULL)
 		connection_end(c, rule);
 	return overrun ? kIOReturnOverrun : kIOReturnSuccess;
+}
+
+/* Whether the app has yet to take the entry of that number out of the ring. [ring_lock] */
+static bool
+is_pending_locked(struct connection *c, uint64_t number)
+{
+	uint64_t left = c->overflow_count + (uint64_t)completion_ring_used(&c->page);
+
+	/* A count that cannot be true is for the next push to find. */
+	return number != 0 && left <= c->overflow_count + COMPLETION_RING_MAX &&
+	       number > c->entries - left;
+}
+
+void
+connection_notify(struct connection *c, uint32_t index, uint32_t generation)
+{
+	struct completion entry = {
+		.kind = COMPLETION_CALL,
+		.index = index,
+		.generation = generation,
+	};
+	struct registration *registration = &c->registrations[index];
+	const char *rule = NULL;
+
+	pthread_mutex_lock(&c->ring_lock);
+	/*
+	 * completion_ring_used pairs with completion_ring_pop: an app that has not taken the last
+	 * one will see, when it has, what its caller wrote before this.
+	 */
+	if (!c->overrun && !is_pending_locked(c, registration->notified)) {
+		send_locked(c, &entry, &rule);
+		registration->notified = c->entries;
+	}
+	pthread_mutex_unlock(&c->ring_lock);
+	if (rule != NULL)
+		connection_end(c, rule);
 }
 
 bool

@@ -8,6 +8,7 @@
  *	spinning.c	looking at call pages instead of sleeping
  *	structures.c	what arrives on the socket: large structures and acknowledgements
  *	maps.c		memory types: mapping, unmapping, handing over
+ *	queues.c	data queues among the mapped memory
  *	completions.c	the completion ring, registrations
  *
  * Life. connection_open_take asks the service for a user client on the service's queue and then
@@ -32,6 +33,7 @@
 #include "packets.h"
 #include "queue.h"
 
+#include <DriverKit/IODataQueueDispatchSource.h>
 #include <DriverKit/IOUserClient.h>
 
 struct connection;
@@ -54,6 +56,7 @@ struct call {
 	IOMemoryDescriptor *memory; /* CALL_MAP */
 	bool read_only;
 	bool added;			    /* the type was not mapped before */
+	uint32_t queue;			    /* CALL_MAP: 0, or CALL_QUEUE_x of the answer */
 	uint64_t scalars[DEXT_SCALARS_MAX]; /* output */
 };
 
@@ -69,13 +72,15 @@ struct structures {
 struct map {
 	uint64_t type;
 	uint64_t length;
-	IOMemoryDescriptor *memory; /* +1 */
+	IOMemoryDescriptor *memory;	  /* +1 */
+	IODataQueueDispatchSource *queue; /* +1 and claimed; NULL: it is none */
 };
 
 struct registration {
 	uint32_t generation;
 	bool alive;
-	OSAction *action; /* not retained; NULL before it is made and once it is being freed */
+	OSAction *action;  /* not retained; NULL before it is made and once it is being freed */
+	uint64_t notified; /* number of its last notification's entry; 0: none */
 };
 
 struct connection {
@@ -132,6 +137,8 @@ struct connection {
 		size_t count, capacity;
 		uint64_t bytes;
 		bool closed;
+		uint64_t changes;	 /* [lock] maps with a queue added and taken away */
+		_Atomic unsigned queues; /* maps that have one */
 	} maps;
 
 	pthread_mutex_t ring_lock;
@@ -141,6 +148,7 @@ struct connection {
 	_Atomic bool overflowing;    /* overflow_count is not 0; written with ring_lock */
 	size_t overflow_first, overflow_count, overflow_capacity;
 	size_t waiting_calls; /* [ring_lock] COMPLETION_CALL among them */
+	uint64_t entries;     /* [ring_lock] made so far: the number of the last one */
 	struct registration registrations[DEXT_LIMIT_ASYNC]; /* [ring_lock] */
 };
 
@@ -226,6 +234,11 @@ void structures_free(struct connection *connection);
 
 void maps_map(struct call *call);
 void maps_unmap(struct call *call);
+/*
+ * The data queue behind the call's type, +1, which counts as mapped from now on. What maps_map
+ * would answer; kIOReturnUnsupported: the memory is no queue.
+ */
+IOReturn maps_copy_queue(struct call *call, IODataQueueDispatchSource **ret_queue);
 /* Sends the call's MEMORY, or puts it behind the one that is unacknowledged; and answers. */
 void maps_send(struct call *call);
 /* The sequence of an ACK. [socket_lock] False: it is not the one expected. */
@@ -234,6 +247,19 @@ bool maps_acknowledged_locked(struct connection *connection, uint32_t sequence,
 /* After the end: calls that wait are answered, memory is given back. */
 void maps_drop_unsent(struct connection *connection);
 void maps_close(struct connection *connection);
+
+/* --- queues.c --- */
+
+/* The queue behind the memory, +1 and claimed for the connection; NULL: it is none. */
+IOReturn queues_claim(struct connection *connection, uint64_t type, IOMemoryDescriptor *memory,
+		      IODataQueueDispatchSource **ret_queue);
+void queues_disown_take(struct connection *connection, IODataQueueDispatchSource *queue);
+/* CALL_QUEUE_x */
+uint32_t queues_flag(IODataQueueDispatchSource *queue);
+/* CALL_LISTEN */
+void queues_listen(struct call *call);
+/* Has the handlers called for what the app has done to its queues. True if there was anything. */
+bool queues_look(struct connection *connection);
 
 /* --- completions.c --- */
 
@@ -244,6 +270,11 @@ void connection_registration_ended(struct connection *connection, uint32_t index
 				   uint32_t generation);
 IOReturn connection_complete(struct connection *connection, uint32_t index, uint32_t generation,
 			     IOReturn status, const uint64_t *arguments, uint32_t count);
+/*
+ * The same without arguments, for something that an app has to look at: left out while the app has
+ * not taken the last one, after which it will look.
+ */
+void connection_notify(struct connection *connection, uint32_t index, uint32_t generation);
 /* Moves what waits into the ring. True if there was something and room for it. */
 bool completions_pump(struct connection *connection);
 bool completions_overrun(struct connection *connection);

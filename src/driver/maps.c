@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data_queue_source.h"
 #include "descriptor.h"
 #include "log.h"
 #include "status.h"
@@ -57,7 +58,8 @@ find_locked(struct connection *c, uint64_t type, const IOMemoryDescriptor *memor
 
 /* [maps.lock] */
 static const char *
-append_locked(struct connection *c, uint64_t type, IOMemoryDescriptor *memory, uint64_t length)
+append_locked(struct connection *c, uint64_t type, IOMemoryDescriptor *memory, uint64_t length,
+	      IODataQueueDispatchSource *queue)
 {
 	if (c->maps.count >= DEXT_LIMIT_BUFFERS_CLIENT)
 		return "memory types of a client (DEXT_LIMIT_BUFFERS_CLIENT)";
@@ -75,28 +77,39 @@ append_locked(struct connection *c, uint64_t type, IOMemoryDescriptor *memory, u
 	if (!host_add())
 		return "memory types of a host (DEXT_LIMIT_BUFFERS_HOST)";
 	OSRetain(memory);
-	c->maps.list[c->maps.count++] = (struct map){type, length, memory};
+	c->maps.list[c->maps.count++] = (struct map){type, length, memory, queue};
 	c->maps.bytes += length;
+	if (queue != NULL) {
+		c->maps.changes++;
+		atomic_fetch_add_explicit(&c->maps.queues, 1, memory_order_relaxed);
+	}
 	return NULL;
 }
 
-/* *ret_added: it was not there before. */
+/* *ret_added: it was not there before. *ret_queue: CALL_QUEUE_x, or 0. */
 static IOReturn
-add(struct connection *c, uint64_t type, IOMemoryDescriptor *memory, bool *ret_added)
+add(struct connection *c, uint64_t type, IOMemoryDescriptor *memory, bool *ret_added,
+    uint32_t *ret_queue)
 {
 	uint64_t length = memory_length(memory);
+	IODataQueueDispatchSource *queue;
 	const char *limit = NULL;
-	IOReturn res = kIOReturnSuccess;
+	IOReturn res = queues_claim(c, type, memory, &queue);
 
 	*ret_added = false;
+	if (res != kIOReturnSuccess)
+		return res;
+	*ret_queue = queues_flag(queue);
 	pthread_mutex_lock(&c->maps.lock);
 	if (c->maps.closed) {
 		res = kIOReturnOffline;
 	} else if (find_locked(c, type, memory) == c->maps.count) {
-		limit = append_locked(c, type, memory, length);
+		limit = append_locked(c, type, memory, length, queue);
 		*ret_added = limit == NULL;
 	}
 	pthread_mutex_unlock(&c->maps.lock);
+	if (!*ret_added)
+		queues_disown_take(c, queue);
 	if (limit == NULL)
 		return res;
 	log_error("process %d: type %llu is not mapped: the limit of %s is reached", c->who.pid,
@@ -108,6 +121,7 @@ add(struct connection *c, uint64_t type, IOMemoryDescriptor *memory, bool *ret_a
 static bool
 take_away(struct connection *c, uint64_t type, const IOMemoryDescriptor *memory)
 {
+	IODataQueueDispatchSource *queue = NULL;
 	IOMemoryDescriptor *held = NULL;
 	size_t i;
 
@@ -115,6 +129,11 @@ take_away(struct connection *c, uint64_t type, const IOMemoryDescriptor *memory)
 	i = find_locked(c, type, memory);
 	if (i < c->maps.count) {
 		held = c->maps.list[i].memory;
+		queue = c->maps.list[i].queue;
+		if (queue != NULL) {
+			c->maps.changes++;
+			atomic_fetch_sub_explicit(&c->maps.queues, 1, memory_order_relaxed);
+		}
 		c->maps.bytes -= c->maps.list[i].length;
 		c->maps.list[i] = c->maps.list[--c->maps.count];
 	}
@@ -122,6 +141,7 @@ take_away(struct connection *c, uint64_t type, const IOMemoryDescriptor *memory)
 	if (held == NULL)
 		return false;
 	host_remove();
+	queues_disown_take(c, queue);
 	OSRelease(held);
 	return true;
 }
@@ -158,11 +178,11 @@ maps_map(struct call *call)
 	struct connection *c = call->connection;
 	IOMemoryDescriptor *memory = NULL;
 	bool read_only = false, added = false;
-	uint32_t count;
+	uint32_t count, queue = 0;
 	IOReturn res = ask(call, &memory, &read_only);
 
 	if (res == kIOReturnSuccess)
-		res = add(c, call->request.selector, memory, &added);
+		res = add(c, call->request.selector, memory, &added, &queue);
 	if (res == kIOReturnSuccess) {
 		res = memory_hand_over(memory, read_only ? MEMFD_READONLY : MEMFD_WRITABLE,
 				       segments, &count);
@@ -177,7 +197,29 @@ maps_map(struct call *call)
 	call->memory = memory;
 	call->read_only = read_only;
 	call->added = added;
+	call->queue = queue;
 	maps_send(call);
+}
+
+IOReturn
+maps_copy_queue(struct call *call, IODataQueueDispatchSource **ret_queue)
+{
+	IOMemoryDescriptor *memory = NULL;
+	bool read_only, added;
+	uint32_t queue = 0;
+	IOReturn res = ask(call, &memory, &read_only);
+
+	if (res != kIOReturnSuccess)
+		return res;
+	*ret_queue = data_source_copy_of(memory);
+	if (*ret_queue == NULL)
+		res = kIOReturnUnsupported;
+	else
+		res = add(call->connection, call->request.selector, memory, &added, &queue);
+	OSRelease(memory);
+	if (res != kIOReturnSuccess)
+		OSSafeReleaseNULL(*ret_queue);
+	return res;
 }
 
 void
@@ -269,7 +311,7 @@ fails(struct connection *c, struct call *call)
 	if (!waits) {
 		if (res != kIOReturnSuccess && call->added)
 			take_away(c, type, memory);
-		call_answer(call, res, 0, 0, 0);
+		call_answer(call, res, 0, 0, res == kIOReturnSuccess ? call->queue : 0);
 	}
 	OSRelease(memory);
 	return !waits && res != kIOReturnSuccess;
@@ -344,10 +386,13 @@ maps_close(struct connection *c)
 	c->maps.list = NULL;
 	c->maps.count = c->maps.capacity = 0;
 	c->maps.bytes = 0;
+	c->maps.changes++;
+	atomic_store_explicit(&c->maps.queues, 0, memory_order_relaxed);
 	c->maps.closed = true;
 	pthread_mutex_unlock(&c->maps.lock);
 	for (size_t i = 0; i < count; i++) {
 		host_remove();
+		queues_disown_take(c, list[i].queue);
 		OSRelease(list[i].memory);
 	}
 	free(list);

@@ -62,24 +62,11 @@ call_page_is_valid(const struct call_page *page)
 }
 
 bool
-call_page_submit(struct call_page_client *client, unsigned index)
+call_page_is_to_ring(struct call_page_client *client)
 {
-	struct call_page *page = client->page;
-	uint32_t cpu = spin_cpu();
-	uint64_t armed;
+	/* Pairs with the store in call_page_arm, after which the host looks at what was written. */
+	uint64_t armed = atomic_load_explicit(&client->page->armed.flag, memory_order_seq_cst);
 
-	if (cpu != atomic_load_explicit(&client->cpu, memory_order_relaxed)) {
-		atomic_store_explicit(&client->cpu, cpu, memory_order_relaxed);
-		atomic_store_explicit(&page->client_cpu.number, cpu, memory_order_relaxed);
-	}
-	/*
-	 * Pairs with the load in call_page_take, which sees the request complete, and, with the
-	 * load after it, with call_page_arm: either this side sees the host armed or the host sees
-	 * the bit.
-	 */
-	atomic_fetch_xor_explicit(&page->submitted.bits, UINT64_C(1) << index,
-				  memory_order_seq_cst);
-	armed = atomic_load_explicit(&page->armed.flag, memory_order_seq_cst);
 	if (armed == 0 || armed == atomic_load_explicit(&client->rung, memory_order_relaxed))
 		return false;
 	/* One thread of ours rings for each arming: it has the bit of all who came before its ring.
@@ -100,6 +87,26 @@ call_page_can_spin(const struct call_page_host *host)
 {
 	return spin_can_help(
 		atomic_load_explicit(&host->page->client_cpu.number, memory_order_relaxed));
+}
+
+bool
+call_page_submit(struct call_page_client *client, unsigned index)
+{
+	struct call_page *page = client->page;
+	uint32_t cpu = spin_cpu();
+
+	if (cpu != atomic_load_explicit(&client->cpu, memory_order_relaxed)) {
+		atomic_store_explicit(&client->cpu, cpu, memory_order_relaxed);
+		atomic_store_explicit(&page->client_cpu.number, cpu, memory_order_relaxed);
+	}
+	/*
+	 * Pairs with the load in call_page_take, which sees the request complete, and, with the
+	 * load after it, with call_page_arm: either this side sees the host armed or the host sees
+	 * the bit.
+	 */
+	atomic_fetch_xor_explicit(&page->submitted.bits, UINT64_C(1) << index,
+				  memory_order_seq_cst);
+	return call_page_is_to_ring(client);
 }
 
 uint64_t
@@ -313,9 +320,8 @@ completion_ring_disarm(struct call_page_client *client)
 	atomic_store_explicit(&client->page->ring_armed.flag, 0, memory_order_relaxed);
 }
 
-/* Entries in the ring; more than it has if the client's count cannot be true. */
-static uint32_t
-used(const struct call_page_host *host)
+uint32_t
+completion_ring_used(const struct call_page_host *host)
 {
 	/* Pairs with the store in completion_ring_pop: what was read may be overwritten. */
 	return host->tail - atomic_load_explicit(&host->page->head.index, memory_order_seq_cst);
@@ -325,7 +331,7 @@ IOReturn
 completion_ring_push(struct call_page_host *host, const struct completion *entry, bool *ret_wake)
 {
 	struct call_page *page = host->page;
-	uint32_t count = used(host);
+	uint32_t count = completion_ring_used(host);
 	uint64_t armed;
 
 	*ret_wake = false;
@@ -357,7 +363,7 @@ completion_ring_await_room(struct call_page_host *host)
 	 */
 	atomic_store_explicit(&host->page->overflow.flag, next_sequence(&host->room_sequence),
 			      memory_order_seq_cst);
-	count = used(host);
+	count = completion_ring_used(host);
 	return count > COMPLETION_RING_MAX / 2 && count <= COMPLETION_RING_MAX;
 }
 

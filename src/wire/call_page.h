@@ -60,6 +60,7 @@ enum call_operation {
 	CALL_MAP = 2,	 /* IOConnectMapMemory64: selector is the type, scalar 0 the options */
 	CALL_UNMAP = 3,	 /* IOConnectUnmapMemory64: selector is the type */
 	CALL_SET_PROPERTIES = 4, /* IOConnectSetCFProperties: the structure is a binary plist */
+	CALL_LISTEN = 5, /* IOConnectSetNotificationPort: selector is the type of a data queue */
 };
 
 enum call_flags {
@@ -90,6 +91,8 @@ struct call_request {
 enum call_reply_flags {
 	CALL_KEPT_INPUT = 1 << 0, /* the driver holds on to the memory of the large structure */
 	CALL_KEPT_OUTPUT = 1 << 1,
+	CALL_QUEUE_CLASSIC = 1 << 2, /* CALL_MAP: the memory is a data queue of that layout */
+	CALL_QUEUE_DISPATCH = 1 << 3,
 };
 
 #define CALL_WAITER 0x80000000u
@@ -211,6 +214,12 @@ bool call_page_is_valid(const struct call_page *page);
 /* Submits slot `index`, whose request is complete. True: the host sleeps, ring the doorbell. */
 bool call_page_submit(struct call_page_client *client, unsigned index);
 
+/*
+ * The same without a call, for what the host looks at besides: after it was written. True: ring the
+ * doorbell.
+ */
+bool call_page_is_to_ring(struct call_page_client *client);
+
 bool call_slot_is_answered(const struct call_slot *slot, uint32_t generation);
 /* Looks for the answer for a while, if that can help. False: not yet, go to sleep. */
 bool call_page_spin(struct call_page_client *client, unsigned index, uint32_t generation);
@@ -273,6 +282,8 @@ void call_slot_answer(struct call_slot *slot, uint32_t generation);
  */
 IOReturn completion_ring_push(struct call_page_host *host, const struct completion *entry,
 			      bool *ret_wake);
+/* Entries that the client has not taken yet; more than the ring has if its count cannot be true. */
+uint32_t completion_ring_used(const struct call_page_host *host);
 /* Asks for the doorbell when there is room. False: there is room already, push again. */
 bool completion_ring_await_room(struct call_page_host *host);
 void completion_ring_room_found(struct call_page_host *host);

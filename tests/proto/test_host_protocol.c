@@ -1207,7 +1207,7 @@ break_operation(struct raw *raw)
 static void
 break_operation_high(struct raw *raw)
 {
-	good(raw)->operation = CALL_UNMAP + 1;
+	good(raw)->operation = CALL_LISTEN + 1;
 	raw_submit(raw, 0);
 }
 

@@ -372,6 +372,23 @@ kern_return_t IOConnectUnmapMemory64(io_connect_t connect, uint32_t memory_type,
 				     task_port_t from_task, mach_vm_address_t address);
 kern_return_t IOConnectUnmapMemory(io_connect_t connect, uint32_t memory_type,
 				   task_port_t from_task, mach_vm_address_t address);
+/*
+ * Messages for the data queue behind that memory type go to `port`: one when an entry has come into
+ * the empty queue, also if that was before this call, or when there is room again after an
+ * Enqueue found none (IOKit/IODataQueueClient.h). MACH_PORT_NULL: no more. It replaces the port of an
+ * earlier call, and ends with the memory's last unmapping or the connection.
+ *
+ * The message is a bare mach_msg_header_t, msgh_id 0; while one waits in the port no second one is
+ * put there. `reference` is not part of it, as on macOS. A port of an IONotificationPort may be given:
+ * its run loop source, dispatch queue or descriptor then wakes the program, but calls nothing: a run
+ * with returnAfterSourceHandled returns, and the program looks at its queue.
+ *
+ * kIOReturnBadArgument: no such port. kIOReturnUnsupported: the type's memory is no data queue.
+ * kIOReturnExclusiveAccess: another connection has it. kIOReturnNoResources: the limit on
+ * registrations. MACH_SEND_INVALID_DEST: no open connection.
+ */
+kern_return_t IOConnectSetNotificationPort(io_connect_t connect, uint32_t type, mach_port_t port,
+					   uintptr_t reference);
 
 /* --- properties set from outside --- */
 
