@@ -5,6 +5,7 @@
  */
 #include "cf_encoding.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "utf8.h"
@@ -84,12 +85,19 @@ encoding_is_marked(CFStringEncoding encoding)
 }
 
 static void
-put_unit(CFStringEncoding encoding, uint32_t unit, uint8_t *bytes)
+put_16(CFStringEncoding encoding, uint32_t unit, uint8_t bytes[2])
 {
-	unsigned width = encoding_width(encoding);
+	bool little = is_little(encoding);
 
-	for (unsigned i = 0; i < width; i++)
-		bytes[is_little(encoding) ? i : width - 1 - i] = (uint8_t)(unit >> (8 * i));
+	bytes[little ? 0 : 1] = (uint8_t)unit;
+	bytes[little ? 1 : 0] = (uint8_t)(unit >> 8);
+}
+
+static void
+put_32(CFStringEncoding encoding, uint32_t unit, uint8_t bytes[4])
+{
+	unit = is_little(encoding) ? htole32(unit) : htobe32(unit);
+	memcpy(bytes, &unit, sizeof(unit));
 }
 
 static uint32_t
@@ -122,14 +130,16 @@ encoding_put(CFStringEncoding encoding, uint32_t code, uint8_t ret_bytes[ENCODIN
 	if (encoding == kCFStringEncodingUTF8)
 		return utf8_put(code, (char *)ret_bytes);
 	if (width == 2 && code >= 0x10000) {
-		put_unit(encoding, 0xd800 | (code - 0x10000) >> 10, ret_bytes);
-		put_unit(encoding, 0xdc00 | (code & 0x3ff), ret_bytes + 2);
+		put_16(encoding, 0xd800 | (code - 0x10000) >> 10, ret_bytes);
+		put_16(encoding, 0xdc00 | (code & 0x3ff), ret_bytes + 2);
 		return 4;
 	}
-	if (width > 1) {
-		put_unit(encoding, code, ret_bytes);
+	if (width == 2)
+		put_16(encoding, code, ret_bytes);
+	if (width == 4)
+		put_32(encoding, code, ret_bytes);
+	if (width > 1)
 		return width;
-	}
 	if (code < 0x80 || (encoding == kCFStringEncodingISOLatin1 && code < 0x100)) {
 		ret_bytes[0] = (uint8_t)code;
 		return 1;
