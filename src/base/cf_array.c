@@ -232,7 +232,7 @@ CFArrayBSearchValues(CFArrayRef array, CFRange range, const void *value,
 	while (low < high) { /* to the first that is not before it */
 		CFIndex middle = low + (high - low) / 2;
 
-		if (comparator(from[middle], value, context) == kCFCompareLessThan)
+		if (comparator(from[middle], value, context) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -345,7 +345,8 @@ struct order {
 	void *context;
 };
 
-/* A merge: qsort keeps no order of equal values. */
+/* A merge: qsort keeps no order of equal values. Comparators are often strcmp with a cast, so any
+ * number below 0 is less. */
 static void
 sort(OSObject **values, OSObject **space, size_t count, const struct order *order)
 {
@@ -356,10 +357,9 @@ sort(OSObject **values, OSObject **space, size_t count, const struct order *orde
 	sort(values, space, half, order);
 	sort(values + half, space, count - half, order);
 	for (size_t i = 0; i < count; i++) {
-		bool take_right =
-			right < count &&
-			(left == half || order->comparator(values[right], values[left],
-							   order->context) == kCFCompareLessThan);
+		bool take_right = right < count &&
+				  (left == half || order->comparator(values[right], values[left],
+								     order->context) < 0);
 
 		space[i] = take_right ? values[right++] : values[left++];
 	}

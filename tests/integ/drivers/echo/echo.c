@@ -62,7 +62,7 @@ Echo_Stop(IOService *self, IOService *provider)
 	struct Echo_IVars *own = OSObjectIVars(Echo, self);
 
 	while (get_mode(self) == ECHO_START_HANGS_LATER)
-		pause();
+		poll(NULL, 0, -1);
 	while (own->child_count > 0)
 		OSRelease(own->children[--own->child_count]);
 	return IOService_Stop_Impl(self, provider);
@@ -86,7 +86,7 @@ Echo_SetProperties(IOService *self, OSDictionary *properties)
 		return kIOReturnNotPermitted;
 	while (OSDictionaryGetValue(properties, ECHO_SET_HANG) != NULL) {
 		os_log(OS_LOG_DEFAULT, "Echo hangs");
-		pause();
+		poll(NULL, 0, -1);
 	}
 	return IOService_SetProperties_Impl(self, properties);
 }
