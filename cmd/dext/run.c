@@ -15,6 +15,7 @@
 #include "runtime_dir.h"
 
 #include "clock.h"
+#include "host_program.h"
 #include "log.h"
 #include "loop.h"
 #include "packet.h"
@@ -443,29 +444,6 @@ signalled(struct loop_source *source, uint32_t events)
 
 /* --- setting up --- */
 
-/* dext-host is beside this program in a build folder, in libexec once installed, wherever the
- * prefix was moved to. */
-static bool
-find_host(char *path, size_t size)
-{
-	static const char *const places[] = {"dext-host", "../libexec/dext-host"};
-	char self[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
-
-	if (length > 0) {
-		self[length] = '\0';
-		slash = strrchr(self, '/');
-		for (unsigned i = 0; slash != NULL && i < 2; i++) {
-			snprintf(path, size, "%.*s/%s", (int)(slash - self), self, places[i]);
-			if (access(path, X_OK) == 0)
-				return true;
-		}
-	}
-	snprintf(path, size, "%s/dext-host", OPENDEXT_LIBEXECDIR);
-	return access(path, X_OK) == 0;
-}
-
 static IOReturn
 watch_signals(struct run *run)
 {
@@ -535,13 +513,14 @@ set_up(struct run *run)
 		.runtime_dir = run->runtime_dir.path,
 		.restarts = RESTARTS,
 		.sandbox = run->sandbox,
+		.plugging = true,
 		.changed = changed,
 		.context = run,
 	};
 	char host[PATH_MAX * 2];
 	IOReturn status;
 
-	if (!find_host(host, sizeof(host))) {
+	if (!host_program_find(host, sizeof(host))) {
 		complain("run",
 			 "dext-host is neither beside this program nor in %s; is the installation "
 			 "complete?",

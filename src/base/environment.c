@@ -39,3 +39,9 @@ environment_spin(void)
 {
 	return look("OPENDEXT_SPIN");
 }
+
+const char *
+environment_notify_socket(void)
+{
+	return look("NOTIFY_SOCKET");
+}

@@ -11,5 +11,7 @@ const char *environment_user_runtime_dir(void);
 const char *environment_log(void);
 /* OPENDEXT_SPIN, or NULL. */
 const char *environment_spin(void);
+/* NOTIFY_SOCKET, by which a service tells systemd how it stands; or NULL. */
+const char *environment_notify_socket(void);
 
 #endif

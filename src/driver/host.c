@@ -23,6 +23,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "bundle.h"
@@ -311,6 +312,21 @@ run_start(struct loop_task *task)
 
 /* --- the process --- */
 
+/*
+ * A registry of another user has given this process one of its own. Then nobody else may look into
+ * it; the user's own processes stay open to debuggers and sanitizers.
+ */
+static IOReturn
+hide_from_others(int control_socket)
+{
+	struct ucred registry;
+	socklen_t length = sizeof(registry);
+
+	if (getsockopt(control_socket, SOL_SOCKET, SO_PEERCRED, &registry, &length) < 0)
+		return status_from_errno(errno, "SO_PEERCRED");
+	return registry.uid != geteuid() ? sandbox_hide() : kIOReturnSuccess;
+}
+
 static IOReturn
 set_up_process(void)
 {
@@ -408,6 +424,8 @@ host_run_take(int control_socket, const struct host_provider *provider)
 	log_set_name("dext-host");
 	fault_explain();
 	host.provider_methods = provider;
+	if (res == kIOReturnSuccess)
+		res = hide_from_others(control_socket);
 	control_open_take(control_socket);
 	if (res == kIOReturnSuccess)
 		res = control_receive_start(&host.start, &host.device_fd);

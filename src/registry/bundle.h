@@ -6,6 +6,7 @@
 #ifndef REGISTRY_BUNDLE_H
 #define REGISTRY_BUNDLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <DriverKit/OSCollections.h>
@@ -23,14 +24,16 @@ struct personality {
 	int64_t probe_score;
 };
 
-/* [const] after bundle_open */
+/* [const] after bundle_open, but for what its owner notes */
 struct bundle {
 	char *path; /* absolute, of the folder */
 	char *identifier;
 	char *executable; /* absolute, of the shared object */
 	struct personality *personalities;
 	unsigned personality_count;
-	struct bundle *next; /* [owner of the bundle] */
+	/* [owner of the bundle] */
+	bool retired; /* it has gone, and its hosts are to end */
+	struct bundle *next;
 };
 
 /*

@@ -68,7 +68,9 @@ end(struct host *host, enum host_state state)
 {
 	host->state = state;
 	disarm(host);
-	if (host->device->kind == DEVICE_USB)
+	if (host->personality->bundle->retired) /* perhaps to a successor */
+		plug_sweep(host->registry);
+	else if (host->device->kind == DEVICE_USB)
 		device_give_back(host->device, host->interface);
 	if (host->device->going)
 		plug_sweep(host->registry);
@@ -86,7 +88,9 @@ host_launch(struct host *host)
 	host_describe(host, name, sizeof(name));
 	host->launched = clock_now();
 	host->state = HOST_STARTING;
-	status = device_prepare(host->device, host->interface, &device_fd);
+	status = identity_give(host);
+	if (status == kIOReturnSuccess)
+		status = device_prepare(host->device, host->interface, &device_fd);
 	if (status == kIOReturnSuccess)
 		status = host_spawn(host);
 	if (status == kIOReturnSuccess)
@@ -108,10 +112,12 @@ static void
 crashed(struct host *host, const siginfo_t *info)
 {
 	uint64_t delay = RESTART_FIRST;
-	char name[256], how[64];
+	char name[256], how[80];
 
 	host_describe(host, name, sizeof(name));
-	if (info->si_code == CLD_EXITED)
+	if (info->si_code == CLD_EXITED && info->si_status == EXIT_NO_USER)
+		snprintf(how, sizeof(how), "could not become the user %u", host->uid);
+	else if (info->si_code == CLD_EXITED)
 		snprintf(how, sizeof(how), "ended with status %d", info->si_status);
 	else
 		snprintf(how, sizeof(how), "was killed by signal %d (%s)", info->si_status,
@@ -121,7 +127,8 @@ crashed(struct host *host, const siginfo_t *info)
 		host->crashes = 0;
 	host->crashes++;
 	if (host->crashes > host->registry->restarts ||
-	    (info->si_code == CLD_EXITED && info->si_status == 127)) {
+	    (info->si_code == CLD_EXITED &&
+	     (info->si_status == EXIT_NO_USER || info->si_status == 127))) {
 		log_error("%s: its host %s, the %u. time; giving up: no service of it until the "
 			  "registry is started again",
 			  name, how, host->crashes);

@@ -19,6 +19,9 @@
 #define HOST_STOP_PATIENCE   (7 * NSEC_PER_SEC)
 #define HOST_UNPLUG_PATIENCE (11 * NSEC_PER_SEC)
 
+/* Exit statuses of a child that did not become a host; 127 is the shell's "not found". */
+#define EXIT_NO_USER 125
+
 static inline struct host *
 host_of_control(struct loop_source *source)
 {

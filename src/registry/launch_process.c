@@ -27,6 +27,7 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,9 +45,25 @@ exit_removed(struct loop_source *source)
 	host_of_exit(source)->exit_watched = false;
 }
 
+/*
+ * In the child: a user and a group of its own, no other groups, and no capability that it has or
+ * could get back. The calls are the kernel's own: the C library's would tell threads that a forked
+ * child does not have.
+ */
+static bool
+become_user(uid_t uid)
+{
+	for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++) {
+		if (prctl(PR_CAPBSET_DROP, capability) < 0)
+			return false;
+	}
+	return syscall(SYS_setgroups, 0, NULL) == 0 && syscall(SYS_setresgid, uid, uid, uid) == 0 &&
+	       syscall(SYS_setresuid, uid, uid, uid) == 0;
+}
+
 /* In the child: only what is allowed after fork. */
 static void
-become_host(char *const *arguments, int control, pid_t parent)
+become_host(char *const *arguments, int control, uid_t uid, pid_t parent)
 {
 	sigset_t none;
 	int null;
@@ -55,6 +72,9 @@ become_host(char *const *arguments, int control, pid_t parent)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* Not in the terminal's foreground group: Ctrl-C is for the registry, which stops us. */
 	setpgid(0, 0);
+	if (uid != 0 && !become_user(uid))
+		_exit(EXIT_NO_USER);
+	/* After the change of user, which clears it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		_exit(126);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -83,7 +103,7 @@ host_spawn(struct host *host)
 		return status_from_errno(errno, "socketpair");
 	child = fork();
 	if (child == 0)
-		become_host(arguments, ends[1], parent);
+		become_host(arguments, ends[1], host->uid, parent);
 	fd_close(&ends[1]);
 	if (child < 0) {
 		fd_close(&ends[0]);

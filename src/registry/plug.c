@@ -76,6 +76,7 @@ sweep(struct loop_task *task)
 		forget(registry, device);
 		any = true;
 	}
+	any |= renewal_sweep(registry);
 	if (any)
 		registry_changed(registry);
 }
@@ -182,6 +183,10 @@ plug_request(struct registry *registry, struct client *client, const struct pack
 	uint64_t id = 0;
 	IOReturn status;
 
+	if (!registry->plugging)
+		return refuse(client, packet->header, kIOReturnNotPermitted,
+			      "this registry takes no virtual devices; start it with "
+			      "--allow-virtual");
 	if (!server_is_own_user(client))
 		return refuse(client, packet->header, kIOReturnNotPermitted,
 			      "only the registry's own user may plug in and unplug");
@@ -202,6 +207,10 @@ unplug_request(struct registry *registry, struct client *client, const struct pa
 	struct id_body body;
 	IOReturn status;
 
+	if (!registry->plugging)
+		return refuse(client, packet->header, kIOReturnNotPermitted,
+			      "this registry takes no virtual devices; start it with "
+			      "--allow-virtual");
 	if (!server_is_own_user(client))
 		return refuse(client, packet->header, kIOReturnNotPermitted,
 			      "only the registry's own user may plug in and unplug");

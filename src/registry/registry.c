@@ -61,6 +61,9 @@ registry_create(struct loop *loop, const struct registry_options *options,
 	registry->loop = loop;
 	registry->restarts = options->restarts;
 	registry->sandbox = options->sandbox;
+	registry->plugging = options->plugging;
+	registry->first_uid = options->first_uid;
+	registry->last_uid = options->last_uid;
 	registry->changed = options->changed;
 	registry->context = options->context;
 	registry->listener = -1;
@@ -71,7 +74,10 @@ registry_create(struct loop *loop, const struct registry_options *options,
 	status = device_open_resources(&registry->devices);
 	if (status == kIOReturnSuccess)
 		status = add_root(&registry->tree);
-	if (registry->runtime_dir == NULL || registry->host_program == NULL)
+	if (options->access_file != NULL)
+		registry->access_file = strdup(options->access_file);
+	if (registry->runtime_dir == NULL || registry->host_program == NULL ||
+	    (options->access_file != NULL && registry->access_file == NULL))
 		status = kIOReturnNoMemory;
 	if (status != kIOReturnSuccess) {
 		registry_destroy(registry);
@@ -79,6 +85,17 @@ registry_create(struct loop *loop, const struct registry_options *options,
 	}
 	*ret_registry = registry;
 	return kIOReturnSuccess;
+}
+
+static void
+free_bundles(struct bundle **bundles)
+{
+	while (*bundles != NULL) {
+		struct bundle *bundle = *bundles;
+
+		*bundles = bundle->next;
+		bundle_free(bundle);
+	}
 }
 
 void
@@ -100,37 +117,12 @@ registry_destroy(struct registry *registry)
 		registry->devices = device->next;
 		device_close(device);
 	}
-	while (registry->bundles != NULL) {
-		struct bundle *bundle = registry->bundles;
-
-		registry->bundles = bundle->next;
-		bundle_free(bundle);
-	}
+	free_bundles(&registry->bundles);
+	free_bundles(&registry->retired);
 	free(registry->runtime_dir);
 	free(registry->host_program);
+	free(registry->access_file);
 	free(registry);
-}
-
-IOReturn
-registry_add_bundle(struct registry *registry, const char *path, char error[REGISTRY_ERROR_MAX])
-{
-	struct bundle *bundle = NULL, **last;
-	IOReturn status = bundle_open(path, &bundle, error);
-
-	if (status != kIOReturnSuccess)
-		return status;
-	for (last = &registry->bundles; *last != NULL; last = &(*last)->next) {
-		if (strcmp((*last)->identifier, bundle->identifier) == 0) {
-			snprintf(error, REGISTRY_ERROR_MAX,
-				 "%.180s and %.180s have the same CFBundleIdentifier; give one of "
-				 "them",
-				 (*last)->path, bundle->path);
-			bundle_free(bundle);
-			return kIOReturnBadArgument;
-		}
-	}
-	*last = bundle;
-	return kIOReturnSuccess;
 }
 
 /* The first place on the virtual bus that no device has. */
@@ -223,6 +215,7 @@ registry_start(struct registry *registry, char error[REGISTRY_ERROR_MAX])
 		snprintf(error, REGISTRY_ERROR_MAX, "matching: %s", status_string(status));
 		return status;
 	}
+	registry->started = true;
 	for (struct host *host = registry->hosts; host != NULL; host = host->next)
 		host_launch(host);
 	return kIOReturnSuccess;

@@ -15,18 +15,23 @@
 #include "sandbox.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include <DriverKit/IOReturn.h>
 
 #define REGISTRY_ERROR_MAX 512
 
 struct registry;
+struct bundle;
 
 struct registry_options {
 	const char *runtime_dir;    /* exists; its owner is this process's user */
 	const char *host_program;   /* path of dext-host */
 	unsigned restarts;	    /* tries after a crash before a driver is given up */
 	enum sandbox_level sandbox; /* of each host */
+	bool plugging;		    /* virtual devices may be plugged in and unplugged */
+	const char *access_file;    /* who may open what, policy.h; NULL: only this user */
+	uid_t first_uid, last_uid;  /* each host gets one of its own; 0: this process's */
 	/* Called on the loop's thread after a host was started, published or ended, and after a
 	 * device has come or gone. */
 	void (*changed)(void *context);
@@ -40,6 +45,14 @@ void registry_destroy(struct registry *registry);
 /* On failure `error` is a sentence with the cause and the next step. */
 IOReturn registry_add_bundle(struct registry *registry, const char *path,
 			     char error[REGISTRY_ERROR_MAX]);
+/*
+ * Also while it runs. *bundle is the one that goes, NULL: none, and then the one that has come; it
+ * is borrowed. On failure the old one stays if the new one cannot be read, and has gone otherwise.
+ */
+IOReturn registry_replace_bundle(struct registry *registry, const char *path,
+				 struct bundle **bundle, char error[REGISTRY_ERROR_MAX]);
+/* Its hosts are told to stop; sets *bundle to NULL. */
+void registry_remove_bundle(struct registry *registry, struct bundle **bundle);
 IOReturn registry_add_virtual(struct registry *registry, const char *spec,
 			      char error[REGISTRY_ERROR_MAX]);
 IOReturn registry_add_usb(struct registry *registry, unsigned bus, unsigned number,

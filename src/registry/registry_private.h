@@ -38,6 +38,7 @@ struct host {
 	unsigned crashes;      /* since it last ran well for a while */
 	uint64_t launched;     /* clock_now */
 
+	uid_t uid; /* of its processes, its own; 0: they have the registry's */
 	pid_t pid; /* 0: no process */
 	int pidfd;
 	int control;
@@ -62,10 +63,14 @@ struct registry {
 	char *host_program;
 	unsigned restarts;
 	enum sandbox_level sandbox;
+	bool plugging;
+	char *access_file;	   /* NULL: only this process's user may open */
+	uid_t first_uid, last_uid; /* of hosts; 0: they have this process's */
 	void (*changed)(void *context);
 	void *context;
 
 	struct bundle *bundles;
+	struct bundle *retired; /* renewal.c: their hosts are about to end */
 	struct device *devices;
 	struct host *hosts;
 	struct tree tree;
@@ -81,7 +86,7 @@ struct registry {
 	bool sweeping;		     /* it is posted */
 	bool plugged;		     /* a device was, since the start */
 
-	bool stopping;
+	bool started, stopping;
 	struct packet packet; /* where every packet is received: one thread */
 };
 
@@ -127,6 +132,14 @@ void plug_sweep(struct registry *registry);
 /* Tells the apps that watch: what became of an entry, or that hosts have changed their states. */
 void server_tell(struct registry *registry, const struct entry *entry, enum event_kind kind);
 void server_tell_busy(struct registry *registry);
+
+/* renewal.c */
+/* Hosts of bundles that have gone are over: others take their providers. False: there are none. */
+bool renewal_sweep(struct registry *registry);
+
+/* identity.c */
+/* A uid for the host that no other has; not success: there is none left. */
+IOReturn identity_give(struct host *host);
 
 /* settings.c */
 /* Hands SET_PROPERTIES to the host; not success: what the app is told at once. */

@@ -16,6 +16,7 @@
 #include "packet.h"
 #include "plane.h"
 #include "plist.h"
+#include "policy.h"
 #include "status.h"
 #include "watcher.h"
 
@@ -27,6 +28,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -273,14 +275,17 @@ log_wrong_entry(const struct client *client, const struct entry *entry)
 static IOReturn
 check(const struct client *client, const struct entry *entry)
 {
+	char reason[POLICY_REASON_MAX];
+
 	if (entry->host == NULL) {
 		log_wrong_entry(client, entry);
 		return kIOReturnUnsupported;
 	}
-	if (!server_is_own_user(client)) {
-		log_error("process %d of uid %u was refused %s: check \"same user\": this registry "
-			  "serves uid %u only; run the app as that user",
-			  client->who.pid, client->who.uid, entry->name, geteuid());
+	if (!server_is_own_user(client) &&
+	    !policy_allows(client->registry->access_file, client->fd, &client->who,
+			   entry->host->personality->bundle->identifier, reason)) {
+		log_error("process %d of uid %u was refused %s: check %s", client->who.pid,
+			  client->who.uid, entry->name, reason);
 		return kIOReturnNotPermitted;
 	}
 	if (client->pidfd < 0) {
@@ -588,6 +593,9 @@ listen_at(struct registry *registry, const struct sockaddr_un *address)
 	registry->socket_path = strdup(address->sun_path);
 	if (registry->socket_path == NULL)
 		return kIOReturnNoMemory;
+	/* Everybody may look; who may open is the policy's. */
+	if (registry->access_file != NULL && chmod(address->sun_path, 0666) < 0)
+		return status_from_errno(errno, address->sun_path);
 	if (listen(registry->listener, SOMAXCONN) < 0)
 		return status_from_errno(errno, "listen");
 	registry->listener_source = (struct loop_source){

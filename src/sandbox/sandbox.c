@@ -42,6 +42,14 @@ sandbox_level_name(enum sandbox_level level)
 	return names[level];
 }
 
+IOReturn
+sandbox_hide(void)
+{
+	if (!SANDBOX_SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return status_from_errno(errno, "prctl(PR_SET_DUMPABLE)");
+	return kIOReturnSuccess;
+}
+
 static IOReturn
 refuse(const char *missing, const char *remedy)
 {

@@ -31,6 +31,13 @@ bool sandbox_level_of(const char *name, enum sandbox_level *ret_level);
 const char *sandbox_level_name(enum sandbox_level level);
 
 /*
+ * Nobody may look into this process from now on, its own user and the programs of that user
+ * included: no ptrace, no /proc/PID/mem, no core file. Before the device's descriptor is received.
+ * Under a sanitizer nothing is done: its search for leaks looks in by ptrace.
+ */
+IOReturn sandbox_hide(void);
+
+/*
  * `bundle` is the folder that stays readable, `executable` the file that will be loaded, which may
  * be a link that leads out of it. Logs one line: what holds now, and what is missing. With
  * SANDBOX_REQUIRED kIOReturnUnsupported where the kernel or the build lacks a part. A step that

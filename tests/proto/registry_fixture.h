@@ -36,6 +36,7 @@ set_up(void)
 {
 	struct registry_options options = {
 		.runtime_dir = directory,
+		.plugging = true,
 		.host_program = "/nonexistent/dext-host",
 	};
 	char error[REGISTRY_ERROR_MAX] = "";

@@ -13,6 +13,8 @@ START_TEST(unset_and_empty_are_none)
 	ck_assert_str_eq(environment_runtime_dir(), "/somewhere");
 	setenv("XDG_RUNTIME_DIR", "/else", 1);
 	ck_assert_str_eq(environment_user_runtime_dir(), "/else");
+	setenv("NOTIFY_SOCKET", "@some", 1);
+	ck_assert_str_eq(environment_notify_socket(), "@some");
 	setenv("OPENDEXT_LOG", "debug", 1);
 	ck_assert_str_eq(environment_log(), "debug");
 }

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dext-host is beside the program in a build folder, in libexec once installed, wherever the prefix
+ * was moved to.
+ */
+#include "host_program.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+bool
+host_program_find(char *path, size_t size)
+{
+	static const char *const places[] = {"dext-host", "../libexec/dext-host"};
+	char self[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	if (length > 0) {
+		self[length] = '\0';
+		slash = strrchr(self, '/');
+		for (unsigned i = 0; slash != NULL && i < 2; i++) {
+			snprintf(path, size, "%.*s/%s", (int)(slash - self), self, places[i]);
+			if (access(path, X_OK) == 0)
+				return true;
+		}
+	}
+	snprintf(path, size, "%s/dext-host", OPENDEXT_LIBEXECDIR);
+	return access(path, X_OK) == 0;
+}

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Watched folders of bundles.
+ *
+ * What inotify says only wakes: each time the folders are read anew and compared with what was
+ * found before, so that an event that is lost or misunderstood costs nothing. A bundle is compared
+ * by a print over the names, identities, sizes and times of all files in it. It is read only when
+ * nothing has changed for SETTLE, so that a copy that is under way is not taken for the bundle, but
+ * no later than SETTLE_LONGEST after the first change.
+ *
+ * A bundle that cannot be used is named in the log, once, and the version of before goes on.
+ *
+ * Where the registry is root, only root's files are code: anything that somebody else could write
+ * is refused. One thread, the registry's.
+ */
+#include "folders.h"
+
+#include "clock.h"
+#include "log.h"
+#include "packet.h"
+#include "status.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SETTLE	       (100 * NSEC_PER_MSEC)
+#define SETTLE_LONGEST (2 * NSEC_PER_SEC)
+#define DEPTH_MAX      8
+#define EVENTS                                                                             \
+	(IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MODIFY | \
+	 IN_MOVED_FROM | IN_MOVED_TO | IN_MOVE_SELF)
+#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
+#define FNV_PRIME UINT64_C(0x100000001b3)
+
+/* A bundle's folder, whether it could be used or not. */
+struct found {
+	char *path;
+	uint64_t print;
+	struct bundle *bundle; /* NULL: it cannot be used */
+	bool seen;	       /* in this scan */
+	bool again;	       /* it is to be tried again although nothing has changed */
+	struct found *next;
+};
+
+struct folders {
+	struct loop *loop;
+	struct registry *registry;
+	char *const *paths;
+	unsigned count;
+	struct found *found;
+	struct loop_source source; /* inotify */
+	struct loop_timer timer;
+	bool armed;
+	uint64_t since; /* of the first change that was not read yet */
+};
+
+/* --- what a bundle looks like --- */
+
+static uint64_t
+mix(uint64_t hash, const void *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ ((const uint8_t *)bytes)[i]) * FNV_PRIME;
+	return hash;
+}
+
+static uint64_t
+print_of(const char *name, const struct stat *info)
+{
+	const uint64_t numbers[] = {
+		info->st_dev,
+		info->st_ino,
+		info->st_mode,
+		info->st_uid,
+		(uint64_t)info->st_size,
+		(uint64_t)info->st_mtim.tv_sec,
+		(uint64_t)info->st_mtim.tv_nsec,
+		(uint64_t)info->st_ctim.tv_sec,
+		(uint64_t)info->st_ctim.tv_nsec,
+	};
+
+	return mix(mix(FNV_BASIS, name, strlen(name) + 1), numbers, sizeof(numbers));
+}
+
+/* Nobody but root could have written it, or could. */
+static bool
+is_trusted(const char *path, const struct stat *info)
+{
+	if (geteuid() != 0 || (info->st_uid == 0 && (info->st_mode & 022) == 0))
+		return true;
+	log_error("%s is not loaded: it belongs to uid %u and has mode %04o, so that others than "
+		  "root could change it; chown root and chmod go-w it",
+		  path, info->st_uid, (unsigned)info->st_mode & 07777);
+	return false;
+}
+
+/* Watches the folder and what is in it, and prints it. False: something in it is not trusted. */
+static bool
+look_into(struct folders *folders, const char *path, unsigned depth, uint64_t *print)
+{
+	struct dirent *entry;
+	bool trusted = true;
+	DIR *folder;
+
+	inotify_add_watch(folders->source.fd, path, EVENTS | IN_ONLYDIR);
+	folder = opendir(path);
+	if (folder == NULL)
+		return true;
+	while (trusted && (entry = readdir(folder)) != NULL) {
+		char inner[PATH_MAX];
+		struct stat info;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+		    fstatat(dirfd(folder), entry->d_name, &info, 0) < 0)
+			continue;
+		snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
+		/* A sum: the order of names in a folder means nothing. */
+		*print += print_of(inner, &info);
+		trusted = is_trusted(inner, &info);
+		if (trusted && S_ISDIR(info.st_mode) && depth < DEPTH_MAX)
+			trusted = look_into(folders, inner, depth + 1, print);
+	}
+	closedir(folder);
+	return trusted;
+}
+
+/* --- what became of it --- */
+
+static struct found *
+get_found(struct folders *folders, const char *path)
+{
+	struct found *found = folders->found, **last;
+
+	while (found != NULL && strcmp(found->path, path) != 0)
+		found = found->next;
+	if (found != NULL)
+		return found;
+	found = calloc(1, sizeof(*found));
+	if (found == NULL)
+		return NULL;
+	found->path = strdup(path);
+	if (found->path == NULL) {
+		free(found);
+		return NULL;
+	}
+	for (last = &folders->found; *last != NULL; last = &(*last)->next)
+		;
+	*last = found;
+	return found;
+}
+
+/* Who was in another's way may have its place now. */
+static void
+try_others_again(struct folders *folders)
+{
+	for (struct found *found = folders->found; found != NULL; found = found->next)
+		found->again |= found->bundle == NULL;
+}
+
+static void
+take(struct folders *folders, struct found *found)
+{
+	char error[REGISTRY_ERROR_MAX] = "";
+	bool before = found->bundle != NULL;
+
+	found->again = false;
+	if (registry_replace_bundle(folders->registry, found->path, &found->bundle, error) ==
+	    kIOReturnSuccess) {
+		log_info("%s: %s", found->path, before ? "replaced" : "found");
+		return;
+	}
+	log_error("%s%s", error, found->bundle != NULL ? "; the version of before goes on" : "");
+	if (before && found->bundle == NULL)
+		try_others_again(folders);
+}
+
+static void
+look_at(struct folders *folders, const char *path)
+{
+	struct found *found = get_found(folders, path);
+	uint64_t print = FNV_BASIS;
+	struct stat info;
+	bool trusted;
+
+	if (found == NULL || stat(path, &info) < 0 || !S_ISDIR(info.st_mode))
+		return;
+	found->seen = true;
+	trusted = is_trusted(path, &info) && look_into(folders, path, 0, &print);
+	if (print == found->print && !found->again)
+		return;
+	found->print = print;
+	if (trusted)
+		take(folders, found);
+}
+
+static void
+forget_unseen(struct folders *folders)
+{
+	for (struct found **link = &folders->found; *link != NULL;) {
+		struct found *found = *link;
+
+		if (found->seen) {
+			link = &found->next;
+			continue;
+		}
+		*link = found->next;
+		if (found->bundle != NULL) {
+			log_info("%s: removed", found->path);
+			registry_remove_bundle(folders->registry, &found->bundle);
+			try_others_again(folders);
+		}
+		free(found->path);
+		free(found);
+	}
+}
+
+/* A folder that is not there: the nearest one above it tells when it comes. */
+static void
+watch_above(struct folders *folders, const char *path)
+{
+	char above[PATH_MAX];
+	char *slash;
+
+	snprintf(above, sizeof(above), "%s", path);
+	while ((slash = strrchr(above, '/')) != NULL && slash != above) {
+		*slash = '\0';
+		if (inotify_add_watch(folders->source.fd, above,
+				      IN_CREATE | IN_MOVED_TO | IN_ONLYDIR | IN_MASK_ADD) >= 0)
+			return;
+	}
+}
+
+static void
+look_through(struct folders *folders, const char *path)
+{
+	static const char suffix[] = ".dext";
+	struct dirent *entry;
+	struct stat info;
+	DIR *folder;
+
+	if (inotify_add_watch(folders->source.fd, path, EVENTS | IN_ONLYDIR) < 0) {
+		if (errno == ENOENT)
+			watch_above(folders, path);
+		else
+			log_error("%s is not watched: %s", path, strerror(errno));
+	}
+	if (stat(path, &info) < 0 || !is_trusted(path, &info))
+		return;
+	folder = opendir(path);
+	while (folder != NULL && (entry = readdir(folder)) != NULL) {
+		size_t length = strlen(entry->d_name);
+		char inner[PATH_MAX];
+
+		if (entry->d_name[0] == '.' || length < sizeof(suffix) ||
+		    strcmp(entry->d_name + length - strlen(suffix), suffix) != 0)
+			continue;
+		snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
+		look_at(folders, inner);
+	}
+	if (folder != NULL)
+		closedir(folder);
+}
+
+static void
+scan(struct folders *folders)
+{
+	bool again = false;
+
+	folders->since = 0;
+	for (struct found *found = folders->found; found != NULL; found = found->next)
+		found->seen = false;
+	for (unsigned i = 0; i < folders->count; i++)
+		look_through(folders, folders->paths[i]);
+	forget_unseen(folders);
+	for (struct found *found = folders->found; found != NULL; found = found->next)
+		again |= found->again;
+	for (unsigned i = 0; again && i < folders->count; i++)
+		look_through(folders, folders->paths[i]);
+}
+
+/* --- events --- */
+
+static void
+settled(struct loop_timer *timer)
+{
+	struct folders *folders =
+		(struct folders *)((char *)timer - offsetof(struct folders, timer));
+
+	folders->armed = false;
+	scan(folders);
+}
+
+static void
+wait_until_settled(struct folders *folders)
+{
+	uint64_t now = clock_now(), latest;
+
+	if (folders->since == 0)
+		folders->since = now;
+	latest = folders->since + SETTLE_LONGEST;
+	folders->timer.fired = settled;
+	folders->armed = true;
+	loop_timer_arm(folders->loop, &folders->timer,
+		       now + SETTLE < latest ? now + SETTLE : latest);
+}
+
+static void
+changed(struct loop_source *source, uint32_t events)
+{
+	struct folders *folders =
+		(struct folders *)((char *)source - offsetof(struct folders, source));
+	_Alignas(struct inotify_event) char bytes[4096];
+
+	while (read(source->fd, bytes, sizeof(bytes)) > 0)
+		;
+	wait_until_settled(folders);
+}
+
+IOReturn
+folders_create(struct loop *loop, struct registry *registry, char *const *paths, unsigned count,
+	       struct folders **ret_folders)
+{
+	struct folders *folders = calloc(1, sizeof(*folders));
+	IOReturn status;
+
+	if (folders == NULL)
+		return kIOReturnNoMemory;
+	folders->loop = loop;
+	folders->registry = registry;
+	folders->paths = paths;
+	folders->count = count;
+	folders->source = (struct loop_source){
+		.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK),
+		.events = EPOLLIN,
+		.handler = changed,
+	};
+	if (folders->source.fd < 0) {
+		status = status_from_errno(errno, "inotify_init1");
+		free(folders);
+		return status;
+	}
+	status = loop_source_add(loop, &folders->source);
+	if (status != kIOReturnSuccess) {
+		fd_close(&folders->source.fd);
+		free(folders);
+		return status;
+	}
+	scan(folders);
+	*ret_folders = folders;
+	return kIOReturnSuccess;
+}
+
+void
+folders_destroy(struct folders *folders)
+{
+	if (folders == NULL)
+		return;
+	if (folders->armed)
+		loop_timer_cancel(folders->loop, &folders->timer);
+	loop_source_remove(folders->loop, &folders->source);
+	fd_close(&folders->source.fd);
+	while (folders->found != NULL) {
+		struct found *found = folders->found;
+
+		folders->found = found->next;
+		free(found->path);
+		free(found);
+	}
+	free(folders);
+}
