@@ -69,7 +69,7 @@ ask_open(const char *command, struct ask **ret_ask)
 		ask->fd = connect_first(where, sizeof(where));
 	if (ask == NULL || ask->fd < 0) {
 		complain(command,
-			 "no registry listens at %s; start one with `dext run BUNDLE` and set "
+			 "no registry listens at %s; start dextd, or `dext run BUNDLE` and set "
 			 "OPENDEXT_RUNTIME_DIR to what it prints",
 			 where);
 		free(ask);

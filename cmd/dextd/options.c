@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line of dextd. */
+#include "dextd.h"
+
+#include "environment.h"
+
+#include <dext_cdefs.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * Debian keeps 65000 to 65533 for nobody in particular, and systemd gives ids of DynamicUser= only
+ * after a look at who has them. An id that a user has is passed over.
+ */
+#define FIRST_UID   65000
+#define LAST_UID    65255
+#define ACCESS_FILE "/etc/opendext/access"
+
+static const char help_text[] =
+	"usage: dextd [--bundles DIR]... [--runtime-dir DIR] [--access FILE] [--sandbox=LEVEL]\n"
+	"             [--host-uids FIRST-LAST] [--allow-virtual]\n"
+	"\n"
+	"Serves the drivers in the folders of bundles: each one that matches a device runs in a\n"
+	"process of its own. A bundle that is dropped in is started, one that is replaced is "
+	"started\n"
+	"again, one that is removed is stopped. Runs in the foreground; the log is standard "
+	"error.\n"
+	"\n"
+	"  --bundles DIR           a folder of bundles; instead of /usr/lib/opendext/bundles,\n"
+	"                          /etc/opendext/bundles and /usr/local/lib/opendext/bundles\n"
+	"  --runtime-dir DIR       where apps find the socket; default: $OPENDEXT_RUNTIME_DIR, "
+	"else\n"
+	"                          /run/opendext for root, $XDG_RUNTIME_DIR/opendext for others\n"
+	"  --access FILE           who may open which driver; default " ACCESS_FILE "\n"
+	"  --sandbox=LEVEL         required (the default), best or off\n"
+	"  --host-uids FIRST-LAST  as root: the user ids that hosts get, one each; default "
+	"65000-65255\n"
+	"  --allow-virtual         `dext plug` may plug in virtual devices\n"
+	"\n"
+	"Exit status: 0 ended by a signal, 1 it cannot run, 2 wrong command line.\n";
+
+static enum options_result DEXT_PRINTF(1, 2) wrong(const char *format, ...)
+{
+	va_list arguments;
+
+	fputs("dextd: ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputs("; `dextd --help` shows how\n", stderr);
+	return OPTIONS_WRONG;
+}
+
+static enum options_result
+set_runtime_dir(struct dextd_options *options, const char *directory, const char *rest)
+{
+	int length = snprintf(options->runtime_dir, sizeof(options->runtime_dir), "%s%s", directory,
+			      rest);
+
+	if (length <= 0 || (size_t)length >= sizeof(options->runtime_dir))
+		return wrong("--runtime-dir: a path was expected");
+	return OPTIONS_GO;
+}
+
+static enum options_result
+parse_uids(struct dextd_options *options, const char *text)
+{
+	unsigned first, last;
+	int used = 0;
+
+	if (sscanf(text, "%9u-%9u%n", &first, &last, &used) != 2 || text[used] != '\0' ||
+	    first == 0 || last < first)
+		return wrong("--host-uids %s: FIRST-LAST was expected, for instance 65000-65255",
+			     text);
+	if (geteuid() != 0)
+		return wrong("--host-uids: only root can give hosts users of their own");
+	options->first_uid = first;
+	options->last_uid = last;
+	return OPTIONS_GO;
+}
+
+static enum options_result
+parse_option(struct dextd_options *options, int option)
+{
+	switch (option) {
+	case 'h':
+		fputs(help_text, stdout);
+		return OPTIONS_DONE;
+	case 'b':
+		if (options->folder_count == FOLDERS_MAX)
+			return wrong("--bundles: more than %d folders", FOLDERS_MAX);
+		options->folders[options->folder_count++] = optarg;
+		return OPTIONS_GO;
+	case 'r':
+		return set_runtime_dir(options, optarg, "");
+	case 'a':
+		options->access_file = optarg;
+		return OPTIONS_GO;
+	case 's':
+		if (!sandbox_level_of(optarg, &options->sandbox))
+			return wrong("--sandbox=%s: required, best or off was expected", optarg);
+		return OPTIONS_GO;
+	case 'u':
+		return parse_uids(options, optarg);
+	case 'v':
+		options->allow_virtual = true;
+		return OPTIONS_GO;
+	default:
+		return OPTIONS_WRONG; /* getopt has said what */
+	}
+}
+
+static enum options_result
+fill_in(struct dextd_options *options)
+{
+	static char *const folders[] = {
+		(char *)"/usr/lib/opendext/bundles",
+		(char *)"/etc/opendext/bundles",
+		(char *)"/usr/local/lib/opendext/bundles",
+	};
+	const char *user = environment_user_runtime_dir();
+
+	if (options->folder_count == 0) {
+		options->folder_count = sizeof(folders) / sizeof(folders[0]);
+		memcpy(options->folders, folders, sizeof(folders));
+	}
+	if (options->runtime_dir[0] != '\0')
+		return OPTIONS_GO;
+	if (environment_runtime_dir() != NULL)
+		return set_runtime_dir(options, environment_runtime_dir(), "");
+	if (geteuid() == 0)
+		return set_runtime_dir(options, "/run/opendext", "");
+	if (user != NULL)
+		return set_runtime_dir(options, user, "/opendext");
+	return wrong("there is neither XDG_RUNTIME_DIR nor --runtime-dir");
+}
+
+enum options_result
+options_parse(struct dextd_options *options, int argc, char **argv)
+{
+	static const struct option known[] = {
+		{"bundles", required_argument, NULL, 'b'},
+		{"runtime-dir", required_argument, NULL, 'r'},
+		{"access", required_argument, NULL, 'a'},
+		{"sandbox", required_argument, NULL, 's'},
+		{"host-uids", required_argument, NULL, 'u'},
+		{"allow-virtual", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	enum options_result result = OPTIONS_GO;
+	int option;
+
+	*options = (struct dextd_options){
+		.access_file = ACCESS_FILE,
+		.sandbox = SANDBOX_REQUIRED,
+		.first_uid = geteuid() == 0 ? FIRST_UID : 0,
+		.last_uid = geteuid() == 0 ? LAST_UID : 0,
+	};
+	while (result == OPTIONS_GO && (option = getopt_long(argc, argv, "h", known, NULL)) != -1)
+		result = parse_option(options, option);
+	if (result != OPTIONS_GO)
+		return result;
+	if (optind < argc)
+		return wrong("'%s' is no option", argv[optind]);
+	return fill_in(options);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The runtime directory. A lock on the directory itself says that it is somebody's; the kernel
+ * frees it when that process ends, however suddenly. Only with the lock the socket that another one
+ * left behind is removed.
+ */
+#include "dextd.h"
+
+#include "log.h"
+#include "packet.h"
+#include "packets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool
+is_ours(int fd, const char *runtime_dir)
+{
+	struct stat info;
+
+	if (fstat(fd, &info) == 0 && info.st_uid == geteuid() && (info.st_mode & 022) == 0)
+		return true;
+	log_error("%s belongs to another user, or others can write in it; give it to this user and "
+		  "chmod go-w it",
+		  runtime_dir);
+	return false;
+}
+
+int
+place_take(const char *runtime_dir)
+{
+	int fd;
+
+	if (mkdir(runtime_dir, 0755) == 0) {
+		/* Whatever the umask is: apps of others look for the socket here. */
+		if (chmod(runtime_dir, 0755) < 0)
+			log_error("%s: %s", runtime_dir, strerror(errno));
+	} else if (errno != EEXIST) {
+		log_error("%s cannot be made: %s", runtime_dir, strerror(errno));
+		return -1;
+	}
+	fd = open(runtime_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		log_error("%s: %s", runtime_dir, strerror(errno));
+		return -1;
+	}
+	if (!is_ours(fd, runtime_dir)) {
+		fd_close(&fd);
+	} else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		log_error("%s: another dextd runs there; end it, or give --runtime-dir",
+			  runtime_dir);
+		fd_close(&fd);
+	} else if (unlinkat(fd, REGISTRY_SOCKET_NAME, 0) < 0 && errno != ENOENT) {
+		log_error("%s/%s: %s", runtime_dir, REGISTRY_SOCKET_NAME, strerror(errno));
+		fd_close(&fd);
+	}
+	return fd;
+}
