@@ -19,6 +19,7 @@
 #include "object_table.h"
 #include "packets.h"
 #include "port.h"
+#include "question.h"
 #include "slots.h"
 #include "uncancelled.h"
 
@@ -260,6 +261,14 @@ run_in_slot(struct running *running, bool *ret_submitted)
 	*ret_submitted = true;
 	status =
 		slot_call(connection, running->slot, &running->request, &running->reply, &answered);
+	while (answered && running->reply.flags == CALL_ASKS) {
+		answered = false;
+		status = question_answer(connection, running->slot, &running->request,
+					 call->input_struct, call->input_size);
+		if (status == kIOReturnSuccess)
+			status = slot_await(connection, running->slot, &running->request,
+					    &running->reply, &answered);
+	}
 	if (status == kIOReturnSuccess)
 		copy_outputs(running);
 	if (answered)

@@ -140,11 +140,8 @@ slot_take(struct connection *connection, unsigned *ret_slot, uint32_t *ret_gener
 	}
 	if (status != kIOReturnSuccess)
 		return status;
-	/* PROTOCOL.md 2.2: 31 bits, 0 is skipped. */
 	generation = &connection->generation[*ret_slot];
-	*generation = (*generation + 1) & ~CALL_WAITER;
-	if (*generation == 0)
-		*generation = 1;
+	*generation = call_next_generation(*generation);
 	*ret_generation = *generation;
 	return kIOReturnSuccess;
 }
@@ -177,6 +174,12 @@ broken_rule(const struct call_request *request, const struct call_reply *reply)
 	if (request->operation == CALL_MAP && reply->status == kIOReturnSuccess &&
 	    reply->flags != (CALL_QUEUE_CLASSIC | CALL_QUEUE_DISPATCH))
 		kept |= CALL_QUEUE_CLASSIC | CALL_QUEUE_DISPATCH;
+	if (reply->flags == CALL_ASKS) {
+		if (request->operation != CALL_METHOD || reply->status != 0 ||
+		    reply->scalar_out_count != 0 || reply->structure_out_size != 0)
+			return "a question is asked of a method call, and has nothing of an answer";
+		return NULL;
+	}
 	if (reply->flags & ~kept)
 		return "an answer has known flags, KEPT only for large structures, and one QUEUE "
 		       "for a map call";
@@ -257,8 +260,6 @@ slot_call(struct connection *connection, unsigned slot, const struct call_reques
 	  struct call_reply *ret_reply, bool *ret_answered)
 {
 	struct call_page *page = connection->client.page;
-	const char *rule;
-	IOReturn status;
 
 	*ret_answered = false;
 	if (atomic_load_explicit(&page->armed.flag, memory_order_relaxed) != 0 &&
@@ -267,13 +268,38 @@ slot_call(struct connection *connection, unsigned slot, const struct call_reques
 	page->slot[slot].request = *request;
 	if (call_page_submit(&connection->client, slot))
 		doorbell_ring(connection->doorbell);
-	status = wait_answer(connection, slot, request->generation);
+	return slot_await(connection, slot, request, ret_reply, ret_answered);
+}
+
+IOReturn
+slot_await(struct connection *connection, unsigned slot, const struct call_request *request,
+	   struct call_reply *ret_reply, bool *ret_answered)
+{
+	const struct call_slot *from = &connection->client.page->slot[slot];
+	const char *rule;
+	IOReturn status = wait_answer(connection, slot, request->generation);
+
+	*ret_answered = false;
 	if (status != kIOReturnSuccess)
 		return status;
-	memcpy((void *)ret_reply, (const void *)&page->slot[slot].reply, sizeof(*ret_reply));
+	memcpy((void *)ret_reply, (const void *)&from->reply, sizeof(*ret_reply));
+	if (!call_slot_is_current(from, request->generation)) {
+		/* Only questions are taken back. */
+		memset((void *)ret_reply, 0, sizeof(*ret_reply));
+		ret_reply->flags = CALL_ASKS;
+	}
 	rule = broken_rule(request, ret_reply);
 	if (rule != NULL)
 		return connection_break(connection, rule);
 	*ret_answered = true;
 	return ret_reply->status;
+}
+
+uint32_t
+slot_next_generation(struct connection *connection, unsigned slot)
+{
+	uint32_t *generation = &connection->generation[slot];
+
+	*generation = call_next_generation(*generation);
+	return *generation;
 }

@@ -21,4 +21,13 @@ void slot_give_back(struct connection *connection, unsigned slot);
 IOReturn slot_call(struct connection *connection, unsigned slot, const struct call_request *request,
 		   struct call_reply *ret_reply, bool *ret_answered);
 
+/*
+ * The rest of it, for a request that was submitted. An answer with CALL_ASKS is not the last: the
+ * caller answers the question, sets request->generation to slot_next_generation and waits again.
+ */
+IOReturn slot_await(struct connection *connection, unsigned slot,
+		    const struct call_request *request, struct call_reply *ret_reply,
+		    bool *ret_answered);
+uint32_t slot_next_generation(struct connection *connection, unsigned slot);
+
 #endif

@@ -216,6 +216,7 @@ run_method(struct call *call)
 		.structureOutputDescriptor = call->output,
 		.structureOutputMaximumSize = request->structure_out_size,
 	};
+	struct call *before;
 	IOReturn res;
 
 	/* The memory behind it is the library's business: the driver sets structureOutput. */
@@ -227,8 +228,10 @@ run_method(struct call *call)
 	if (request->structure_in_size > 0 && call->input == NULL)
 		arguments.structureInput = call->data;
 	memset(call->scalars, 0, sizeof(call->scalars));
+	before = client_memory_serve(call);
 	res = IOUserClient_ExternalMethod(call->client, request->selector, &arguments, NULL, NULL,
 					  NULL);
+	client_memory_serve(before);
 	answer_method(call, res, &arguments);
 }
 

@@ -94,6 +94,7 @@ destroy(struct connection *c)
 		memfd_unmap(c->page.page, sizeof(struct call_page), false);
 	pthread_mutex_destroy(&c->lock);
 	pthread_mutex_destroy(&c->socket_lock);
+	pthread_cond_destroy(&c->answered);
 	pthread_mutex_destroy(&c->maps.lock);
 	pthread_mutex_destroy(&c->ring_lock);
 	free(c);
@@ -451,6 +452,7 @@ static struct opening *
 prepare_take(struct loop *loop, IOService *service, int socket, int pidfd,
 	     const struct host_open_body *who)
 {
+	pthread_condattr_t attributes;
 	struct opening *opening = calloc(1, sizeof(*opening));
 	struct connection *c = calloc(1, sizeof(*c));
 
@@ -475,6 +477,10 @@ prepare_take(struct loop *loop, IOService *service, int socket, int pidfd,
 	c->bell = -1;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_mutex_init(&c->socket_lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&c->answered, &attributes);
+	pthread_condattr_destroy(&attributes);
 	pthread_mutex_init(&c->maps.lock, NULL);
 	pthread_mutex_init(&c->ring_lock, NULL);
 	for (uint32_t i = 0; i < CALL_PAGE_SLOTS; i++)

@@ -6,6 +6,7 @@
  *	connection.c	opening, ending, the socket's and the pidfd's events
  *	calls.c		the doorbell, scanning the call page, running calls
  *	spinning.c	looking at call pages instead of sleeping
+ *	client_memory.c	asking for memory of the app while a method runs
  *	structures.c	what arrives on the socket: large structures and acknowledgements
  *	maps.c		memory types: mapping, unmapping, handing over
  *	queues.c	data queues among the mapped memory
@@ -69,6 +70,12 @@ struct structures {
 	bool lost; /* this process had no room for the descriptors */
 };
 
+/* What the app was asked while a slot's method ran. */
+struct asked {
+	struct question *question; /* NULL: nothing, or it has answered */
+	bool awaited;		   /* the method's thread waits, and frees it */
+};
+
 struct map {
 	uint64_t type;
 	uint64_t length;
@@ -126,10 +133,13 @@ struct connection {
 	pthread_mutex_t socket_lock;
 	int socket;				       /* [socket_lock] -1 once closed */
 	struct structures structures[CALL_PAGE_SLOTS]; /* [socket_lock] */
-	uint32_t sequence;			       /* [socket_lock] of the last MEMORY */
-	bool unacknowledged;			       /* [socket_lock] that one */
-	bool sending_over;			       /* [socket_lock] the connection has ended */
-	struct call *unsent; /* [socket_lock] map calls whose MEMORY waits, in order */
+	struct asked questions[CALL_PAGE_SLOTS];       /* [socket_lock] */
+	unsigned unanswered;	 /* [socket_lock] questions that nobody waits for any more */
+	pthread_cond_t answered; /* with socket_lock: a question was */
+	uint32_t sequence;	 /* [socket_lock] of the last MEMORY */
+	bool unacknowledged;	 /* [socket_lock] that one */
+	bool sending_over;	 /* [socket_lock] the connection has ended */
+	struct call *unsent;	 /* [socket_lock] map calls whose MEMORY waits, in order */
 
 	struct {
 		pthread_mutex_t lock;
@@ -229,6 +239,18 @@ const char *structures_receive(struct connection *connection, bool *ret_closed);
  */
 IOReturn structures_take(struct call *call, IOReturn status, const char **ret_rule);
 void structures_free(struct connection *connection);
+/* A descriptor over a file that the app sent, charged to it; takes the file. */
+IOReturn structures_adopt_take(struct connection *connection, int fd, uint64_t offset,
+			       uint64_t size, uint64_t direction, IOMemoryDescriptor **ret_memory);
+
+/* --- client_memory.c --- */
+
+/* This thread runs the call's method from now on; NULL: none. What it ran before. */
+struct call *client_memory_serve(struct call *call);
+/* CLIENT_MEMORY. NULL, or the rule that it breaks. [socket_lock] */
+const char *client_memory_file_locked(struct connection *connection, struct packet *packet,
+				      bool lost);
+void client_memory_free(struct connection *connection); /* [socket_lock] */
 
 /* --- maps.c --- */
 

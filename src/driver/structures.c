@@ -66,6 +66,8 @@ receive_locked(struct connection *c, struct packet *packet, const char **ret_rul
 		*ret_rule = "its packets are what PROTOCOL.md says";
 	else if (packet->header->type == PACKET_STRUCTURES)
 		*ret_rule = file_locked(c, packet, lost);
+	else if (packet->header->type == PACKET_CLIENT_MEMORY)
+		*ret_rule = client_memory_file_locked(c, packet, lost);
 	else if (!maps_acknowledged_locked(c, packet->header->sequence, ret_ready))
 		*ret_rule = "ACK: the sequence is that of the unacknowledged MEMORY";
 	packet_close_fds(packet);
@@ -160,9 +162,9 @@ discharge(void *context, uint64_t size)
 	connection_release(c);
 }
 
-static IOReturn
-adopt_take(struct connection *c, int fd, uint64_t offset, uint64_t size, uint64_t direction,
-	   IOMemoryDescriptor **ret_memory)
+IOReturn
+structures_adopt_take(struct connection *c, int fd, uint64_t offset, uint64_t size,
+		      uint64_t direction, IOMemoryDescriptor **ret_memory)
 {
 	IOReturn res;
 
@@ -190,13 +192,15 @@ make(struct call *call, struct structures *found, IOReturn res)
 	if (res == kIOReturnSuccess && found->lost)
 		res = kIOReturnNoResources;
 	if (res == kIOReturnSuccess && found->input >= 0) {
-		res = adopt_take(call->connection, found->input, found->body.input_offset,
-				 request->structure_in_size, kIOMemoryDirectionOut, &call->input);
+		res = structures_adopt_take(call->connection, found->input,
+					    found->body.input_offset, request->structure_in_size,
+					    kIOMemoryDirectionOut, &call->input);
 		found->input = -1;
 	}
 	if (res == kIOReturnSuccess && found->output >= 0) {
-		res = adopt_take(call->connection, found->output, found->body.output_offset,
-				 request->structure_out_size, kIOMemoryDirectionIn, &call->output);
+		res = structures_adopt_take(call->connection, found->output,
+					    found->body.output_offset, request->structure_out_size,
+					    kIOMemoryDirectionIn, &call->output);
 		found->output = -1;
 	}
 	clear(found);
@@ -232,4 +236,5 @@ structures_free(struct connection *c)
 {
 	for (uint32_t i = 0; i < CALL_PAGE_SLOTS; i++)
 		clear(&c->structures[i]);
+	client_memory_free(c);
 }

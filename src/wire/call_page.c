@@ -165,6 +165,35 @@ call_slot_answer(struct call_slot *slot, uint32_t generation)
 		syscall(SYS_futex, &slot->reply.answered, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
+void
+call_slot_withdraw(struct call_slot *slot)
+{
+	/* Before the reply's next words: pairs with call_slot_is_current. */
+	uint32_t old = atomic_exchange_explicit(&slot->reply.answered, 0, memory_order_seq_cst);
+
+	/* Who sleeps for the next answer is woken by it. */
+	if (old & CALL_WAITER)
+		atomic_fetch_or_explicit(&slot->reply.answered, CALL_WAITER, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+uint32_t
+call_next_generation(uint32_t generation)
+{
+	uint32_t next = (generation + 1) & ~CALL_WAITER;
+
+	return next == 0 ? 1 : next;
+}
+
+bool
+call_slot_is_current(const struct call_slot *slot, uint32_t generation)
+{
+	/* After the copy of the reply: pairs with the exchange in call_slot_withdraw. Without it a
+	 * copy may be of two replies. */
+	atomic_thread_fence(memory_order_seq_cst);
+	return call_slot_is_answered(slot, generation);
+}
+
 bool
 call_slot_is_answered(const struct call_slot *slot, uint32_t generation)
 {

@@ -93,6 +93,24 @@ enum call_reply_flags {
 	CALL_KEPT_OUTPUT = 1 << 1,
 	CALL_QUEUE_CLASSIC = 1 << 2, /* CALL_MAP: the memory is a data queue of that layout */
 	CALL_QUEUE_DISPATCH = 1 << 3,
+	CALL_ASKS = 1 << 4, /* not the last answer: data[slot].output is a question */
+};
+
+#define QUESTION_SEGMENTS_MAX 32u
+
+enum question_flags {
+	QUESTION_SHARED = 1 << 0, /* the memory itself, not a copy */
+};
+
+/* Which of the app's memory the driver wants. */
+struct call_question {
+	uint32_t segment_count; /* 1 to 32 */
+	uint32_t flags;
+	uint64_t zero;
+	struct {
+		uint64_t address;
+		uint64_t length; /* not 0 */
+	} segments[QUESTION_SEGMENTS_MAX];
 };
 
 #define CALL_WAITER 0x80000000u
@@ -190,6 +208,7 @@ struct call_page {
 
 _Static_assert(sizeof(struct call_request) == 192, "wire");
 _Static_assert(sizeof(struct call_reply) == 192, "wire");
+_Static_assert(sizeof(struct call_question) == 528, "wire");
 _Static_assert(sizeof(struct call_slot) == 512, "wire");
 _Static_assert(sizeof(struct call_data) == 8192, "wire");
 _Static_assert(sizeof(struct completion) == 192, "wire");
@@ -219,8 +238,12 @@ bool call_page_submit(struct call_page_client *client, unsigned index);
  * doorbell.
  */
 bool call_page_is_to_ring(struct call_page_client *client);
+/* The generation after this one. */
+uint32_t call_next_generation(uint32_t generation);
 
 bool call_slot_is_answered(const struct call_slot *slot, uint32_t generation);
+/* After copying the reply: false if the host took it back meanwhile. */
+bool call_slot_is_current(const struct call_slot *slot, uint32_t generation);
 /* Looks for the answer for a while, if that can help. False: not yet, go to sleep. */
 bool call_page_spin(struct call_page_client *client, unsigned index, uint32_t generation);
 /* Whether the host has looked at the call, which is not answered yet. */
@@ -275,6 +298,9 @@ void call_page_disarm(struct call_page_host *host);
 
 /* Publishes the reply, already written, and wakes the caller if it sleeps. */
 void call_slot_answer(struct call_slot *slot, uint32_t generation);
+
+/* Takes an answer that was a question back, so that the reply may be written again. */
+void call_slot_withdraw(struct call_slot *slot);
 
 /*
  * Appends an entry. kIOReturnSuccess, and *ret_wake: write to the pipe; kIOReturnOverrun: full;

@@ -134,6 +134,36 @@ check_structures(const struct packet *packet)
 }
 
 static const char *
+check_client_memory(const struct packet *packet)
+{
+	struct client_memory_body body;
+
+	memcpy(&body, packet->body, sizeof(body));
+	if (body.slot >= CALL_PAGE_SLOTS)
+		return "slot is one of the call page";
+	if (body.generation == 0 || (body.generation & CALL_WAITER))
+		return "generation has 31 bits and is not 0";
+	if ((body.status == kIOReturnSuccess) != (body.file_count != 0))
+		return "files with success, none else";
+	if (packet->header->fd_count != body.file_count)
+		return "a descriptor for each file";
+	if (packet->body_length !=
+	    sizeof(body) + body.file_count * sizeof(struct memory_segment_body))
+		return "the body ends after its segments";
+	for (uint32_t i = 0; i < body.file_count; i++) {
+		struct memory_segment_body segment;
+
+		memcpy(&segment, packet->body + sizeof(body) + i * sizeof(segment),
+		       sizeof(segment));
+		if (segment.length == 0)
+			return "a segment is not empty";
+		if (segment.offset > INT64_MAX || segment.length > INT64_MAX - segment.offset)
+			return "a segment ends below 2^63";
+	}
+	return NULL;
+}
+
+static const char *
 check_open(const struct packet *packet)
 {
 	struct open_body body;
@@ -303,6 +333,9 @@ static const struct rule rules[] = {
 	{PACKET_FROM_APP, STATUS_ZERO, PACKET_STRUCTURES, sizeof(struct structures_body),
 	 sizeof(struct structures_body), 1, 2, check_structures},
 	{PACKET_FROM_APP, STATUS_ZERO, PACKET_ACK, 0, 0, 0, 0, NULL},
+	{PACKET_FROM_APP, STATUS_ZERO, PACKET_CLIENT_MEMORY, sizeof(struct client_memory_body),
+	 sizeof(struct client_memory_body) + SEGMENTS_MAX * sizeof(struct memory_segment_body), 0,
+	 SEGMENTS_MAX, check_client_memory},
 
 	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_LOOKUP, 1, BODY_MAX, 0, 0, NULL},
 	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_PROPERTIES, sizeof(struct id_body),

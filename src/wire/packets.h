@@ -32,6 +32,7 @@ enum packet_type {
 	/* app -> host */
 	PACKET_STRUCTURES = 0x0181, /* body structures_body; one or two descriptors */
 	PACKET_ACK = 0x0182,	    /* descriptors of the packet with this sequence were received */
+	PACKET_CLIENT_MEMORY = 0x0183, /* body client_memory_body, segments; their descriptors */
 
 	/* app -> registry; the reply has the same type and sequence */
 	PACKET_LOOKUP = 0x0201,	    /* body: binary plist, a matching dictionary; reply: u64 ids */
@@ -95,6 +96,15 @@ struct structures_body {
 	 * unused. */
 	uint64_t input_offset;
 	uint64_t output_offset;
+};
+
+/* What a question of the host's got. */
+struct client_memory_body {
+	uint32_t slot;
+	uint32_t generation; /* of the answer that the app waits for now */
+	int32_t status;
+	uint32_t
+		file_count; /* = descriptors; 0 with a failure; struct memory_segment_body follow */
 };
 
 struct id_body {
@@ -181,6 +191,7 @@ _Static_assert(sizeof(struct ready_body) == 16, "wire");
 _Static_assert(sizeof(struct memory_segment_body) == 16, "wire");
 _Static_assert(sizeof(struct memory_body) == 16, "wire");
 _Static_assert(sizeof(struct structures_body) == 32, "wire");
+_Static_assert(sizeof(struct client_memory_body) == 16, "wire");
 _Static_assert(sizeof(struct open_body) == 24, "wire");
 _Static_assert(sizeof(struct entries_body) == 16, "wire");
 _Static_assert(sizeof(struct describe_body) == 16, "wire");

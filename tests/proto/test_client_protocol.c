@@ -207,7 +207,7 @@ break_reply(unsigned which, struct call_reply *reply)
 		reply->structure_out_size = UINT64_MAX;
 		break;
 	case 4:
-		reply->flags = 4;
+		reply->flags = 32;
 		break;
 	case 5:
 		reply->flags = CALL_KEPT_INPUT;
@@ -235,10 +235,21 @@ break_reply(unsigned which, struct call_reply *reply)
 		reply->status = kIOReturnError;
 		reply->structure_out_size = 1;
 		break;
+	case 13: /* a question without segments */
+		reply->flags = CALL_ASKS;
+		break;
+	case 14:
+		reply->flags = CALL_ASKS;
+		reply->scalar_out_count = 1;
+		break;
+	case 15:
+		reply->flags = CALL_ASKS;
+		reply->status = kIOReturnError;
+		break;
 	}
 }
 
-#define REPLY_BREAKS 13u
+#define REPLY_BREAKS 16u
 
 static bool
 answer_wrongly(struct fake_host *host, unsigned slot, const struct call_request *request,

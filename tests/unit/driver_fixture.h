@@ -73,6 +73,7 @@ enum test_method {
 	TEST_OWN_QUEUE,	  /* its methods run on a queue of their own from now on */
 	TEST_HOLD,	  /* keeps the large structures, which it does not look at */
 	TEST_HOLD_MAPPED, /* keeps only a mapping of the large input, until TEST_LET_GO */
+	TEST_ASK, /* asks for the memory of scalars 1 (address) and 2, options scalar 0; keeps it */
 	TEST_METHODS,
 };
 
@@ -232,6 +233,12 @@ TestClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 	case TEST_HOLD_MAPPED:
 		return IOMemoryDescriptor_CreateMapping(arguments->structureInputDescriptor, 0, 0,
 							0, 0, 0, &ivars->kept_map);
+	case TEST_ASK:
+		OSSafeReleaseNULL(ivars->kept_input);
+		return IOUserClient_CreateMemoryDescriptorFromClient(
+			self, arguments->scalarInput[0], 1,
+			&(IOAddressSegment){arguments->scalarInput[1], arguments->scalarInput[2]},
+			&ivars->kept_input);
 	case TEST_FAIL:
 		arguments->scalarOutput[0] = 1;
 		return kIOReturnNoMedia;

@@ -38,6 +38,10 @@ union body {
 		struct memory_segment_body segments[33];
 	} memory;
 	struct structures_body structures;
+	struct {
+		struct client_memory_body head;
+		struct memory_segment_body segments[33];
+	} client_memory;
 	struct id_body id;
 	struct open_body open;
 	struct entries_body entries;
@@ -130,6 +134,18 @@ static const struct sample samples[] = {
 	 .body.structures = {.flags = STRUCTURES_INPUT | STRUCTURES_OUTPUT,
 			     .input_offset = 1,
 			     .output_offset = 2}},
+	{.name = "client memory, refused",
+	 .direction = PACKET_FROM_APP,
+	 .type = PACKET_CLIENT_MEMORY,
+	 .length = 16,
+	 .body.client_memory = {.head = {.slot = 63, .generation = 1, .status = -1}}},
+	{.name = "client memory",
+	 .direction = PACKET_FROM_APP,
+	 .type = PACKET_CLIENT_MEMORY,
+	 .fd_count = 2,
+	 .length = 48,
+	 .body.client_memory = {.head = {.generation = 0x7fffffff, .file_count = 2},
+				.segments = {{17, 1}, {0, 5}}}},
 	{.name = "ack", .direction = PACKET_FROM_APP, .type = PACKET_ACK},
 	{.name = "lookup",
 	 .direction = PACKET_TO_REGISTRY,
@@ -435,6 +451,37 @@ START_TEST(an_empty_lookup_reply_is_right_but_an_empty_lookup_is_not)
 END_TEST
 
 /* Descriptors that were lost on this side are not the peer's fault. */
+START_TEST(client_memory_is_what_it_says)
+{
+	static const union body good = {
+		.client_memory = {.head = {.slot = 1, .generation = 1, .file_count = 1},
+				  .segments = {{0, 4096}}}};
+	union body bad[7] = {good, good, good, good, good, good, good};
+
+	bad[0].client_memory.head.slot = CALL_PAGE_SLOTS;
+	bad[1].client_memory.head.generation = 0;
+	bad[2].client_memory.head.generation = CALL_WAITER | 1;
+	bad[3].client_memory.head.status = kIOReturnNotPermitted;
+	bad[4].client_memory.segments[0].length = 0;
+	bad[5].client_memory.segments[0].offset = (uint64_t)INT64_MAX + 1;
+	bad[6].client_memory.segments[0].length = INT64_MAX;
+	bad[6].client_memory.segments[0].offset = 1;
+	make(PACKET_CLIENT_MEMORY, 0, 1, &good, 32);
+	ck_assert_int_eq(packets_check(&packet, PACKET_FROM_APP), kIOReturnSuccess);
+	for (unsigned i = 0; i < 7; i++) {
+		make(PACKET_CLIENT_MEMORY, 0, 1, &bad[i], 32);
+		ck_assert_int_eq(packets_check(&packet, PACKET_FROM_APP), kIOReturnIPCError);
+	}
+	/* Success without a file; a file and no segment. */
+	bad[0] = good;
+	bad[0].client_memory.head.file_count = 0;
+	make(PACKET_CLIENT_MEMORY, 0, 0, &bad[0], 16);
+	ck_assert_int_eq(packets_check(&packet, PACKET_FROM_APP), kIOReturnIPCError);
+	make(PACKET_CLIENT_MEMORY, 0, 1, &good, 16);
+	ck_assert_int_eq(packets_check(&packet, PACKET_FROM_APP), kIOReturnIPCError);
+}
+END_TEST
+
 START_TEST(lost_descriptors_break_no_rule)
 {
 	const struct sample *memory = &samples[4];
@@ -571,5 +618,5 @@ END_TEST
 UNIT_MAIN("packets", right_packets_are_right_in_their_direction_only, unknown_types_are_refused,
 	  lengths_statuses_and_descriptors,
 	  an_empty_lookup_reply_is_right_but_an_empty_lookup_is_not, lost_descriptors_break_no_rule,
-	  fields_of_ready, fields_of_memory, fields_of_structures, fields_of_the_registrys_packets,
-	  the_log_names_the_rule)
+	  client_memory_is_what_it_says, fields_of_ready, fields_of_memory, fields_of_structures,
+	  fields_of_the_registrys_packets, the_log_names_the_rule)

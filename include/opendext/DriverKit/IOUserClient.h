@@ -129,6 +129,28 @@ kern_return_t IOUserClient_CopyClientMemoryForType_Impl(IOUserClient *self, uint
 kern_return_t IOUserClient_AsyncCompletion(IOUserClient *self, OSAction *action, IOReturn status,
 					   const uint64_t *asyncData, uint32_t asyncDataCount);
 
+/*
+ * Memory of the app by address, +1: up to 32 segments, one after the other. `options` is a
+ * direction and perhaps kIOMemoryDisableCopyOnWrite. Without it the descriptor is a copy, as the
+ * memory is now: neither side sees what the other writes later. With it it is the memory itself,
+ * which the app must have from mach_vm_allocate (or the driver has kept it of a large structure),
+ * and all segments but the last must be whole pages.
+ *
+ * The app's library decides: it also gives a copy of other memory if the call under way names its
+ * address and length (as scalars or in its inline structure). So this works inside ExternalMethod
+ * and on its thread only, and blocks until the app has answered, at most a second.
+ *
+ * kIOReturnBadArgument: no or more than 32 segments, an empty one, an unknown option;
+ * kIOReturnNotReady: no method of this client runs on this thread; kIOReturnNotPermitted: the app
+ * does not give that memory (its log says why); kIOReturnVMError: nothing is mapped there;
+ * kIOReturnNotAligned; kIOReturnNoResources: a limit; kIOReturnTimeout: the app did not answer, now
+ * or before; kIOReturnOffline: it has gone.
+ */
+kern_return_t IOUserClient_CreateMemoryDescriptorFromClient(IOUserClient *self, uint64_t options,
+							    uint32_t segmentsCount,
+							    const IOAddressSegment *segments,
+							    IOMemoryDescriptor **memory);
+
 DEXT_END_DECLS
 
 #endif

@@ -385,16 +385,65 @@ end(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 	return IOService_Terminate(IOService_GetProvider((IOService *)target), 0);
 }
 
+static kern_return_t
+keep_client_memory(OSObject *target, IOUserClientMethodArguments *arguments, uint64_t options,
+		   uint32_t count, const IOAddressSegment *segments)
+{
+	struct EchoUserClient_IVars *own = ivars(target);
+	kern_return_t status;
+
+	OSSafeReleaseNULL(own->map);
+	OSSafeReleaseNULL(own->kept);
+	status = IOUserClient_CreateMemoryDescriptorFromClient((IOUserClient *)target, options,
+							       count, segments, &own->kept);
+	if (status == kIOReturnSuccess)
+		status = IOMemoryDescriptor_CreateMapping(own->kept, 0, 0, 0, 0, 0, &own->map);
+	if (status == kIOReturnSuccess)
+		status = IOMemoryDescriptor_GetLength(own->kept, &arguments->scalarOutput[0]);
+	return status;
+}
+
+static kern_return_t
+client_memory(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	IOAddressSegment segments[64];
+	size_t size = OSDataGetLength(arguments->structureInput);
+
+	if (arguments->structureInput == NULL || size > sizeof(segments))
+		return kIOReturnBadArgument;
+	memcpy(segments, OSDataGetBytesPtr(arguments->structureInput), size);
+	return keep_client_memory(target, arguments, arguments->scalarInput[0],
+				  (uint32_t)(size / sizeof(segments[0])), segments);
+}
+
+static kern_return_t
+client_range(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	const uint64_t *input = arguments->scalarInput;
+	uint64_t beside = (input[0] & ECHO_CLIENT_BESIDE) != 0;
+
+	return keep_client_memory(target, arguments, input[0] & ~(uint64_t)ECHO_CLIENT_BESIDE, 1,
+				  &(IOAddressSegment){input[1] + beside, input[2]});
+}
+
 #define ANY kIOUserClientVariableStructureSize
 
 static const IOUserClientMethodDispatch methods[] = {
-	[ECHO_ECHO] = {echo, 0, ANY, ANY, ANY, ANY}, [ECHO_COMPLETE] = {complete, 1, ANY, 0, 0, 0},
-	[ECHO_HANG] = {hang, ANY, 0, 0, 0, 0},	     [ECHO_CLIENTS] = {count, 0, 0, 0, 1, 0},
-	[ECHO_FILL] = {fill, 0, 1, 0, 0, 0},	     [ECHO_CRASH] = {crash, 0, 0, 0, 0, 0},
-	[ECHO_KEEP] = {keep, 0, 0, ANY, 1, ANY},     [ECHO_POKE] = {poke, 0, 2, 0, 0, 0},
-	[ECHO_PEEK] = {peek, 0, 1, 0, 1, 0},	     [ECHO_BACK] = {back, 0, 0, ANY, 0, ANY},
-	[ECHO_CHILDREN] = {children, 0, 1, 0, 0, 0}, [ECHO_SET] = {set, 0, 1, 0, 0, 0},
+	[ECHO_ECHO] = {echo, 0, ANY, ANY, ANY, ANY},
+	[ECHO_COMPLETE] = {complete, 1, ANY, 0, 0, 0},
+	[ECHO_HANG] = {hang, ANY, 0, 0, 0, 0},
+	[ECHO_CLIENTS] = {count, 0, 0, 0, 1, 0},
+	[ECHO_FILL] = {fill, 0, 1, 0, 0, 0},
+	[ECHO_CRASH] = {crash, 0, 0, 0, 0, 0},
+	[ECHO_KEEP] = {keep, 0, 0, ANY, 1, ANY},
+	[ECHO_POKE] = {poke, 0, 2, 0, 0, 0},
+	[ECHO_PEEK] = {peek, 0, 1, 0, 1, 0},
+	[ECHO_BACK] = {back, 0, 0, ANY, 0, ANY},
+	[ECHO_CHILDREN] = {children, 0, 1, 0, 0, 0},
+	[ECHO_SET] = {set, 0, 1, 0, 0, 0},
 	[ECHO_END] = {end, 1, 1, 0, 0, 0},
+	[ECHO_CLIENT_MEMORY] = {client_memory, 0, 1, ANY, 1, 0},
+	[ECHO_CLIENT_RANGE] = {client_range, 0, 3, 0, 1, 0},
 };
 
 static kern_return_t

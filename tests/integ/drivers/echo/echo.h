@@ -19,6 +19,12 @@ enum echo_method {
 	ECHO_SET = 11,	    /* scalar in: sets the service's property EchoNumber */
 	ECHO_END = 12, /* async: the service terminates itself. scalar in: completions that the user
 			 client's Stop sends, once the memory's first byte is ECHO_GO */
+	/* Structure in: {address, length} each; scalar in: options. Keeps the app's memory there,
+	 * mapped; scalar 0 out: its length. */
+	ECHO_CLIENT_MEMORY = 13,
+	/* The same with one segment: scalars in: options, address, length; with
+	 * ECHO_CLIENT_BESIDE in the options it begins a byte later. */
+	ECHO_CLIENT_RANGE = 14,
 };
 
 /* The personality's number EchoStart: what Start does. */
@@ -34,8 +40,9 @@ enum echo_start {
 #define ECHO_SET_HANG	"EchoHang"   /* of the service: never returns */
 #define ECHO_SET_FILL	"EchoFill"   /* of the user client: as ECHO_FILL; it knows no other */
 
-#define ECHO_CHILDREN_MAX 16
-#define ECHO_GO		  0x47
-#define ECHO_MEMORY_SIZE  10000 /* of type 0 */
+#define ECHO_CHILDREN_MAX  16
+#define ECHO_GO		   0x47
+#define ECHO_MEMORY_SIZE   10000 /* of type 0 */
+#define ECHO_CLIENT_BESIDE 0x100000
 
 #endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a driver asks for while its method runs: memory of this process, by address. */
+#ifndef CLIENT_QUESTION_H
+#define CLIENT_QUESTION_H
+
+#include <stddef.h>
+
+#include <DriverKit/IOReturn.h>
+
+struct call_request;
+struct connection;
+
+/*
+ * After an answer with CALL_ASKS: sends CLIENT_MEMORY, with a status where the memory is not to be
+ * had, and moves request->generation on. The structure is the call's input, which may name memory.
+ * kIOReturnIPCError: the host broke a rule, and the connection has ended.
+ */
+IOReturn question_answer(struct connection *connection, unsigned slot, struct call_request *request,
+			 const void *structure, size_t size);
+
+#endif
