@@ -441,6 +441,14 @@ are_good(const mach_vm_address_t *address, const mach_vm_size_t *size, task_port
 		log_error("IOConnectMapMemory64: unknown options 0x%x", options & ~known_options);
 		return false;
 	}
+	/* What the memory is anyway, or nothing that this kernel gives for it. */
+	if ((options & kIOMapCacheMask) != kIOMapDefaultCache &&
+	    (options & kIOMapCacheMask) != kIOMapCopybackCache) {
+		log_error("IOConnectMapMemory64: no cache mode but the default and copyback, not "
+			  "0x%x",
+			  options & kIOMapCacheMask);
+		return false;
+	}
 	if (!(options & kIOMapAnywhere) && (*address == 0 || *address % page_size() != 0)) {
 		log_error("IOConnectMapMemory64: without kIOMapAnywhere *address must be the start "
 			  "of "

@@ -60,8 +60,9 @@ check_options(uint64_t options)
 
 	if ((options & ~known) || guard > kIOMemoryMapGuardedLarge || (cache & (cache - 1)))
 		return bad("options: an unknown bit or mode");
-	if (cache != 0) {
-		log_error("IOMemoryDescriptor_CreateMapping: options: only the default cache mode");
+	if (cache != kIOMemoryMapCacheModeDefault && cache != kIOMemoryMapCacheModeCopyback) {
+		log_error("IOMemoryDescriptor_CreateMapping: options: no cache mode but the "
+			  "default and copyback, which are one");
 		return kIOReturnUnsupported;
 	}
 	return kIOReturnSuccess;

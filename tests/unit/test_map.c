@@ -175,6 +175,8 @@ START_TEST(arguments)
 		 kIOReturnBadArgument},
 		{kIOMemoryMapCacheModeInhibit, 0, 0, 0, kIOReturnUnsupported},
 		{kIOMemoryMapCacheModeRealTime, 0, 0, 0, kIOReturnUnsupported},
+		{kIOMemoryMapCacheModeWriteThrough, 0, 0, 0, kIOReturnUnsupported},
+		{kIOMemoryMapCacheModeCopyback, 0, 0, 0, 0},
 		{kIOMemoryMapGuardedNone, 0, 0, 0, 0},
 		{kIOMemoryMapGuardedSmall, 0, 0, 0, 0},
 		{kIOMemoryMapGuardedLarge, 0, 0, 0, 0},
