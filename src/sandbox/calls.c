@@ -37,7 +37,6 @@ static const char *const plain_calls[] = {
 	"getpid",
 	"gettid",
 	"madvise",
-	"membarrier",
 	"mprotect",
 	"rseq",
 	"rt_sigprocmask",
@@ -81,10 +80,12 @@ static const char *const plain_calls[] = {
 	"getrandom",
 	"gettimeofday",
 	"time",
-	/* libusb, and the timers of virtual devices */
+	/* libusb (its events, the kernel's version), and the timers of virtual devices */
+	"epoll_create1",
 	"pipe2",
 	"timerfd_create",
 	"timerfd_settime",
+	"uname",
 	/* the end of the process, and the handler that explains a fault; alarm is not everywhere */
 	"alarm",
 	"restart_syscall",

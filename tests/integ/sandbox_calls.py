@@ -19,6 +19,8 @@ HOT = {"futex", "epoll_wait", "epoll_ctl", "read", "write", "recvmsg", "sendmsg"
 SELDOM = {
     "ioctl": "a real device; the vm suite",
     "pipe2": "libusb's events where it has no eventfd",
+    "epoll_create1": "the events of a real device; the vm suite",
+    "uname": "libusb asks for the kernel's version; the vm suite",
     "timerfd_create": "libusb's timeouts",
     "clock_gettime": "a machine without vdso", "gettimeofday": "a machine without vdso",
     "time": "a machine without vdso", "getcpu": "a machine without vdso",
@@ -26,7 +28,7 @@ SELDOM = {
     "getrandom": "the C library's heap, by version",
     "lseek": "a driver that reads a file of its bundle", "fstat": "the C library, by version",
     "pread64": "the loader, for objects with a large header",
-    "membarrier": "rings", "mremap": "a second writable mapping of read-only memory",
+    "mremap": "a second writable mapping of read-only memory",
     "poll": "a socket that is full",
     "prlimit64": "the C library, when a thread's stack is sized",
     "rt_sigtimedwait": "a bell whose reader has gone", "rt_sigpending": "the same",
