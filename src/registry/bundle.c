@@ -183,6 +183,7 @@ static const char *const number_keys[] = {
 	"idVendor",	   "idProduct",		 "bcdDevice",		"bDeviceClass",
 	"bDeviceSubClass", "bDeviceProtocol",	 "bConfigurationValue", "bInterfaceNumber",
 	"bInterfaceClass", "bInterfaceSubClass", "bInterfaceProtocol",	"IOProbeScore",
+	"idProductMask",
 };
 
 static IOReturn
@@ -195,6 +196,54 @@ check_numbers(struct reader *reader, const OSDictionary *properties, const char 
 			return fail(reader, kIOReturnBadArgument,
 				    "key %s%s is of class %s; a number was expected", where,
 				    number_keys[i], OSObject_GetClassName(value));
+	}
+	return kIOReturnSuccess;
+}
+
+static IOReturn
+check_products(struct reader *reader, const OSDictionary *properties, const char *where)
+{
+	OSObject *value = OSDictionaryGetValue(properties, "idProductArray");
+	const OSArray *products = OSDynamicCast(OSArray, value);
+	bool good = products != NULL && OSArrayGetCount(products) > 0;
+
+	for (uint32_t i = 0; good && i < OSArrayGetCount(products); i++)
+		good = OSDynamicCast(OSNumber, OSArrayGetValue(products, i)) != NULL;
+	if (value == NULL || good)
+		return kIOReturnSuccess;
+	return fail(reader, kIOReturnBadArgument,
+		    "key %sidProductArray: an array of numbers was expected", where);
+}
+
+/* Xcode would have written the bundle's identifier there. */
+#define IDENTIFIER_VARIABLE "$(PRODUCT_BUNDLE_IDENTIFIER)"
+
+static bool
+has_variable(void *context, const char *key, OSObject *value)
+{
+	const OSString *string = OSDynamicCast(OSString, value);
+
+	*(const char **)context = key;
+	return string != NULL && strstr(OSStringGetCStringPtr(string), IDENTIFIER_VARIABLE) != NULL;
+}
+
+static IOReturn
+replace_variables(struct reader *reader, OSDictionary *properties, const char *identifier)
+{
+	const char *found = NULL;
+
+	while (OSDictionaryApply_f(properties, &found, has_variable)) {
+		const char *before = OSDictionaryGetStringValue(properties, found);
+		const char *variable = strstr(before, IDENTIFIER_VARIABLE);
+		char *key = strdup(found), *after = NULL;
+		bool done = asprintf(&after, "%.*s%s%s", (int)(variable - before), before,
+				     identifier, variable + strlen(IDENTIFIER_VARIABLE)) >= 0 &&
+			    key != NULL && OSDictionarySetStringValue(properties, key, after);
+
+		free(key);
+		free(after);
+		if (!done)
+			return fail(reader, kIOReturnNoMemory, "out of memory");
 	}
 	return kIOReturnSuccess;
 }
@@ -222,6 +271,8 @@ read_personality(struct reader *reader, struct personality *personality)
 				    &personality->match_category);
 	if (status == kIOReturnSuccess)
 		status = check_numbers(reader, properties, where);
+	if (status == kIOReturnSuccess)
+		status = check_products(reader, properties, where);
 	if (status != kIOReturnSuccess)
 		return status;
 	if (OSDictionaryGetUInt64Value(properties, "IOProbeScore", &score))
@@ -259,7 +310,9 @@ collect(void *context, const char *key, OSObject *value)
 	OSRetain(properties);
 	personality->properties = properties;
 	bundle->personality_count++;
-	collector->status = read_personality(collector->reader, personality);
+	collector->status = replace_variables(collector->reader, properties, bundle->identifier);
+	if (collector->status == kIOReturnSuccess)
+		collector->status = read_personality(collector->reader, personality);
 	return collector->status != kIOReturnSuccess;
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Matching. A personality's USB keys are compared one by one and each must agree; Apple's list of
- * allowed combinations is not enforced, a personality that says less simply matches more. The
- * driver's own class is taken for IOProviderClass of an app's dictionary, because apps that pass it
- * exist; macOS would know it only by name.
+ * Matching. A personality's USB keys are compared one by one and each must agree (idProduct under
+ * idProductMask, or as one of idProductArray); Apple's list of allowed combinations is not
+ * enforced, a personality that says less simply matches more. The driver's own class is taken for
+ * IOProviderClass of an app's dictionary, because apps that pass it exist; macOS would know it only
+ * by name.
  *
  * Pure functions; any thread.
  */
@@ -35,6 +36,47 @@ explain(char *reason, const char *key, uint64_t wanted, const uint64_t *found)
 			 (unsigned long long)wanted, (unsigned long long)*found);
 }
 
+/* idProductMask says which bits of idProduct count. */
+static uint64_t
+get_mask(const OSDictionary *wanted, const char *key)
+{
+	uint64_t mask = UINT64_MAX;
+
+	if (strcmp(key, "idProduct") == 0)
+		OSDictionaryGetUInt64Value(wanted, "idProductMask", &mask);
+	return mask;
+}
+
+/* idProductArray: the provider's idProduct is one of these numbers. Absent: nothing is asked. */
+static bool
+match_products(const OSDictionary *wanted, const OSDictionary *properties, unsigned *agreed,
+	       char *reason)
+{
+	const OSObject *value = OSDictionaryGetValue(wanted, "idProductArray");
+	const OSArray *products = OSDynamicCast(OSArray, value);
+	uint64_t found = 0;
+	bool there = OSDictionaryGetUInt64Value(properties, "idProduct", &found);
+
+	if (value == NULL)
+		return true;
+	for (uint32_t i = 0; there && products != NULL && i < OSArrayGetCount(products); i++) {
+		const OSNumber *number = OSDynamicCast(OSNumber, OSArrayGetValue(products, i));
+
+		if (number != NULL && OSNumberGetUInt64Value(number) == found) {
+			(*agreed)++;
+			return true;
+		}
+	}
+	if (reason != NULL && there)
+		snprintf(reason, MATCH_REASON_MAX,
+			 "idProductArray does not have the provider's idProduct, 0x%04llx",
+			 (unsigned long long)found);
+	else if (reason != NULL)
+		snprintf(reason, MATCH_REASON_MAX,
+			 "idProductArray is there, the provider has no idProduct");
+	return false;
+}
+
 /* Compares the USB keys that `wanted` has. */
 static bool
 match_usb(const OSDictionary *wanted, const OSDictionary *properties, unsigned *ret_keys,
@@ -49,12 +91,14 @@ match_usb(const OSDictionary *wanted, const OSDictionary *properties, unsigned *
 		if (!OSDictionaryGetUInt64Value(wanted, usb_keys[i], &number))
 			continue;
 		there = OSDictionaryGetUInt64Value(properties, usb_keys[i], &found);
-		if (!there || number != found) {
+		if (!there || ((number ^ found) & get_mask(wanted, usb_keys[i])) != 0) {
 			explain(reason, usb_keys[i], number, there ? &found : NULL);
 			return false;
 		}
 		agreed++;
 	}
+	if (!match_products(wanted, properties, &agreed, reason))
+		return false;
 	*ret_keys = agreed;
 	return true;
 }

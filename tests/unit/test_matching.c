@@ -120,6 +120,63 @@ START_TEST(compares_personalities)
 }
 END_TEST
 
+/* Several products by one personality: by a mask, or by a list. The interface is of 0x0d01. */
+static const struct {
+	int product, mask; /* -1: no such key */
+	int array[2];	   /* 0: no array */
+	bool matches;
+	unsigned keys;
+	const char *reason;
+} products[] = {
+	{0x0d00, 0xff00, {0}, true, 1, NULL},
+	{0x0d0e, 0xfff0, {0}, true, 1, NULL},
+	{0x0d00, 0xffff, {0}, false, 0, "idProduct is to be 0x0d00"},
+	{0x0e01, 0xff00, {0}, false, 0, "the provider has 0x0d01"},
+	{-1, 0xff00, {0}, true, 0, NULL},
+	{-1, -1, {0x0d00, 0x0d01}, true, 1, NULL},
+	{-1, -1, {0x0d01, 0x0d00}, true, 1, NULL},
+	{-1, -1, {0x0d00, 0x0d02}, false, 0, "idProductArray does not have"},
+	{0x0d01, -1, {0x0d00, 0x0d01}, true, 2, NULL},
+	{0x0d02, -1, {0x0d01, 0x0d02}, false, 0, "idProduct is to be 0x0d02"},
+};
+
+START_TEST(takes_several_products)
+{
+	OSArray *array = OSArrayCreate(2);
+	char reason[MATCH_REASON_MAX] = "";
+	struct personality personality;
+	unsigned keys = 99;
+	bool matches;
+
+	set_up();
+	personality = make_take("IOUSBHostInterface", 0, "c", numbers(NULL));
+	if (products[_i].product >= 0)
+		OSDictionarySetUInt64Value(personality.properties, "idProduct",
+					   (uint64_t)products[_i].product);
+	if (products[_i].mask >= 0)
+		OSDictionarySetUInt64Value(personality.properties, "idProductMask",
+					   (uint64_t)products[_i].mask);
+	for (unsigned i = 0; products[_i].array[0] != 0 && i < 2; i++) {
+		OSNumber *number = OSNumberCreateWithUInt64Value((uint64_t)products[_i].array[i]);
+
+		OSArrayAppendValue(array, (OSObject *)number);
+		OSRelease(number);
+	}
+	if (products[_i].array[0] != 0)
+		OSDictionarySetValue(personality.properties, "idProductArray", array);
+	matches = matching_personality(&personality, interface, &keys, reason);
+	ck_assert_msg(matches == products[_i].matches, "row %d: %s", _i, reason);
+	if (matches)
+		ck_assert_uint_eq(keys, products[_i].keys);
+	else
+		ck_assert_msg(strstr(reason, products[_i].reason) != NULL, "row %d: %s", _i,
+			      reason);
+	OSRelease(array);
+	OSRelease(personality.properties);
+	tear_down();
+}
+END_TEST
+
 START_TEST(highest_score_of_each_category_wins)
 {
 	struct personality all[] = {
@@ -310,6 +367,8 @@ main(void)
 
 	tcase_add_loop_test(tcase, compares_personalities, 0,
 			    sizeof(personalities) / sizeof(personalities[0]));
+	tcase_add_loop_test(tcase, takes_several_products, 0,
+			    sizeof(products) / sizeof(products[0]));
 	tcase_add_test(tcase, highest_score_of_each_category_wins);
 	tcase_add_loop_test(tcase, finds_by_one_key, 0, sizeof(look_ups) / sizeof(look_ups[0]));
 	tcase_add_test(tcase, every_key_must_agree);

@@ -85,6 +85,30 @@ START_TEST(reads_a_bundle)
 }
 END_TEST
 
+/* Of what Xcode would fill in the identifier is known. */
+START_TEST(fills_in_the_identifier)
+{
+	struct bundle *bundle = NULL;
+	const OSDictionary *properties;
+	char error[BUNDLE_ERROR_MAX];
+
+	begin(HEAD IDENTIFIER EXECUTABLE PERSONALITIES(
+		"<dict>" PROVIDER USER
+		"<key>IOUserServerName</key><string>$(PRODUCT_BUNDLE_IDENTIFIER)</string>"
+		"<key>IOMatchCategory</key>"
+		"<string>a.$(PRODUCT_BUNDLE_IDENTIFIER).b.$(PRODUCT_BUNDLE_IDENTIFIER)</string>"
+		"</dict>") TAIL);
+	ck_assert_msg(bundle_open(folder, &bundle, error) == kIOReturnSuccess, "%s", error);
+	properties = bundle->personalities[0].properties;
+	ck_assert_str_eq(OSDictionaryGetStringValue(properties, "IOUserServerName"),
+			 "org.example.echo");
+	ck_assert_str_eq(bundle->personalities[0].match_category,
+			 "a.org.example.echo.b.org.example.echo");
+	bundle_free(bundle);
+	finish();
+}
+END_TEST
+
 /* A wrong plist: the status, and what the sentence must name. */
 static const struct {
 	const char *info;
@@ -119,6 +143,18 @@ static const struct {
 	{HEAD IDENTIFIER EXECUTABLE PERSONALITIES(
 		 "<dict>" PROVIDER USER "<key>idVendor</key><string>0x1209</string></dict>") TAIL,
 	 kIOReturnBadArgument, "IOKitPersonalities:EchoMatch:idVendor", "number was expected"},
+	{HEAD IDENTIFIER EXECUTABLE PERSONALITIES(
+		 "<dict>" PROVIDER USER
+		 "<key>IOUserServerName</key><string>$(EXECUTABLE_NAME)</string></dict>") TAIL,
+	 kIOReturnBadArgument, "$(EXECUTABLE_NAME)", "Xcode"},
+	{HEAD IDENTIFIER EXECUTABLE PERSONALITIES(
+		 "<dict>" PROVIDER USER "<key>idProductArray</key><integer>5</integer></dict>")
+		 TAIL,
+	 kIOReturnBadArgument, "IOKitPersonalities:EchoMatch:idProductArray", "array of numbers"},
+	{HEAD IDENTIFIER EXECUTABLE PERSONALITIES(
+		 "<dict>" PROVIDER USER
+		 "<key>idProductArray</key><array><string>5</string></array></dict>") TAIL,
+	 kIOReturnBadArgument, "IOKitPersonalities:EchoMatch:idProductArray", "array of numbers"},
 };
 
 START_TEST(names_what_is_wrong)
@@ -157,6 +193,7 @@ main(void)
 	int failed;
 
 	tcase_add_test(tcase, reads_a_bundle);
+	tcase_add_test(tcase, fills_in_the_identifier);
 	tcase_add_loop_test(tcase, names_what_is_wrong, 0, sizeof(wrong) / sizeof(wrong[0]));
 	tcase_add_test(tcase, names_a_missing_folder);
 	suite_add_tcase(suite, tcase);
