@@ -7,6 +7,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #define FOLDERS_MAX 32
 
@@ -17,6 +18,7 @@ struct dextd_options {
 	const char *access_file;
 	enum sandbox_level sandbox;
 	bool allow_virtual;
+	uint64_t memory_max;	   /* bytes of a host; 0: no limit */
 	uid_t first_uid, last_uid; /* 0: hosts have this process's user */
 };
 
@@ -35,6 +37,10 @@ enum options_result options_parse(struct dextd_options *options, int argc, char 
  * descriptor is open. -1: somebody else has it, or it is not ours; the log says which.
  */
 int place_take(const char *runtime_dir);
+
+/* privileges.c */
+/* Of root's power only what hosts need remains. */
+IOReturn privileges_drop(void);
 
 /* notify.c */
 /* Tells systemd, if it started this program, for instance "READY=1". */

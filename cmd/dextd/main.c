@@ -9,6 +9,7 @@
 
 #include "folders.h"
 #include "host_program.h"
+#include "hotplug.h"
 #include "log.h"
 #include "loop.h"
 #include "packet.h"
@@ -30,6 +31,7 @@ struct dextd {
 	struct loop *loop;
 	struct registry *registry;
 	struct folders *folders;
+	struct hotplug *hotplug;
 	struct loop_source signals;
 	bool stopping;
 };
@@ -123,6 +125,7 @@ set_up(struct dextd *dextd)
 		.restarts = RESTARTS,
 		.sandbox = options->sandbox,
 		.plugging = options->allow_virtual,
+		.memory_max = options->memory_max,
 		.access_file = options->access_file,
 		.first_uid = options->first_uid,
 		.last_uid = options->last_uid,
@@ -141,7 +144,9 @@ set_up(struct dextd *dextd)
 	if (dextd->place < 0)
 		return kIOReturnExclusiveAccess;
 	raise_limits();
-	status = loop_create(&dextd->loop);
+	status = privileges_drop();
+	if (status == kIOReturnSuccess)
+		status = loop_create(&dextd->loop);
 	if (status == kIOReturnSuccess)
 		status = watch_signals(dextd);
 	if (status == kIOReturnSuccess)
@@ -149,6 +154,8 @@ set_up(struct dextd *dextd)
 	if (status == kIOReturnSuccess)
 		status = folders_create(dextd->loop, dextd->registry, options->folders,
 					options->folder_count, &dextd->folders);
+	if (status == kIOReturnSuccess)
+		status = hotplug_create(dextd->loop, dextd->registry, &dextd->hotplug);
 	if (status == kIOReturnSuccess)
 		status = registry_start(dextd->registry, error);
 	if (error[0] != '\0')
@@ -159,6 +166,7 @@ set_up(struct dextd *dextd)
 static void
 tear_down(struct dextd *dextd)
 {
+	hotplug_destroy(dextd->hotplug);
 	folders_destroy(dextd->folders);
 	registry_destroy(dextd->registry);
 	if (dextd->loop != NULL)

@@ -21,7 +21,7 @@
 
 static const char help_text[] =
 	"usage: dextd [--bundles DIR]... [--runtime-dir DIR] [--access FILE] [--sandbox=LEVEL]\n"
-	"             [--host-uids FIRST-LAST] [--allow-virtual]\n"
+	"             [--host-uids FIRST-LAST] [--memory-max SIZE] [--allow-virtual]\n"
 	"\n"
 	"Serves the drivers in the folders of bundles: each one that matches a device runs in a\n"
 	"process of its own. A bundle that is dropped in is started, one that is replaced is "
@@ -38,6 +38,8 @@ static const char help_text[] =
 	"  --sandbox=LEVEL         required (the default), best or off\n"
 	"  --host-uids FIRST-LAST  as root: the user ids that hosts get, one each; default "
 	"65000-65255\n"
+	"  --memory-max SIZE       no driver gets more memory, by cgroup v2, with K, M or G; with\n"
+	"                          --sandbox=required nothing runs where that cannot be had\n"
 	"  --allow-virtual         `dext plug` may plug in virtual devices\n"
 	"\n"
 	"Exit status: 0 ended by a signal, 1 it cannot run, 2 wrong command line.\n";
@@ -83,6 +85,25 @@ parse_uids(struct dextd_options *options, const char *text)
 }
 
 static enum options_result
+parse_memory(struct dextd_options *options, const char *text)
+{
+	static const char units[] = "BKMG";
+	unsigned long long number;
+	char unit = 'B';
+	const char *known;
+	int used = 0;
+
+	if (sscanf(text, "%9llu%n%c%n", &number, &used, &unit, &used) < 1 || text[used] != '\0' ||
+	    number == 0)
+		return wrong("--memory-max %s: a number was expected, for instance 512M", text);
+	known = unit != '\0' ? strchr(units, unit) : NULL;
+	if (known == NULL)
+		return wrong("--memory-max %s: K, M or G was expected after the number", text);
+	options->memory_max = number << (10 * (unsigned)(known - units));
+	return OPTIONS_GO;
+}
+
+static enum options_result
 parse_option(struct dextd_options *options, int option)
 {
 	switch (option) {
@@ -105,6 +126,8 @@ parse_option(struct dextd_options *options, int option)
 		return OPTIONS_GO;
 	case 'u':
 		return parse_uids(options, optarg);
+	case 'm':
+		return parse_memory(options, optarg);
 	case 'v':
 		options->allow_virtual = true;
 		return OPTIONS_GO;
@@ -147,6 +170,7 @@ options_parse(struct dextd_options *options, int argc, char **argv)
 		{"access", required_argument, NULL, 'a'},
 		{"sandbox", required_argument, NULL, 's'},
 		{"host-uids", required_argument, NULL, 'u'},
+		{"memory-max", required_argument, NULL, 'm'},
 		{"allow-virtual", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},

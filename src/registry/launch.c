@@ -94,6 +94,8 @@ host_launch(struct host *host)
 	if (status == kIOReturnSuccess)
 		status = host_spawn(host);
 	if (status == kIOReturnSuccess)
+		status = limit_begin(host);
+	if (status == kIOReturnSuccess)
 		status = host_watch(host);
 	if (status == kIOReturnSuccess)
 		status = host_send_start(host, device_fd);

@@ -211,6 +211,7 @@ host_discard(struct host *host)
 	if (host->pid > 0) {
 		kill(host->pid, SIGKILL);
 		waitpid(host->pid, NULL, 0);
+		limit_end(host);
 	}
 	host->pid = 0;
 }
@@ -224,5 +225,6 @@ host_reap(struct host *host, siginfo_t *ret_info)
 	if (host->exit_watched)
 		loop_source_remove(host->registry->loop, &host->exit_source);
 	fd_close(&host->pidfd);
+	limit_end(host);
 	host->pid = 0;
 }

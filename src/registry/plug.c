@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Devices that come and go while the registry runs: PLUG and UNPLUG of apps, GONE of hosts.
+ * Devices that come and go while the registry runs: PLUG and UNPLUG of apps, GONE of hosts, and
+ * what hotplug.c sees.
  *
  * A virtual device lives in the processes of its hosts. So unplugging is telling them; the device
  * is `going` from then on, and has gone when the last of them has ended: by itself, or killed once
@@ -106,29 +107,23 @@ plug_device_gone(struct registry *registry, struct device *device)
 
 /* --- requests --- */
 
-static IOReturn
-plug(struct registry *registry, const char *spec, uint64_t *ret_id, char error[SENTENCE_MAX])
+bool
+plug_has_room(const struct registry *registry, char error[SENTENCE_MAX])
 {
-	struct device *device = NULL;
 	unsigned count = 0;
-	IOReturn status;
 
-	for (device = registry->devices; device != NULL; device = device->next)
+	for (const struct device *device = registry->devices; device != NULL; device = device->next)
 		count += device->kind != DEVICE_RESOURCES;
-	if (count >= DEXT_LIMIT_DEVICES) {
-		snprintf(error, SENTENCE_MAX,
-			 "there are DEXT_LIMIT_DEVICES (%u) devices; unplug one", count);
-		log_error("%s was not plugged in: %s", spec, error);
-		return kIOReturnNoResources;
-	}
-	if (registry->stopping) {
-		snprintf(error, SENTENCE_MAX, "the registry is about to end");
-		return kIOReturnNotReady;
-	}
-	status = registry_add_device(registry, spec, &device, error);
-	if (status != kIOReturnSuccess)
-		return status;
-	status = registry_match(registry, device);
+	snprintf(error, SENTENCE_MAX, "there are DEXT_LIMIT_DEVICES (%u) devices; unplug one",
+		 count);
+	return count < DEXT_LIMIT_DEVICES;
+}
+
+IOReturn
+plug_begin(struct registry *registry, struct device *device, char error[SENTENCE_MAX])
+{
+	IOReturn status = registry_match(registry, device);
+
 	if (status != kIOReturnSuccess) {
 		snprintf(error, SENTENCE_MAX, "%s", status_string(status));
 		forget(registry, device);
@@ -140,8 +135,30 @@ plug(struct registry *registry, const char *spec, uint64_t *ret_id, char error[S
 		if (host->device == device)
 			host_launch(host);
 	}
-	*ret_id = device->node->id;
 	return kIOReturnSuccess;
+}
+
+static IOReturn
+plug(struct registry *registry, const char *spec, uint64_t *ret_id, char error[SENTENCE_MAX])
+{
+	struct device *device = NULL;
+	IOReturn status;
+
+	if (!plug_has_room(registry, error)) {
+		log_error("%s was not plugged in: %s", spec, error);
+		return kIOReturnNoResources;
+	}
+	if (registry->stopping) {
+		snprintf(error, SENTENCE_MAX, "the registry is about to end");
+		return kIOReturnNotReady;
+	}
+	status = registry_add_device(registry, spec, &device, error);
+	if (status != kIOReturnSuccess)
+		return status;
+	status = plug_begin(registry, device, error);
+	if (status == kIOReturnSuccess)
+		*ret_id = device->node->id;
+	return status;
 }
 
 /* The device with this node, if it is one that can be unplugged now. */

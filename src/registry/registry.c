@@ -9,6 +9,7 @@
 
 #include "plane.h"
 
+#include "log.h"
 #include "status.h"
 
 #include <assert.h>
@@ -62,6 +63,7 @@ registry_create(struct loop *loop, const struct registry_options *options,
 	registry->restarts = options->restarts;
 	registry->sandbox = options->sandbox;
 	registry->plugging = options->plugging;
+	registry->memory_max = options->memory_max;
 	registry->first_uid = options->first_uid;
 	registry->last_uid = options->last_uid;
 	registry->changed = options->changed;
@@ -122,6 +124,7 @@ registry_destroy(struct registry *registry)
 	free(registry->runtime_dir);
 	free(registry->host_program);
 	free(registry->access_file);
+	free(registry->group);
 	free(registry);
 }
 
@@ -173,15 +176,23 @@ registry_add_virtual(struct registry *registry, const char *spec, char error[REG
 }
 
 IOReturn
+registry_open_usb(struct registry *registry, unsigned bus, unsigned number,
+		  struct device **ret_device, char error[REGISTRY_ERROR_MAX])
+{
+	IOReturn status = device_open_usb(bus, number, ret_device, error);
+
+	if (status == kIOReturnSuccess)
+		add_device_take(registry, *ret_device);
+	return status;
+}
+
+IOReturn
 registry_add_usb(struct registry *registry, unsigned bus, unsigned number,
 		 char error[REGISTRY_ERROR_MAX])
 {
 	struct device *device = NULL;
-	IOReturn status = device_open_usb(bus, number, &device, error);
 
-	if (status == kIOReturnSuccess)
-		add_device_take(registry, device);
-	return status;
+	return registry_open_usb(registry, bus, number, &device, error);
 }
 
 IOReturn
@@ -201,11 +212,33 @@ registry_match(struct registry *registry, struct device *device)
 	return status;
 }
 
+static IOReturn
+set_limit(struct registry *registry, char error[REGISTRY_ERROR_MAX])
+{
+	char cause[REGISTRY_ERROR_MAX];
+	IOReturn status;
+
+	if (registry->memory_max == 0)
+		return kIOReturnSuccess;
+	status = limit_prepare(registry, cause);
+	if (status == kIOReturnSuccess)
+		return status;
+	if (registry->sandbox == SANDBOX_REQUIRED) {
+		snprintf(error, REGISTRY_ERROR_MAX,
+			 "the memory of hosts cannot be limited, which is required: %.400s", cause);
+		return status;
+	}
+	log_info("the memory of hosts is NOT limited: %s", cause);
+	return kIOReturnSuccess;
+}
+
 IOReturn
 registry_start(struct registry *registry, char error[REGISTRY_ERROR_MAX])
 {
-	IOReturn status = server_start(registry, error);
+	IOReturn status = set_limit(registry, error);
 
+	if (status == kIOReturnSuccess)
+		status = server_start(registry, error);
 	if (status != kIOReturnSuccess)
 		return status;
 	for (struct device *device = registry->devices;

@@ -30,8 +30,10 @@ struct registry_options {
 	unsigned restarts;	    /* tries after a crash before a driver is given up */
 	enum sandbox_level sandbox; /* of each host */
 	bool plugging;		    /* virtual devices may be plugged in and unplugged */
-	const char *access_file;    /* who may open what, policy.h; NULL: only this user */
-	uid_t first_uid, last_uid;  /* each host gets one of its own; 0: this process's */
+	uint64_t memory_max; /* bytes of a host; 0: no limit. Must be had if the sandbox is required
+			      */
+	const char *access_file;   /* who may open what, policy.h; NULL: only this user */
+	uid_t first_uid, last_uid; /* each host gets one of its own; 0: this process's */
 	/* Called on the loop's thread after a host was started, published or ended, and after a
 	 * device has come or gone. */
 	void (*changed)(void *context);

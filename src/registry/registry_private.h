@@ -64,6 +64,8 @@ struct registry {
 	unsigned restarts;
 	enum sandbox_level sandbox;
 	bool plugging;
+	uint64_t memory_max;	   /* bytes of a host; 0: no limit */
+	char *group;		   /* limit.c: folder of the control groups; NULL: no limit */
 	char *access_file;	   /* NULL: only this process's user may open */
 	uid_t first_uid, last_uid; /* of hosts; 0: they have this process's */
 	void (*changed)(void *context);
@@ -127,6 +129,11 @@ IOReturn unplug_request(struct registry *registry, struct client *client,
 void plug_forget_client(struct registry *registry, const struct client *client);
 /* The device has gone, or is to go: its hosts are told, and when they have ended it is freed. */
 void plug_device_gone(struct registry *registry, struct device *device);
+/* Matches a device that was added and launches its hosts; what cannot be matched is removed. */
+IOReturn plug_begin(struct registry *registry, struct device *device,
+		    char error[REGISTRY_ERROR_MAX]);
+/* False: there are DEXT_LIMIT_DEVICES. */
+bool plug_has_room(const struct registry *registry, char error[REGISTRY_ERROR_MAX]);
 /* A host of a going device is over. */
 void plug_sweep(struct registry *registry);
 /* Tells the apps that watch: what became of an entry, or that hosts have changed their states. */
@@ -141,6 +148,14 @@ bool renewal_sweep(struct registry *registry);
 /* A uid for the host that no other has; not success: there is none left. */
 IOReturn identity_give(struct host *host);
 
+/* limit.c */
+/* On failure `error` says what is missing. */
+IOReturn limit_prepare(struct registry *registry, char error[REGISTRY_ERROR_MAX]);
+/* The host's process may have no more than memory_max; before it is sent START. */
+IOReturn limit_begin(const struct host *host);
+/* Its process has been reaped and is known by its number still. */
+void limit_end(const struct host *host);
+
 /* settings.c */
 /* Hands SET_PROPERTIES to the host; not success: what the app is told at once. */
 IOReturn settings_begin(struct host *host, struct client *client, const struct packet *packet);
@@ -154,6 +169,8 @@ void settings_forget_client(struct registry *registry, const struct client *clie
 /* A new device at the lowest free place of the virtual bus, in no tree yet. */
 IOReturn registry_add_device(struct registry *registry, const char *spec,
 			     struct device **ret_device, char error[REGISTRY_ERROR_MAX]);
+IOReturn registry_open_usb(struct registry *registry, unsigned bus, unsigned number,
+			   struct device **ret_device, char error[REGISTRY_ERROR_MAX]);
 /* Puts the device's nodes into the tree and makes a host, not launched, for each winner. */
 IOReturn registry_match(struct registry *registry, struct device *device);
 void registry_changed(struct registry *registry);

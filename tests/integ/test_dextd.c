@@ -239,6 +239,7 @@ has_a_user_of_its_own(pid_t pid)
 START_TEST(hosts_have_users_of_their_own)
 {
 	unsigned echo, stream;
+	char text[64];
 	pid_t pid;
 
 	if (!daemon_prepare(&dextd, 0))
@@ -253,6 +254,11 @@ START_TEST(hosts_have_users_of_their_own)
 	echo = has_a_user_of_its_own(harness_host_pid("Echo"));
 	stream = has_a_user_of_its_own(harness_host_pid("BulkStream"));
 	ck_assert_uint_ne(echo, stream);
+	/* Of root's power dextd itself has what this needs: kill, setgid, setuid, setpcap. */
+	get_status(dextd.harness.pid, "CapEff:", text);
+	ck_assert_str_eq(text, "\t00000000000001e0");
+	get_status(dextd.harness.pid, "CapPrm:", text);
+	ck_assert_str_eq(text, "\t00000000000001e0");
 	/* It keeps it when it is started again. */
 	pid = harness_host_pid("Echo");
 	ck_assert_int_eq(kill(pid, SIGKILL), 0);
@@ -421,6 +427,24 @@ START_TEST(hosts_end_with_it)
 }
 END_TEST
 
+/* Where the group is not delegated: nothing runs if all of the sandbox is required. */
+START_TEST(a_limit_that_cannot_be_had)
+{
+	char command[512];
+
+	if (!daemon_prepare(&dextd, DAEMON_NOBODY))
+		return;
+	snprintf(command, sizeof(command),
+		 "$DEXTD --bundles %s/bundles --sandbox=required --memory-max 64M 2>>%s",
+		 dextd.folder, dextd.harness.log_path);
+	ck_assert_int_eq(daemon_as(DAEMON_NOBODY, 0, command), 1);
+	harness_wait_log(&dextd.harness, "the memory of hosts cannot be limited");
+	daemon_start(&dextd, (const char *[]){"--sandbox=best", "--memory-max", "64M", NULL});
+	harness_wait_log(&dextd.harness, "the memory of hosts is NOT limited");
+	ck_assert_int_eq(daemon_stop(&dextd), 0);
+}
+END_TEST
+
 START_TEST(two_cannot_have_the_same_place)
 {
 	char command[512];
@@ -443,6 +467,8 @@ START_TEST(command_lines_that_are_wrong)
 	ck_assert_int_eq(daemon_as(geteuid(), 0, "$DEXTD --sandbox=some 2>/dev/null"), 2);
 	ck_assert_int_eq(daemon_as(geteuid(), 0, "$DEXTD --host-uids 5 2>/dev/null"), 2);
 	ck_assert_int_eq(daemon_as(geteuid(), 0, "$DEXTD --host-uids 0-7 2>/dev/null"), 2);
+	ck_assert_int_eq(daemon_as(geteuid(), 0, "$DEXTD --memory-max 5T 2>/dev/null"), 2);
+	ck_assert_int_eq(daemon_as(geteuid(), 0, "$DEXTD --memory-max 0 2>/dev/null"), 2);
 	ck_assert_int_eq(daemon_as(geteuid(), 0, "$DEXTD more 2>/dev/null"), 2);
 	ck_assert_int_eq(daemon_as(geteuid(), 0, "$DEXTD --help >/dev/null"), 0);
 }
@@ -452,4 +478,4 @@ UNIT_MAIN("dextd", root_drops_replaces_and_removes, user_drops_replaces_and_remo
 	  changed_files_count_when_they_are_good, root_loads_only_what_is_roots,
 	  hosts_have_users_of_their_own, the_range_of_users_ends, the_access_file_decides,
 	  another_user_streams, virtual_devices_are_asked_for, hosts_end_with_it,
-	  two_cannot_have_the_same_place, command_lines_that_are_wrong)
+	  a_limit_that_cannot_be_had, two_cannot_have_the_same_place, command_lines_that_are_wrong)

@@ -121,7 +121,7 @@ class Machine:
         with open(image, "wb") as out:
             names = subprocess.run(["find", "."], cwd=self.root, capture_output=True,
                                    check=True).stdout
-            subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=self.root, input=names,
+            subprocess.run(["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"], cwd=self.root, input=names,
                            stdout=out, check=True)
         command = ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu",
                    "qemu64", "-smp", "2", "-m", "1024", "-nodefaults", "-no-user-config",
@@ -171,6 +171,32 @@ GADGET = [
 ]
 
 
+def hot_plug(machine):
+    """dextd as root, without udev: a gadget that is plugged in, pulled out and plugged in again."""
+    bundles = os.path.dirname(machine.bundle("bulkstream"))
+    until = "i=0; {} dext list | grep -q BulkStream; do i=$((i+1)); [ $i -lt 60 ] || exit 1; sleep 0.5; done"
+    come, go = until.format("until"), until.format("while")
+    udc = "/sys/kernel/config/usb_gadget/g/UDC"
+    make_payload(os.path.join(machine.root, "payload"), MIB)
+    console = machine.boot([
+        *[line.replace("0x0d10", "0x0d01") for line in GADGET if line.startswith("run")],
+        # A control group that is dextd's alone, as systemd's Delegate= makes one.
+        "run mkdir -p /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && cd /sys/fs/cgroup"
+        " && echo +memory >cgroup.subtree_control && mkdir dextd",
+        f"run (echo 0 >/sys/fs/cgroup/dextd/cgroup.procs; exec /usr/local/sbin/dextd --bundles {bundles}"
+        f" --memory-max 256M 2>/tmp/log) & {come}",
+        "usb 1209:0d01",
+        "run echo '' >" + udc + " || true; " + go,
+        f"run echo dummy_udc.0 >{udc}; {come}",
+        "run head -c 100000 /payload | dext send --json -",
+        "run for p in $(pidof dext-host); do grep -E '^(Uid|Gid|Groups|CapEff)' /proc/$p/status; done",
+        "run cat /sys/fs/cgroup/dextd/host-*/memory.max",
+        "run cat /tmp/log",
+    ], [])
+    if re.search(r"^vm: [^0]", console, re.MULTILINE) or "Uid:\t65000" not in console or "\n268435456" not in console:
+        fail("dextd:\n" + console[-6000:])
+
+
 def usb_classes(machine):
     """The USB classes themselves, on QEMU's storage and audio devices and the kernel's gadget."""
     image = os.path.join(machine.work, "blocks.img")
@@ -193,6 +219,7 @@ def usb_classes(machine):
 
 CASES = [
     ("USB classes: storage, isochronous audio, SourceSink gadget, unplug", usb_classes),
+    ("dextd: a gadget that is plugged in, pulled out and plugged in again", hot_plug),
     ("FTDI adapter, 1 byte", send_through_ftdi, 1),
     ("FTDI adapter, a page and 1 byte", send_through_ftdi, 4097),
     ("FTDI adapter, 8 MiB", send_through_ftdi, 8 * MIB),

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Real USB devices by hot-plug: sysfs says which there are, the kernel's uevents say when to look.
+ *
+ * One source for systems with and without udevd. udevd's own events would come when its rules have
+ * set the owner of the device's file; here a file that cannot be opened yet is tried again for
+ * OPEN_PATIENCE. libusb's hot-plug needs udevd, or a build without it, and a thread of its own,
+ * which the registry must not have (its hosts' parent-death signal is tied to the one that forks).
+ * Where uevents cannot be had (a container), sysfs is looked at every POLL.
+ *
+ * An event only wakes: sysfs and the devices' files are compared with what the registry has each
+ * time, so that a lost event costs nothing. One thread, the registry's.
+ */
+#include "hotplug.h"
+
+#include "registry_private.h"
+
+#include "bounds.h"
+#include "clock.h"
+#include "log.h"
+#include "packet.h"
+#include "status.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/netlink.h>
+#include <linux/usbdevice_fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#define SYSFS	      "/sys/bus/usb/devices"
+#define HUB_CLASS     9
+#define PLACES_MAX    256
+#define UEVENT_MAX    8192
+#define EVENTS_MAX    64 /* taken in a turn */
+#define SETTLE	      (20 * NSEC_PER_MSEC)
+#define RETRY	      (200 * NSEC_PER_MSEC)
+#define OPEN_PATIENCE (5 * NSEC_PER_SEC)
+#define POLL	      (1 * NSEC_PER_SEC)
+
+/* A device that is there and could not be opened. */
+struct locked {
+	struct hotplug_place place;
+	uint64_t since;
+	bool said;
+	bool seen; /* in this scan */
+	struct locked *next;
+};
+
+struct hotplug {
+	struct loop *loop;
+	struct registry *registry;
+	struct loop_source source; /* uevents; fd -1: there are none */
+	struct loop_timer timer;
+	bool armed;
+	struct locked *locked;
+};
+
+/* --- what is there --- */
+
+/* A number in an attribute; false: there is none, or no attribute. */
+static bool
+read_number(const char *folder, const char *device, const char *name, int base, unsigned *ret_value)
+{
+	char path[PATH_MAX], line[32], *end;
+	FILE *file;
+	bool got;
+
+	snprintf(path, sizeof(path), "%s/%s/%s", folder, device, name);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return false;
+	got = fgets(line, sizeof(line), file) != NULL;
+	fclose(file);
+	if (!got)
+		return false;
+	*ret_value = (unsigned)strtoul(line, &end, base);
+	return end != line;
+}
+
+unsigned
+hotplug_list(const char *folder, struct hotplug_place *places, unsigned most, bool *ret_unsettled)
+{
+	DIR *devices = opendir(folder);
+	struct dirent *entry;
+	unsigned count = 0;
+
+	*ret_unsettled = false;
+	while (devices != NULL && count < most && (entry = readdir(devices)) != NULL) {
+		struct hotplug_place place;
+		unsigned class, configuration;
+
+		/* 1-2:1.0 is an interface of 1-2, and has no numbers of a device. */
+		if (entry->d_name[0] == '.' ||
+		    !read_number(folder, entry->d_name, "busnum", 10, &place.bus) ||
+		    !read_number(folder, entry->d_name, "devnum", 10, &place.number) ||
+		    !read_number(folder, entry->d_name, "bDeviceClass", 16, &class) ||
+		    class == HUB_CLASS)
+			continue;
+		if (read_number(folder, entry->d_name, "bConfigurationValue", 10, &configuration))
+			places[count++] = place;
+		else
+			*ret_unsettled = true;
+	}
+	if (devices != NULL)
+		closedir(devices);
+	return count;
+}
+
+static bool
+is_at(const struct device *device, const struct hotplug_place *place)
+{
+	return device->kind == DEVICE_USB && device->location >> 24 == place->bus &&
+	       device->address == place->number;
+}
+
+/* Its number may be another's by now; its open file stays its own. */
+static bool
+is_alive(const struct device *device)
+{
+	unsigned capabilities;
+
+	return ioctl(device->fd, USBDEVFS_GET_CAPABILITIES, &capabilities) == 0 || errno != ENODEV;
+}
+
+/* --- coming --- */
+
+static struct locked *
+get_locked(struct hotplug *hotplug, const struct hotplug_place *place)
+{
+	struct locked *locked = hotplug->locked;
+
+	while (locked != NULL &&
+	       (locked->place.bus != place->bus || locked->place.number != place->number))
+		locked = locked->next;
+	if (locked == NULL && (locked = calloc(1, sizeof(*locked))) != NULL) {
+		locked->place = *place;
+		locked->since = clock_now();
+		locked->next = hotplug->locked;
+		hotplug->locked = locked;
+	}
+	return locked;
+}
+
+static void
+forget_locked(struct hotplug *hotplug, bool all)
+{
+	for (struct locked **link = &hotplug->locked; *link != NULL;) {
+		struct locked *locked = *link;
+
+		if (locked->seen && !all) {
+			link = &locked->next;
+			continue;
+		}
+		*link = locked->next;
+		free(locked);
+	}
+}
+
+/* True: it is to be tried again soon. */
+static bool
+try_later(struct hotplug *hotplug, const struct hotplug_place *place, const char *error)
+{
+	struct locked *locked = get_locked(hotplug, place);
+
+	if (locked == NULL)
+		return true;
+	locked->seen = true;
+	if (clock_now() - locked->since < OPEN_PATIENCE)
+		return true;
+	if (!locked->said)
+		log_info("%s", error);
+	locked->said = true;
+	return false;
+}
+
+/* True: it is to be tried again soon. */
+static bool
+come(struct hotplug *hotplug, const struct hotplug_place *place)
+{
+	struct registry *registry = hotplug->registry;
+	char error[REGISTRY_ERROR_MAX] = "";
+	struct device *device = NULL;
+
+	for (device = registry->devices; device != NULL; device = device->next) {
+		if (is_at(device, place))
+			return device->going; /* the one of before is about to leave */
+	}
+	if (!plug_has_room(registry, error))
+		return try_later(hotplug, place, error);
+	if (registry_open_usb(registry, place->bus, place->number, &device, error) !=
+	    kIOReturnSuccess)
+		return try_later(hotplug, place, error);
+	if (registry->started && plug_begin(registry, device, error) != kIOReturnSuccess)
+		return try_later(hotplug, place, error);
+	registry_changed(registry);
+	return false;
+}
+
+/* --- */
+
+static void scan(struct hotplug *hotplug);
+
+static void
+look_again(struct loop_timer *timer)
+{
+	struct hotplug *hotplug =
+		(struct hotplug *)((char *)timer - offsetof(struct hotplug, timer));
+
+	hotplug->armed = false;
+	scan(hotplug);
+}
+
+static void
+arm(struct hotplug *hotplug, uint64_t delay)
+{
+	hotplug->timer.fired = look_again;
+	hotplug->armed = true;
+	loop_timer_arm(hotplug->loop, &hotplug->timer, clock_now() + delay);
+}
+
+static void
+scan(struct hotplug *hotplug)
+{
+	struct hotplug_place places[PLACES_MAX];
+	struct registry *registry = hotplug->registry;
+	bool again = false;
+	unsigned count;
+
+	if (registry->stopping)
+		return;
+	count = hotplug_list(SYSFS, places, PLACES_MAX, &again);
+	for (struct device *device = registry->devices; device != NULL; device = device->next) {
+		unsigned i = 0;
+
+		while (i < count && !is_at(device, &places[i]))
+			i++;
+		if (device->kind == DEVICE_USB && !device->going &&
+		    (i == count || !is_alive(device)))
+			plug_device_gone(registry, device);
+	}
+	for (struct locked *locked = hotplug->locked; locked != NULL; locked = locked->next)
+		locked->seen = false;
+	for (unsigned i = 0; i < count; i++)
+		again |= come(hotplug, &places[i]);
+	forget_locked(hotplug, false);
+	if (again)
+		arm(hotplug, RETRY);
+	else if (hotplug->source.fd < 0)
+		arm(hotplug, POLL);
+}
+
+/* Whether these lines of an event, each ended by a NUL, are of a USB device. */
+static bool
+is_usb(const char *event, size_t length)
+{
+	static const char key[] = "DEVTYPE=usb_device";
+
+	for (size_t at = 0; at < length; at += strlen(event + at) + 1) {
+		if (strcmp(event + at, key) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+uevent_ready(struct loop_source *source, uint32_t events)
+{
+	struct hotplug *hotplug =
+		(struct hotplug *)((char *)source - offsetof(struct hotplug, source));
+	char event[UEVENT_MAX + 1];
+	bool any = false;
+
+	for (unsigned i = 0; i < EVENTS_MAX; i++) {
+		ssize_t length = recv(source->fd, event, UEVENT_MAX, MSG_DONTWAIT);
+
+		if (length < 0 && errno != ENOBUFS)
+			break;
+		if (length >= 0)
+			event[length] = '\0';
+		any |= length < 0 || is_usb(event, (size_t)length);
+	}
+	/* Several come for each device; and it has its configuration after the first one. */
+	if (any)
+		arm(hotplug, SETTLE);
+}
+
+static int
+open_uevents(void)
+{
+	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1 /* the kernel's */};
+	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			NETLINK_KOBJECT_UEVENT);
+
+	if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		fd_close(&fd);
+	return fd;
+}
+
+IOReturn
+hotplug_create(struct loop *loop, struct registry *registry, struct hotplug **ret_hotplug)
+{
+	struct hotplug *hotplug = calloc(1, sizeof(*hotplug));
+
+	if (hotplug == NULL)
+		return kIOReturnNoMemory;
+	hotplug->loop = loop;
+	hotplug->registry = registry;
+	hotplug->source = (struct loop_source){
+		.fd = open_uevents(),
+		.events = EPOLLIN,
+		.handler = uevent_ready,
+	};
+	if (hotplug->source.fd < 0)
+		log_info("USB devices are looked for every second: the kernel's events cannot be "
+			 "had (%s)",
+			 strerror(errno));
+	else if (loop_source_add(loop, &hotplug->source) != kIOReturnSuccess)
+		fd_close(&hotplug->source.fd);
+	scan(hotplug);
+	*ret_hotplug = hotplug;
+	return kIOReturnSuccess;
+}
+
+void
+hotplug_destroy(struct hotplug *hotplug)
+{
+	if (hotplug == NULL)
+		return;
+	if (hotplug->armed)
+		loop_timer_cancel(hotplug->loop, &hotplug->timer);
+	if (hotplug->source.fd >= 0)
+		loop_source_remove(hotplug->loop, &hotplug->source);
+	fd_close(&hotplug->source.fd);
+	forget_locked(hotplug, true);
+	free(hotplug);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Real USB devices as they come and go. Create it after registry_create; what is there already is
+ * added at once. Destroy it before the registry, after the loop has stopped.
+ */
+#ifndef REGISTRY_HOTPLUG_H
+#define REGISTRY_HOTPLUG_H
+
+#include "registry.h"
+
+struct hotplug;
+
+/* Without uevents it looks every second, and the log says so. */
+IOReturn hotplug_create(struct loop *loop, struct registry *registry, struct hotplug **ret_hotplug);
+void hotplug_destroy(struct hotplug *hotplug); /* NULL is allowed */
+
+/* Where a device is, as in /dev/bus/usb/BUS/NUMBER. */
+struct hotplug_place {
+	unsigned bus, number;
+};
+
+/*
+ * The devices that this folder of sysfs (/sys/bus/usb/devices) shows, but for hubs and those that
+ * the kernel has not configured; at most `most`. *ret_unsettled: there is one of the latter.
+ */
+unsigned hotplug_list(const char *folder, struct hotplug_place *places, unsigned most,
+		      bool *ret_unsettled);
+
+#endif
