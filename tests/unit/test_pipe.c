@@ -258,10 +258,21 @@ io_from_callback(struct ScenePerson_IVars *person, OSAction *action, unsigned in
 	ck_assert_uint_eq(actual, 33);
 }
 
+/* However short its time: in some call the device has taken what it takes before it is over. */
+static void
+io_times_out_in_its_middle(uint32_t length, uint32_t taken)
+{
+	uint32_t actual = 0;
+
+	for (uint32_t timeout = 10; actual == 0; timeout *= 2)
+		ck_assert_int_eq(
+			IOUSBHostPipe_IO(scene.out, scene_memory(&scene), length, &actual, timeout),
+			kIOReturnTimeout);
+	ck_assert_uint_eq(actual, taken);
+}
+
 START_TEST(synchronous_io_on_any_queue)
 {
-	uint32_t actual = 99;
-
 	scene_open(&scene, "sink");
 	IODispatchQueue_DispatchSync_f(person_of(scene.person)->queue, NULL, io_from_queue);
 	person_of(scene.person)->then = io_from_callback;
@@ -271,9 +282,7 @@ START_TEST(synchronous_io_on_any_queue)
 	ck_assert_uint_eq(scene_state(&scene).out_bytes, 700 + 3 + 3 * 33);
 	scene_close(&scene);
 	scene_open(&scene, "sink:nak=512");
-	ck_assert_int_eq(IOUSBHostPipe_IO(scene.out, scene_memory(&scene), 700, &actual, 10),
-			 kIOReturnTimeout);
-	ck_assert_uint_eq(actual, 512);
+	io_times_out_in_its_middle(700, 512);
 	scene_close(&scene);
 }
 END_TEST
