@@ -26,7 +26,7 @@
 
 /*
  * Vendor requests to the device (bmRequestType 0xc0 and 0x40), wValue and wIndex 0. All else
- * stalls.
+ * stalls. (With the option nak-control they are never answered.)
  */
 #define DEXT_VIRTUAL_REQUEST_STATE 1 /* IN: up to 64 bytes, struct dext_virtual_state */
 #define DEXT_VIRTUAL_REQUEST_RESET 2 /* OUT, no data: all of the state, and the pattern, to 0 */

@@ -142,6 +142,7 @@ static const struct condition conditions[] = {
 	{"ioctl", EQUAL(1, USBDEVFS_SETINTERFACE)},
 	{"ioctl", EQUAL(1, USBDEVFS_SETCONFIGURATION)},
 	{"ioctl", EQUAL(1, USBDEVFS_CLEAR_HALT)},
+	{"ioctl", EQUAL(1, USBDEVFS_RESETEP)},
 	{"ioctl", EQUAL(1, USBDEVFS_RESET)},
 	{"ioctl", EQUAL(1, USBDEVFS_CONTROL)},
 	{"ioctl", EQUAL(1, USBDEVFS_GET_CAPABILITIES)},

@@ -99,7 +99,10 @@ struct usb_backend {
 	/* Asks for the end of a transfer; done still comes, by then with kIOReturnAborted unless it
 	 * was faster. */
 	void (*cancel)(struct usb_device *device, struct usb_transfer *transfer);
+	/* Tells the device, and resets the host's end of the endpoint. Blocks on the device. */
 	IOReturn (*clear_halt)(struct usb_device *device, uint8_t endpoint);
+	/* Only the host's end: the device has been told. */
+	IOReturn (*reset_endpoint)(struct usb_device *device, uint8_t endpoint);
 
 	/* Readable when reap has something to do; borrowed. */
 	int (*event_fd)(struct usb_device *device);

@@ -435,6 +435,17 @@ clear_halt(struct usb_device *device, uint8_t endpoint)
 	return result(libusb_clear_halt(device->handle, endpoint), "clear halt");
 }
 
+/* Not in libusb: usbfs's own, which sends nothing. */
+static IOReturn
+reset_endpoint(struct usb_device *device, uint8_t endpoint)
+{
+	unsigned address = endpoint;
+
+	if (ioctl(device->fd, USBDEVFS_RESETEP, &address) == 0)
+		return kIOReturnSuccess;
+	return errno == ENODEV ? kIOReturnNoDevice : status_from_errno(errno, "reset endpoint");
+}
+
 /* --- transfers --- */
 
 static struct libusb_transfer *
@@ -643,6 +654,7 @@ const struct usb_backend usb_backend_libusb = {
 	.submit = submit,
 	.cancel = cancel,
 	.clear_halt = clear_halt,
+	.reset_endpoint = reset_endpoint,
 	.event_fd = event_fd,
 	.reap = reap,
 };

@@ -123,6 +123,19 @@ go_locked(struct usb_device *device)
 	signal_event(device);
 }
 
+/* NULL: the device has no such endpoint. */
+static struct endpoint *
+find(struct usb_device *device, uint8_t address)
+{
+	if (address == 0)
+		return &device->endpoints[ENDPOINT_CONTROL];
+	if (address == DEXT_VIRTUAL_ENDPOINT_OUT && device->line.ops->out != NULL)
+		return &device->endpoints[ENDPOINT_OUT];
+	if (address == DEXT_VIRTUAL_ENDPOINT_IN && device->line.ops->in != NULL)
+		return &device->endpoints[ENDPOINT_IN];
+	return NULL;
+}
+
 /* --- the thread: queues --- */
 
 /* Gives the head of an endpoint one turn. True if something has changed. */
@@ -158,6 +171,8 @@ serve_locked(struct usb_device *device, unsigned which, uint64_t now, uint64_t *
 	pthread_mutex_lock(&device->lock);
 	endpoint->busy = NULL;
 	endpoint->halted |= outcome.halts;
+	if (outcome.clears != 0)
+		find(device, outcome.clears)->halted = false;
 	if (outcome.over)
 		finish_locked(device, endpoint, entry, outcome.status);
 	else if (entry->cancelled)
@@ -484,19 +499,6 @@ set_alternate(struct usb_device *device, uint8_t interface, uint8_t alternate)
 	return res;
 }
 
-/* NULL: the device has no such endpoint. */
-static struct endpoint *
-find(struct usb_device *device, uint8_t address)
-{
-	if (address == 0)
-		return &device->endpoints[ENDPOINT_CONTROL];
-	if (address == DEXT_VIRTUAL_ENDPOINT_OUT && device->line.ops->out != NULL)
-		return &device->endpoints[ENDPOINT_OUT];
-	if (address == DEXT_VIRTUAL_ENDPOINT_IN && device->line.ops->in != NULL)
-		return &device->endpoints[ENDPOINT_IN];
-	return NULL;
-}
-
 static struct entry *
 take_entry_locked(struct usb_device *device)
 {
@@ -593,6 +595,20 @@ clear_halt(struct usb_device *device, uint8_t address)
 	return res;
 }
 
+/* There is no data toggle: what the device was told is all there is. */
+static IOReturn
+reset_endpoint(struct usb_device *device, uint8_t address)
+{
+	IOReturn res;
+
+	if (find(device, address) == NULL)
+		return kIOReturnNotFound;
+	pthread_mutex_lock(&device->lock);
+	res = device->gone ? kIOReturnNoDevice : kIOReturnSuccess;
+	pthread_mutex_unlock(&device->lock);
+	return res;
+}
+
 /* By the thread: it may be moving a transfer. */
 static void
 unplug(struct usb_device *device)
@@ -651,6 +667,7 @@ const struct usb_backend usb_backend_virtual = {
 	.submit = submit,
 	.cancel = cancel,
 	.clear_halt = clear_halt,
+	.reset_endpoint = reset_endpoint,
 	.event_fd = event_fd,
 	.reap = reap,
 	.unplug = unplug,

@@ -16,7 +16,8 @@
 #include "action.h"
 #include "clock.h"
 #include "log.h"
-#include "port.h"
+#include "objects.h"
+#include "pipe.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -286,13 +287,32 @@ is_reserved(const IOUSBDeviceRequest *request)
 		request->wValue == kIOUSBEndpointFeatureSelectorStall);
 }
 
+/* An interface may end the halt of its own pipe, and reset the host's end by ClearStall. */
+static bool
+clears_own_halt(struct usb_port *port, const void *owner, const IOUSBDeviceRequest *request)
+{
+	IOUSBHostInterface *interface = OSDynamicCast(IOUSBHostInterface, owner);
+	IOUSBHostPipe *pipe;
+	bool owns;
+
+	if (interface == NULL || request->bmRequestType != 0x02 || request->wLength != 0 ||
+	    request->bRequest != kIOUSBDeviceRequestClearFeature || request->wIndex > UINT8_MAX ||
+	    (request->wIndex & 0x70) != 0)
+		return false;
+	pipe = usb_port_copy_pipe(port, usb_endpoint_index((uint8_t)request->wIndex));
+	owns = pipe != NULL && pipe_interface(pipe) == interface_number(interface);
+	OSRelease(pipe);
+	return owns;
+}
+
 /* *ret_data: where the data stage is in this process, or NULL if there is none. */
 static IOReturn
-check(const IOUSBDeviceRequest *request, IOMemoryDescriptor *memory, void **ret_data)
+check(struct usb_port *port, const void *owner, const IOUSBDeviceRequest *request,
+      IOMemoryDescriptor *memory, void **ret_data)
 {
 	bool is_in = (request->bmRequestType & kIOUSBDeviceRequestDirectionMask) != 0;
 
-	if (is_reserved(request)) {
+	if (is_reserved(request) && !clears_own_halt(port, owner, request)) {
 		log_error("DeviceRequest: request %u is the framework's own; use SetConfiguration, "
 			  "SelectAlternateSetting or ClearStall",
 			  request->bRequest);
@@ -319,7 +339,7 @@ usb_port_control(struct usb_port *port, const void *owner, const IOUSBDeviceRequ
 		 IOMemoryDescriptor *memory, uint32_t timeout, uint16_t *ret_actual)
 {
 	void *data;
-	IOReturn res = check(request, memory, &data);
+	IOReturn res = check(port, owner, request, memory, &data);
 
 	if (res != kIOReturnSuccess)
 		return res;
@@ -337,7 +357,7 @@ usb_port_control_async(struct usb_port *port, OSObject *owner, const IOUSBDevice
 {
 	struct usb_control *control;
 	void *data;
-	IOReturn res = check(request, memory, &data);
+	IOReturn res = check(port, owner, request, memory, &data);
 
 	if (res != kIOReturnSuccess)
 		return res;

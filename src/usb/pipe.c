@@ -287,15 +287,15 @@ IOUSBHostPipe_ClearStall(IOUSBHostPipe *object, bool withRequest)
 
 	if (object == NULL)
 		return pipe_refuse("ClearStall: pipe is NULL");
-	if (!withRequest)
-		return kIOReturnUnsupported;
 	pipe = pipe_ivars(object);
 	port = pipe->port;
 	pipe_end(pipe, kIOReturnAborted, false, true);
 	loop_will_block(port->loop);
 	pthread_mutex_lock(&pipe->lock);
-	if (!pipe->closed)
+	if (!pipe->closed && withRequest)
 		res = port->backend->clear_halt(port->device, pipe->address);
+	else if (!pipe->closed)
+		res = port->backend->reset_endpoint(port->device, pipe->address);
 	if (res == kIOReturnSuccess)
 		pipe->halted = false;
 	pthread_mutex_unlock(&pipe->lock);

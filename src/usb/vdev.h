@@ -62,12 +62,18 @@ struct vdev_counters *vdev_counters_create(void);
 void vdev_counters_destroy(struct vdev_counters *counters);
 void vdev_counters_reset(struct vdev_counters *counters);
 
+/* What a control request does to the rest of the device. */
+struct vdev_effect {
+	bool reset;	/* the model's state, to what it was at power-on */
+	uint8_t clears; /* the halt of this endpoint; 0: none */
+};
+
 /*
  * Answers a control request. Returns bytes of the data stage in `data` (IN) or taken from it, or -1
- * for a stall. `reset` is set if the model is to be reset.
+ * for a stall.
  */
 int32_t vdev_control(const struct vdev_spec *spec, const struct vdev_descriptors *descriptors,
 		     const struct vdev_counters *counters, uint8_t alternate,
-		     const uint8_t setup[8], uint8_t *data, bool *ret_reset);
+		     const uint8_t setup[8], uint8_t *data, struct vdev_effect *ret_effect);
 
 #endif

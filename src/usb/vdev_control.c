@@ -100,7 +100,7 @@ descriptor(const struct vdev_spec *spec, const struct vdev_descriptors *descript
 
 static int32_t
 vendor(const struct vdev_counters *counters, const IOUSBDeviceRequest *request, uint8_t *data,
-       bool *ret_reset)
+       struct vdev_effect *effect)
 {
 	struct dext_virtual_state state = counters->state;
 
@@ -112,24 +112,40 @@ vendor(const struct vdev_counters *counters, const IOUSBDeviceRequest *request, 
 	}
 	if (request->bmRequestType == 0x40 && request->bRequest == DEXT_VIRTUAL_REQUEST_RESET &&
 	    request->wLength == 0) {
-		*ret_reset = true;
+		effect->reset = true;
 		return 0;
 	}
 	return STALL;
 }
 
+static int32_t
+clear_halt(const struct vdev_spec *spec, const IOUSBDeviceRequest *request,
+	   struct vdev_effect *effect)
+{
+	bool there = (request->wIndex == DEXT_VIRTUAL_ENDPOINT_OUT && vdev_spec_has_out(spec)) ||
+		     (request->wIndex == DEXT_VIRTUAL_ENDPOINT_IN && vdev_spec_has_in(spec));
+
+	if (!there || request->wValue != kIOUSBEndpointFeatureSelectorStall ||
+	    request->wLength != 0)
+		return STALL;
+	effect->clears = (uint8_t)request->wIndex;
+	return 0;
+}
+
 int32_t
 vdev_control(const struct vdev_spec *spec, const struct vdev_descriptors *descriptors,
 	     const struct vdev_counters *counters, uint8_t alternate, const uint8_t setup[8],
-	     uint8_t *data, bool *ret_reset)
+	     uint8_t *data, struct vdev_effect *ret_effect)
 {
 	IOUSBDeviceRequest request;
 
 	_Static_assert(sizeof(request) == 8, "wire");
 	memcpy(&request, setup, sizeof(request));
-	*ret_reset = false;
+	*ret_effect = (struct vdev_effect){0};
 	if ((request.bmRequestType & kIOUSBDeviceRequestTypeMask) == 0x40)
-		return vendor(counters, &request, data, ret_reset);
+		return vendor(counters, &request, data, ret_effect);
+	if (request.bmRequestType == 0x02 && request.bRequest == kIOUSBDeviceRequestClearFeature)
+		return clear_halt(spec, &request, ret_effect);
 	if (request.bmRequestType == 0x80 && request.bRequest == kIOUSBDeviceRequestGetDescriptor)
 		return descriptor(spec, descriptors, &request, data);
 	if (request.bmRequestType == 0x80 && request.bRequest == kIOUSBDeviceRequestGetStatus)

@@ -287,21 +287,35 @@ vdev_line_isochronous(struct vdev_line *line, struct usb_transfer *transfer,
 		line->counters->state.out_transfers++;
 }
 
+/* What nak-control is about. */
+static bool
+is_ignored(const struct vdev_line *line, const uint8_t setup[8])
+{
+	return line->spec.nak_control &&
+	       ((setup[0] & kIOUSBDeviceRequestTypeMask) == 0x40 ||
+		(setup[0] == 0x02 && setup[1] == kIOUSBDeviceRequestClearFeature));
+}
+
 void
 vdev_line_control(struct vdev_line *line, struct usb_transfer *transfer, uint8_t alternate,
 		  struct vdev_outcome *ret_outcome)
 {
-	bool reset;
-	int32_t moved = vdev_control(&line->spec, &line->descriptors, line->counters, alternate,
-				     transfer->setup, transfer->data, &reset);
+	struct vdev_effect effect;
+	int32_t moved;
 
-	if (reset) {
+	*ret_outcome = (struct vdev_outcome){0};
+	if (is_ignored(line, transfer->setup))
+		return;
+	moved = vdev_control(&line->spec, &line->descriptors, line->counters, alternate,
+			     transfer->setup, transfer->data, &effect);
+	if (effect.reset) {
 		line->ops->reset(line->model);
 		vdev_counters_reset(line->counters);
 	}
 	transfer->actual = moved >= 0 ? (uint32_t)moved : 0;
 	*ret_outcome = (struct vdev_outcome){
 		.over = true,
+		.clears = effect.clears,
 		.status = moved >= 0 ? kIOReturnSuccess : kUSBHostReturnPipeStalled,
 	};
 }

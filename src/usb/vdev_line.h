@@ -40,6 +40,7 @@ struct vdev_outcome {
 	bool over;
 	bool gone;	 /* the device has, with this step */
 	bool halts;	 /* the endpoint, until it is cleared */
+	uint8_t clears;	 /* the halt of this endpoint; 0: none */
 	IOReturn status; /* if over */
 };
 

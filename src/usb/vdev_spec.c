@@ -122,6 +122,10 @@ set(struct vdev_spec *spec, struct word name, struct word value, bool has_value,
 			return "a number of bytes, or nothing";
 		return NULL;
 	}
+	if (is(name, "nak-control")) {
+		spec->nak_control = true;
+		return has_value ? "no value" : NULL;
+	}
 	*ret_known = false;
 	return "";
 }
@@ -150,7 +154,8 @@ option(struct vdev_spec *spec, struct word word, char *error, size_t size)
 	else
 		snprintf(error, size,
 			 "virtual device: there is no option '%.*s'; there are speed, latency, "
-			 "stall-every, short-every, corrupt-every, nak, serial and unplug-after",
+			 "stall-every, short-every, corrupt-every, nak, nak-control, serial and "
+			 "unplug-after",
 			 (int)(name.length > OPTION_MAX ? OPTION_MAX : name.length), name.text);
 	return false;
 }

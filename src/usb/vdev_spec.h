@@ -10,11 +10,14 @@
  *	stall-every=N		each Nth transfer of an endpoint moves half of its packets and then
  *				stalls; the endpoint stays halted until it is cleared
  *	short-every=N		each Nth IN transfer ends in its middle, with a short packet
- *(source) corrupt-every=N		the first byte of each Nth transfer of an endpoint is
- *inverted nak, nak=N		after N bytes (nak: 0) have moved, it answers NAK for ever
+ *				(source)
+ *	corrupt-every=N		the first byte of each Nth transfer of an endpoint is inverted
+ *	nak, nak=N		after N bytes (nak: 0) have moved, it answers NAK for ever
+ *	nak-control		vendor requests and CLEAR_FEATURE are answered with NAK for ever
  *	serial=TEXT		its serial number, 1 to 31 letters, digits, '.', '-' or '_';
- *"virtual" if not given unplug-after=N		it goes when N bytes have moved, or before the
- *packet that would make them more than N
+ *				"virtual" if not given
+ *	unplug-after=N		it goes when N bytes have moved, or before the packet that would
+ *				make them more than N
  *
  * Bytes are those of both directions together. N is decimal.
  */
@@ -45,6 +48,7 @@ struct vdev_spec {
 	uint64_t corrupt_every; /* the same */
 	uint64_t nak_after;	/* bytes; VDEV_NEVER */
 	uint64_t unplug_after;	/* bytes; VDEV_NEVER */
+	bool nak_control;	/* vendor requests and the clearing of halts are never answered */
 	char serial[VDEV_SERIAL_MAX + 1];
 };
 

@@ -174,6 +174,14 @@ START_TEST(asynchronous_abort)
 }
 END_TEST
 
+static IOReturn
+clear_feature(uint16_t endpoint)
+{
+	return IOUSBHostInterface_DeviceRequest(
+		scene.interface, 0x02, kIOUSBDeviceRequestClearFeature,
+		kIOUSBEndpointFeatureSelectorStall, endpoint, 0, NULL, NULL, 0);
+}
+
 START_TEST(stall_halts_the_pipe)
 {
 	scene_open(&scene, "sink:stall-every=2:latency=20000");
@@ -187,10 +195,24 @@ START_TEST(stall_halts_the_pipe)
 		ck_assert_uint_eq(scene_call(&scene, i).actual, 0);
 	}
 	ck_assert_int_eq(scene_send(&scene, 1, 0), kUSBHostReturnPipeStalled);
-	ck_assert_int_eq(IOUSBHostPipe_ClearStall(scene.out, false), kIOReturnUnsupported);
 	ck_assert_int_eq(IOUSBHostPipe_ClearStall(scene.out, true), kIOReturnSuccess);
 	ck_assert_int_eq(scene_send(&scene, 512, 0), kIOReturnSuccess);
 	ck_assert_int_eq(scene_call(&scene, 5).status, kIOReturnSuccess);
+	/* In two steps: the host's end alone does not change the device's mind. */
+	ck_assert_int_eq(scene_send(&scene, 512, 0), kIOReturnSuccess);
+	ck_assert_int_eq(scene_call(&scene, 6).status, kUSBHostReturnPipeStalled);
+	ck_assert_int_eq(IOUSBHostPipe_ClearStall(scene.out, false), kIOReturnSuccess);
+	ck_assert_int_eq(scene_send(&scene, 512, 0), kIOReturnSuccess);
+	ck_assert_int_eq(scene_call(&scene, 7).status, kUSBHostReturnPipeStalled);
+	ck_assert_int_eq(clear_feature(DEXT_VIRTUAL_ENDPOINT_OUT), kIOReturnSuccess);
+	ck_assert_int_eq(scene_send(&scene, 512, 0), kUSBHostReturnPipeStalled);
+	ck_assert_int_eq(IOUSBHostPipe_ClearStall(scene.out, false), kIOReturnSuccess);
+	ck_assert_int_eq(scene_send(&scene, 512, 0), kIOReturnSuccess);
+	ck_assert_int_eq(scene_call(&scene, 8).status, kIOReturnSuccess);
+	/* Of its own pipes, of which the sink has one. */
+	ck_assert_int_eq(clear_feature(DEXT_VIRTUAL_ENDPOINT_IN), kIOReturnNotPermitted);
+	ck_assert_int_eq(clear_feature(0x11), kIOReturnNotPermitted);
+	ck_assert_int_eq(clear_feature(0x101), kIOReturnNotPermitted);
 	scene_close(&scene);
 }
 END_TEST

@@ -70,6 +70,10 @@ START_TEST(options_after_colon_or_comma)
 	spec = good("sink:nak=8192");
 	ck_assert_uint_eq(spec.nak_after, 8192);
 	ck_assert_str_eq(spec.serial, "virtual");
+	ck_assert(!spec.nak_control);
+	spec = good("sink:nak-control");
+	ck_assert(spec.nak_control);
+	ck_assert_uint_eq(spec.nak_after, VDEV_NEVER);
 	spec = good("sink:serial=AB-1.2_z,nak");
 	ck_assert_str_eq(spec.serial, "AB-1.2_z");
 	spec = good("sink:serial=1234567890123456789012345678901");
@@ -94,6 +98,7 @@ START_TEST(mistakes_are_named)
 	bad("sink,latency=60000001", "latency");
 	bad("sink,unplug-after=0", "unplug-after");
 	bad("sink,nak=", "nak");
+	bad("sink,nak-control=1", "nak-control");
 	bad("sink,serial", "serial");
 	bad("sink,serial=", "serial");
 	bad("sink,serial=a b", "serial");

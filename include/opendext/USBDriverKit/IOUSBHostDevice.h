@@ -123,6 +123,8 @@ kern_return_t IOUSBHostDevice_CreateIOBuffer(IOUSBHostDevice *device, uint64_t o
  * session with the device or one of its interfaces. kIOReturnBadArgument: wLength past the
  * descriptor's length. kIOReturnNotPermitted: requests that change what the framework keeps track
  * of: SET_ADDRESS, SET_CONFIGURATION, SET_INTERFACE, and endpoint halts; use the calls for that.
+ * (By an IOUSBHostInterface the halt of one of its own pipes may be cleared:
+ * IOUSBHostPipe_ClearStall.)
  */
 kern_return_t IOUSBHostDevice_DeviceRequest(IOUSBHostDevice *device, IOService *forClient,
 					    uint8_t bmRequestType, uint8_t bRequest,

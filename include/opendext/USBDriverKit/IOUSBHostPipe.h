@@ -105,7 +105,9 @@ kern_return_t IOUSBHostPipe_Abort(IOUSBHostPipe *pipe, uint32_t options, IORetur
 /*
  * Ends a halt: aborts what is left on the pipe, waiting for its callbacks as a synchronous Abort
  * does, and resets the data toggle; withRequest also sends CLEAR_FEATURE(ENDPOINT_HALT) to the
- * device. The only form there is on Linux sends it: withRequest false is kIOReturnUnsupported.
+ * device, and waits for its answer, so it blocks its queue. A driver that must not be held up by a
+ * device which does not answer sends that request by IOUSBHostInterface_AsyncDeviceRequest, and
+ * calls this with false when it has ended.
  */
 kern_return_t IOUSBHostPipe_ClearStall(IOUSBHostPipe *pipe, bool withRequest);
 
