@@ -72,17 +72,59 @@ transfer_account(struct transfer *transfer, const uint8_t *data, uint32_t length
 	transfer->bytes += length;
 }
 
+struct control_end {
+	struct transfer *transfer;
+	bool came;
+	IOReturn status;
+	uint64_t bytes;
+};
+
+static void
+on_control(void *refcon, IOReturn result, void *bytes)
+{
+	struct control_end *end = refcon;
+
+	end->transfer->in_flight--;
+	end->came = true;
+	end->status = result;
+	end->bytes = (uintptr_t)bytes;
+}
+
+/* A control request, and its end. */
+static bool
+ask(struct transfer *transfer, const uint64_t input[6], uint64_t *ret_bytes)
+{
+	/* Static: it may come later than we wait, which is while the driver has gone. */
+	static struct control_end end;
+	uint64_t reference[kIOAsyncCalloutCount] = {0};
+	bool ready;
+
+	end = (struct control_end){.transfer = transfer};
+	reference[kIOAsyncCalloutFuncIndex] = (uint64_t)(uintptr_t)on_control;
+	reference[kIOAsyncCalloutRefconIndex] = (uint64_t)(uintptr_t)&end;
+	transfer->in_flight++;
+	if (IOConnectCallAsyncScalarMethod(transfer->connection, DEXT_BULKSTREAM_CONTROL,
+					   IONotificationPortGetMachPort(transfer->port), reference,
+					   kIOAsyncCalloutCount, input, 6, NULL,
+					   NULL) != kIOReturnSuccess) {
+		transfer->in_flight--;
+		return false;
+	}
+	while (!end.came)
+		if (transfer_wait(transfer, -1, 0, &ready) != DEXT_EXIT_OK)
+			return false;
+	*ret_bytes = end.bytes;
+	return end.status == kIOReturnSuccess;
+}
+
 static bool
 read_device(struct transfer *transfer)
 {
 	uint64_t input[6] = {
 		REQUEST_VENDOR_IN, DEXT_VIRTUAL_REQUEST_STATE, 0, 0, sizeof(transfer->device), 0};
 	uint64_t bytes = 0;
-	uint32_t count = 1;
 
-	if (IOConnectCallScalarMethod(transfer->connection, DEXT_BULKSTREAM_CONTROL, input, 6,
-				      &bytes, &count) != kIOReturnSuccess ||
-	    bytes != sizeof(transfer->device))
+	if (!ask(transfer, input, &bytes) || bytes != sizeof(transfer->device))
 		return false;
 	memcpy(&transfer->device, transfer->buffers[0], sizeof(transfer->device));
 	transfer->device.out_bytes = le64toh(transfer->device.out_bytes);
@@ -95,12 +137,11 @@ void
 transfer_ask_device(struct transfer *transfer)
 {
 	uint64_t input[6] = {REQUEST_VENDOR_OUT, DEXT_VIRTUAL_REQUEST_RESET, 0, 0, 0, 0};
+	uint64_t bytes;
 
 	if (transfer->totals == NULL || transfer->totals->clients != 1 || !read_device(transfer))
 		return;
-	transfer->device_ours =
-		IOConnectCallScalarMethod(transfer->connection, DEXT_BULKSTREAM_CONTROL, input, 6,
-					  NULL, NULL) == kIOReturnSuccess;
+	transfer->device_ours = ask(transfer, input, &bytes);
 }
 
 static enum verdict

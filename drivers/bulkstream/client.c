@@ -203,49 +203,6 @@ client_receive(struct client *client, uint64_t index, uint64_t length, uint64_t 
 }
 
 kern_return_t
-client_control(struct client *client, const uint64_t *input, uint64_t *ret_bytes)
-{
-	struct control_request request = {(uint8_t)input[0], (uint8_t)input[1], (uint16_t)input[2],
-					  (uint16_t)input[3], (uint16_t)input[4]};
-	struct buffer *buffer = NULL;
-	uint16_t bytes = 0;
-	kern_return_t status;
-
-	if (input[0] > UINT8_MAX || input[1] > UINT8_MAX || input[2] > UINT16_MAX ||
-	    input[3] > UINT16_MAX || input[4] > UINT16_MAX) {
-		os_log_error(OS_LOG_DEFAULT, "CONTROL: a field is too large for a setup packet");
-		return kIOReturnBadArgument;
-	}
-	if (client->buffer_count == 0)
-		return kIOReturnNotReady;
-	if (!control_is_allowed(client->driver, &request))
-		return kIOReturnNotPermitted;
-	if (request.length != 0) {
-		if (input[5] >= client->buffer_count || request.length > client->buffer_size) {
-			os_log_error(OS_LOG_DEFAULT, "CONTROL: %u bytes do not fit buffer %llu",
-				     request.length, (unsigned long long)input[5]);
-			return kIOReturnBadArgument;
-		}
-		buffer = &client->buffers[input[5]];
-		if (buffer->state != BUFFER_FREE)
-			return kIOReturnBusy;
-		status = buffer_prepare(buffer);
-		if (status != kIOReturnSuccess)
-			return status;
-	}
-	status = IOUSBHostInterface_DeviceRequest(
-		client->driver->interface, request.type, request.request, request.value,
-		request.index, request.length,
-		buffer != NULL ? (IOMemoryDescriptor *)buffer->memory : NULL, &bytes,
-		DEXT_BULKSTREAM_CONTROL_MSEC);
-	if (status != kIOReturnSuccess)
-		return status;
-	statistics_add(client, controls, 1);
-	*ret_bytes = bytes;
-	return kIOReturnSuccess;
-}
-
-kern_return_t
 client_abort(struct client *client, uint64_t direction)
 {
 	if (!is_direction(direction))
@@ -316,7 +273,7 @@ client_finish_stop(struct client *client)
 	IOService *provider = client->provider;
 
 	if (!client->stopping || client->stopped || client->streams[0].underway != 0 ||
-	    client->streams[1].underway != 0)
+	    client->streams[1].underway != 0 || client->requests != 0)
 		return;
 	client->stopped = true;
 	client->provider = NULL;
@@ -328,4 +285,5 @@ client_finish_stop(struct client *client)
 	driver_remove_client(client->driver, client);
 	(void)IOService_Stop_Impl((IOService *)client->service, provider);
 	OSRelease(provider);
+	OSRelease(client->service);
 }

@@ -151,6 +151,7 @@ BulkStream_NewUserClient(IOService *self, uint32_t type, IOUserClient **userClie
 void
 driver_add_client(struct driver *driver, struct client *client)
 {
+	OSRetain(client->service); /* until it has finished its Stop: client_finish_stop */
 	client->next = driver->clients;
 	driver->clients = client;
 	driver->client_count++;

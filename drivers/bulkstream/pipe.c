@@ -5,16 +5,18 @@
  * Transfers come back in the order in which they were submitted. When one fails the library halts
  * the endpoint and everything behind it comes back aborted, also what belongs to other apps; an
  * app's abort does the same, since USB can only abort a whole pipe. In both cases the pipe is
- * "draining": nothing is submitted until it is empty. Then the halt is cleared, the transfers of
- * those who had no part in it are put back in front of their lists, from the byte where they were
- * cut, and the pipe goes on. The failing app's own transfers are all given up: nothing of a stream
- * may overtake what failed.
+ * "draining": nothing is submitted until it is empty. Then the device is asked to clear the halt,
+ * and when it has answered, or its time is over, the transfers of those who had no part in it are
+ * put back in front of their lists, from the byte where they were cut, and the pipe goes on. The
+ * failing app's own transfers are all given up: nothing of a stream may overtake what failed.
  *
  * A transfer holds a reference on its user client from pipe_enqueue to its completion.
  */
 #include "stream.h"
 
 #include <stdlib.h>
+
+#define CLEAR_HALT_TYPE 0x02 /* bmRequestType: standard, to an endpoint */
 
 static void
 gauge(const struct buffer *buffer, int queued, int in_flight)
@@ -78,22 +80,72 @@ put_back_returned(struct pipe *pipe)
 		list_prepend(&buffer->client->streams[buffer->direction].waiting, buffer);
 }
 
+/* The device has answered, or has not: on with the host's end of it. */
+static void
+finish_clearing(struct pipe *pipe, IOReturn status)
+{
+	if (status == kIOReturnSuccess)
+		status = IOUSBHostPipe_ClearStall(pipe->usb, false);
+	if (status == kIOReturnNoDevice)
+		pipe->gone = true;
+	else if (status != kIOReturnSuccess && status != kIOReturnAborted)
+		os_log_error(OS_LOG_DEFAULT, "endpoint 0x%02x cannot be cleared: 0x%08x",
+			     pipe->address, (unsigned)status);
+	pipe->halted = false;
+}
+
+static void
+cleared(OSObject *target, OSAction *action, IOReturn status, uint16_t bytes)
+{
+	struct pipe *pipe = *(struct pipe **)OSAction_GetReference(action);
+
+	pipe->clearing = false;
+	if (pipe->usb == NULL) { /* of a setting that is not selected any more */
+		free(pipe);
+		return;
+	}
+	finish_clearing(pipe, status);
+	pipe_run(pipe);
+	driver_finish_stops(pipe->driver);
+}
+
+/* The action lives as long as the request: it holds its target, and the target owns the pipe. */
+static IOReturn
+ask_to_clear(struct pipe *pipe)
+{
+	OSAction *action = NULL;
+	kern_return_t status = IOUSBHostInterface_CreateActionCompleteAsyncDeviceRequest(
+		(OSObject *)pipe->driver->service, cleared, sizeof(pipe), &action);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	*(struct pipe **)OSAction_GetReference(action) = pipe;
+	status = IOUSBHostInterface_AsyncDeviceRequest(
+		pipe->driver->interface, CLEAR_HALT_TYPE, kIOUSBDeviceRequestClearFeature,
+		kIOUSBEndpointFeatureSelectorStall, pipe->address, 0, NULL, action,
+		DEXT_BULKSTREAM_CONTROL_MSEC);
+	OSRelease(action);
+	return status;
+}
+
+/* Not ClearStall(true), which waits for the device: the driver's queue is everybody's. */
+static void
+begin_clearing(struct pipe *pipe)
+{
+	kern_return_t status = ask_to_clear(pipe);
+
+	if (status == kIOReturnSuccess)
+		pipe->clearing = true;
+	else
+		finish_clearing(pipe, status);
+}
+
 static void
 drained(struct pipe *pipe)
 {
-	kern_return_t status;
-
 	pipe->draining = false;
-	put_back_returned(pipe);
-	if (pipe->halted && !pipe->gone) {
-		status = IOUSBHostPipe_ClearStall(pipe->usb, true);
-		if (status == kIOReturnNoDevice)
-			pipe->gone = true;
-		else if (status != kIOReturnSuccess)
-			os_log_error(OS_LOG_DEFAULT, "endpoint 0x%02x cannot be cleared: 0x%08x",
-				     pipe->address, (unsigned)status);
-	}
 	pipe->halted = false;
+	put_back_returned(pipe);
 	for (struct stream *stream = pipe->streams; stream != NULL; stream = stream->next) {
 		if (pipe->gone && stream->state == STREAM_OPEN && stream->waiting.count > 0) {
 			stream->state = STREAM_FAILED;
@@ -129,7 +181,10 @@ completed(OSObject *target, OSAction *action, IOReturn status, uint32_t actual, 
 	} else {
 		if (status != kIOReturnSuccess && status != kIOReturnAborted &&
 		    status != kIOReturnTimeout) {
-			fail(stream, kIOReturnAborted);
+			if (receive_resumes(buffer, status))
+				pipe->draining = true;
+			else
+				fail(stream, kIOReturnAborted);
 			pipe->halted = true;
 		}
 		finish(stream, buffer, status, timestamp);
@@ -187,8 +242,14 @@ submit(struct stream *stream)
 		scheduler_to_back(stream);
 		return;
 	}
-	/* It completes with this status when its turn in the order has come. */
 	list_prepend(&stream->waiting, buffer);
+	if (status == kUSBHostReturnPipeStalled && pipe->in_flight > 0) {
+		/* By one of those before it, whose completion is on its way: whoever's it is. */
+		pipe->draining = true;
+		pipe->halted = true;
+		return;
+	}
+	/* It completes with this status when its turn in the order has come. */
 	fail(stream, status);
 	if (status == kIOReturnNoDevice || status == kIOReturnNotOpen)
 		pipe->gone = true;
@@ -206,9 +267,12 @@ pipe_run(struct pipe *pipe)
 		struct stream *stream;
 
 		if (pipe->draining) {
-			if (pipe->in_flight != 0)
+			if (pipe->in_flight != 0 || pipe->clearing)
 				break;
-			drained(pipe);
+			if (pipe->halted && !pipe->gone)
+				begin_clearing(pipe);
+			else
+				drained(pipe);
 			continue;
 		}
 		stream = scheduler_next(pipe);
@@ -343,6 +407,7 @@ pipe_free_all(struct driver *driver)
 	while ((pipe = driver->pipes) != NULL) {
 		driver->pipes = pipe->next;
 		OSSafeReleaseNULL(pipe->usb);
-		free(pipe);
+		if (!pipe->clearing) /* or it goes with the end of that */
+			free(pipe);
 	}
 }

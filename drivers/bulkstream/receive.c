@@ -6,7 +6,8 @@
  * A buffer of the pool is queued, lent to the app (between its completion and GIVE_BACK), or in the
  * pool's free list. When all are lent the device has to wait: an overrun, counted once until the
  * app gives something back. The first transfer that does not succeed ends the pool; the ones behind
- * it come back aborted, then all buffers are ordinary again.
+ * it come back aborted, then all buffers are ordinary again. Asked to resume, it takes a stall for
+ * the end of that transfer only: those behind it are submitted again as other apps' are (pipe.c).
  */
 #include "stream.h"
 
@@ -49,7 +50,7 @@ holds(const struct client *client, const struct buffer *buffer)
 }
 
 kern_return_t
-receive_start(struct client *client, const uint64_t *input)
+receive_start(struct client *client, const uint64_t *input, uint64_t flags)
 {
 	struct stream *stream = &client->streams[DEXT_BULKSTREAM_IN];
 	uint64_t first = input[0], count = input[1], length = input[2], depth = input[3];
@@ -65,6 +66,11 @@ receive_start(struct client *client, const uint64_t *input)
 			(unsigned long long)first, (unsigned long long)count,
 			(unsigned long long)length, (unsigned long long)depth, client->buffer_count,
 			client->buffer_size);
+		return kIOReturnBadArgument;
+	}
+	if ((flags & ~(uint64_t)DEXT_BULKSTREAM_RESUME) != 0) {
+		os_log_error(OS_LOG_DEFAULT, "RECEIVE_START: unknown flags 0x%llx",
+			     (unsigned long long)flags);
 		return kIOReturnBadArgument;
 	}
 	if (length % stream->pipe->packet_size != 0)
@@ -87,7 +93,8 @@ receive_start(struct client *client, const uint64_t *input)
 	client->pool = (struct receive_pool){.first = (uint32_t)first,
 					     .count = (uint32_t)count,
 					     .length = (uint32_t)length,
-					     .depth = (uint32_t)depth};
+					     .depth = (uint32_t)depth,
+					     .resume = (flags & DEXT_BULKSTREAM_RESUME) != 0};
 	for (uint64_t i = first; i < first + count; i++) {
 		client->buffers[i].state = BUFFER_POOLED;
 		list_append(&client->pool.free, &client->buffers[i]);
@@ -130,6 +137,17 @@ receive_stop(struct client *client)
 }
 
 bool
+receive_resumes(const struct buffer *buffer, IOReturn status)
+{
+	const struct client *client = buffer->client;
+
+	/* A stream that has failed did so because the endpoint could not be cleared. */
+	return status == kUSBHostReturnPipeStalled && client->pool.resume && !client->pool.ending &&
+	       buffer->direction == DEXT_BULKSTREAM_IN && holds(client, buffer) &&
+	       client->streams[DEXT_BULKSTREAM_IN].state == STREAM_OPEN;
+}
+
+bool
 receive_completed(struct buffer *buffer, IOReturn status)
 {
 	struct client *client = buffer->client;
@@ -139,7 +157,7 @@ receive_completed(struct buffer *buffer, IOReturn status)
 		return false;
 	pool->queued--;
 	buffer->state = BUFFER_LENT;
-	if (status != kIOReturnSuccess)
+	if (status != kIOReturnSuccess && !receive_resumes(buffer, status))
 		pool->ending = true;
 	if (pool->ending) {
 		if (pool->queued == 0)

@@ -4,6 +4,7 @@
  *
  *	driver		BulkStream: the service on one USB interface; owns the pipes
  *	client		BulkStreamUserClient: one app; owns its buffers and two streams
+ *	request		one control request of an app
  *	buffer		one memory type: its memory, and the transfer that it is in
  *	stream		one app's transfers in one direction that wait for their turn
  *	pipe		one endpoint; shared by the streams of all apps that use it
@@ -32,6 +33,7 @@ enum buffer_state {
 	BUFFER_WAITING,	  /* in its stream's list */
 	BUFFER_IN_FLIGHT, /* with the device */
 	BUFFER_POOLED,	  /* of a continuous receive that has K queued already */
+	BUFFER_CONTROL,	  /* the data stage of a control request */
 	BUFFER_LENT,	  /* of a continuous receive, with the app until GIVE_BACK */
 };
 
@@ -94,7 +96,7 @@ struct stream {
 
 struct pipe {
 	struct driver *driver;
-	IOUSBHostPipe *usb;
+	IOUSBHostPipe *usb; /* NULL: of a setting left behind, while it is clearing */
 	uint8_t address;
 	uint16_t packet_size;
 	struct stream *streams;
@@ -102,6 +104,7 @@ struct pipe {
 	uint32_t in_flight;
 	bool draining; /* nothing is submitted until in_flight is 0 */
 	bool halted;   /* by an error: to be cleared then */
+	bool clearing; /* the device has been asked to; still draining */
 	bool gone;     /* the device has */
 	bool running;  /* inside pipe_run */
 	/* Cut short for another app's sake, to be submitted again. */
@@ -175,6 +178,7 @@ struct receive_pool {
 	uint32_t depth; /* K */
 	uint32_t queued;
 	struct buffer_list free;
+	bool resume;  /* after a stall */
 	bool ending;  /* nothing is queued any more; it ends with its last transfer */
 	bool starved; /* an overrun was counted, and the app has given nothing back since */
 };
@@ -192,6 +196,7 @@ struct client {
 	uint32_t buffer_size;
 	struct stream streams[2]; /* DEXT_BULKSTREAM_OUT, DEXT_BULKSTREAM_IN */
 	struct receive_pool pool;
+	uint32_t requests; /* control requests underway */
 	struct statistics statistics;
 	struct client *next;
 };
@@ -225,7 +230,7 @@ kern_return_t client_send(struct client *client, uint64_t index, uint64_t offset
 			  uint64_t flags, uint64_t *ret_sequence);
 kern_return_t client_receive(struct client *client, uint64_t index, uint64_t length,
 			     uint64_t *ret_sequence);
-kern_return_t client_control(struct client *client, const uint64_t *input, uint64_t *ret_bytes);
+kern_return_t client_control(struct client *client, const uint64_t *input, OSAction *completion);
 kern_return_t client_abort(struct client *client, uint64_t direction);
 kern_return_t client_clear_stall(struct client *client, uint64_t direction);
 /* A transfer has ended: the buffer is the app's again, and the app is told. */
@@ -233,10 +238,12 @@ void client_completed(struct buffer *buffer, IOReturn status, uint64_t timestamp
 /* Finishes Stop when nothing is underway any more. */
 void client_finish_stop(struct client *client);
 
-kern_return_t receive_start(struct client *client, const uint64_t *input);
+kern_return_t receive_start(struct client *client, const uint64_t *input, uint64_t flags);
 kern_return_t receive_give_back(struct client *client, uint64_t index);
 kern_return_t receive_stop(struct client *client);
 /* One of the pool's transfers has ended; before the app is told. True: the buffer is lent. */
 bool receive_completed(struct buffer *buffer, IOReturn status);
+/* Whether the pool goes on after this failure of one of its transfers, on a cleared endpoint. */
+bool receive_resumes(const struct buffer *buffer, IOReturn status);
 
 #endif

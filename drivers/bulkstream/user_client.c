@@ -103,18 +103,20 @@ receive(OSObject *target, void *reference, IOUserClientMethodArguments *argument
 static kern_return_t
 control(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 {
-	uint64_t bytes = 0;
-	kern_return_t status = client_control(get_client(target), arguments->scalarInput, &bytes);
-
-	if (status == kIOReturnSuccess)
-		answer(arguments, &bytes, 1);
-	return status;
+	return client_control(get_client(target), arguments->scalarInput, arguments->completion);
 }
 
 static kern_return_t
 start_receive(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 {
-	return receive_start(get_client(target), arguments->scalarInput);
+	const uint64_t *input = arguments->scalarInput;
+	uint32_t count = arguments->scalarInputCount;
+
+	if (count != 4 && count != 5) {
+		os_log_error(OS_LOG_DEFAULT, "RECEIVE_START: %u scalars; 4 or 5 expected", count);
+		return kIOReturnBadArgument;
+	}
+	return receive_start(get_client(target), input, count == 5 ? input[4] : 0);
 }
 
 static kern_return_t
@@ -147,8 +149,8 @@ static const IOUserClientMethodDispatch methods[] = {
 	[DEXT_BULKSTREAM_REGISTER] = {register_completion, 1, 0, 0, ANY, 0},
 	[DEXT_BULKSTREAM_SEND] = {send, 0, 4, 0, ANY, 0},
 	[DEXT_BULKSTREAM_RECEIVE] = {receive, 0, 2, 0, ANY, 0},
-	[DEXT_BULKSTREAM_CONTROL] = {control, 0, 6, 0, ANY, 0},
-	[DEXT_BULKSTREAM_RECEIVE_START] = {start_receive, 0, 4, 0, 0, 0},
+	[DEXT_BULKSTREAM_CONTROL] = {control, 1, 6, 0, 0, 0},
+	[DEXT_BULKSTREAM_RECEIVE_START] = {start_receive, 0, ANY, 0, 0, 0},
 	[DEXT_BULKSTREAM_GIVE_BACK] = {give_back, 0, 1, 0, 0, 0},
 	[DEXT_BULKSTREAM_RECEIVE_STOP] = {stop_receive, 0, 0, 0, 0, 0},
 	[DEXT_BULKSTREAM_ABORT] = {abort_direction, 0, 1, 0, 0, 0},

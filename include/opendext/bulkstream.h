@@ -81,16 +81,23 @@ enum {
 	 */
 	DEXT_BULKSTREAM_RECEIVE = 3,
 	/*
-	 * in: bmRequestType, bRequest, wValue, wIndex, wLength, i; out: bytes of the data stage
+	 * in: bmRequestType, bRequest, wValue, wIndex, wLength, i
 	 *
-	 * A control request; its data are the first wLength bytes of buffer i (not looked at if
-	 * wLength is 0). Returns when it has ended, within DEXT_BULKSTREAM_CONTROL_MSEC.
-	 * kIOReturnNotPermitted: not in the driver's Info.plist (BulkStreamRequests).
-	 * kUSBHostReturnPipeStalled: the device refuses it. kIOReturnTimeout.
+	 * Asynchronous call: a control request; its data are the first wLength bytes of buffer i
+	 * (not looked at if wLength is 0), which is the driver's until the end. Returns when it is
+	 * queued, and completes at the port and reference of this call, within
+	 * DEXT_BULKSTREAM_CONTROL_MSEC, with one argument (IOAsyncCallback1): the bytes of the data stage. A device
+	 * that is slow to answer holds up nobody's stream.
+	 *
+	 * Of the call: kIOReturnNotPermitted: not in the driver's Info.plist (BulkStreamRequests).
+	 * kIOReturnNoResources: DEXT_BULKSTREAM_CONTROLS_MAX of this app are underway.
+	 * kIOReturnBusy: the buffer is in flight. kIOReturnBadArgument: outside the buffer, or not
+	 * called asynchronously. Of the completion: kUSBHostReturnPipeStalled: the device refuses
+	 * it. kIOReturnTimeout. kIOReturnNoDevice.
 	 */
 	DEXT_BULKSTREAM_CONTROL = 4,
 	/*
-	 * in: first, count, length, K
+	 * in: first, count, length, K, and, if wanted, flags
 	 *
 	 * Continuous receive: buffers first to first + count - 1 form a pool, of which K (1 to
 	 * count) are kept queued, length bytes each. Each completion lends its buffer to the app
@@ -99,6 +106,12 @@ enum {
 	 * the next GIVE_BACK. A completion with an error ends the pool, as RECEIVE_STOP does:
 	 * its buffers are the app's own again, also those that are lent. RECEIVE is kIOReturnBusy
 	 * meanwhile; so is a second START.
+	 *
+	 * flags: 0, or DEXT_BULKSTREAM_RESUME: a stall does not end the pool. The transfer that met
+	 * it completes with kUSBHostReturnPipeStalled and the bytes that had come, and lends its
+	 * buffer as any other; then the driver clears the endpoint and goes on, with the next byte
+	 * in the next buffer. If the endpoint cannot be cleared the pool ends. An unknown flag is
+	 * kIOReturnBadArgument.
 	 */
 	DEXT_BULKSTREAM_RECEIVE_START = 5,
 	/* in: i. kIOReturnBadArgument: the app does not have that buffer. */
@@ -133,6 +146,9 @@ enum {
 /* Flags of SEND: end with a zero-length packet if the last packet is a full one. */
 #define DEXT_BULKSTREAM_ZLP 1
 
+/* Flags of RECEIVE_START: go on by itself after a stall. */
+#define DEXT_BULKSTREAM_RESUME 1
+
 enum {
 	DEXT_BULKSTREAM_OUT = 0,
 	DEXT_BULKSTREAM_IN = 1,
@@ -156,6 +172,7 @@ enum {
 #define DEXT_BULKSTREAM_SIZE_MAX     (UINT64_C(1) << 30)
 #define DEXT_BULKSTREAM_BYTES_MAX    (UINT64_C(15) << 30)
 #define DEXT_BULKSTREAM_CONTROL_MSEC 1000
+#define DEXT_BULKSTREAM_CONTROLS_MAX 16
 
 /*
  * Several apps: their buffers go out in turn, and as many as this are on their way to the device at

@@ -70,6 +70,8 @@ app_connect(struct app *app, uint32_t type)
 	app->connect = harness_open(DEXT_BULKSTREAM_SERVICE, type);
 	app->port = IONotificationPortCreate(kIOMainPortDefault);
 	ck_assert_ptr_nonnull(app->port);
+	app->control_port = IONotificationPortCreate(kIOMainPortDefault);
+	ck_assert_ptr_nonnull(app->control_port);
 	app->done = calloc(DONE_MAX, sizeof(*app->done));
 	ck_assert_ptr_nonnull(app->done);
 	reference[kIOAsyncCalloutFuncIndex] = (uint64_t)(uintptr_t)on_completion;
@@ -119,6 +121,7 @@ app_close(struct app *app)
 {
 	IOServiceClose(app->connect);
 	IONotificationPortDestroy(app->port);
+	IONotificationPortDestroy(app->control_port);
 	free(app->buffers);
 	free(app->done);
 	memset(app, 0, sizeof(*app));
@@ -177,15 +180,64 @@ app_receive(struct app *app, uint64_t i, uint64_t length)
 	return app_call(app, DEXT_BULKSTREAM_RECEIVE, input, 2);
 }
 
+static void
+on_control(void *refcon, IOReturn result, void *bytes)
+{
+	struct app *app = refcon;
+
+	app->controls++;
+	app->control_status = result;
+	app->control_bytes = (uintptr_t)bytes;
+}
+
+kern_return_t
+app_begin_control(struct app *app, uint8_t type, uint8_t request, uint16_t length, uint32_t buffer)
+{
+	uint64_t input[6] = {type, request, 0, 0, length, buffer};
+	uint64_t reference[kIOAsyncCalloutCount] = {0};
+
+	reference[kIOAsyncCalloutFuncIndex] = (uint64_t)(uintptr_t)on_control;
+	reference[kIOAsyncCalloutRefconIndex] = (uint64_t)(uintptr_t)app;
+	return IOConnectCallAsyncScalarMethod(app->connect, DEXT_BULKSTREAM_CONTROL,
+					      IONotificationPortGetMachPort(app->control_port),
+					      reference, kIOAsyncCalloutCount, input, 6, NULL,
+					      NULL);
+}
+
+static void
+wait_port(IONotificationPortRef port, const uint32_t *counter, uint32_t count)
+{
+	uint64_t deadline = now_msec() + HARNESS_DEADLINE_SEC * 1000;
+	struct pollfd wait = {.fd = IONotificationPortGetFileDescriptor(port), .events = POLLIN};
+
+	dext_notification_port_dispatch(port);
+	while (*counter < count) {
+		uint64_t now = now_msec();
+
+		ck_assert_msg(now < deadline, "%u of %u completions came", *counter, count);
+		poll(&wait, 1, (int)(deadline - now));
+		dext_notification_port_dispatch(port);
+	}
+}
+
+void
+app_wait_controls(struct app *app, uint32_t count)
+{
+	wait_port(app->control_port, &app->controls, count);
+}
+
 kern_return_t
 app_control(struct app *app, uint8_t type, uint8_t request, uint16_t length, uint32_t buffer,
 	    uint64_t *ret_bytes)
 {
-	uint64_t input[6] = {type, request, 0, 0, length, buffer};
-	uint32_t room = 1;
+	uint32_t before = app->controls;
+	kern_return_t status = app_begin_control(app, type, request, length, buffer);
 
-	return IOConnectCallScalarMethod(app->connect, DEXT_BULKSTREAM_CONTROL, input, 6, ret_bytes,
-					 &room);
+	if (status != kIOReturnSuccess)
+		return status;
+	app_wait_controls(app, before + 1);
+	*ret_bytes = app->control_bytes;
+	return app->control_status;
 }
 
 struct dext_virtual_state
@@ -211,18 +263,7 @@ app_dispatch(struct app *app)
 void
 app_wait(struct app *app, uint32_t count)
 {
-	uint64_t deadline = now_msec() + HARNESS_DEADLINE_SEC * 1000;
-	struct pollfd wait = {.fd = IONotificationPortGetFileDescriptor(app->port),
-			      .events = POLLIN};
-
-	app_dispatch(app);
-	while (app->done_count < count) {
-		uint64_t now = now_msec();
-
-		ck_assert_msg(now < deadline, "%u of %u completions came", app->done_count, count);
-		poll(&wait, 1, (int)(deadline - now));
-		app_dispatch(app);
-	}
+	wait_port(app->port, &app->done_count, count);
 }
 
 void

@@ -27,6 +27,10 @@ struct completion {
 struct app {
 	io_connect_t connect;
 	IONotificationPortRef port;
+	IONotificationPortRef control_port; /* for the ends of control requests */
+	uint32_t controls;		    /* that have ended; of the last one: */
+	IOReturn control_status;
+	uint64_t control_bytes;
 	uint32_t count, size;
 	uint32_t packet[2];
 	uint8_t **buffers; /* mapped at first use */
@@ -57,6 +61,11 @@ kern_return_t app_call(struct app *app, uint32_t selector, const uint64_t *input
 kern_return_t app_send(struct app *app, uint64_t i, uint64_t offset, uint64_t length,
 		       uint64_t flags);
 kern_return_t app_receive(struct app *app, uint64_t i, uint64_t length);
+/* Begins a control request; app_wait_controls waits until `count` have ended in all. */
+kern_return_t app_begin_control(struct app *app, uint8_t type, uint8_t request, uint16_t length,
+				uint32_t buffer);
+void app_wait_controls(struct app *app, uint32_t count);
+/* Both: the status of the call, or else of the completion. */
 kern_return_t app_control(struct app *app, uint8_t type, uint8_t request, uint16_t length,
 			  uint32_t buffer, uint64_t *ret_bytes);
 /* The virtual device's own figures, through buffer i (of at least 64 bytes, not in flight). */

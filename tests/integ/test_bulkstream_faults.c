@@ -265,6 +265,133 @@ START_TEST(abort_ends_only_ones_own)
 }
 END_TEST
 
+/* A device that answers no request to endpoint 0: only who asked waits for it. */
+START_TEST(a_hanging_request_delays_nobody_else)
+{
+	struct app other;
+
+	stream_start(&harness, "sink:nak-control");
+	app_open(&app, DEXT_BULKSTREAM_SHARED, 1, 4096);
+	app_open(&other, DEXT_BULKSTREAM_SHARED, 1, 4096);
+	ck_assert_int_eq(app_begin_control(&app, 0xc0, DEXT_VIRTUAL_REQUEST_STATE, 64, 0),
+			 kIOReturnSuccess);
+	ck_assert_int_eq(app_send(&app, 0, 0, 64, 0), kIOReturnBusy); /* the request has it */
+	for (uint32_t i = 0; i < 4; i++) {
+		ck_assert_int_eq(app_send(&other, 0, 0, 4096, 0), kIOReturnSuccess);
+		app_wait(&other, i + 1);
+	}
+	app_expect(&other, 0, 4, OUT, kIOReturnSuccess);
+	dext_notification_port_dispatch(app.control_port);
+	ck_assert_uint_eq(app.controls, 0);
+	app_wait_controls(&app, 1);
+	ck_assert_int_eq(app.control_status, kIOReturnTimeout);
+	ck_assert_uint_eq(app.control_bytes, 0);
+	ck_assert_int_eq(app_send(&app, 0, 0, 64, 0), kIOReturnSuccess);
+	app_wait(&app, 1);
+	/* As many as one may have underway, and one more; who closes does not wait for them. */
+	for (uint32_t i = 0; i < DEXT_BULKSTREAM_CONTROLS_MAX; i++)
+		ck_assert_int_eq(app_begin_control(&app, 0x40, DEXT_VIRTUAL_REQUEST_RESET, 0, 0),
+				 kIOReturnSuccess);
+	ck_assert_int_eq(app_begin_control(&app, 0x40, DEXT_VIRTUAL_REQUEST_RESET, 0, 0),
+			 kIOReturnNoResources);
+	app_close(&app);
+	app_close(&other);
+	ck_assert_int_eq(harness_stop(&harness), 0);
+}
+END_TEST
+
+/* The same for the clearing of a halt, which the driver asks for by itself. */
+START_TEST(a_hanging_clear_delays_only_its_endpoint)
+{
+	struct app other;
+
+	stream_start(&harness, "loopback:stall-every=2,nak-control");
+	app_open(&app, DEXT_BULKSTREAM_SHARED, 2, 4096);
+	app_open(&other, DEXT_BULKSTREAM_SHARED, 1, 4096);
+	for (uint32_t i = 0; i < 2; i++)
+		ck_assert_int_eq(app_send(&app, i, 0, 1024, 0), kIOReturnSuccess);
+	app_wait(&app, 2);
+	app_expect(&app, 1, 1, OUT, kUSBHostReturnPipeStalled);
+	ck_assert_int_eq(app_send(&other, 0, 0, 64, 0), kIOReturnSuccess);
+	ck_assert_int_eq(app_receive(&app, 0, 1024), kIOReturnSuccess);
+	app_wait(&app, 3);
+	app_expect(&app, 2, 1, IN, kIOReturnSuccess);
+	app_dispatch(&other);
+	ck_assert_uint_eq(other.done_count, 0);
+	/* The device never says that it has cleared it. */
+	app_wait(&other, 1);
+	app_expect(&other, 0, 1, OUT, kUSBHostReturnPipeStalled);
+	app_close(&app);
+	app_close(&other);
+	ck_assert_int_eq(harness_stop(&harness), 0);
+}
+END_TEST
+
+static kern_return_t
+start_receive(struct app *self, uint64_t count, uint64_t depth, uint64_t flags)
+{
+	return app_call(self, DEXT_BULKSTREAM_RECEIVE_START,
+			(uint64_t[]){0, count, 4096, depth, flags}, 5);
+}
+
+/* Each byte in its place, whichever transfer brought it. */
+START_TEST(a_continuous_receive_resumes)
+{
+	uint64_t position = 0;
+	unsigned stalls = 0;
+
+	stream_start(&harness, "source:stall-every=3");
+	app_open(&app, DEXT_BULKSTREAM_SHARED, 8, 4096);
+	ck_assert_int_eq(start_receive(&app, 8, 4, 2), kIOReturnBadArgument);
+	ck_assert_int_eq(start_receive(&app, 8, 4, DEXT_BULKSTREAM_RESUME), kIOReturnSuccess);
+	for (uint32_t i = 0; i < 100; i++) {
+		const uint8_t *data;
+
+		app_wait(&app, i + 1);
+		ck_assert(app.done[i].status == kIOReturnSuccess ||
+			  app.done[i].status == (IOReturn)kUSBHostReturnPipeStalled);
+		stalls += app.done[i].status != kIOReturnSuccess;
+		data = app_buffer(&app, app.done[i].buffer);
+		for (uint32_t at = 0; at < app.done[i].bytes; at++)
+			ck_assert(data[at] == dext_virtual_pattern(position++));
+		ck_assert_int_eq(app_call(&app, DEXT_BULKSTREAM_GIVE_BACK,
+					  &(uint64_t){app.done[i].buffer}, 1),
+				 kIOReturnSuccess);
+	}
+	ck_assert_uint_ge(stalls, 10);
+	ck_assert_int_eq(app_call(&app, DEXT_BULKSTREAM_RECEIVE_STOP, NULL, 0), kIOReturnSuccess);
+	app_close(&app);
+	ck_assert_int_eq(harness_stop(&harness), 0);
+}
+END_TEST
+
+/* Not asked to, or with an endpoint that cannot be cleared, it ends. */
+START_TEST(a_continuous_receive_ends_at_a_stall)
+{
+	static const char *const specs[] = {"source:stall-every=2",
+					    "source:stall-every=2,nak-control"};
+
+	for (uint64_t flags = 0; flags < 2; flags++) {
+		stream_start(&harness, specs[flags]);
+		app_open(&app, DEXT_BULKSTREAM_SHARED, 8, 4096);
+		ck_assert_int_eq(start_receive(&app, 8, 2, flags), kIOReturnSuccess);
+		app_wait(&app, 3);
+		app_expect(&app, 0, 1, IN, kIOReturnSuccess);
+		app_expect(&app, 1, 1, IN, kUSBHostReturnPipeStalled);
+		ck_assert_int_ne(app.done[2].status, kIOReturnSuccess);
+		if (flags != 0)
+			app_wait(&app, 4);
+		ck_assert_int_eq(app_call(&app, DEXT_BULKSTREAM_RECEIVE_STOP, NULL, 0),
+				 kIOReturnNotReady);
+		ck_assert_int_eq(start_receive(&app, 8, 2, flags), kUSBHostReturnPipeStalled);
+		app_close(&app);
+		ck_assert_int_eq(harness_stop(&harness), 0);
+	}
+}
+END_TEST
+
 UNIT_MAIN("bulkstream_faults", a_stall_says_how_far_it_came, a_stream_survives_stalls,
 	  a_stall_is_its_own_apps, a_short_packet_ends_a_receive, unplugged_in_midstream,
-	  unplugged_with_more_than_a_ring_queued, abort_ends_only_ones_own)
+	  unplugged_with_more_than_a_ring_queued, abort_ends_only_ones_own,
+	  a_hanging_request_delays_nobody_else, a_hanging_clear_delays_only_its_endpoint,
+	  a_continuous_receive_resumes, a_continuous_receive_ends_at_a_stall)
