@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A virtual device's thread. It serves the head of each endpoint's queue in turn, moving packets by
+ * vdev_line, and ends what has waited too long.
+ */
+#include <signal.h>
+#include <time.h>
+
+#include "clock.h"
+#include "status.h"
+#include "virtual_device.h"
+
+/* Gives the head of an endpoint one turn. True if something has changed. */
+static bool
+serve_locked(struct usb_device *device, unsigned which, uint64_t now, uint64_t *wake)
+{
+	struct endpoint *endpoint = &device->endpoints[which];
+	struct entry *entry = endpoint->head;
+	struct vdev_outcome outcome;
+	uint8_t alternate = device->alternate;
+	bool is_tail;
+
+	if (entry == NULL)
+		return false;
+	if (entry->due > now) {
+		if (entry->due < *wake)
+			*wake = entry->due;
+		return false;
+	}
+	if (endpoint->halted) {
+		virtual_finish_locked(device, endpoint, entry, kUSBHostReturnPipeStalled);
+		return true;
+	}
+	is_tail = entry->next == NULL;
+	endpoint->busy = entry;
+	pthread_mutex_unlock(&device->lock);
+	if (which == ENDPOINT_CONTROL)
+		vdev_line_control(&device->line, entry->transfer, alternate, &outcome);
+	else if (entry->transfer->packet_count > 0)
+		vdev_line_isochronous(&device->line, entry->transfer, &outcome);
+	else
+		vdev_line_bulk(&device->line, entry->transfer, &entry->plan, is_tail, &outcome);
+	pthread_mutex_lock(&device->lock);
+	endpoint->busy = NULL;
+	endpoint->halted |= outcome.halts;
+	if (outcome.clears != 0)
+		virtual_endpoint(device, outcome.clears)->halted = false;
+	if (outcome.over)
+		virtual_finish_locked(device, endpoint, entry, outcome.status);
+	else if (entry->cancelled)
+		virtual_finish_locked(device, endpoint, entry, kIOReturnAborted);
+	if (outcome.gone)
+		virtual_go_locked(device);
+	return outcome.over || outcome.progress || outcome.gone;
+}
+
+/* Ends what has waited too long, and finds the next deadline. */
+static void
+expire_locked(struct usb_device *device, uint64_t now)
+{
+	if (now < device->next_deadline)
+		return;
+	device->next_deadline = UINT64_MAX;
+	for (unsigned i = 0; i < ENDPOINT_COUNT; i++) {
+		struct entry *entry = device->endpoints[i].head, *next;
+
+		for (; entry != NULL; entry = next) {
+			next = entry->next;
+			if (entry->deadline <= now)
+				virtual_finish_locked(device, &device->endpoints[i], entry,
+						      kIOReturnTimeout);
+			else if (entry->deadline < device->next_deadline)
+				device->next_deadline = entry->deadline;
+		}
+	}
+}
+
+static void
+sleep_locked(struct usb_device *device, uint64_t wake)
+{
+	struct timespec until = {
+		.tv_sec = (time_t)(wake / NSEC_PER_SEC),
+		.tv_nsec = (long)(wake % NSEC_PER_SEC),
+	};
+
+	if (wake == UINT64_MAX)
+		pthread_cond_wait(&device->work, &device->lock);
+	else
+		pthread_cond_timedwait(&device->work, &device->lock, &until);
+}
+
+static void *
+run(void *context)
+{
+	struct usb_device *device = context;
+
+	pthread_mutex_lock(&device->lock);
+	while (!device->stopping) {
+		uint64_t wake = UINT64_MAX, now = clock_now();
+		bool changed = false;
+
+		device->poked = false;
+		if (device->unplugged && !device->gone)
+			virtual_go_locked(device);
+		expire_locked(device, now);
+		for (unsigned i = 0; i < ENDPOINT_COUNT; i++)
+			changed |= serve_locked(device, i, now, &wake);
+		if (changed || device->stopping)
+			continue;
+		if (device->next_deadline < wake)
+			wake = device->next_deadline;
+		if (!device->poked)
+			sleep_locked(device, wake);
+	}
+	pthread_mutex_unlock(&device->lock);
+	return NULL;
+}
+
+IOReturn
+virtual_start(struct usb_device *device)
+{
+	pthread_condattr_t attributes;
+	sigset_t all, before;
+	int error;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&device->work, &attributes);
+	pthread_condattr_destroy(&attributes);
+	pthread_mutex_init(&device->lock, NULL);
+	/* Signals are the program's own business. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&device->thread, NULL, run, device);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error == 0)
+		return kIOReturnSuccess;
+	pthread_cond_destroy(&device->work);
+	pthread_mutex_destroy(&device->lock);
+	return status_from_errno(error, "pthread_create of a virtual device");
+}
+
+void
+virtual_stop(struct usb_device *device)
+{
+	pthread_mutex_lock(&device->lock);
+	device->stopping = true;
+	virtual_poke_locked(device);
+	pthread_mutex_unlock(&device->lock);
+	pthread_join(device->thread, NULL);
+	pthread_cond_destroy(&device->work);
+	pthread_mutex_destroy(&device->lock);
+}
