@@ -6,6 +6,7 @@
  */
 #include <DriverKit/DriverKit.h>
 
+#include <string.h>
 #include <time.h>
 
 #include "sample.h"
@@ -32,10 +33,11 @@ now(void)
 	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
+/* Entries are not aligned for more than bytes. */
 static void
 fill(void *context, void *data, size_t size)
 {
-	*(struct sample *)data = *(const struct sample *)context;
+	memcpy(data, context, size);
 }
 
 /* The timer's handler, on the user client's queue. */

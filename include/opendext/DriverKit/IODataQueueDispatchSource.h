@@ -90,7 +90,8 @@ bool IODataQueueDispatchSource_CanEnqueueDataWithCount(IODataQueueDispatchSource
 						       uint32_t dataSize, uint32_t dataCount);
 
 /*
- * Appends an entry of dataSize bytes, which `callback` fills in, and tells the consumer if it may
+ * Appends an entry of dataSize bytes, which `callback` fills in where it stands (aligned to 4 bytes
+ * at most, as for the callbacks that take entries), and tells the consumer if it may
  * be waiting. kIOReturnOverrun: no room now; DataServiced follows. kIOReturnNoSpace: it never
  * fits. kIOReturnError: the other side has spoiled the queue; the log says so once.
  */
