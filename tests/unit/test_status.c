@@ -56,6 +56,13 @@ START_TEST(usb_and_kernel_statuses_have_words)
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
 		ck_assert_ptr_nonnull(strstr(status_string((IOReturn)codes[i]), ": "));
+	for (uint32_t code = 0x10000001; code <= 0x10000011; code++)
+		ck_assert_int_eq(strncmp(status_string((IOReturn)code), "MACH_SEND_", 10) == 0,
+				 code != 0x10000006 /* no name */);
+	for (uint32_t code = 0x10004001; code <= 0x1000400f; code++)
+		ck_assert_int_eq(strncmp(status_string((IOReturn)code), "MACH_RCV_", 9), 0);
+	for (IOReturn code = -300; code >= -309; code--)
+		ck_assert_int_eq(strncmp(status_string(code), "MIG_", 4), 0);
 	for (IOReturn code = 1; code <= 22; code++)
 		ck_assert_int_eq(strncmp(status_string(code), "KERN_", 5), 0);
 	ck_assert_ptr_nonnull(strstr(status_string((IOReturn)0xe000404f), "stalled"));

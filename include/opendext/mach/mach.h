@@ -7,6 +7,7 @@
 #include <mach/mach_port.h>
 #include <mach/mach_types.h>
 #include <mach/message.h>
+#include <mach/mig_errors.h>
 #include <mach/port.h>
 #include <mach/vm_map.h>
 #include <mach/vm_param.h>

@@ -92,22 +92,37 @@ typedef integer_t mach_msg_type_size_t;
 #define MACH_RCV_NOTIFY	    0x00000200
 #define MACH_RCV_INTERRUPT  0x00000400
 
-#define MACH_MSG_SUCCESS	0
-#define MACH_SEND_INVALID_DATA	((mach_msg_return_t)0x10000002)
-#define MACH_SEND_TIMED_OUT	((mach_msg_return_t)0x10000004)
-#define MACH_SEND_INTERRUPTED	((mach_msg_return_t)0x10000007)
-#define MACH_SEND_MSG_TOO_SMALL ((mach_msg_return_t)0x10000008)
-#define MACH_SEND_INVALID_REPLY ((mach_msg_return_t)0x10000009)
-#define MACH_SEND_INVALID_RIGHT ((mach_msg_return_t)0x1000000a)
-#define MACH_SEND_NO_BUFFER	((mach_msg_return_t)0x1000000d)
-#define MACH_RCV_IN_PROGRESS	((mach_msg_return_t)0x10004001)
-#define MACH_RCV_INVALID_NAME	((mach_msg_return_t)0x10004002)
-#define MACH_RCV_TOO_LARGE	((mach_msg_return_t)0x10004004)
-#define MACH_RCV_INTERRUPTED	((mach_msg_return_t)0x10004005)
-#define MACH_RCV_PORT_CHANGED	((mach_msg_return_t)0x10004006)
-#define MACH_RCV_INVALID_DATA	((mach_msg_return_t)0x10004008)
-#define MACH_RCV_PORT_DIED	((mach_msg_return_t)0x10004009)
-#define MACH_RCV_IN_SET		((mach_msg_return_t)0x1000400a)
+/* MACH_SEND_INVALID_DEST and MACH_RCV_TIMED_OUT are in IOKit/IOReturn.h. */
+#define MACH_MSG_SUCCESS	  0
+#define MACH_SEND_IN_PROGRESS	  ((mach_msg_return_t)0x10000001)
+#define MACH_SEND_INVALID_DATA	  ((mach_msg_return_t)0x10000002)
+#define MACH_SEND_TIMED_OUT	  ((mach_msg_return_t)0x10000004)
+#define MACH_SEND_INVALID_VOUCHER ((mach_msg_return_t)0x10000005)
+#define MACH_SEND_INTERRUPTED	  ((mach_msg_return_t)0x10000007)
+#define MACH_SEND_MSG_TOO_SMALL	  ((mach_msg_return_t)0x10000008)
+#define MACH_SEND_INVALID_REPLY	  ((mach_msg_return_t)0x10000009)
+#define MACH_SEND_INVALID_RIGHT	  ((mach_msg_return_t)0x1000000a)
+#define MACH_SEND_INVALID_NOTIFY  ((mach_msg_return_t)0x1000000b)
+#define MACH_SEND_INVALID_MEMORY  ((mach_msg_return_t)0x1000000c)
+#define MACH_SEND_NO_BUFFER	  ((mach_msg_return_t)0x1000000d)
+#define MACH_SEND_TOO_LARGE	  ((mach_msg_return_t)0x1000000e)
+#define MACH_SEND_INVALID_TYPE	  ((mach_msg_return_t)0x1000000f)
+#define MACH_SEND_INVALID_HEADER  ((mach_msg_return_t)0x10000010)
+#define MACH_SEND_INVALID_TRAILER ((mach_msg_return_t)0x10000011)
+#define MACH_RCV_IN_PROGRESS	  ((mach_msg_return_t)0x10004001)
+#define MACH_RCV_INVALID_NAME	  ((mach_msg_return_t)0x10004002)
+#define MACH_RCV_TOO_LARGE	  ((mach_msg_return_t)0x10004004)
+#define MACH_RCV_INTERRUPTED	  ((mach_msg_return_t)0x10004005)
+#define MACH_RCV_PORT_CHANGED	  ((mach_msg_return_t)0x10004006)
+#define MACH_RCV_INVALID_NOTIFY	  ((mach_msg_return_t)0x10004007)
+#define MACH_RCV_INVALID_DATA	  ((mach_msg_return_t)0x10004008)
+#define MACH_RCV_PORT_DIED	  ((mach_msg_return_t)0x10004009)
+#define MACH_RCV_IN_SET		  ((mach_msg_return_t)0x1000400a)
+#define MACH_RCV_HEADER_ERROR	  ((mach_msg_return_t)0x1000400b)
+#define MACH_RCV_BODY_ERROR	  ((mach_msg_return_t)0x1000400c)
+#define MACH_RCV_INVALID_TYPE	  ((mach_msg_return_t)0x1000400d)
+#define MACH_RCV_SCATTER_SMALL	  ((mach_msg_return_t)0x1000400e)
+#define MACH_RCV_INVALID_TRAILER  ((mach_msg_return_t)0x1000400f)
 
 /*
  * Receives the oldest message of `receive_name`; without MACH_RCV_TIMEOUT it waits for ever. Any
