@@ -4,14 +4,16 @@
  * must not be able to forge a second line), and it leaves with one write(2), so that lines of
  * several threads and processes do not mix.
  *
- * Any thread. Nothing is allocated and no lock is taken, so a child after fork may log. A line past
- * LINE_MAX_BYTES is cut. There is no file, no rotation and no time stamp: whoever collects standard
- * error has those.
+ * Any thread. Nothing is allocated and no lock is taken, except for a line with %@, so a child
+ * after fork may log. A line past LINE_MAX_BYTES is cut. There is no file, no rotation and no time
+ * stamp: whoever collects standard error has those.
  */
 #include "log.h"
 
+#include "cf_string.h"
 #include "environment.h"
 
+#include <DriverKit/OSCollections.h>
 #include <errno.h>
 #include <os/log.h>
 #include <pthread.h>
@@ -147,12 +149,12 @@ log_abort(const char *format, ...)
 }
 
 /*
- * os_log's format as one of printf: annotations go, and the conversions that only Apple's os_log
- * has (%@, %P) print the address, which keeps the other arguments in their places. So does %n,
- * which would write. False if it does not fit.
+ * os_log's format as one of printf: annotations go, and %P, which only Apple's os_log has, prints
+ * the address, which keeps the other arguments in their places. So does %n, which would write, and
+ * so does %@ unless objects are kept. False if it does not fit.
  */
 static bool
-plain(const char *format, char *out, size_t size)
+plain(const char *format, bool keep_objects, char *out, size_t size)
 {
 	size_t used = 0;
 	bool inside = false;
@@ -172,7 +174,7 @@ plain(const char *format, char *out, size_t size)
 			at = end;
 			continue;
 		} else if (c == '@' || c == 'P' || c == 'n') {
-			c = 'p';
+			c = c == '@' && keep_objects ? '@' : 'p';
 			inside = false;
 		} else if (strchr("diouxXeEfFgGaAcCsSpm%", c) != NULL) {
 			inside = false;
@@ -181,6 +183,40 @@ plain(const char *format, char *out, size_t size)
 	}
 	out[used] = '\0';
 	return true;
+}
+
+__attribute__((format(printf, 2, 3))) static void
+compose_line(const char *label, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	compose(label, format, arguments);
+	va_end(arguments);
+}
+
+/*
+ * A line with objects in it, in CFShow's words. `without` is the format as plain has it. False: it
+ * has no %@, or a conversion that CFString has not, which is logged.
+ */
+static bool
+compose_objects(const char *label, const char *format, const char *without, va_list arguments)
+{
+	char converted[FORMAT_MAX_BYTES];
+	OSString *string = NULL;
+	char *text = NULL;
+	bool done;
+
+	if (plain(format, true, converted, sizeof(converted)) && strcmp(converted, without) != 0)
+		string = OSStringCreateWithCString(converted);
+	if (string != NULL)
+		text = string_format((CFStringRef)(void *)string, arguments);
+	OSRelease(string);
+	if (text != NULL)
+		compose_line(label, "%s", text);
+	done = text != NULL;
+	free(text);
+	return done;
 }
 
 static enum log_level
@@ -252,17 +288,25 @@ os_log_with_type(os_log_t log, os_log_type_t type, const char *format, ...)
 {
 	char converted[FORMAT_MAX_BYTES];
 	va_list arguments;
+	const char *label;
 	int saved = errno;
+	bool done;
 
 	if (format == NULL || !os_log_type_enabled(log, type))
 		return;
-	if (!plain(format, converted, sizeof(converted))) {
+	if (!plain(format, false, converted, sizeof(converted))) {
 		log_write(level_of(type), "os_log: format too long or with an open %%{");
 		return;
 	}
-	errno = saved;
+	label = log == OS_LOG_DEFAULT ? NULL : log->label;
 	va_start(arguments, format);
-	compose(log == OS_LOG_DEFAULT ? NULL : log->label, converted, arguments);
+	done = compose_objects(label, format, converted, arguments);
+	va_end(arguments);
+	errno = saved;
+	if (done)
+		return;
+	va_start(arguments, format);
+	compose(label, converted, arguments);
 	va_end(arguments);
 }
 #pragma GCC diagnostic pop

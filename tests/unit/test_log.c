@@ -7,6 +7,9 @@
 #include <fcntl.h>
 #include <os/log.h>
 
+#include <CoreFoundation/CFString.h>
+#include <DriverKit/OSCollections.h>
+
 static char text[4096];
 
 static void
@@ -69,12 +72,27 @@ START_TEST(a_driver_has_its_name_and_is_always_heard)
 END_TEST
 
 static void
+say_objects(void)
+{
+	OSDictionary *dictionary = OSDictionaryCreate(1);
+
+	OSDictionarySetStringValue(dictionary, "key", "value");
+	os_log(OS_LOG_DEFAULT, "%{public}@ has %d of %@", CFSTR("it"), 3, dictionary);
+	/* What CFString does not know, so the address; and no conversion at all. */
+	errno = ENOENT;
+	os_log(OS_LOG_DEFAULT, "%@ %m", NULL);
+	os_log(OS_LOG_DEFAULT, "me@here %d", 1);
+	OSRelease(dictionary);
+}
+
+static void
 say_apple(void *context)
 {
 	set_environment("debug");
 	os_log(OS_LOG_DEFAULT, "%{public}s is %{private}#06x of %{public, uuid_t}.3s%%", "this",
 	       255, "abcdef");
 	os_log(OS_LOG_DEFAULT, "%@ then %d", NULL, 7);
+	say_objects();
 	os_log(OS_LOG_DEFAULT, "%{public");
 	os_log(OS_LOG_DEFAULT, "%ld%n", 3L, (void *)0x10);
 	errno = ENOENT;
@@ -84,9 +102,13 @@ say_apple(void *context)
 START_TEST(apples_annotations_are_accepted)
 {
 	ck_assert_int_eq(unit_child(say_apple, NULL, text, sizeof(text)), 0);
-	ck_assert_str_eq(text, "this is 0x00ff of abc%\n(nil) then 7\n"
-			       "os_log: format too long or with an open %{\n30x10\n"
-			       "No such file or directory\n");
+	ck_assert_str_eq(text,
+			 "this is 0x00ff of abc%\n(null) then 7\n"
+			 "it has 3 of {     key = value; }\n"
+			 "CFString format: \"%m\" is not known\n(nil) No such file or directory\n"
+			 "me@here 1\n"
+			 "os_log: format too long or with an open %{\n30x10\n"
+			 "No such file or directory\n");
 }
 END_TEST
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * os_log, for apps and drivers: os_log(OS_LOG_DEFAULT, "opened %u pipes", n). printf formats;
- * Apple's annotations (%{public}s, %{private}s) are accepted, what they annotate is printed. One
- * call is one line on standard error. A driver's lines carry its name and are always written; an
- * app's only if OPENDEXT_LOG asks for it (error, info or debug).
+ * Apple's annotations (%{public}s, %{private}s) are accepted, what they annotate is printed; %@ is
+ * an object as CFShow says it. One call is one line on standard error. A driver's lines carry its
+ * name and are always written; an app's only if OPENDEXT_LOG asks for it (error, info or debug).
  */
 #ifndef OPENDEXT_OS_LOG_H
 #define OPENDEXT_OS_LOG_H
