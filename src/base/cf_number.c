@@ -2,7 +2,9 @@
 /*
  * CFNumber over OSNumber, CFBoolean over OSBoolean. A CFNumber has a sign and an OSNumber has not:
  * what is negative is kept in 64 bits, what is not in as many as its type has. So 0xffff in 16
- * bits, a vendor id, reads as 65535, and -1 made by an app reads as -1.
+ * bits, a vendor id, reads as 65535, and -1 made by an app reads as -1. Only 32 bits are read both
+ * ways: macOS hands a driver's number of that width to apps as an SInt32, so a location id of
+ * 0x80100000 is one exactly, with its bits, and is 0x80100000 to who asks for 64.
  */
 #include <CoreFoundation/CFNumber.h>
 #include <DriverKit/OSCollections.h>
@@ -195,6 +197,7 @@ CFNumberGetValue(CFNumberRef number, CFNumberType type, void *value)
 {
 	const OSNumber *self = number_of(number, "CFNumberGetValue");
 	CFNumberType known = plain(type);
+	bool exact;
 
 	if (self == NULL || known == 0)
 		return false;
@@ -206,7 +209,8 @@ CFNumberGetValue(CFNumberRef number, CFNumberType type, void *value)
 		return store_real(size_of(known), self, value);
 	if (number_is_real(self))
 		return store_rounded(size_of(known), self, value);
-	return store(size_of(known), (int64_t)OSNumberGetUInt64Value(self), value);
+	exact = store(size_of(known), (int64_t)OSNumberGetUInt64Value(self), value);
+	return exact || (known == kCFNumberSInt32Type && OSNumberGetBits(self) == 32);
 }
 
 CFNumberType

@@ -67,6 +67,27 @@ START_TEST(a_drivers_number_has_no_sign)
 }
 END_TEST
 
+/* As location ids do, which programs read into a UInt32. */
+START_TEST(a_drivers_32_bits_are_an_sint32)
+{
+	OSNumber *location = OSNumberCreate(0x80100000, 32);
+	int64_t big = 0x80100000, whole = 0;
+	CFNumberRef own = CFNumberCreate(NULL, kCFNumberSInt64Type, &big);
+	uint32_t word = 0;
+	int16_t half = 0;
+
+	ck_assert(CFNumberGetValue((CFNumberRef)location, kCFNumberSInt32Type, &word));
+	ck_assert_uint_eq(word, 0x80100000);
+	ck_assert(CFNumberGetValue((CFNumberRef)location, kCFNumberSInt64Type, &whole));
+	ck_assert_int_eq(whole, 0x80100000);
+	ck_assert(!CFNumberGetValue((CFNumberRef)location, kCFNumberSInt16Type, &half));
+	/* An app's own number of 64 bits has a sign to lose. */
+	ck_assert(!CFNumberGetValue(own, kCFNumberSInt32Type, &word));
+	CFRelease(own);
+	OSRelease(location);
+}
+END_TEST
+
 START_TEST(positive_numbers_have_the_width_of_their_type)
 {
 	int32_t word = 9;
@@ -204,7 +225,8 @@ START_TEST(booleans_are_the_two)
 }
 END_TEST
 
-UNIT_MAIN("cf_number", keeps_every_width_and_sign, narrow_negatives_stay_negative,
-	  a_drivers_number_has_no_sign, positive_numbers_have_the_width_of_their_type,
-	  refuses_what_is_no_number, keeps_reals, reals_past_the_bounds_become_the_bounds,
-	  compares_by_value, its_type_can_hold_it, booleans_are_the_two)
+UNIT_MAIN("cf_number", a_drivers_32_bits_are_an_sint32, keeps_every_width_and_sign,
+	  narrow_negatives_stay_negative, a_drivers_number_has_no_sign,
+	  positive_numbers_have_the_width_of_their_type, refuses_what_is_no_number, keeps_reals,
+	  reals_past_the_bounds_become_the_bounds, compares_by_value, its_type_can_hold_it,
+	  booleans_are_the_two)
