@@ -34,11 +34,13 @@ kern_return_t
 IOServiceGetBusyState(io_service_t service, uint32_t *busy_state)
 {
 	ERRNO_KEPT;
+	IOReturn status;
 	uint64_t id;
 
-	if (busy_state == NULL || !entry_get("IOServiceGetBusyState", service, &id))
+	if (busy_state == NULL)
 		return kIOReturnBadArgument;
-	return get_busy(id, busy_state);
+	status = entry_get("IOServiceGetBusyState", service, &id);
+	return status == kIOReturnSuccess ? get_busy(id, busy_state) : status;
 }
 
 static IOReturn
@@ -93,9 +95,11 @@ IOServiceWaitQuiet(io_service_t service, mach_timespec_t *wait_time)
 {
 	ERRNO_KEPT;
 	uint64_t deadline = UINT64_MAX, id;
+	IOReturn status;
 
-	if (!entry_get("IOServiceWaitQuiet", service, &id))
-		return kIOReturnBadArgument;
+	status = entry_get("IOServiceWaitQuiet", service, &id);
+	if (status != kIOReturnSuccess)
+		return status;
 	if (wait_time != NULL && (wait_time->tv_nsec < 0 || wait_time->tv_nsec >= 1000000000)) {
 		log_error("IOServiceWaitQuiet: the time's nanoseconds are out of range");
 		return kIOReturnBadArgument;

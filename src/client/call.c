@@ -25,6 +25,7 @@
 
 #include <IOKit/IOKitLib.h>
 #include <mach/mach_vm.h>
+#include <mach/mig_errors.h>
 
 struct method_call {
 	const char *function; /* for the log */
@@ -75,6 +76,14 @@ bad_argument(const struct method_call *call)
 	if (call->is_async && call->reference_count > 0 && call->reference == NULL)
 		return "reference is NULL and reference_count is not 0";
 	return NULL;
+}
+
+/* An array for which a message has no room: on macOS the call fails before it is made. */
+static bool
+is_too_long(const struct method_call *call)
+{
+	return call->input_count > DEXT_SCALARS_MAX ||
+	       (call->is_async && call->reference_count > ASYNC_REFERENCES_MAX);
 }
 
 static uint32_t
@@ -196,7 +205,7 @@ register_async(struct running *running)
 		if (port == NULL) {
 			log_error("%s: wake_port 0x%x is no port of this process", call->function,
 				  call->wake_port);
-			return kIOReturnBadArgument;
+			return MACH_SEND_INVALID_RIGHT;
 		}
 	}
 	status = ring_register(running->connection, port, call->reference, call->reference_count,
@@ -312,12 +321,12 @@ call_method(mach_port_t name, const struct method_call *call)
 
 	if (argument != NULL) {
 		log_error("%s: %s", call->function, argument);
-		return kIOReturnBadArgument;
+		return is_too_long(call) ? MIG_ARRAY_TOO_LARGE : kIOReturnBadArgument;
 	}
 	running.connection = object_copy_connection(name);
 	if (running.connection == NULL) {
 		log_debug("%s: 0x%x is no open connection", call->function, name);
-		return MACH_SEND_INVALID_DEST;
+		return object_refusal(name);
 	}
 	status = connection_status(running.connection);
 	if (status == kIOReturnSuccess)

@@ -111,7 +111,7 @@ IORegistryIteratorEnterEntry(io_iterator_t name)
 	IOReturn status;
 
 	if (iterator == NULL)
-		return kIOReturnBadArgument;
+		return object_refusal(name);
 	status = iterator_enter(iterator);
 	iterator_release(iterator);
 	return status;
@@ -125,7 +125,7 @@ IORegistryIteratorExitEntry(io_iterator_t name)
 	IOReturn status;
 
 	if (iterator == NULL)
-		return kIOReturnBadArgument;
+		return object_refusal(name);
 	status = iterator_exit(iterator);
 	iterator_release(iterator);
 	return status;

@@ -474,7 +474,7 @@ IOConnectMapMemory64(io_connect_t connect, uint32_t memory_type, task_port_t int
 		return kIOReturnBadArgument;
 	connection = object_copy_connection(connect);
 	if (connection == NULL)
-		return MACH_SEND_INVALID_DEST;
+		return object_refusal(connect);
 	if (!(options & kIOMapAnywhere))
 		fixed = (void *)(uintptr_t)*address;
 	status = connection_status(connection);
@@ -540,7 +540,7 @@ IOConnectUnmapMemory64(io_connect_t connect, uint32_t memory_type, task_port_t f
 	}
 	connection = object_copy_connection(connect);
 	if (connection == NULL)
-		return MACH_SEND_INVALID_DEST;
+		return object_refusal(connect);
 	if (connection_is_inherited(connection)) {
 		connection_release(connection);
 		return MACH_SEND_INVALID_DEST;

@@ -178,8 +178,9 @@ IOServiceAddInterestNotification(IONotificationPortRef notify, io_service_t serv
 	options.reference[kIOInterestCalloutFuncIndex] = (uintptr_t)callback;
 	options.reference[kIOInterestCalloutRefconIndex] = (uintptr_t)refcon;
 	options.reference[kIOInterestCalloutServiceIndex] = service;
-	if (!entry_get("IOServiceAddInterestNotification", service, &options.entry))
-		return kIOReturnBadArgument;
+	res = entry_get("IOServiceAddInterestNotification", service, &options.entry);
+	if (res != kIOReturnSuccess)
+		return res;
 	options.port = port_copy(IONotificationPortGetMachPort(notify));
 	res = kIOReturnBadArgument;
 	if (options.port != NULL && object_retain(service))

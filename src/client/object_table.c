@@ -212,6 +212,12 @@ object_references(io_object_t name)
 	return references;
 }
 
+IOReturn
+object_refusal(io_object_t name)
+{
+	return object_references(name) == 0 ? MACH_SEND_INVALID_DEST : kIOReturnBadArgument;
+}
+
 bool
 object_retain(io_object_t name)
 {

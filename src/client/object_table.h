@@ -31,6 +31,12 @@ struct connection *object_copy_connection(io_object_t name);
 /* The iterator of a name, retained; NULL if there is none. */
 struct iterator *object_copy_iterator(io_object_t name);
 
+/*
+ * What a call on a name is refused with that is not of the kind it needs: MACH_SEND_INVALID_DEST if
+ * it is nobody's, kIOReturnBadArgument if it is of another kind.
+ */
+IOReturn object_refusal(io_object_t name);
+
 /* References that the app holds on a name; 0: no such name. */
 uint32_t object_references(io_object_t name);
 bool object_retain(io_object_t name);

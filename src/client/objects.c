@@ -21,7 +21,7 @@ release(const char *function, io_object_t object)
 	if (!object_release(object, &connection)) {
 		log_error("%s: 0x%x is no service, connection or iterator of this process",
 			  function, object);
-		return kIOReturnBadArgument;
+		return KERN_INVALID_NAME;
 	}
 	if (connection != NULL) {
 		connection_close(connection);
@@ -37,7 +37,7 @@ retain(const char *function, io_object_t object)
 		return kIOReturnSuccess;
 	log_error("%s: 0x%x is no service, connection or iterator of this process", function,
 		  object);
-	return kIOReturnBadArgument;
+	return KERN_INVALID_NAME;
 }
 
 kern_return_t
@@ -75,8 +75,8 @@ IOConnectRelease(io_connect_t connect)
 boolean_t
 IOObjectIsEqualTo(io_object_t object, io_object_t other)
 {
-	/* The same service has the same name here. */
-	return object != IO_OBJECT_NULL && object == other;
+	/* The same service has the same name here; nothing is nothing. */
+	return object == other;
 }
 
 uint32_t
@@ -141,7 +141,7 @@ get_class(const char *function, io_object_t object, io_name_t class_name)
 	}
 	log_error("%s: 0x%x is no service, connection or iterator of this process", function,
 		  object);
-	return kIOReturnBadArgument;
+	return object_refusal(object);
 }
 
 kern_return_t

@@ -283,11 +283,11 @@ IOConnectSetNotificationPort(io_connect_t connect, uint32_t type, mach_port_t po
 			log_error("IOConnectSetNotificationPort: port 0x%x is no port of this "
 				  "process",
 				  port);
-			return kIOReturnBadArgument;
+			return MACH_SEND_INVALID_RIGHT;
 		}
 	}
 	connection = object_copy_connection(connect);
-	status = connection == NULL ? MACH_SEND_INVALID_DEST : set_port(connection, type, inside);
+	status = connection == NULL ? object_refusal(connect) : set_port(connection, type, inside);
 	if (connection != NULL)
 		connection_release(connection);
 	if (inside != NULL)

@@ -16,13 +16,13 @@
 
 #include <IOKit/IOKitLib.h>
 
-bool
+IOReturn
 entry_get(const char *function, io_registry_entry_t entry, uint64_t *ret_id)
 {
 	if (object_get_service(entry, ret_id))
-		return true;
+		return kIOReturnSuccess;
 	log_error("%s: 0x%x is no registry entry", function, entry);
-	return false;
+	return object_refusal(entry);
 }
 
 static bool
@@ -49,8 +49,10 @@ copy_description(const char *function, io_registry_entry_t entry, const char *pl
 	IOReturn status;
 	uint64_t id;
 
-	if (!entry_get(function, entry, &id) ||
-	    (plane_text != NULL && !get_plane(function, plane_text, &plane)))
+	status = entry_get(function, entry, &id);
+	if (status != kIOReturnSuccess)
+		return status;
+	if (plane_text != NULL && !get_plane(function, plane_text, &plane))
 		return kIOReturnBadArgument;
 	status = registry_describe(id, plane, &description);
 	if (status != kIOReturnSuccess)
@@ -166,9 +168,9 @@ IORegistryEntryGetRegistryEntryID(io_registry_entry_t entry, uint64_t *entry_id)
 {
 	ERRNO_KEPT;
 
-	if (entry_id == NULL || !entry_get("IORegistryEntryGetRegistryEntryID", entry, entry_id))
+	if (entry_id == NULL)
 		return kIOReturnBadArgument;
-	return kIOReturnSuccess;
+	return entry_get("IORegistryEntryGetRegistryEntryID", entry, entry_id);
 }
 
 /* --- from a path --- */
@@ -225,11 +227,14 @@ iterate(const char *function, io_registry_entry_t entry, const char *plane_text,
 	enum entry_relation relation, io_iterator_t *iterator)
 {
 	enum plane plane;
+	IOReturn status;
 	uint64_t id;
 
-	if (iterator == NULL || !entry_get(function, entry, &id) ||
-	    !get_plane(function, plane_text, &plane))
+	if (iterator == NULL || !get_plane(function, plane_text, &plane))
 		return kIOReturnBadArgument;
+	status = entry_get(function, entry, &id);
+	if (status != kIOReturnSuccess)
+		return status;
 	return entry_iterate(id, plane, relation, iterator);
 }
 
@@ -243,10 +248,11 @@ get_first(const char *function, io_registry_entry_t entry, const char *plane_tex
 	size_t count;
 	uint64_t id;
 
-	if (ret_entry == NULL || !entry_get(function, entry, &id) ||
-	    !get_plane(function, plane_text, &plane))
+	if (ret_entry == NULL || !get_plane(function, plane_text, &plane))
 		return kIOReturnBadArgument;
-	status = registry_entries(id, plane, relation, &ids, &count);
+	status = entry_get(function, entry, &id);
+	if (status == kIOReturnSuccess)
+		status = registry_entries(id, plane, relation, &ids, &count);
 	if (status != kIOReturnSuccess)
 		return status;
 	status = count > 0 ? object_add_service(ids[0], ret_entry) : kIOReturnNoDevice;
@@ -347,13 +353,14 @@ IORegistryEntryCreateCFProperties(io_registry_entry_t entry, CFMutableDictionary
 	uint64_t id;
 
 	(void)allocator;
-	if (properties == NULL || options != 0 ||
-	    !entry_get("IORegistryEntryCreateCFProperties", entry, &id)) {
-		log_error("IORegistryEntryCreateCFProperties: an entry, a place for the "
-			  "dictionary and no options are needed");
+	if (properties == NULL || options != 0) {
+		log_error("IORegistryEntryCreateCFProperties: a place for the dictionary and no "
+			  "options are needed");
 		return kIOReturnBadArgument;
 	}
-	status = registry_copy_properties(id, &dictionary);
+	status = entry_get("IORegistryEntryCreateCFProperties", entry, &id);
+	if (status == kIOReturnSuccess)
+		status = registry_copy_properties(id, &dictionary);
 	if (status == kIOReturnSuccess)
 		*properties = (CFMutableDictionaryRef)(void *)dictionary;
 	return status;
@@ -395,7 +402,7 @@ IORegistryEntryCreateCFProperty(io_registry_entry_t entry, CFStringRef key,
 
 	(void)allocator;
 	if (text == NULL || options != 0 ||
-	    !entry_get("IORegistryEntryCreateCFProperty", entry, &id))
+	    entry_get("IORegistryEntryCreateCFProperty", entry, &id) != kIOReturnSuccess)
 		return NULL;
 	return copy_property(id, text);
 }
@@ -414,7 +421,8 @@ IORegistryEntrySearchCFProperty(io_registry_entry_t entry, const char *plane_tex
 
 	(void)allocator;
 	if (text == NULL || !check_options(function, options) ||
-	    !get_plane(function, plane_text, &plane) || !entry_get(function, entry, &id))
+	    !get_plane(function, plane_text, &plane) ||
+	    entry_get(function, entry, &id) != kIOReturnSuccess)
 		return NULL;
 	value = copy_property(id, text);
 	if (value != NULL || options == 0)
@@ -438,17 +446,19 @@ IORegistryEntryGetProperty(io_registry_entry_t entry, const char *name, io_struc
 	const OSString *string;
 	const OSNumber *number;
 	const OSData *data;
-	IOReturn status = kIOReturnSuccess;
 	uint64_t id, word;
 	OSObject *value;
 	size_t length = 0;
+	IOReturn status;
 
-	if (name == NULL || buffer == NULL || size == NULL ||
-	    !entry_get("IORegistryEntryGetProperty", entry, &id))
+	if (name == NULL || buffer == NULL || size == NULL)
 		return kIOReturnBadArgument;
+	status = entry_get("IORegistryEntryGetProperty", entry, &id);
+	if (status != kIOReturnSuccess)
+		return status;
 	value = copy_property(id, name);
 	if (value == NULL)
-		return kIOReturnNotFound;
+		return kIOReturnNoResources;
 	if ((data = OSDynamicCast(OSData, value)) != NULL) {
 		bytes = OSDataGetBytesPtr(data);
 		length = OSDataGetLength(data);
@@ -460,10 +470,10 @@ IORegistryEntryGetProperty(io_registry_entry_t entry, const char *name, io_struc
 		bytes = &word;
 		length = (OSNumberGetBits(number) + 7) / 8;
 	} else {
-		status = kIOReturnUnsupported;
+		status = kIOReturnBadArgument;
 	}
 	if (status == kIOReturnSuccess && length > *size)
-		status = kIOReturnNoSpace;
+		status = kIOReturnIPCError;
 	if (status == kIOReturnSuccess) {
 		if (length > 0)
 			memcpy(buffer, bytes, length);

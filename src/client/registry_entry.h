@@ -8,8 +8,8 @@
 
 #include <IOKit/IOTypes.h>
 
-/* The id of an entry's name; false, and a log line, if it is none. */
-bool entry_get(const char *function, io_registry_entry_t entry, uint64_t *ret_id);
+/* The id of an entry's name; if it is none, a log line and object_refusal. */
+IOReturn entry_get(const char *function, io_registry_entry_t entry, uint64_t *ret_id);
 /* A name for an iterator over what stands in that relation to the entry. */
 IOReturn entry_iterate(uint64_t id, enum plane plane, enum entry_relation relation,
 		       io_iterator_t *ret_name);

@@ -136,13 +136,13 @@ IOServiceGetMatchingService(mach_port_t main_port, CFDictionaryRef matching)
 	return service;
 }
 
-static bool
+static IOReturn
 get_service(const char *function, io_object_t name, uint64_t *ret_id)
 {
 	if (object_get_service(name, ret_id))
-		return true;
+		return kIOReturnSuccess;
 	log_error("%s: 0x%x is no service", function, name);
-	return false;
+	return object_refusal(name);
 }
 
 kern_return_t
@@ -155,10 +155,11 @@ IOServiceMatchPropertyTable(io_service_t service, CFDictionaryRef matching, bool
 	IOReturn status;
 	size_t count;
 
-	if (dictionary == NULL || matches == NULL ||
-	    !get_service("IOServiceMatchPropertyTable", service, &id))
+	if (dictionary == NULL || matches == NULL)
 		return kIOReturnBadArgument;
-	status = registry_lookup_all(dictionary, &ids, &count);
+	status = get_service("IOServiceMatchPropertyTable", service, &id);
+	if (status == kIOReturnSuccess)
+		status = registry_lookup_all(dictionary, &ids, &count);
 	if (status != kIOReturnSuccess)
 		return status;
 	for (size_t i = 0; i < count; i++)
@@ -198,6 +199,7 @@ IOServiceOpen(io_service_t service, task_port_t owning_task, uint32_t type, io_c
 {
 	ERRNO_KEPT;
 	UNCANCELLED;
+	IOReturn status;
 	uint64_t id;
 
 	if (connect == NULL || owning_task != NAME_TASK_SELF) {
@@ -206,9 +208,8 @@ IOServiceOpen(io_service_t service, task_port_t owning_task, uint32_t type, io_c
 						       : "the task must be mach_task_self()");
 		return kIOReturnBadArgument;
 	}
-	if (!get_service("IOServiceOpen", service, &id))
-		return kIOReturnBadArgument;
-	return open_service(id, type, connect);
+	status = get_service("IOServiceOpen", service, &id);
+	return status == kIOReturnSuccess ? open_service(id, type, connect) : status;
 }
 
 kern_return_t
@@ -220,7 +221,7 @@ IOServiceClose(io_connect_t connect)
 
 	if (connection == NULL) {
 		log_error("IOServiceClose: 0x%x is no open connection", connect);
-		return kIOReturnBadArgument;
+		return object_refusal(connect);
 	}
 	connection_close(connection);
 	object_release(connect, &last);
@@ -240,8 +241,9 @@ IOConnectGetService(io_connect_t connect, io_service_t *service)
 	if (connection == NULL || service == NULL) {
 		log_error("IOConnectGetService: %s",
 			  service == NULL ? "service is NULL" : "no open connection");
-		if (connection != NULL)
-			connection_release(connection);
+		if (connection == NULL)
+			return object_refusal(connect);
+		connection_release(connection);
 		return kIOReturnBadArgument;
 	}
 	status = object_add_service(connection->service, service);

@@ -123,8 +123,9 @@ set_entry_properties(const char *function, io_registry_entry_t entry, CFTypeRef 
 	IOReturn status;
 	uint64_t id;
 
-	if (!entry_get(function, entry, &id))
-		return kIOReturnBadArgument;
+	status = entry_get(function, entry, &id);
+	if (status != kIOReturnSuccess)
+		return status;
 	status = encode(function, properties, &bytes, &length);
 	if (status == kIOReturnSuccess)
 		status = set_entry(function, id, bytes, length);

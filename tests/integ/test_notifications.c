@@ -307,7 +307,7 @@ START_TEST(interest_in_a_service)
 			 kIOReturnUnsupported);
 	ck_assert_int_eq(IOServiceAddInterestNotification(port, 0, kIOGeneralInterest, on_message,
 							  NULL, &never),
-			 kIOReturnBadArgument);
+			 MACH_SEND_INVALID_DEST);
 	ck_assert_uint_eq(never, 0);
 	call(connect, ECHO_SET, 1);
 	dispatch_until(port, &general.calls, 1);

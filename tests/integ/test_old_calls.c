@@ -131,7 +131,7 @@ START_TEST(a_connection_has_a_class)
 	ck_assert_int_eq(IOConnectGetService(connect, &service), 0);
 	ck_assert_int_eq(IOObjectGetClass(service, name), 0);
 	ck_assert_str_eq(name, "IOUserService");
-	ck_assert_int_eq(IOObjectGetClass(0x77, name), kIOReturnBadArgument);
+	ck_assert_int_eq(IOObjectGetClass(0x77, name), MACH_SEND_INVALID_DEST);
 	ck_assert_int_eq(IOServiceClose(connect), 0);
 	harness_stop(&harness);
 }

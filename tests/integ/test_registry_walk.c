@@ -222,7 +222,7 @@ START_TEST(properties)
 	ck_assert_str_eq(bytes, "BulkStream");
 	size = 3;
 	ck_assert_int_eq(IORegistryEntryGetProperty(service, "IOUserClass", bytes, &size),
-			 kIOReturnNoSpace);
+			 kIOReturnIPCError);
 
 	matching = IOServiceNameMatching("BulkStream");
 	ck_assert_int_eq(IOServiceMatchPropertyTable(service, matching, &matches), 0);

@@ -140,7 +140,7 @@ START_TEST(arguments_and_sizes)
 	ck_assert_int_eq(IORegistryEntrySetCFProperty(service, NULL, fits), kIOReturnBadArgument);
 	ck_assert_int_eq(IORegistryEntrySetCFProperty(service, CFSTR("A"), NULL),
 			 kIOReturnBadArgument);
-	ck_assert_int_eq(IORegistryEntrySetCFProperty(0, CFSTR("A"), fits), kIOReturnBadArgument);
+	ck_assert_int_eq(IORegistryEntrySetCFProperty(0, CFSTR("A"), fits), MACH_SEND_INVALID_DEST);
 	ck_assert_int_eq(IOConnectSetCFProperties(connect, CFSTR("x")), kIOReturnBadArgument);
 	ck_assert_int_eq(IORegistryEntrySetCFProperty(service, CFSTR("A"), fits), 0);
 	ck_assert_int_eq(IORegistryEntrySetCFProperty(service, CFSTR("A"), larger),

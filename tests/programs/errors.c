@@ -28,7 +28,11 @@ int main(void)
     uint32_t count;
     size_t length;
     char bytes[64];
-    io_connect_t connect = MACH_PORT_NULL;
+    io_connect_t connect = MACH_PORT_NULL, again = MACH_PORT_NULL;
+    io_struct_inband_t text;
+    uint32_t length32;
+    mach_vm_address_t address = 0;
+    mach_vm_size_t size = 0;
     io_service_t service, resources;
     io_name_t name;
     io_iterator_t iterator;
@@ -42,17 +46,50 @@ int main(void)
     count = 1;
     expect("a structure nobody wants", IOConnectCallMethod(connect, 3, NULL, 0, "text", 4, scalars, &count, NULL, NULL),
            kIOReturnBadArgument);
-    expect("17 scalars", IOConnectCallScalarMethod(connect, 0, scalars, 17, NULL, NULL), kIOReturnBadArgument);
+    expect("17 scalars", IOConnectCallScalarMethod(connect, 0, scalars, 17, NULL, NULL), MIG_ARRAY_TOO_LARGE);
+    expect("9 words of reference",
+           IOConnectCallAsyncScalarMethod(connect, 0, MACH_PORT_NULL, scalars, 9, NULL, 0, NULL, NULL),
+           MIG_ARRAY_TOO_LARGE);
+    count = 17;
+    expect("room for more than can come", IOConnectCallScalarMethod(connect, 0, scalars, 2, scalars, &count),
+           kIOReturnSuccess);
     length = sizeof(bytes);
     expect("no input", IOConnectCallStructMethod(connect, 3, NULL, 0, bytes, &length), kIOReturnBadArgument);
     expect("no such connection", IOConnectCallScalarMethod(0, 0, NULL, 0, NULL, NULL), MACH_SEND_INVALID_DEST);
+    expect("a port that is none", IOConnectSetNotificationPort(connect, 0, 0x7773, 0), MACH_SEND_INVALID_RIGHT);
     expect("a service is no connection", IOServiceClose(service), kIOReturnBadArgument);
+    expect("nor to be called", IOConnectCallScalarMethod(service, 0, NULL, 0, NULL, NULL), kIOReturnBadArgument);
+    expect("nor to be mapped", IOConnectMapMemory64(service, 0, mach_task_self(), &address, &size, kIOMapAnywhere),
+           kIOReturnBadArgument);
+    expect("a connection is no service", IOServiceOpen(connect, mach_task_self(), 0, &again), kIOReturnBadArgument);
+    expect("nor an entry", IORegistryEntryGetName(connect, name), kIOReturnBadArgument);
+    /* A program that did not look whether its service was found. */
+    expect("open nothing", IOServiceOpen(IO_OBJECT_NULL, mach_task_self(), 0, &again), MACH_SEND_INVALID_DEST);
+    expect("close nothing", IOServiceClose(IO_OBJECT_NULL), MACH_SEND_INVALID_DEST);
+    expect("the service of nothing", IOConnectGetService(IO_OBJECT_NULL, &resources), MACH_SEND_INVALID_DEST);
+    expect("how busy nothing is", IOServiceGetBusyState(IO_OBJECT_NULL, &count), MACH_SEND_INVALID_DEST);
+    expect("the class of nothing", IOObjectGetClass(IO_OBJECT_NULL, name), MACH_SEND_INVALID_DEST);
+    expect("go into nothing", IORegistryIteratorEnterEntry(IO_OBJECT_NULL), MACH_SEND_INVALID_DEST);
+    if (!IOObjectIsEqualTo(IO_OBJECT_NULL, IO_OBJECT_NULL) || IOObjectIsEqualTo(service, IO_OBJECT_NULL))
+        failures++;
+    /* A property as bytes. */
+    length32 = sizeof(text);
+    expect("as bytes", IORegistryEntryGetProperty(service, "IOUserClass", text, &length32), KERN_SUCCESS);
+    if (length32 != 5 || strcmp(text, "Echo") != 0)
+        failures++;
+    length32 = 4;
+    expect("too small", IORegistryEntryGetProperty(service, "IOUserClass", text, &length32), kIOReturnIPCError);
+    length32 = sizeof(text);
+    expect("no such property", IORegistryEntryGetProperty(service, "NoSuch", text, &length32), kIOReturnNoResources);
+    expect("not bytes", IORegistryEntryGetProperty(service, "UserClientProperties", text, &length32),
+           kIOReturnBadArgument);
     expect("close", IOServiceClose(connect), kIOReturnSuccess);
     expect("closed", IOConnectCallScalarMethod(connect, 3, NULL, 0, NULL, NULL), MACH_SEND_INVALID_DEST);
-    expect("close twice", IOServiceClose(connect), kIOReturnBadArgument);
+    expect("close twice", IOServiceClose(connect), MACH_SEND_INVALID_DEST);
     expect("release", IOObjectRelease(service), KERN_SUCCESS);
-    expect("release twice", IOObjectRelease(service), kIOReturnBadArgument);
-    expect("name of nothing", IORegistryEntryGetName(IO_OBJECT_NULL, name), kIOReturnBadArgument);
+    expect("release twice", IOObjectRelease(service), KERN_INVALID_NAME);
+    expect("retain what was released", IOObjectRetain(service), KERN_INVALID_NAME);
+    expect("name of nothing", IORegistryEntryGetName(IO_OBJECT_NULL, name), MACH_SEND_INVALID_DEST);
 
     resources = IOServiceGetMatchingService(kIOMainPortDefault, IOServiceMatching("IOUserResources"));
     expect("not a driver", IOServiceOpen(resources, mach_task_self(), 0, &connect), kIOReturnUnsupported);

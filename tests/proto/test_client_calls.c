@@ -16,6 +16,7 @@
 #include "object_table.h"
 
 #include <mach/mach_vm.h>
+#include <mach/mig_errors.h>
 
 #define DEADLINE (10 * NSEC_PER_SEC)
 
@@ -77,7 +78,7 @@ START_TEST(scalars_go_there_and_back)
 	ck_assert_int_eq(IOServiceClose(connect), 0);
 	ck_assert_int_eq(IOConnectCallScalarMethod(connect, 5, NULL, 0, NULL, NULL),
 			 MACH_SEND_INVALID_DEST);
-	ck_assert_int_eq(IOServiceClose(connect), kIOReturnBadArgument);
+	ck_assert_int_eq(IOServiceClose(connect), MACH_SEND_INVALID_DEST);
 	fake_host_stop(&host);
 }
 END_TEST
@@ -119,17 +120,17 @@ START_TEST(wrong_arguments_do_not_reach_the_host)
 	host.method = echo;
 	connect = fake_host_open(&host);
 	ck_assert_int_eq(IOConnectCallScalarMethod(connect, 0, input, 17, NULL, NULL),
-			 kIOReturnBadArgument);
+			 MIG_ARRAY_TOO_LARGE);
 	ck_assert_int_eq(IOConnectCallScalarMethod(connect, 0, NULL, 1, NULL, NULL),
 			 kIOReturnBadArgument);
 	ck_assert_int_eq(IOConnectCallStructMethod(connect, 0, NULL, 8, NULL, NULL),
 			 kIOReturnBadArgument);
 	ck_assert_int_eq(
 		IOConnectCallAsyncScalarMethod(connect, 0, 0, reference, 9, NULL, 0, NULL, NULL),
-		kIOReturnBadArgument);
+		MIG_ARRAY_TOO_LARGE);
 	ck_assert_int_eq(IOConnectCallAsyncScalarMethod(connect, 0, 0x7773, reference, 3, NULL, 0,
 							NULL, NULL),
-			 kIOReturnBadArgument);
+			 MACH_SEND_INVALID_RIGHT);
 	ck_assert_int_eq(IOConnectCallScalarMethod(0x12345, 0, NULL, 0, NULL, NULL),
 			 MACH_SEND_INVALID_DEST);
 	ck_assert_uint_eq(atomic_load(&host.answered), 0);

@@ -13,10 +13,13 @@
  *
  * Every function may be called from any thread. None writes to standard output or error unless the
  * environment's OPENDEXT_LOG asks for it (error, info, debug): then each refusal says why. None
- *changes errno, none raises SIGPIPE.
+ * changes errno, none raises SIGPIPE.
  *
  * A call whose driver ends meanwhile returns kIOReturnOffline, a later one MACH_SEND_INVALID_DEST;
- *so does every call in a forked child, which inherits no connection.
+ * so does every call in a forked child, which inherits no connection.
+ *
+ * As on macOS, a call on a name that is nobody's (IO_OBJECT_NULL, one that was released) is
+ * MACH_SEND_INVALID_DEST, and on the name of another kind of object kIOReturnBadArgument.
  */
 #ifndef OPENDEXT_IOKIT_IOKITLIB_H
 #define OPENDEXT_IOKIT_IOKITLIB_H
@@ -53,7 +56,7 @@ kern_return_t IOMasterPort(mach_port_t bootstrap, mach_port_t *main_port);
 /* --- names --- */
 
 /*
- * Gives up, or takes, one reference of a service or connection. kIOReturnBadArgument: no such name.
+ * Gives up, or takes, one reference of a service or connection. KERN_INVALID_NAME: no such name.
  * The last reference of a connection closes it.
  */
 kern_return_t IOObjectRelease(io_object_t object);
@@ -184,7 +187,10 @@ CFTypeRef IORegistryEntryCreateCFProperty(io_registry_entry_t entry, CFStringRef
 CFTypeRef IORegistryEntrySearchCFProperty(io_registry_entry_t entry, const char *plane,
 					  CFStringRef key, CFAllocatorRef allocator,
 					  IOOptionBits options);
-/* As bytes: data, a string with its NUL, a number. kIOReturnNoSpace: *size is too small. */
+/*
+ * As bytes: data, a string with its NUL, a number. kIOReturnNoResources: none of that name.
+ * kIOReturnIPCError: *size is too small. kIOReturnBadArgument: of another type.
+ */
 kern_return_t IORegistryEntryGetProperty(io_registry_entry_t entry, const char *name,
 					 io_struct_inband_t buffer, uint32_t *size);
 
@@ -212,13 +218,13 @@ kern_return_t IOConnectRelease(io_connect_t connect);
 
 /*
  * Calls the driver's ExternalMethod and blocks until it has answered. At most 16 scalars each way
- * (kIOReturnBadArgument). *output_count and *output_struct_size: in, the room; out, what was
- * written; on an error they are left alone. Structures of more than 4096 bytes are memory that the
- * driver can map: input read-only, output read-write; if the driver keeps such memory, its whole
- * pages are shared from then on. With kIOConnectMethodVarOutputSize as the room, output_struct is
- * where the address of a new buffer is put, for vm_deallocate with *output_struct_size; a driver
- * can send 16 MiB that way. Memory of mach_vm_allocate is shared, never copied. The range of a
- * kept structure must stay allocated until IOServiceClose.
+ * (more going in: MIG_ARRAY_TOO_LARGE). *output_count and *output_struct_size: in, the room; out,
+ * what was written; on an error they are left alone. Structures of more than 4096 bytes are memory
+ * that the driver can map: input read-only, output read-write; if the driver keeps such memory, its
+ * whole pages are shared from then on. With kIOConnectMethodVarOutputSize as the room,
+ * output_struct is where the address of a new buffer is put, for vm_deallocate with
+ * *output_struct_size; a driver can send 16 MiB that way. Memory of mach_vm_allocate is shared,
+ * never copied. The range of a kept structure must stay allocated until IOServiceClose.
  */
 kern_return_t IOConnectCallMethod(mach_port_t connection, uint32_t selector, const uint64_t *input,
 				  uint32_t input_count, const void *input_struct,
@@ -236,7 +242,8 @@ kern_return_t IOConnectCallScalarMethod(mach_port_t connection, uint32_t selecto
  * The same, and registers for completions: the driver gets an OSAction, and what it sends by
  * AsyncCompletion arrives at wake_port with the reference words.
  * reference[kIOAsyncCalloutFuncIndex] is an IOAsyncCallback, reference[kIOAsyncCalloutRefconIndex]
- * its first argument. At most 8 words.
+ * its first argument. At most 8 words (MIG_ARRAY_TOO_LARGE). MACH_SEND_INVALID_RIGHT: wake_port is
+ * no port of this process; MACH_PORT_NULL is allowed.
  */
 kern_return_t IOConnectCallAsyncMethod(mach_port_t connection, uint32_t selector,
 				       mach_port_t wake_port, uint64_t *reference,
@@ -375,15 +382,15 @@ kern_return_t IOConnectUnmapMemory(io_connect_t connect, uint32_t memory_type,
 /*
  * Messages for the data queue behind that memory type go to `port`: one when an entry has come into
  * the empty queue, also if that was before this call, or when there is room again after an
- * Enqueue found none (IOKit/IODataQueueClient.h). MACH_PORT_NULL: no more. It replaces the port of an
- * earlier call, and ends with the memory's last unmapping or the connection.
+ * Enqueue found none (IOKit/IODataQueueClient.h). MACH_PORT_NULL: no more. It replaces the port of
+ * an earlier call, and ends with the memory's last unmapping or the connection.
  *
  * The message is a bare mach_msg_header_t, msgh_id 0; while one waits in the port no second one is
- * put there. `reference` is not part of it, as on macOS. A port of an IONotificationPort may be given:
- * its run loop source, dispatch queue or descriptor then wakes the program, but calls nothing: a run
- * with returnAfterSourceHandled returns, and the program looks at its queue.
+ * put there. `reference` is not part of it, as on macOS. A port of an IONotificationPort may be
+ * given: its run loop source, dispatch queue or descriptor then wakes the program, but calls
+ * nothing: a run with returnAfterSourceHandled returns, and the program looks at its queue.
  *
- * kIOReturnBadArgument: no such port. kIOReturnUnsupported: the type's memory is no data queue.
+ * MACH_SEND_INVALID_RIGHT: no such port. kIOReturnUnsupported: the type's memory is no data queue.
  * kIOReturnExclusiveAccess: another connection has it. kIOReturnNoResources: the limit on
  * registrations. MACH_SEND_INVALID_DEST: no open connection.
  */
