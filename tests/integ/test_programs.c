@@ -4,9 +4,12 @@
  * drivers: what each prints, and how it ends.
  */
 #include "harness.h"
+#include "plugging.h"
 #include "unit.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #define OUTPUT_MAX 65536
@@ -247,5 +250,48 @@ START_TEST(containers)
 }
 END_TEST
 
-UNIT_MAIN("programs", client_tool, structs, async_runloop, mach_loop, mapped, errors, old_style,
+START_TEST(property_kinds)
+{
+	start_echo();
+	run("property_kinds", NULL, 0,
+	    TEXTS("Number8\n", "Number16\n", "Number32\n", "Number64\n", "location 0xfd120000\n",
+		  "String\n", "Data\n", "NoData\n", "True\n", "False\n", "Array\n", "Dictionary\n",
+		  "0 failures\n"));
+	harness_stop(&harness);
+}
+END_TEST
+
+static _Atomic bool plugging_ends;
+
+/* A device comes and goes for as long as the program watches. */
+static void *
+plug_and_unplug(void *context)
+{
+	char sentence[PLUG_SENTENCE_MAX];
+	uint64_t id;
+
+	while (!plugging_ends)
+		if (try_plug("sink", &id, sentence) != kIOReturnSuccess ||
+		    try_unplug(id, sentence) != kIOReturnSuccess)
+			*(bool *)context = false;
+	return NULL;
+}
+
+START_TEST(usb_notification)
+{
+	bool plugged = true;
+	pthread_t thread;
+
+	harness_start(&harness, (const char *[]){harness_bundle("BULKSTREAM_BUNDLE"), NULL});
+	ck_assert_int_eq(pthread_create(&thread, NULL, plug_and_unplug, &plugged), 0);
+	run("usb_notification", TEXTS("0x1209", "3"), 0,
+	    TEXTS("came: OpenDext sink at 0x80100000\n", "gone: 0x80100000\n", "enough: yes\n"));
+	plugging_ends = true;
+	pthread_join(thread, NULL);
+	ck_assert(plugged);
+	harness_stop(&harness);
+}
+END_TEST
+
+UNIT_MAIN("programs", property_kinds, usb_notification, client_tool, structs, async_runloop, mach_loop, mapped, errors, old_style,
 	  raii, usb_list, registry_dump, match, serial_ports, plist, strings, containers)

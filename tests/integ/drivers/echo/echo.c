@@ -373,6 +373,41 @@ set(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 	return status;
 }
 
+static void
+put(OSDictionary *properties, const char *key, const void *object)
+{
+	OSDictionarySetValue(properties, key, object);
+	OSRelease(object);
+}
+
+static kern_return_t
+set_kinds(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	OSDictionary *properties = OSDictionaryCreate(8), *inner = OSDictionaryCreate(1);
+	OSArray *array = OSArrayCreate(2);
+	kern_return_t status;
+
+	put(properties, "Number8", OSNumberCreate(200, 8));
+	put(properties, "Number16", OSNumberCreate(0xfffe, 16));
+	put(properties, "Number32", OSNumberCreate(0xfd120000, 32));
+	put(properties, "Number64", OSNumberCreate(UINT64_MAX - 3, 64));
+	put(properties, "String",
+	    OSStringCreateWithCString("Gr\xc3\xbc\xc3\x9f"
+				      "e"));
+	put(properties, "Data", OSDataCreate("\0\1\xff", 3));
+	put(properties, "NoData", OSDataCreate("", 0));
+	OSDictionarySetValue(properties, "True", kOSBooleanTrue);
+	OSDictionarySetValue(properties, "False", kOSBooleanFalse);
+	OSArrayAppendValue(array, OSDictionaryGetValue(properties, "Number8"));
+	OSArrayAppendValue(array, kOSBooleanTrue);
+	OSDictionarySetValue(inner, "Array", array);
+	put(properties, "Array", array);
+	put(properties, "Dictionary", inner);
+	status = IOService_SetProperties(IOService_GetProvider((IOService *)target), properties);
+	OSRelease(properties);
+	return status;
+}
+
 static kern_return_t
 end(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 {
@@ -441,6 +476,7 @@ static const IOUserClientMethodDispatch methods[] = {
 	[ECHO_BACK] = {back, 0, 0, ANY, 0, ANY},
 	[ECHO_CHILDREN] = {children, 0, 1, 0, 0, 0},
 	[ECHO_SET] = {set, 0, 1, 0, 0, 0},
+	[ECHO_SET_KINDS] = {set_kinds, 0, 0, 0, 0, 0},
 	[ECHO_END] = {end, 1, 1, 0, 0, 0},
 	[ECHO_CLIENT_MEMORY] = {client_memory, 0, 1, ANY, 1, 0},
 	[ECHO_CLIENT_RANGE] = {client_range, 0, 3, 0, 1, 0},

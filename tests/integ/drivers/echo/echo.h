@@ -25,6 +25,7 @@ enum echo_method {
 	/* The same with one segment: scalars in: options, address, length; with
 	 * ECHO_CLIENT_BESIDE in the options it begins a byte later. */
 	ECHO_CLIENT_RANGE = 14,
+	ECHO_SET_KINDS = 15, /* sets properties of the service of every kind that there is */
 };
 
 /* The personality's number EchoStart: what Start does. */
