@@ -300,17 +300,16 @@ START_TEST(what_each_node_shows)
 }
 END_TEST
 
-/* Runs the example; its output without the end of the line. */
+/* Runs an example; its output. */
 static const char *
-walk(const char *argument)
+run(const char *variable, const char *argument)
 {
-	static char text[4096];
+	static char text[16384];
 	char command[512];
 	FILE *output;
 	size_t length;
 
-	snprintf(command, sizeof(command), "'%s' %s", harness_bundle("REGISTRY_WALK_APP"),
-		 argument);
+	snprintf(command, sizeof(command), "'%s' %s", harness_bundle(variable), argument);
 	output = popen(command, "re");
 	ck_assert_ptr_nonnull(output);
 	length = fread(text, 1, sizeof(text) - 1, output);
@@ -319,14 +318,47 @@ walk(const char *argument)
 	return text;
 }
 
+/* What the program printed is what this process sees: two services, each under its path. */
+START_TEST(the_example_lists_properties)
+{
+	const char *text;
+	CFPropertyListRef list;
+	CFDataRef data;
+
+	start();
+	text = run("PROPERTY_LIST_APP", "BulkStream");
+	data = CFDataCreate(NULL, (const UInt8 *)text, (CFIndex)strlen(text));
+	list = CFPropertyListCreateWithData(NULL, data, kCFPropertyListImmutable, NULL, NULL);
+	ck_assert_ptr_nonnull(list);
+	ck_assert_int_eq(CFDictionaryGetCount(list), 2);
+	for (int i = 1; i <= 2; i++) {
+		CFStringRef path = CFStringCreateWithFormat(
+			NULL, NULL,
+			CFSTR("IOService:/OpenDext sink@80%d00000/IOUSBHostInterface@0/BulkStream"),
+			i);
+		io_service_t service = IORegistryEntryCopyFromPath(kIOMainPortDefault, path);
+		CFMutableDictionaryRef own = NULL;
+
+		ck_assert_int_eq(IORegistryEntryCreateCFProperties(service, &own, NULL, 0), 0);
+		ck_assert(CFEqual(CFDictionaryGetValue(list, path), own));
+		CFRelease(own);
+		IOObjectRelease(service);
+		CFRelease(path);
+	}
+	CFRelease(list);
+	CFRelease(data);
+	harness_stop(&harness);
+}
+END_TEST
+
 START_TEST(the_example_walks)
 {
 	const char *tree;
 
 	start();
-	ck_assert_str_eq(walk("RIGHT"),
+	ck_assert_str_eq(run("REGISTRY_WALK_APP", "RIGHT"),
 			 "IOService:/OpenDext sink@80200000/IOUSBHostInterface@0/BulkStream\n");
-	tree = walk("");
+	tree = run("REGISTRY_WALK_APP", "");
 	ck_assert_ptr_nonnull(strstr(tree, "Root  <class IORegistryEntry"));
 	ck_assert_ptr_nonnull(strstr(tree, "\n  OpenDext sink@80100000  <class IOUSBHostDevice"));
 	ck_assert_ptr_nonnull(strstr(tree, "\n    IOUSBHostInterface@0  <class"));
@@ -364,5 +396,5 @@ START_TEST(what_is_not_supported_says_so)
 END_TEST
 
 UNIT_MAIN("registry_walk", equal_boards_are_told_apart, parents_and_children, iterators, properties,
-	  what_each_node_shows, the_example_walks, an_entry_that_has_gone,
-	  what_is_not_supported_says_so)
+	  what_each_node_shows, the_example_walks, the_example_lists_properties,
+	  an_entry_that_has_gone, what_is_not_supported_says_so)
