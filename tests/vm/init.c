@@ -6,30 +6,25 @@
  *	usb VVVV:PPPP	waits until such a device is there and sets USB=BUS:DEV for the commands
  *	run COMMAND	runs it by /bin/sh and prints "vm: STATUS COMMAND"
  *
- * and ends the machine through QEMU's exit port: status 0 if every command returned 0. Waiting is
- *for the kernel's own uevents, with a deadline.
+ * and ends the machine through QEMU's exit port: status 0 if every command returned 0.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netlink.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
-#define EXIT_PORT	0xf4
-#define DEVICE_DEADLINE 60 /* seconds; emulation is slow */
+#include "plugged.h"
+
+#define EXIT_PORT 0xf4
 
 static void
 quit(int status)
@@ -72,87 +67,28 @@ mount_all(void)
 	}
 }
 
+/* Each line a path, and the module's parameters. */
 static void
 load_modules(void)
 {
-	char path[256];
+	char path[256], *parameters;
 	FILE *order = fopen("/modules/order", "re");
 
 	if (order == NULL)
 		die("/modules/order");
-	while (fscanf(order, "%255s", path) == 1) {
-		int fd = open(path, O_RDONLY | O_CLOEXEC);
+	while (fgets(path, sizeof(path), order) != NULL) {
+		int fd;
 
-		if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST))
+		path[strcspn(path, "\n")] = '\0';
+		parameters = path + strcspn(path, " ");
+		if (*parameters != '\0')
+			*parameters++ = '\0';
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || (syscall(SYS_finit_module, fd, parameters, 0) < 0 && errno != EEXIST))
 			die(path);
 		close(fd);
 	}
 	fclose(order);
-}
-
-static bool
-read_attribute(const char *device, const char *name, char *value, size_t size)
-{
-	char path[512];
-	FILE *file;
-	bool got;
-
-	snprintf(path, sizeof(path), "/sys/bus/usb/devices/%s/%s", device, name);
-	file = fopen(path, "re");
-	if (file == NULL)
-		return false;
-	got = fgets(value, (int)size, file) != NULL;
-	value[strcspn(value, "\n")] = '\0';
-	fclose(file);
-	return got;
-}
-
-/* Sets USB if a device with these ids is there and has its configuration. */
-static bool
-find_device(const char *ids)
-{
-	DIR *devices = opendir("/sys/bus/usb/devices");
-	bool found = false;
-	struct dirent *entry;
-
-	while (devices != NULL && !found && (entry = readdir(devices)) != NULL) {
-		char vendor[16], product[16], bus[16], number[16], configuration[16], value[64];
-
-		if (!read_attribute(entry->d_name, "idVendor", vendor, sizeof(vendor)) ||
-		    !read_attribute(entry->d_name, "idProduct", product, sizeof(product)) ||
-		    !read_attribute(entry->d_name, "busnum", bus, sizeof(bus)) ||
-		    !read_attribute(entry->d_name, "devnum", number, sizeof(number)) ||
-		    !read_attribute(entry->d_name, "bConfigurationValue", configuration,
-				    sizeof(configuration)))
-			continue;
-		snprintf(value, sizeof(value), "%s:%s", vendor, product);
-		if (strcmp(value, ids) != 0 || configuration[0] == '\0')
-			continue;
-		snprintf(value, sizeof(value), "%s:%s", bus, number);
-		setenv("USB", value, 1);
-		found = true;
-	}
-	if (devices != NULL)
-		closedir(devices);
-	return found;
-}
-
-static bool
-wait_for_device(int uevents, const char *ids)
-{
-	time_t deadline = time(NULL) + DEVICE_DEADLINE;
-	char event[8192];
-
-	while (!find_device(ids)) {
-		struct pollfd wait = {.fd = uevents, .events = POLLIN};
-		time_t left = deadline - time(NULL);
-
-		if (left <= 0 || poll(&wait, 1, (int)left * 1000) <= 0)
-			return false;
-		if (recv(uevents, event, sizeof(event), 0) < 0 && errno != ENOBUFS)
-			return false;
-	}
-	return true;
 }
 
 static int
@@ -173,15 +109,11 @@ run(const char *command)
 int
 main(void)
 {
-	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
-	int uevents, failed = 0;
+	int failed = 0;
 	char line[1024];
 	FILE *script;
 
 	mount_all();
-	uevents = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
-	if (uevents < 0 || bind(uevents, (struct sockaddr *)&address, sizeof(address)) < 0)
-		die("uevents");
 	load_modules();
 	setenv("PATH", "/usr/local/bin:/bin", 1);
 	setenv("LD_LIBRARY_PATH", "/usr/local/lib", 1);
@@ -191,8 +123,10 @@ main(void)
 	while (fgets(line, sizeof(line), script) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
 		if (strncmp(line, "usb ", 4) == 0) {
-			bool there = wait_for_device(uevents, line + 4);
+			char usb[16];
+			bool there = plugged_wait(line + 4, usb);
 
+			setenv("USB", there ? usb : "", 1);
 			printf("vm: %d %s\n", there ? 0 : 1, line);
 			failed |= !there;
 		} else if (strncmp(line, "run ", 4) == 0) {

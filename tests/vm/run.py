@@ -7,15 +7,18 @@
 Prints TAP. The cases are in CASES: what QEMU is given, what runs inside, and how the result is checked here.
 """
 import hashlib
+import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODULES = ["xhci_pci", "dummy_hcd", "usb_f_ss_lb"]
+MODULES = ["xhci_pci", "dummy_hcd", "usb_f_ss_lb", "usb_f_fs"]
+PARAMETERS = {"dummy_hcd": "is_super_speed=1"}
 BOOT_SECONDS = 240
 MIB = 1 << 20
 
@@ -70,7 +73,8 @@ class Machine:
         self.copy(busybox, "bin/busybox")
         os.symlink("busybox", os.path.join(self.root, "bin/sh"))
         self.copy(os.path.join(self.build, "tests/vm/vm-init"), "init")
-        self.copy(os.path.join(self.build, "tests/vm/vm-usb"), "bin/vm-usb")
+        for program in ("vm-usb", "vm-gadgets", "vm-function"):
+            self.copy(os.path.join(self.build, "tests/vm", program), "bin/" + program)
         self.copy_libraries()
         self.copy_modules()
 
@@ -111,10 +115,13 @@ class Machine:
         with open(os.path.join(self.root, "modules/order"), "w", encoding="ascii") as file:
             for path in dict.fromkeys(order):
                 self.copy(path, "modules/" + os.path.basename(path))
-                file.write("/modules/" + os.path.basename(path) + "\n")
+                name = os.path.basename(path)
+                parameters = PARAMETERS.get(name.split(".")[0], "")
+                file.write(f"/modules/{name} {parameters}".rstrip() + "\n")
 
-    def boot(self, script, devices):
-        """Runs the script in a fresh machine; returns its console."""
+    def boot(self, script, devices, host=None):
+        """Runs the script in a fresh machine; returns its console. host: called with what a program inside asks for
+        by a line "vm: host WORD", and with a Monitor of QEMU."""
         with open(os.path.join(self.root, "script"), "w", encoding="ascii") as file:
             file.write("\n".join(script) + "\n")
         image = os.path.join(self.work, "initrd.cpio")
@@ -129,12 +136,42 @@ class Machine:
                    "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
                    "-kernel", os.path.join(self.cache, "vmlinux"), "-initrd", image,
                    "-append", "console=ttyS0 quiet mitigations=off nokaslr panic=-1", *devices]
-        done = subprocess.run(["timeout", "-k", "5", str(BOOT_SECONDS), *command],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              errors="replace", check=False)
+        monitor = os.path.join(self.work, "monitor")
+        command += ["-qmp", f"unix:{monitor},server=on,wait=off"]
+        console, link = [], None
+        with subprocess.Popen(["timeout", "-k", "5", str(BOOT_SECONDS), *command], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as done:
+            for line in done.stdout:
+                console.append(line)
+                if host and (asked := re.match(r"vm: host (\w+)", line)):
+                    link = link or Monitor(monitor)
+                    host(asked[1], link)
+        console = "".join(console)
         if done.returncode % 2 == 0:
-            fail(f"the machine ended with {done.returncode}:\n{done.stdout[-4000:]}{done.stderr}")
-        return done.stdout
+            fail(f"the machine ended with {done.returncode}:\n{console[-4000:]}")
+        return console
+
+
+class Monitor:
+    """QEMU's control socket."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(60)
+        self.socket.connect(path)
+        self.lines = self.socket.makefile("r")
+        self.run("qmp_capabilities")
+
+    def run(self, name, **arguments):
+        self.socket.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
+        answer = self.wait(lambda line: "return" in line or "error" in line)
+        if "error" in answer:
+            fail(f"QEMU: {name}: {answer['error']}")
+
+    def wait(self, wanted):
+        while not wanted(line := json.loads(self.lines.readline())):
+            pass
+        return line
 
 
 def serial_devices(output):
@@ -204,21 +241,97 @@ def usb_classes(machine):
         for block in range(4096):
             file.write(block.to_bytes(4, "little") * 128)
     check = "CK_TIMEOUT_MULTIPLIER=30 CK_RUN_CASE={} vm-usb"
-    cases = ["storage", "audio", "source_sink", "unplugged"]
+    cases = ["storage", "audio", "source_sink"]
     console = machine.boot(
         ["usb 46f4:0001", "run " + check.format("storage"),
          "usb 46f4:0002", "run " + check.format("audio"), *GADGET,
-         "run " + check.format("source_sink"), "run " + check.format("unplugged")],
+         "run " + check.format("source_sink")],
         ["-device", "qemu-xhci", "-drive", f"file={image},if=none,id=d0,format=raw",
          "-device", "usb-storage,drive=d0", "-audiodev", "none,id=a0",
          "-device", "usb-audio,audiodev=a0"])
     for case in cases:
         if f"vm: 0 {check.format(case)}" not in console:
             fail(f"{case} failed:\n" + console[-4000:])
+    with open(image, "rb") as file:
+        file.seek(MIB)
+        if file.read() != bytes((at * 7 + at // 512) & 0xff for at in range(MIB)):
+            fail("what was written is not in the image")
+    return len(cases)
+
+
+def gadget(name, product, functions):
+    """A gadget of the kernel, not yet bound."""
+    folder = f"/sys/kernel/config/usb_gadget/{name}"
+    made = " && ".join(f"mkdir -p functions/{each} && ln -s functions/{each} configs/c.1" for each in functions)
+    return (f"run mkdir {folder} && cd {folder} && echo 0x1209 >idVendor && echo {product} >idProduct"
+            f" && mkdir -p configs/c.1 && {made}")
+
+
+def bind(name, speed=None):
+    folder = f"/sys/kernel/config/usb_gadget/{name}"
+    chosen = f"echo {speed}-speed >{folder}/max_speed && " if speed else ""
+    return f"run {chosen}echo dummy_udc.0 >{folder}/UDC"
+
+
+def unbind(name):
+    return f"run echo '' >/sys/kernel/config/usb_gadget/{name}/UDC"
+
+
+def gadget_case(case, environment=""):
+    return f"run CK_TIMEOUT_MULTIPLIER=30 CK_RUN_CASE={case} {environment} vm-gadgets"
+
+
+def check_console(console, script):
+    """Every command of the script has run and returned 0. Returns the number of cases of vm-gadgets."""
+    for line in script:
+        if not line.startswith("usb ") and f"vm: 0 {line[4:]}" not in console:
+            fail(f"{line[4:]} failed:\n" + console[-6000:])
+    return sum("vm-gadgets" in line for line in script)
+
+
+def gadgets(machine):
+    """The kernel's gadgets and a device of our own, at high and super speed, replugged in mid-stream."""
+    script = ["run mount -t configfs none /sys/kernel/config",
+              gadget("own", "0x0d11", ["ffs.d"]),
+              gadget("loop", "0x0d12", ["Loopback.0"]),
+              gadget("sink", "0x0d13", ["SourceSink.0"])]
+    own = "/sys/kernel/config/usb_gadget/own"
+    for speed in ("high", "super"):
+        if speed == "high":
+            script.append(f"run echo high-speed >{own}/max_speed && mkdir /ffs && mount -t functionfs d /ffs"
+                          f" && (vm-function /ffs {own}/UDC dummy_udc.0 &)")
+        else:
+            script += [unbind("sink"), bind("own", speed)]
+        script += ["usb 1209:0d11", gadget_case("function", f"SPEED={speed}"), unbind("own"), bind("loop", speed),
+                   "usb 1209:0d12", gadget_case("loopback", f"SPEED={speed}"),
+                   unbind("loop"), bind("sink", speed),
+                   "usb 1209:0d13", gadget_case("sizes", f"SPEED={speed}"),
+                   gadget_case("requests", f"SPEED={speed}")]
+    script.append(gadget_case("replugged", "IDS=1209:0d13 ROUNDS=10 UDC=/sys/kernel/config/usb_gadget/sink/UDC"))
+    return check_console(machine.boot(script, []), script)
+
+
+def pulled_out(machine):
+    """QEMU's FTDI adapter is pulled out in mid-stream and plugged in again."""
+    output = os.path.join(machine.work, "pulled.out")
+
+    def host(word, monitor):
+        if word == "pull":
+            monitor.run("device_del", id="s0")
+            monitor.wait(lambda line: line.get("event") == "DEVICE_DELETED")
+        else:
+            monitor.run("device_add", driver="usb-serial", id="s0", chardev="c0")
+
+    script = ["usb 0403:6001", gadget_case("replugged", "IDS=0403:6001 ROUNDS=5")]
+    console = machine.boot(script, ["-device", "qemu-xhci", "-chardev", f"file,id=c0,path={output}",
+                                    "-device", "usb-serial,chardev=c0,id=s0"], host)
+    return check_console(console, script)
 
 
 CASES = [
-    ("USB classes: storage, isochronous audio, SourceSink gadget, unplug", usb_classes),
+    ("USB classes: storage, isochronous audio, usbfs without room", usb_classes),
+    ("gadgets: our own, Loopback, SourceSink, at high and super speed", gadgets),
+    ("QEMU's adapter pulled out and plugged in, in mid-stream", pulled_out),
     ("dextd: a gadget that is plugged in, pulled out and plugged in again", hot_plug),
     ("FTDI adapter, 1 byte", send_through_ftdi, 1),
     ("FTDI adapter, a page and 1 byte", send_through_ftdi, 4097),
@@ -229,17 +342,18 @@ CASES = [
 def main():
     build = os.path.abspath(sys.argv[1])
     print(f"1..{len(CASES)}", flush=True)
-    failed = 0
+    failed = cases = 0
     with tempfile.TemporaryDirectory(prefix="opendext-vm-") as work:
         machine = Machine(work, build)
         for number, (name, function, *arguments) in enumerate(CASES, 1):
             try:
-                function(machine, *arguments)
+                cases += function(machine, *arguments) or 1
                 print(f"ok {number} {name}", flush=True)
             except AssertionError as error:
                 failed += 1
                 print("\n".join("# " + line for line in str(error).splitlines()))
                 print(f"not ok {number} {name}", flush=True)
+    print(f"# {cases} cases", flush=True)
     return 1 if failed else 0
 
 
