@@ -3,7 +3,7 @@
 #	make			build (build/dev)
 #	make demo [FILE=...]	the whole scenario on a virtual device
 #	make test [SUITE=...]	all suites, or one: unit proto integ race vm
-#	make bench [QUICK=1]	every figure beside its yardstick; table, build/bench/results.json, plots
+#	make bench [QUICK=1] [ROW=stream]	every figure beside its yardstick; table, build/bench/results.json, plots
 #	make mutants		break one line for each row of the scenario; its test must fail
 #	make bootstrap		only install what is missing
 #	make install DESTDIR=...
@@ -33,7 +33,7 @@ bench:
 	@scripts/bootstrap.sh build bench
 	@test -f $(BUILD)/dev/build.ninja || meson setup $(BUILD)/dev --buildtype=release -Dwerror=true
 	ninja -C $(BUILD)/dev --quiet bench
-	QUICK=$(QUICK) bench/run.sh $(BUILD)/dev $(BUILD)/bench
+	QUICK=$(QUICK) ROW="$(ROW)" bench/run.sh $(BUILD)/dev $(BUILD)/bench
 
 mutants: bootstrap
 	python3 scripts/mutants.py --build $(BUILD)/mutants

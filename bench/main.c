@@ -3,9 +3,10 @@
  * The bench: the rows of the performance budget that need neither a device nor a virtual machine,
  * each with its yardstick measured in turn with it. Reports; never fails for a time.
  *
- *	bench FOLDER [quick]
+ *	bench FOLDER [quick] [NAME]
  *
- * runs below `dext run`, which has the drivers bench and bulkstream (on the virtual sink).
+ * with the rows only whose name has NAME in it, runs below `dext run`, which has the drivers bench
+ *and bulkstream (on the virtual sink).
  */
 #include <poll.h>
 #include <sched.h>
@@ -25,6 +26,7 @@
 #define STARTS	   20
 #define STARTS_FEW 5
 #define IDLE_MSEC  500
+#define IDLE_NAME  "idle host with 64 clients"
 
 enum what {
 	TIME,	    /* us an operation */
@@ -61,6 +63,10 @@ static const struct row rows[] = {
 	 true},
 	{"stream of 64 KiB", &our_stream, &thread_stream, 64 << 10, TWO_CPUS, THROUGHPUT, 0.95,
 	 true},
+	{"stream of 16 KiB, mach_msg", &our_stream_by_mach_msg, &thread_stream, 16 << 10, TWO_CPUS,
+	 THROUGHPUT, 0.95, true},
+	{"stream of 64 KiB, mach_msg", &our_stream_by_mach_msg, &thread_stream, 64 << 10, TWO_CPUS,
+	 THROUGHPUT, 0.95, true},
 	{"stream of 1 MiB", &our_stream, &thread_stream, 1 << 20, TWO_CPUS, THROUGHPUT, 0.95, true},
 	{"stream of 64 KiB", &our_stream, &thread_stream, 64 << 10, ONE_CPU, THROUGHPUT, 0.95,
 	 true},
@@ -70,6 +76,9 @@ static const struct row rows[] = {
 	{"hand over 64 MiB", &our_handover, &raw_handover, 0, ONE_CPU, TIME, 1.05, false},
 	{"64 clients, CPU time", &our_many, &our_one, 0, TWO_CPUS, CPU, 1.3, false},
 };
+
+static const struct row start_row = {
+	"call, fresh start", &our_call, &raw_futex, 0, UNPINNED, TIME, 1.3, false};
 
 static const char *const units[] = {"us", "us CPU", "GB/s"};
 
@@ -151,8 +160,7 @@ run_row(const struct row *row, unsigned msec)
 static void
 run_starts(unsigned starts, unsigned msec)
 {
-	static const struct row row = {
-		"call, fresh start", &our_call, &raw_futex, 0, UNPINNED, TIME, 1.3, false};
+	const struct row row = start_row;
 	double ours[PAIRS_MAX], yardstick[PAIRS_MAX];
 
 	for (unsigned i = 0; i < starts; i++) {
@@ -174,7 +182,7 @@ static void
 run_idle(void)
 {
 	struct result result = {
-		.name = "idle host with 64 clients",
+		.name = IDLE_NAME,
 		.placement = placement_names[UNPINNED],
 		.unit = "wake-ups",
 		.against = "none",
@@ -204,20 +212,25 @@ int
 main(int argc, char **argv)
 {
 	bool quick = argc > 2 && strcmp(argv[2], "quick") == 0;
+	const char *wanted = argc > 2 + quick ? argv[2 + quick] : "";
 	unsigned msec = quick ? 20 : 100;
 	cpu_set_t cpus;
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: bench FOLDER [quick]\n");
+		fprintf(stderr, "usage: bench FOLDER [quick] [NAME]\n");
 		return 2;
 	}
 	sched_getaffinity(0, sizeof(cpus), &cpus);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (rows[i].placement == TWO_CPUS && CPU_COUNT(&cpus) < 2)
+		if (strstr(rows[i].name, wanted) == NULL)
+			continue;
+		else if (rows[i].placement == TWO_CPUS && CPU_COUNT(&cpus) < 2)
 			report_skip(rows[i].name, placement_names[TWO_CPUS], "one CPU here");
 		else
 			run_row(&rows[i], msec);
-	run_starts(quick ? STARTS_FEW : STARTS, msec);
-	run_idle();
+	if (strstr(start_row.name, wanted) != NULL)
+		run_starts(quick ? STARTS_FEW : STARTS, msec);
+	if (strstr(IDLE_NAME, wanted) != NULL)
+		run_idle();
 	return report_write(argv[1]) ? 0 : 1;
 }

@@ -141,6 +141,7 @@ struct stream {
 	IONotificationPortRef port;
 	uint8_t **buffers;
 	uint64_t size, count, next, done;
+	void (*wait)(struct stream *stream);
 };
 
 static void
@@ -187,10 +188,39 @@ set_up_stream(struct stream *stream)
 	return true;
 }
 
+/* As a program does that has a poll loop of its own. */
+static void
+wait_by_poll(struct stream *stream)
+{
+	struct pollfd wait = {.fd = IONotificationPortGetFileDescriptor(stream->port),
+			      .events = POLLIN};
+
+	if (dext_notification_port_dispatch(stream->port) == 0)
+		poll(&wait, 1, 1000);
+}
+
+static void
+wait_by_mach_msg(struct stream *stream)
+{
+	struct {
+		mach_msg_header_t header;
+		uint8_t rest[512];
+	} message;
+
+	if (mach_msg(&message.header, MACH_RCV_MSG, 0, sizeof(message),
+		     IONotificationPortGetMachPort(stream->port), 0,
+		     MACH_PORT_NULL) != MACH_MSG_SUCCESS)
+		_exit(1);
+	IODispatchCalloutFromMessage(NULL, &message.header, stream->port);
+}
+
 static bool
-open_stream(uint64_t argument, void **ret_state, pid_t *ret_server)
+open_stream_with(uint64_t argument, void (*wait)(struct stream *stream), void **ret_state,
+		 pid_t *ret_server)
 {
 	struct stream *stream = calloc(1, sizeof(*stream));
+
+	stream->wait = wait;
 
 	stream->size = argument;
 	stream->count = STREAM_POOL / argument;
@@ -199,18 +229,27 @@ open_stream(uint64_t argument, void **ret_state, pid_t *ret_server)
 	       set_up_stream(stream);
 }
 
+static bool
+open_stream(uint64_t argument, void **ret_state, pid_t *ret_server)
+{
+	return open_stream_with(argument, wait_by_poll, ret_state, ret_server);
+}
+
+static bool
+open_stream_by_mach_msg(uint64_t argument, void **ret_state, pid_t *ret_server)
+{
+	return open_stream_with(argument, wait_by_mach_msg, ret_state, ret_server);
+}
+
 static uint64_t
 stream_once(void *state)
 {
 	struct stream *stream = state;
 	uint64_t i = stream->next % stream->count;
 	uint64_t in[4] = {i, 0, stream->size, 0};
-	struct pollfd wait = {.fd = IONotificationPortGetFileDescriptor(stream->port),
-			      .events = POLLIN};
 
 	while (stream->next - stream->done >= STREAM_DEPTH)
-		if (dext_notification_port_dispatch(stream->port) == 0)
-			poll(&wait, 1, 1000);
+		stream->wait(stream);
 	memset(stream->buffers[i], (int)stream->next, stream->size);
 	stream->next++;
 	if (IOConnectCallScalarMethod(stream->connect, DEXT_BULKSTREAM_SEND, in, 4, NULL, NULL) !=
@@ -300,5 +339,9 @@ const struct contestant our_one = {
 	.name = "one connection", .open = open_one, .once = many_once, .batch = 64};
 const struct contestant our_stream = {
 	.name = "bulkstream", .open = open_stream, .once = stream_once, .batch = 16};
+const struct contestant our_stream_by_mach_msg = {.name = "bulkstream, mach_msg",
+						  .open = open_stream_by_mach_msg,
+						  .once = stream_once,
+						  .batch = 16};
 const struct contestant our_handover = {
 	.name = "map and unmap", .open = open_call, .once = handover_once, .batch = 4};

@@ -10,7 +10,7 @@ extern const struct contestant our_sleeping_call; /* neither side ever spins */
 extern const struct contestant our_paced_call;	  /* one each millisecond */
 extern const struct contestant our_paced_sleeping_call;
 /* Buffers of `argument` bytes to the virtual sink. */
-extern const struct contestant our_stream;
+extern const struct contestant our_stream, our_stream_by_mach_msg;
 /* A buffer of 64 MiB mapped and unmapped. */
 extern const struct contestant our_handover;
 /* Calls over `argument` connections in turn. */
