@@ -80,18 +80,13 @@ bell_pipe_ring(int write_end)
 	errno = kept;
 }
 
-void
-bell_pipe_drain(int read_end)
+/* A host may have made its bell of a real pipe. */
+static void
+drain_pipe(int read_end)
 {
 	struct pollfd readable = {.fd = read_end, .events = POLLIN};
 	char bytes[256];
-	int kept = errno;
 
-	/*
-	 * Whoever shares the open file, a forked child for instance, may have made it blocking: so
-	 * each read is asked for first. Bounded, against a host that keeps on writing; what is left
-	 * shows up at the next poll.
-	 */
 	for (unsigned i = 0; i < BYTES_MAX / sizeof(bytes); i++) {
 		ssize_t got;
 
@@ -99,6 +94,27 @@ bell_pipe_drain(int read_end)
 			break;
 		got = read(read_end, bytes, sizeof(bytes));
 		if (got == 0 || (got < 0 && errno != EINTR))
+			break;
+	}
+}
+
+void
+bell_pipe_drain(int read_end)
+{
+	char bytes[256];
+	int kept = errno;
+
+	/*
+	 * Whoever shares the open file, a forked child for instance, may have made it blocking: so
+	 * each read says that it does not wait. Bounded, against a host that keeps on writing; what
+	 * is left shows up at the next poll.
+	 */
+	for (unsigned i = 0; i < BYTES_MAX / sizeof(bytes); i++) {
+		ssize_t got = recv(read_end, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+		if (got < 0 && errno == ENOTSOCK)
+			drain_pipe(read_end);
+		if (got < (ssize_t)sizeof(bytes) && !(got < 0 && errno == EINTR))
 			break;
 	}
 	errno = kept;

@@ -88,6 +88,25 @@ START_TEST(the_pipe_rings_until_drained)
 }
 END_TEST
 
+/* As another host may have made it; here one that would block. */
+START_TEST(a_real_pipe_is_drained_too)
+{
+	int ends[2];
+
+	ck_assert_int_eq(pipe(ends), 0);
+	for (unsigned count = 1; count <= 1024; count *= 4) {
+		for (unsigned i = 0; i < count; i++)
+			ck_assert_int_eq(write(ends[1], "", 1), 1);
+		errno = 1234;
+		bell_pipe_drain(ends[0]);
+		ck_assert_int_eq(errno, 1234);
+		ck_assert(!is_readable(ends[0]));
+	}
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
 START_TEST(a_full_pipe_rings_already)
 {
 	int ends[2];
@@ -219,6 +238,6 @@ START_TEST(without_descriptors_it_says_so)
 END_TEST
 
 UNIT_MAIN("doorbell", each_ring_is_an_edge, a_full_doorbell_rings_already,
-	  the_pipe_rings_until_drained, a_full_pipe_rings_already, draining_never_blocks,
-	  a_reader_that_is_stuck_does_not_hold_up_the_host, the_ends_of_the_others,
-	  without_descriptors_it_says_so)
+	  the_pipe_rings_until_drained, a_real_pipe_is_drained_too, a_full_pipe_rings_already,
+	  draining_never_blocks, a_reader_that_is_stuck_does_not_hold_up_the_host,
+	  the_ends_of_the_others, without_descriptors_it_says_so)
