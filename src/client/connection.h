@@ -9,6 +9,9 @@
  * from whichever thread drains), arms, and looks again. So after it returned true the next entry
  * makes the bell readable. A port drains its connections once itself before it first sleeps.
  *
+ * A thread that is awake may take from the ring without all that (connection_take): it neither
+ * reads the bell nor arms, so whatever the bell has to say stays there for the next drain.
+ *
  * Lock order: connection, then port: port_attach, port_detach and port_deliver are called with the
  * connection's ring lock held, so no port lock may be held by a caller of connection_drain.
  */
@@ -47,5 +50,15 @@ struct connection **connections_copy(uint64_t service, size_t *ret_count);
  * delivered; take its bell out of the epoll set. Any thread, never blocks.
  */
 bool connection_drain(struct connection *connection);
+
+/* Whether there seems to be something in the ring. Any thread; a hint that the host may falsify. */
+bool connection_is_due(const struct connection *connection);
+/* Whether looking again and again can help, instead of sleeping. Any thread. */
+bool connection_can_spin(const struct connection *connection);
+/*
+ * Delivers what is in the ring and makes no system call for it. False: there was nothing, or it
+ * takes a drain to see why. Any thread, never blocks; a connection of this process.
+ */
+bool connection_take(struct connection *connection);
 
 #endif

@@ -9,6 +9,10 @@
  * for it. The flag is up as well for a connection that was attached and not drained yet, because
  * its ring is not armed, and for a closed port, so that its waiters come back.
  *
+ * Before it asks the set, a thread takes from the rings themselves, which costs no system call, and
+ * one that is about to sleep looks at them for a while if their hosts are awake on other CPUs. What
+ * else the set has to tell is looked for after TAKES_MAX of these at the latest.
+ *
  * Locks: a port's lock is a leaf but for the allocator's. No connection is drained or released with
  * it held, except that port_detach gives up a reference that is never the last.
  *
@@ -36,9 +40,12 @@
 #include "log.h"
 #include "packet.h"
 #include "port_table.h"
+#include "spin.h"
 #include "status.h"
 
 #define GATHER_MAX 16u
+#define TAKES_MAX  64u
+#define NEAR_MAX   8u /* feeds of a port whose rings are looked at */
 #define FLAG_ID	   0u /* of the eventfd, in the epoll set */
 #define HUB_ID	   UINT64_MAX
 
@@ -66,6 +73,8 @@ struct port {
 	uint32_t feed_count;  /* [lock] */
 	uint32_t feed_size;   /* [lock] */
 	uint64_t last_id;     /* [lock] */
+	uint32_t takes;	      /* [lock] since the set was looked at */
+	struct spin_backoff spin;
 	struct {
 		int descriptor;
 		void (*drain)(void);
@@ -546,6 +555,7 @@ pick(struct port *port, const struct epoll_event *events, int count,
 	unsigned picked = 0;
 
 	pthread_mutex_lock(&port->lock);
+	port->takes = 0;
 	for (uint32_t i = 0; i < port->feed_count && picked < GATHER_MAX; i++) {
 		struct feed *feed = &port->feeds[i];
 
@@ -599,6 +609,75 @@ gather(struct port *port, int timeout_msec)
 	gathering = outer;
 }
 
+/* All of them, each with a reference; 0 as well if there are many. */
+static unsigned
+copy_near(struct port *port, struct connection *ret_connections[static NEAR_MAX])
+{
+	unsigned count = 0;
+
+	pthread_mutex_lock(&port->lock);
+	if (port->feed_count <= NEAR_MAX && port->takes < TAKES_MAX)
+		count = port->feed_count;
+	port->takes += count > 0;
+	for (unsigned i = 0; i < count; i++) {
+		ret_connections[i] = port->feeds[i].connection;
+		connection_retain(ret_connections[i]);
+	}
+	pthread_mutex_unlock(&port->lock);
+	return count;
+}
+
+static bool
+any_is(bool (*test)(const struct connection *), struct connection *const *connections,
+       unsigned count)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < count && !any; i++)
+		any = test(connections[i]);
+	return any;
+}
+
+/* Until one of the rings has something, the budget, or the deadline. */
+static void
+spin(struct port *port, struct connection *const *connections, unsigned count, uint64_t deadline)
+{
+	uint64_t end;
+	bool due = false;
+
+	if (!any_is(connection_can_spin, connections, count) || !spin_allowed(&port->spin))
+		return;
+	end = clock_now() + SPIN_BUDGET;
+	for (unsigned turn = 1; !(due = any_is(connection_is_due, connections, count)); turn++) {
+		spin_relax();
+		if (turn % SPIN_TURNS == 0 && (clock_now() >= (end < deadline ? end : deadline) ||
+					       !any_is(connection_can_spin, connections, count)))
+			break;
+	}
+	spin_ended(&port->spin, due);
+}
+
+/* Takes from the rings, without the set; waits a little for something to take if `deadline` is not
+ * 0. True: there was something. The caller pops next. */
+static bool
+take(struct port *port, uint64_t deadline)
+{
+	struct connection *connections[NEAR_MAX];
+	const struct port *outer = gathering;
+	unsigned count = copy_near(port, connections);
+	bool some = false;
+
+	if (deadline != 0 && !any_is(connection_is_due, connections, count))
+		spin(port, connections, count, deadline);
+	gathering = port;
+	for (unsigned i = 0; i < count; i++) {
+		some |= connection_is_due(connections[i]) && connection_take(connections[i]);
+		connection_release(connections[i]);
+	}
+	gathering = outer;
+	return some;
+}
+
 static int
 msec_until(uint64_t deadline, uint64_t now)
 {
@@ -619,6 +698,10 @@ receive(struct port *port, uint64_t deadline, int most, struct port_message *ret
 	uint64_t now;
 
 	while (res == kIOReturnNotReady) {
+		if (take(port, deadline)) {
+			res = pop(port, most, ret_message);
+			continue;
+		}
 		now = deadline == 0 || deadline == UINT64_MAX ? 0 : clock_now();
 		gather(port, msec_until(deadline, now));
 		res = pop(port, most, ret_message);

@@ -142,9 +142,9 @@ deliver_locked(struct connection *connection, const struct completion *entry)
 	return port_deliver(registration->port, &message);
 }
 
-/* Empties the ring. False: it cannot go on now, or never. */
+/* Empties the ring. False: it cannot go on now, or never. *ret_some: something was delivered. */
 static bool
-empty_locked(struct connection *connection)
+empty_locked(struct connection *connection, bool *ret_some)
 {
 	IOReturn status;
 	bool ring;
@@ -169,6 +169,7 @@ empty_locked(struct connection *connection)
 		connection->has_stalled = false;
 		if (status != kIOReturnSuccess)
 			return false;
+		*ret_some = true;
 	}
 }
 
@@ -190,7 +191,7 @@ wake_queues_locked(struct connection *connection)
 bool
 connection_drain(struct connection *connection)
 {
-	bool open, more;
+	bool open, more, some = false;
 
 	if (connection_is_inherited(connection))
 		return false;
@@ -202,7 +203,7 @@ connection_drain(struct connection *connection)
 	open = connection_check(connection);
 	completion_ring_disarm(&connection->client);
 	do
-		more = empty_locked(connection) && !completion_ring_arm(&connection->client);
+		more = empty_locked(connection, &some) && !completion_ring_arm(&connection->client);
 	while (more);
 	/* What a full port makes wait is not lost with the host: that port comes back for it. */
 	open = connection->has_stalled ||
@@ -212,4 +213,38 @@ connection_drain(struct connection *connection)
 	pthread_mutex_unlock(&connection->ring_lock);
 	connection_release(connection);
 	return open;
+}
+
+bool
+connection_is_due(const struct connection *connection)
+{
+	return completion_ring_is_due(&connection->client);
+}
+
+bool
+connection_can_spin(const struct connection *connection)
+{
+	return completion_ring_can_spin(&connection->client);
+}
+
+/*
+ * An entry that is taken here may have rung the bell, or be about to: that byte stays, and makes
+ * the next drain arm again. So at any time an arming that was not rung for is in force, or the bell
+ * is readable, or a drain is under way; as without this.
+ */
+bool
+connection_take(struct connection *connection)
+{
+	bool some = false;
+
+	connection_retain(connection);
+	pthread_mutex_lock(&connection->ring_lock);
+	if (connection_pending_status(connection) == kIOReturnSuccess) {
+		empty_locked(connection, &some);
+		if (connection_pending_status(connection) != kIOReturnSuccess)
+			wake_queues_locked(connection);
+	}
+	pthread_mutex_unlock(&connection->ring_lock);
+	connection_release(connection);
+	return some;
 }

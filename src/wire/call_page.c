@@ -332,6 +332,22 @@ completion_ring_pop(struct call_page_client *client, struct completion *ret_entr
 }
 
 bool
+completion_ring_is_due(const struct call_page_client *client)
+{
+	const struct call_page *page = client->page;
+
+	/* Only a hint, so in no order: whoever acts upon it pops. */
+	return atomic_load_explicit(&page->tail.index, memory_order_relaxed) !=
+	       atomic_load_explicit(&page->head.index, memory_order_relaxed);
+}
+
+bool
+completion_ring_can_spin(const struct call_page_client *client)
+{
+	return is_host_elsewhere(client);
+}
+
+bool
 completion_ring_arm(struct call_page_client *client)
 {
 	struct call_page *page = client->page;

@@ -265,6 +265,10 @@ bool call_page_wait(struct call_page_client *client, unsigned index, uint32_t ge
  */
 IOReturn completion_ring_pop(struct call_page_client *client, struct completion *ret_entry,
 			     bool *ret_ring);
+/* Whether there seems to be an entry. Any thread; a hint, by words that the host may write. */
+bool completion_ring_is_due(const struct call_page_client *client);
+/* Whether looking for it again and again can help. Any thread. */
+bool completion_ring_can_spin(const struct call_page_client *client);
 /* Asks to be told by the pipe about the next entry. False: there is one already, pop again. */
 bool completion_ring_arm(struct call_page_client *client);
 void completion_ring_disarm(struct call_page_client *client);

@@ -338,6 +338,40 @@ take_completions(void)
 	}
 }
 
+/*
+ * The same by one who takes without asking for the bell or hearing it, and asks again only when it
+ * has heard it: as connection_take and connection_drain do.
+ */
+static void
+take_while_awake(void)
+{
+	struct completion entry;
+	uint32_t state = 11;
+	IOReturn res;
+	bool ring, idle = completion_ring_arm(&shared->client);
+
+	for (;;) {
+		res = kIOReturnUnderrun;
+		for (uint32_t looks = 1 + scatter(&state) % 64; looks > 0 && res != 0; looks--)
+			res = completion_ring_is_due(&shared->client)
+				      ? completion_ring_pop(&shared->client, &entry, &ring)
+				      : kIOReturnUnderrun;
+		while (res == kIOReturnUnderrun) {
+			if (idle && !sleep_on(shared->pipe_read))
+				lose("pipe");
+			bell_pipe_drain(shared->pipe_read);
+			completion_ring_disarm(&shared->client);
+			res = completion_ring_pop(&shared->client, &entry, &ring);
+			idle = completion_ring_arm(&shared->client);
+		}
+		if (res != kIOReturnSuccess)
+			lose("ring");
+		if (entry.kind == COMPLETION_RELEASED)
+			_exit(0);
+		atomic_fetch_add(&shared->echo, 1);
+	}
+}
+
 static void
 send_completion(uint32_t kind)
 {
@@ -392,6 +426,26 @@ START_TEST(completions_wake_a_sleeping_client)
 }
 END_TEST
 
+START_TEST(completions_wake_one_who_took_while_awake)
+{
+	uint64_t end = clock_now() + ROUNDS_NSEC;
+	uint32_t count, state = 13;
+	pid_t child;
+
+	set();
+	child = fork();
+	if (child == 0)
+		take_while_awake();
+	for (count = 1; !is_over(count, end); count++) {
+		send_completion(COMPLETION_CALL);
+		await_echo(count);
+		jitter(&state);
+	}
+	send_completion(COMPLETION_RELEASED);
+	finish(child);
+}
+END_TEST
+
 START_TEST(room_wakes_a_waiting_host)
 {
 	uint64_t end = clock_now() + ROUNDS_NSEC;
@@ -413,4 +467,4 @@ END_TEST
 
 UNIT_MAIN("race_call_page", submission_against_armed, completion_against_ring_armed,
 	  room_against_overflow, calls_wake_a_sleeping_host, completions_wake_a_sleeping_client,
-	  room_wakes_a_waiting_host)
+	  completions_wake_one_who_took_while_awake, room_wakes_a_waiting_host)

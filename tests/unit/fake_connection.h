@@ -39,6 +39,7 @@ struct connection {
 	size_t head, tail, size;   /* [lock] */
 	bool armed;		   /* [lock] */
 	bool ended;		   /* [lock] */
+	bool spins;		   /* [const] its host is awake on another CPU */
 };
 
 static inline struct connection *
@@ -184,6 +185,48 @@ connection_drain(struct connection *connection)
 		ended = false;
 	pthread_mutex_unlock(&connection->ring_lock);
 	return !ended;
+}
+
+bool
+connection_is_due(const struct connection *connection)
+{
+	struct connection *unlocked = (struct connection *)(uintptr_t)connection;
+	bool due;
+
+	pthread_mutex_lock(&unlocked->lock);
+	due = unlocked->head < unlocked->tail;
+	pthread_mutex_unlock(&unlocked->lock);
+	return due;
+}
+
+bool
+connection_can_spin(const struct connection *connection)
+{
+	return connection->spins;
+}
+
+bool
+connection_take(struct connection *connection)
+{
+	struct fake_entry entry;
+	bool some = true, any = false;
+
+	pthread_mutex_lock(&connection->ring_lock);
+	for (;;) {
+		pthread_mutex_lock(&connection->lock);
+		some = connection->head < connection->tail;
+		if (some)
+			entry = connection->ring[connection->head];
+		pthread_mutex_unlock(&connection->lock);
+		if (!some || port_deliver(entry.port, &entry.message) != kIOReturnSuccess)
+			break;
+		any = true;
+		pthread_mutex_lock(&connection->lock);
+		connection->head++;
+		pthread_mutex_unlock(&connection->lock);
+	}
+	pthread_mutex_unlock(&connection->ring_lock);
+	return any;
 }
 
 /* --- what tests ask of a port --- */

@@ -50,6 +50,100 @@ START_TEST(is_readable_until_first_drained)
 }
 END_TEST
 
+struct waiter {
+	struct port *port;
+	IOReturn result;
+	uint64_t number;
+};
+
+static void *
+wait_for_ever(void *context)
+{
+	struct waiter *waiter = context;
+	struct port_message message = {0};
+
+	waiter->result = port_wait(waiter->port, UINT64_MAX, 16, &message);
+	waiter->number = message.arguments[0];
+	return NULL;
+}
+
+START_TEST(what_is_in_a_ring_is_taken_without_a_drain)
+{
+	struct connection *connection = fake_create();
+	struct port *port = fake_port();
+	int drains;
+
+	fake_attach(connection, port);
+	assert_empty(port);
+	drains = atomic_load(&connection->drains);
+	for (uint64_t i = 0; i < 20; i++) {
+		fake_push(connection, port, i);
+		ck_assert_uint_eq(take_number(port), i);
+	}
+	ck_assert_int_eq(atomic_load(&connection->drains), drains);
+	/* The bell rang for the first, and is heard when nothing is left. */
+	ck_assert(is_readable(port_descriptor(port)));
+	assert_empty(port);
+	fake_push(connection, port, 20);
+	ck_assert(is_readable(port_descriptor(port)));
+	ck_assert_uint_eq(take_number(port), 20);
+	fake_port_end(port);
+	connection_release(connection);
+}
+END_TEST
+
+/* Or a stream that never pauses would hide the registry, and other connections' ends. */
+START_TEST(a_stream_does_not_hide_what_else_the_set_has)
+{
+	struct connection *connection = fake_create(), *other = fake_create();
+	struct port *port = fake_port();
+	uint64_t taken = 0;
+
+	fake_attach(connection, port);
+	fake_attach(other, port);
+	assert_empty(port);
+	fake_end(other);
+	while (fake_references(other) > 1) {
+		fake_push(connection, port, taken);
+		ck_assert_uint_eq(take_number(port), taken);
+		ck_assert_uint_le(taken++, 64);
+	}
+	fake_port_end(port);
+	connection_release(connection);
+	connection_release(other);
+}
+END_TEST
+
+/* A wait that first looks for a while ends by its deadline, by a push, and by the port's end. */
+START_TEST(a_wait_that_spins_is_a_wait)
+{
+	struct connection *connection = fake_create();
+	struct waiter waiter = {.port = fake_port()};
+	struct port_message message;
+	uint64_t start = clock_now();
+	pthread_t thread;
+
+	connection->spins = true;
+	fake_attach(connection, waiter.port);
+	ck_assert_int_eq(port_wait(waiter.port, start + 30 * NSEC_PER_MSEC, 16, &message),
+			 kIOReturnTimeout);
+	ck_assert_uint_ge(clock_now() - start, 30 * NSEC_PER_MSEC);
+	for (uint64_t i = 1; i <= 300; i++) {
+		ck_assert_int_eq(pthread_create(&thread, NULL, wait_for_ever, &waiter), 0);
+		fake_push(connection, waiter.port, i);
+		pthread_join(thread, NULL);
+		ck_assert_int_eq(waiter.result, kIOReturnSuccess);
+		ck_assert_uint_eq(waiter.number, i);
+	}
+	ck_assert_int_eq(pthread_create(&thread, NULL, wait_for_ever, &waiter), 0);
+	port_close(waiter.port);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(waiter.result, kIOReturnAborted);
+	port_release(waiter.port);
+	connection_release(connection);
+}
+END_TEST
+
 START_TEST(stays_readable_while_some_are_left)
 {
 	struct connection *connection = fake_create();
@@ -157,23 +251,6 @@ START_TEST(a_message_that_is_too_large_waits)
 	fake_port_end(port);
 }
 END_TEST
-
-struct waiter {
-	struct port *port;
-	IOReturn result;
-	uint64_t number;
-};
-
-static void *
-wait_for_ever(void *context)
-{
-	struct waiter *waiter = context;
-	struct port_message message = {0};
-
-	waiter->result = port_wait(waiter->port, UINT64_MAX, 16, &message);
-	waiter->number = message.arguments[0];
-	return NULL;
-}
 
 START_TEST(wakes_a_waiter)
 {
@@ -662,7 +739,9 @@ START_TEST(what_is_withdrawn_is_not_taken)
 }
 END_TEST
 
-UNIT_MAIN("port", keeps_order_and_content, is_readable_until_first_drained,
+UNIT_MAIN("port", what_is_in_a_ring_is_taken_without_a_drain,
+	  a_stream_does_not_hide_what_else_the_set_has, a_wait_that_spins_is_a_wait,
+	  keeps_order_and_content, is_readable_until_first_drained,
 	  stays_readable_while_some_are_left, a_drain_gives_each_port_its_own,
 	  a_port_hears_many_connections, waits_until_its_deadline,
 	  a_message_that_is_too_large_waits, wakes_a_waiter, closing_ends_every_wait,
