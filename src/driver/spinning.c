@@ -5,8 +5,9 @@
  *
  * A connection whose doorbell brought calls is offered; one thread at a time, the one that has the
  * token, takes what is offered into its set and looks at each. While a connection is in a set its
- * page is not armed: its client does not ring. It stays there until it was quiet for the budget, or
- * until its client runs on this CPU, where it could not while we spin; then it is armed again.
+ * page is not armed: its client does not ring. It stays there until the whole set was quiet for the
+ * budget, or it alone for QUIET_NSEC, or until its client runs on this CPU, where it could not
+ * while we spin; then it is armed again. So clients that call in turn do not ring each time.
  *
  * Invariants.
  * - The token is held only while its thread cannot block: it is given up before a method runs, and
@@ -16,9 +17,11 @@
  * - A client that is left alone while a method blocks here rings without being asked, before it
  *   sleeps: call_page_is_left. It is then scanned, and armed, by another thread.
  *
- * A hostile client can have a thread spin for a budget after a call that it made, not longer; and
+ * A hostile client can have a thread spin for a budget after a call that it made, not longer (its
+ * page is looked at for longer only if others keep the thread awake); and
  * after each time that this was in vain for 1, 2, 4 ... 64 fewer times. The descriptors are looked
- * at every LOOK_NSEC even by a thread that finds calls without end.
+ * at every LOOK_NSEC even by a thread that finds calls without end, and every LOOK_IDLE_NSEC by one
+ * that finds none.
  */
 #include "connection.h"
 
@@ -27,6 +30,11 @@
 
 #define HOT_MAX	  64u /* connections in a set; others sleep and ring */
 #define LOOK_NSEC (500 * NSEC_PER_USEC)
+/* The same while nothing is found: whoever was rung for may wait for the CPU that we spin on. */
+#define LOOK_IDLE_NSEC (5 * NSEC_PER_USEC)
+/* Of one connection, while others keep the thread awake: looking at its page costs less than a
+ * ring. */
+#define QUIET_NSEC (2 * NSEC_PER_MSEC)
 
 struct hot {
 	struct connection *connection; /* +1 */
@@ -38,6 +46,7 @@ struct hot {
 struct set {
 	struct hot hot[HOT_MAX];
 	unsigned count;
+	uint64_t last;	 /* when any of them had something */
 	uint64_t looked; /* when the descriptors were looked at */
 	bool stopped;	 /* the loop is to stop */
 };
@@ -143,28 +152,47 @@ adopt(struct set *set, uint64_t now)
 		if (c == NULL)
 			return;
 		set->hot[set->count++] = (struct hot){.connection = c, .last = now};
+		set->last = now;
 	}
+}
+
+static void
+note_found(struct set *set, uint64_t now)
+{
+	for (unsigned i = 0; i < set->count; i++) {
+		struct hot *hot = &set->hot[i];
+
+		if (!hot->found)
+			continue;
+		hot->found = false;
+		hot->worked = true;
+		hot->last = set->last = now;
+	}
+}
+
+static bool
+is_quiet(const struct set *set, const struct hot *hot, uint64_t now)
+{
+	return now - set->last > SPIN_BUDGET || now - hot->last > QUIET_NSEC ||
+	       !call_page_can_spin(&hot->connection->page);
 }
 
 /* Drops what was quiet for too long. False: a method ran, and the token is another's. */
 static bool
 age(struct set *set, uint64_t now)
 {
+	note_found(set, now);
 	/* From the end, since the last one fills the gap. */
 	for (unsigned i = set->count; i-- > 0;) {
 		struct hot *hot = &set->hot[i];
 
-		if (hot->found) {
-			hot->last = now;
-			hot->found = false;
-			hot->worked = true;
-		} else if (now - hot->last > SPIN_BUDGET ||
-			   !call_page_can_spin(&hot->connection->page)) {
-			if (let_go(hot))
-				*hot = set->hot[--set->count];
-			else if (!take_token())
-				return false;
-		}
+		/* What has just called stays, also if it has moved to this CPU meanwhile. */
+		if (hot->last == now || !is_quiet(set, hot, now))
+			continue;
+		if (let_go(hot))
+			*hot = set->hot[--set->count];
+		else if (!take_token())
+			return false;
 	}
 	return true;
 }
@@ -178,7 +206,7 @@ tend(struct loop *loop, struct set *set)
 	if (!age(set, now))
 		return false;
 	adopt(set, now);
-	if (now - set->looked < LOOK_NSEC)
+	if (now - set->looked < (now - set->last < LOOK_IDLE_NSEC ? LOOK_NSEC : LOOK_IDLE_NSEC))
 		return true;
 	set->looked = now;
 	/* What it finds there may block. */

@@ -134,6 +134,31 @@ START_TEST(it_is_not_kept_awake_by_one_who_has_gone)
 }
 END_TEST
 
+/* One that calls keeps the other's page unarmed for a while, but not for ever. */
+START_TEST(a_quiet_client_is_let_go_while_another_calls)
+{
+	struct raw clients[2];
+	uint64_t deadline;
+
+	fixture_start();
+	raw_open(&clients[0]);
+	raw_open(&clients[1]);
+	for (unsigned round = 0; round < ROUNDS && !is_alone(); round++) {
+		if (!heat(clients, 2))
+			break;
+		deadline = clock_now() + RAW_DEADLINE;
+		while (is_awake_for(&clients[1])) {
+			call_awake(&clients[0]);
+			ck_assert_msg(clock_now() < deadline, "it is looked at for ever");
+		}
+		raw_echo(&clients[1], round);
+	}
+	raw_close(&clients[0]);
+	raw_close(&clients[1]);
+	fixture_end();
+}
+END_TEST
+
 static void
 block_again(void)
 {
@@ -181,6 +206,6 @@ START_TEST(a_method_that_blocks_keeps_nobody_else_waiting)
 }
 END_TEST
 
-UNIT_MAIN("host_spinning", it_goes_to_sleep_when_calls_stop_coming,
-	  no_client_can_keep_it_awake_without_calls, it_is_not_kept_awake_by_one_who_has_gone,
-	  a_method_that_blocks_keeps_nobody_else_waiting)
+UNIT_MAIN("host_spinning", a_quiet_client_is_let_go_while_another_calls,
+	  it_goes_to_sleep_when_calls_stop_coming, no_client_can_keep_it_awake_without_calls,
+	  it_is_not_kept_awake_by_one_who_has_gone, a_method_that_blocks_keeps_nobody_else_waiting)
