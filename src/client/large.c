@@ -14,8 +14,10 @@
  */
 #include "large.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "adopt.h"
 #include "connection_private.h"
@@ -26,11 +28,50 @@
 #include "sharing.h"
 #include "status.h"
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ  22
+#define MADV_POPULATE_WRITE 23
+#endif
+
 /* Bytes of the file: the structure with what is before it in its first page, in whole pages. */
 static uint64_t
 file_length(const struct large *large)
 {
 	return page_round_up(large->offset + large->size);
+}
+
+/* False: the pages cannot be read, or written. */
+static bool
+is_usable(const struct large *large)
+{
+	void *pages = (char *)large->memory - large->offset;
+	int advice = large->output ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
+
+	if (madvise(pages, file_length(large), advice) == 0)
+		return true;
+	/* A kernel before 5.14 knows neither: what is wrong is a fault there. */
+	return errno == EINVAL && madvise(pages, 0, advice) < 0;
+}
+
+/*
+ * A pointer that leads nowhere is an error and not a fault. Pages that another thread's call is
+ * adopting are for a moment not there for the kernel, but never with the lock held.
+ */
+static IOReturn
+check_memory(const struct large *large)
+{
+	bool usable = is_usable(large);
+
+	if (!usable) {
+		sharing_lock();
+		usable = is_usable(large);
+		sharing_unlock();
+	}
+	if (usable)
+		return kIOReturnSuccess;
+	log_error("a structure of %zu bytes at %p: not all of that memory can be %s", large->size,
+		  large->memory, large->output ? "written" : "read");
+	return kIOReturnVMError;
 }
 
 static IOReturn
@@ -69,7 +110,9 @@ large_prepare(struct large *ret_large, const struct connection *connection, void
 		log_debug("structure of %zu bytes at %p: shared, not copied", size, memory);
 	} else {
 		large.offset = (uintptr_t)memory % page_size();
-		status = copy_in(&large);
+		status = check_memory(&large);
+		if (status == kIOReturnSuccess)
+			status = copy_in(&large);
 		if (status != kIOReturnSuccess)
 			return status;
 		log_debug("structure of %zu bytes at %p: copied", size, memory);

@@ -161,6 +161,35 @@ START_TEST(what_is_not_kept_is_not_shared)
 }
 END_TEST
 
+/* On macOS, too, the call says so and the app lives. */
+START_TEST(memory_that_is_not_there_is_an_error)
+{
+	io_connect_t connect = start();
+	char *pages = allocate(4 * PAGE);
+	size_t room = 4 * PAGE;
+
+	ck_assert_int_eq(munmap(pages + 2 * PAGE, PAGE), 0);
+	ck_assert_int_eq(
+		IOConnectCallStructMethod(connect, ECHO_ECHO, pages + 1, 3 * PAGE, NULL, NULL),
+		kIOReturnVMError);
+	ck_assert_int_eq(IOConnectCallStructMethod(connect, ECHO_ECHO, (void *)8, 5000, NULL, NULL),
+			 kIOReturnVMError);
+	ck_assert_int_eq(IOConnectCallStructMethod(connect, ECHO_ECHO, NULL, 0, pages, &room),
+			 kIOReturnVMError);
+	ck_assert_int_eq(mprotect(pages, PAGE, PROT_READ), 0);
+	room = PAGE + 1000;
+	ck_assert_int_eq(IOConnectCallStructMethod(connect, ECHO_ECHO, NULL, 0, pages, &room),
+			 kIOReturnVMError);
+	/* To be read it is good enough. */
+	ck_assert_int_ne(
+		IOConnectCallStructMethod(connect, ECHO_ECHO, pages, PAGE + 1000, NULL, NULL),
+		kIOReturnVMError);
+	ck_assert_int_eq(IOServiceClose(connect), kIOReturnSuccess);
+	harness_stop(&harness);
+}
+END_TEST
+
 UNIT_MAIN("large", an_output_structure_is_shared, an_input_structure_is_live,
 	  a_write_to_an_input_structure_ends_the_driver,
-	  allocated_memory_is_the_drivers_to_its_last_byte, what_is_not_kept_is_not_shared)
+	  allocated_memory_is_the_drivers_to_its_last_byte, what_is_not_kept_is_not_shared,
+	  memory_that_is_not_there_is_an_error)
