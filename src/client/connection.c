@@ -317,7 +317,7 @@ void
 connection_ring(struct connection *connection)
 {
 	if (connection_status(connection) == kIOReturnSuccess &&
-	    call_page_is_to_ring(&connection->client))
+	    call_page_tell(&connection->client))
 		doorbell_ring(connection->doorbell);
 }
 

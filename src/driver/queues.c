@@ -93,6 +93,7 @@ queues_look(struct connection *c)
 	bool any = false;
 	size_t index = 0;
 
+	call_page_will_look(&c->page);
 	/* Relaxed: it was counted before the app got the answer to its map call, and rang. */
 	if (atomic_load_explicit(&c->maps.queues, memory_order_relaxed) == 0)
 		return false;

@@ -61,8 +61,9 @@ call_page_is_valid(const struct call_page *page)
 	       page->header.ring_entries == COMPLETION_RING_MAX;
 }
 
-bool
-call_page_is_to_ring(struct call_page_client *client)
+/* After something was written that the host looks at once it has armed. */
+static bool
+is_to_ring(struct call_page_client *client)
 {
 	/* Pairs with the store in call_page_arm, after which the host looks at what was written. */
 	uint64_t armed = atomic_load_explicit(&client->page->armed.flag, memory_order_seq_cst);
@@ -79,7 +80,9 @@ call_page_is_due(const struct call_page_host *host)
 {
 	/* Only a hint, so in no order: whoever acts upon it takes. */
 	return atomic_load_explicit(&host->page->submitted.bits, memory_order_relaxed) !=
-	       atomic_load_explicit(&host->seen, memory_order_relaxed);
+		       atomic_load_explicit(&host->seen, memory_order_relaxed) ||
+	       atomic_load_explicit(&host->page->queued.count, memory_order_relaxed) !=
+		       atomic_load_explicit(&host->looked, memory_order_relaxed);
 }
 
 bool
@@ -106,7 +109,7 @@ call_page_submit(struct call_page_client *client, unsigned index)
 	 */
 	atomic_fetch_xor_explicit(&page->submitted.bits, UINT64_C(1) << index,
 				  memory_order_seq_cst);
-	return call_page_is_to_ring(client);
+	return is_to_ring(client);
 }
 
 uint64_t
@@ -261,6 +264,42 @@ call_page_is_left(struct call_page_client *client, unsigned index)
 		spin_relax();
 	}
 	return false;
+}
+
+bool
+call_page_tell(struct call_page_client *client)
+{
+	struct call_page *page = client->page;
+	/* Pairs with call_page_will_look, after which the host sees what was written before. */
+	uint32_t mine = atomic_fetch_add_explicit(&page->queued.count, 1, memory_order_seq_cst) + 1;
+
+	if (is_to_ring(client))
+		return true;
+	/* Nobody sleeps after this: so a host that is awake is seen to look, or rung. */
+	for (unsigned turn = 0;
+	     (int32_t)(atomic_load_explicit(&page->looked.count, memory_order_relaxed) - mine) < 0;
+	     turn++) {
+		/* As in call_page_is_left. */
+		if (atomic_load_explicit(&page->armed.flag, memory_order_relaxed) != 0)
+			return false;
+		if (turn == TAKE_TURNS || !is_host_elsewhere(client))
+			return true;
+		spin_relax();
+	}
+	return false;
+}
+
+void
+call_page_will_look(struct call_page_host *host)
+{
+	/* Pairs with the count in call_page_tell. */
+	uint32_t queued = atomic_load_explicit(&host->page->queued.count, memory_order_seq_cst);
+
+	if (queued == atomic_load_explicit(&host->looked, memory_order_relaxed))
+		return;
+	/* Two threads may do this at once, and the older count stay: then one ring is in vain. */
+	atomic_store_explicit(&host->looked, queued, memory_order_relaxed);
+	atomic_store_explicit(&host->page->looked.count, queued, memory_order_relaxed);
 }
 
 /* Sleeps while the slot is unanswered: until it is, the deadline, or for no reason. */

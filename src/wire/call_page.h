@@ -15,6 +15,10 @@
  * thread runs what it found there. So a client that is going to sleep looks whether its call was
  * taken (`taken`), and rings if it was not: a method that blocks keeps nobody waiting.
  *
+ * Data queues. A client that has put something into one, or made room that was asked for, counts in
+ * `queued`; the host writes that to `looked` before it looks at the queues. A client that sees the
+ * host awake rings if `looked` does not follow: nobody spins for a thread that blocks.
+ *
  * A completion. The host writes the entry and then `tail`; if the client has armed the ring the
  * host writes a byte into the client's pipe. When the ring is full the host keeps the entries, sets
  * `overflow`, and the client rings the doorbell after it has made room for half a ring.
@@ -186,6 +190,14 @@ struct call_page {
 	} taken;
 	struct {
 		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t
+			count; /* [client] changes of data queues, free running */
+	} queued;
+	struct {
+		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t
+			count; /* [host] `queued` as it was before the last look at them */
+	} looked;
+	struct {
+		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t
 			index; /* [host] entries written, free running */
 	} tail;
 	struct {
@@ -233,11 +245,8 @@ bool call_page_is_valid(const struct call_page *page);
 /* Submits slot `index`, whose request is complete. True: the host sleeps, ring the doorbell. */
 bool call_page_submit(struct call_page_client *client, unsigned index);
 
-/*
- * The same without a call, for what the host looks at besides: after it was written. True: ring the
- * doorbell.
- */
-bool call_page_is_to_ring(struct call_page_client *client);
+/* The same for what was written to a data queue. Any thread. True: ring the doorbell. */
+bool call_page_tell(struct call_page_client *client);
 /* The generation after this one. */
 uint32_t call_next_generation(uint32_t generation);
 
@@ -277,7 +286,8 @@ void completion_ring_disarm(struct call_page_client *client);
 
 struct call_page_host {
 	struct call_page *page;
-	_Atomic uint64_t seen; /* `submitted` as it was last; written by whoever scans */
+	_Atomic uint64_t seen;	 /* `submitted` as it was last; written by whoever scans */
+	_Atomic uint32_t looked; /* `queued` as it was last; any thread */
 	/* [whoever scans] */
 	uint64_t sequence; /* of the last arming */
 	bool is_armed;
@@ -294,6 +304,8 @@ void call_page_init(struct call_page_host *host, struct call_page *page);
 bool call_page_is_due(const struct call_page_host *host);
 /* Whether spinning over the page can help. Any thread. */
 bool call_page_can_spin(const struct call_page_host *host);
+/* Before a look at the data queues. Any thread. */
+void call_page_will_look(struct call_page_host *host);
 /* The slots submitted since the last time, as bits. */
 uint64_t call_page_take(struct call_page_host *host);
 /* Asks for the doorbell. False: something was submitted meanwhile, take again. */

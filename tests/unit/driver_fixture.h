@@ -17,6 +17,7 @@
 #include "service.h"
 
 #include <DriverKit/IOBufferMemoryDescriptor.h>
+#include <DriverKit/IODataQueueDispatchSource.h>
 #include <DriverKit/IOUserClient.h>
 
 typedef struct TestDriver TestDriver;
@@ -47,6 +48,7 @@ struct fixture {
 	unsigned stopped_at_abort;
 	struct meter entered; /* TEST_BLOCK began */
 	struct meter go;      /* TEST_BLOCK ends when this is raised */
+	struct meter taken;   /* entries of data queues */
 	IOUserClient *client; /* the last one, borrowed */
 	IOService *stopping;  /* of late_super_stop, +1 */
 };
@@ -74,6 +76,7 @@ enum test_method {
 	TEST_HOLD,	  /* keeps the large structures, which it does not look at */
 	TEST_HOLD_MAPPED, /* keeps only a mapping of the large input, until TEST_LET_GO */
 	TEST_ASK, /* asks for the memory of scalars 1 (address) and 2, options scalar 0; keeps it */
+	TEST_ENQUEUE, /* scalar 0 entries of 8 bytes into the data queue of type scalar 1 */
 	TEST_METHODS,
 };
 
@@ -83,6 +86,7 @@ struct TestClient_IVars {
 	IOMemoryDescriptor *kept_input, *kept_output;
 	IOMemoryMap *kept_map;
 	OSData *data;
+	IODataQueueDispatchSource *queues[2];
 };
 
 struct TestDriver_IVars {
@@ -156,6 +160,81 @@ test_own_queue(IOUserClient *self)
 		res = OSObject_SetDispatchQueue((OSObject *)self,
 						kIOUserClientQueueNameExternalMethod, queue);
 	OSRelease(queue);
+	return res;
+}
+
+/* --- data queues --- */
+
+#define FIXTURE_QUEUE_BYTES 256u
+
+static void
+test_take(void *context, const void *data, size_t size)
+{
+	uint64_t sum = 0;
+
+	/* Every byte, for the sanitizer to see where it is. */
+	for (size_t i = 0; i < size; i++)
+		sum += ((const uint8_t *)data)[i];
+	*(volatile uint64_t *)context = sum;
+	meter_raise(&fixture.taken);
+}
+
+static void
+test_take_all(IODataQueueDispatchSource *queue)
+{
+	uint64_t sum;
+
+	while (IODataQueueDispatchSource_Dequeue_f(queue, &sum, test_take) == kIOReturnSuccess)
+		;
+}
+
+static void
+test_available(OSObject *self, OSAction *action)
+{
+	struct TestClient_IVars *ivars = OSObjectIVars(TestClient, self);
+
+	for (int i = 0; i < 2; i++)
+		if (ivars->queues[i] != NULL)
+			test_take_all(ivars->queues[i]);
+}
+
+/* Types 19 and 20, of the two layouts. */
+static kern_return_t
+test_copy_queue(IOUserClient *self, uint64_t type, IOMemoryDescriptor **memory)
+{
+	IODataQueueDispatchSource **queue = &OSObjectIVars(TestClient, self)->queues[type - 19];
+	OSAction *action = NULL;
+
+	if (*queue == NULL) {
+		ck_assert_int_eq(
+			(type == 19 ? dext_data_queue_create : IODataQueueDispatchSource_Create)(
+				FIXTURE_QUEUE_BYTES, fixture.queue, queue),
+			kIOReturnSuccess);
+		ck_assert_int_eq(IODataQueueDispatchSource_CreateActionDataAvailable(
+					 (OSObject *)self, test_available, 0, &action),
+				 kIOReturnSuccess);
+		ck_assert_int_eq(IODataQueueDispatchSource_SetDataAvailableHandler(*queue, action),
+				 kIOReturnSuccess);
+		OSRelease(action);
+	}
+	return IODataQueueDispatchSource_CopyMemory(*queue, memory);
+}
+
+static void
+test_put(void *context, void *data, size_t size)
+{
+	memset(data, 0x11, size);
+}
+
+/* From then on the driver is the one that produces. */
+static kern_return_t
+test_enqueue(struct TestClient_IVars *ivars, const uint64_t *scalars)
+{
+	IODataQueueDispatchSource *queue = ivars->queues[scalars[1] - 19];
+	kern_return_t res = IODataQueueDispatchSource_SetDataAvailableHandler(queue, NULL);
+
+	for (uint64_t i = 0; i < scalars[0] && res == kIOReturnSuccess; i++)
+		res = IODataQueueDispatchSource_Enqueue_f(queue, 8, NULL, test_put);
 	return res;
 }
 
@@ -239,6 +318,8 @@ TestClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 			self, arguments->scalarInput[0], 1,
 			&(IOAddressSegment){arguments->scalarInput[1], arguments->scalarInput[2]},
 			&ivars->kept_input);
+	case TEST_ENQUEUE:
+		return test_enqueue(ivars, arguments->scalarInput);
 	case TEST_FAIL:
 		arguments->scalarOutput[0] = 1;
 		return kIOReturnNoMedia;
@@ -276,7 +357,7 @@ test_join(IOMemoryDescriptor **ret_memory)
 }
 
 /* Types 0 to 7: writable buffers of type + 1 bytes; 8 to 15: read-only ones; 16: none, with
- * success; 17: a new buffer each time; 18: two joined. */
+ * success; 17: a new buffer each time; 18: two joined; 19 and 20: data queues. */
 static kern_return_t
 TestClient_CopyClientMemoryForType(IOUserClient *self, uint64_t type, uint64_t *options,
 				   IOMemoryDescriptor **memory)
@@ -291,7 +372,9 @@ TestClient_CopyClientMemoryForType(IOUserClient *self, uint64_t type, uint64_t *
 						       (IOBufferMemoryDescriptor **)memory);
 	if (type == 18)
 		return test_join(memory);
-	if (type > 18)
+	if (type == 19 || type == 20)
+		return test_copy_queue(self, type, memory);
+	if (type > 20)
 		return IOUserClient_CopyClientMemoryForType_Impl(self, type, options, memory);
 	if (ivars->memory[type] == NULL &&
 	    IOBufferMemoryDescriptor_Create(kIOMemoryDirectionInOut, type + 1, 0,
@@ -327,6 +410,11 @@ TestClient_Stop(IOService *self, IOService *provider)
 	OSSafeReleaseNULL(ivars->kept_output);
 	OSSafeReleaseNULL(ivars->kept_map);
 	OSSafeReleaseNULL(ivars->data);
+	for (int i = 0; i < 2; i++) {
+		if (ivars->queues[i] != NULL)
+			IODispatchSource_Cancel_f((IODispatchSource *)ivars->queues[i], NULL, NULL);
+		OSSafeReleaseNULL(ivars->queues[i]);
+	}
 	return IOService_Stop_Impl(self, provider);
 }
 
