@@ -442,9 +442,11 @@ IODataQueueDispatchSource_DequeueWithCoalesce_f(IODataQueueDispatchSource *objec
 	callback(context, entry.data, entry.size);
 	if (data_queue_consume(&source->queue, &entry))
 		*sendDataServiced = true;
-	/* A driver that takes what it knows to be there, and no more, is told of the next as well.
+	/*
+	 * A driver that takes what it knows to be there, and no more, is told of the next as well:
+	 * whether or not that came before this look, since the app's ring may have been in vain.
 	 */
-	if (!data_queue_is_available(&source->queue))
+	if (entry.last)
 		wait_for_data(source);
 	return kIOReturnSuccess;
 }

@@ -186,6 +186,7 @@ data_queue_peek(const struct data_queue *queue, struct data_queue_entry *ret_ent
 	}
 	if (!found)
 		return kIOReturnError;
+	entry.last = entry.to == ends.tail;
 	*ret_entry = entry;
 	return kIOReturnSuccess;
 }

@@ -63,6 +63,7 @@ struct data_queue_entry {
 	uint32_t from; /* head or tail as it was */
 	uint32_t to;   /* and will be */
 	bool wrapped;  /* the entry starts at the beginning */
+	bool last;     /* peek saw no other behind it */
 };
 
 /* The capacity rounded up as the layout wants it; 0: not between an entry's size and the limit. */

@@ -151,6 +151,36 @@ START_TEST(the_driver_is_called_once_for_each_time_that_it_saw_nothing)
 }
 END_TEST
 
+static void
+take_while_the_app_puts(void *context, const void *data, size_t size)
+{
+	struct data_queue_entry entry;
+
+	taken++;
+	ck_assert_int_eq(data_queue_reserve(&peer, 4, &entry), kIOReturnSuccess);
+	/* All was not taken, so the app tells nobody. */
+	ck_assert(!data_queue_publish(&peer, &entry));
+}
+
+START_TEST(an_entry_that_comes_while_the_last_one_is_taken_is_told)
+{
+	set(false);
+	peer_puts();
+	ck_assert_int_eq(IODataQueueDispatchSource_SetDataAvailableHandler(source, available),
+			 kIOReturnSuccess);
+	meter_wait(&available_calls, 1);
+	source_scene_settle(&scene);
+	for (unsigned i = 0; i < 10; i++) {
+		ck_assert_int_eq(
+			IODataQueueDispatchSource_Dequeue_f(source, NULL, take_while_the_app_puts),
+			kIOReturnSuccess);
+		meter_wait(&available_calls, 2 + i);
+		source_scene_settle(&scene);
+	}
+	clear();
+}
+END_TEST
+
 START_TEST(the_driver_is_told_of_room)
 {
 	unsigned count = 0;
@@ -339,6 +369,7 @@ START_TEST(actions_are_checked)
 END_TEST
 
 UNIT_MAIN("data queue source", the_driver_is_called_once_for_each_time_that_it_saw_nothing,
-	  the_driver_is_told_of_room, the_app_is_told_of_entries_if_it_was_done,
-	  a_queue_has_one_owner, a_spoiled_queue_is_an_error_and_no_more, cancel_is_a_join,
-	  a_stopped_target_is_left_alone, actions_are_checked)
+	  an_entry_that_comes_while_the_last_one_is_taken_is_told, the_driver_is_told_of_room,
+	  the_app_is_told_of_entries_if_it_was_done, a_queue_has_one_owner,
+	  a_spoiled_queue_is_an_error_and_no_more, cancel_is_a_join, a_stopped_target_is_left_alone,
+	  actions_are_checked)
