@@ -5,13 +5,14 @@
 #	make test [SUITE=...]	all suites, or one: unit proto integ race vm
 #	make bench [QUICK=1] [ROW=stream]	every figure beside its yardstick; table, build/bench/results.json, plots
 #	make mutants		break one line for each row of the scenario; its test must fail
+#	make model		every order of steps of src/wire/data_queue.pml
 #	make bootstrap		only install what is missing
 #	make install DESTDIR=...
 
 SHELL := /bin/bash
 BUILD := build
 
-.PHONY: all bootstrap demo test bench mutants install format clean
+.PHONY: all bootstrap demo test bench mutants model install format clean
 
 all: bootstrap $(BUILD)/dev/build.ninja
 	ninja -C $(BUILD)/dev --quiet
@@ -37,6 +38,10 @@ bench:
 
 mutants: bootstrap
 	python3 scripts/mutants.py --build $(BUILD)/mutants
+
+model:
+	@scripts/bootstrap.sh build test
+	scripts/model.sh
 
 install: all
 	meson install -C $(BUILD)/dev $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
