@@ -37,6 +37,9 @@
 /* Of a structure for which the app's library makes the room (kIOConnectMethodVarOutputSize). */
 #define DEXT_STRUCTURE_VARIABLE_MAX (UINT64_C(16) << 20)
 
+/* Bytes of entries of a data queue; one past it is kIOReturnBadArgument. */
+#define DEXT_DATA_QUEUE_MAX (UINT32_C(1) << 30)
+
 /* A client that rings more often without bringing an entry is not listened to for a while. */
 #define DEXT_EMPTY_RINGS_PER_SECOND 10000u
 #define DEXT_EMPTY_RINGS_PAUSE_MSEC 10u

@@ -148,7 +148,7 @@ read_capacity(const void *address, uint64_t length)
 		return 0;
 	memcpy(&capacity, (const uint8_t *)address + data_queue_classic.capacity, sizeof(capacity));
 	__asm__ volatile("" : "+r"(capacity));
-	if (capacity < DATA_QUEUE_ENTRY_HEADER || capacity > DATA_QUEUE_CAPACITY_MAX ||
+	if (capacity < DATA_QUEUE_ENTRY_HEADER || capacity > DEXT_DATA_QUEUE_MAX ||
 	    capacity > length - data_queue_classic.header)
 		return 0;
 	return capacity;

@@ -83,7 +83,7 @@ data_queue_round(const struct data_queue_layout *layout, uint64_t capacity)
 {
 	uint64_t mask = layout->alignment - 1;
 
-	if (capacity < DATA_QUEUE_ENTRY_HEADER || capacity > DATA_QUEUE_CAPACITY_MAX)
+	if (capacity < DATA_QUEUE_ENTRY_HEADER || capacity > DEXT_DATA_QUEUE_MAX)
 		return 0;
 	return (uint32_t)((capacity + mask) & ~mask);
 }
@@ -109,7 +109,7 @@ data_queue_adopt(struct data_queue *queue, const struct data_queue_layout *layou
 {
 	uint64_t around = (uint64_t)layout->header + layout->appendix;
 
-	if (length < around + DATA_QUEUE_ENTRY_HEADER || length - around > DATA_QUEUE_CAPACITY_MAX)
+	if (length < around + DATA_QUEUE_ENTRY_HEADER || length - around > DEXT_DATA_QUEUE_MAX)
 		return false;
 	*queue = (struct data_queue){
 		.layout = layout, .memory = memory, .capacity = (uint32_t)(length - around)};

@@ -31,11 +31,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bounds.h"
+
 #include <DriverKit/IOReturn.h>
 
 /* The size in front of the data, in both layouts. */
 #define DATA_QUEUE_ENTRY_HEADER 4u
-#define DATA_QUEUE_CAPACITY_MAX (UINT32_C(1) << 30) /* bytes of entries */
 
 struct data_queue_layout {
 	uint32_t header;   /* bytes before the entries */

@@ -228,12 +228,11 @@ START_TEST(memory_is_adopted_by_its_length_alone)
 	ck_assert(!data_queue_adopt(&queue, layouts[_i], made.memory, length - 61));
 	ck_assert(!data_queue_adopt(&queue, layouts[_i], made.memory, 0));
 	ck_assert(data_queue_adopt(&queue, layouts[_i], made.memory,
-				   length - 64 + DATA_QUEUE_CAPACITY_MAX));
+				   length - 64 + DEXT_DATA_QUEUE_MAX));
 	ck_assert(!data_queue_adopt(&queue, layouts[_i], made.memory,
-				    length - 64 + DATA_QUEUE_CAPACITY_MAX + 1));
-	ck_assert_uint_eq(data_queue_round(layouts[_i], DATA_QUEUE_CAPACITY_MAX),
-			  DATA_QUEUE_CAPACITY_MAX);
-	ck_assert_uint_eq(data_queue_round(layouts[_i], DATA_QUEUE_CAPACITY_MAX + 1), 0);
+				    length - 64 + DEXT_DATA_QUEUE_MAX + 1));
+	ck_assert_uint_eq(data_queue_round(layouts[_i], DEXT_DATA_QUEUE_MAX), DEXT_DATA_QUEUE_MAX);
+	ck_assert_uint_eq(data_queue_round(layouts[_i], DEXT_DATA_QUEUE_MAX + 1), 0);
 	ck_assert_uint_eq(data_queue_round(layouts[_i], 3), 0);
 	free(made.memory);
 }

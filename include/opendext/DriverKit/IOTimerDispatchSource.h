@@ -22,7 +22,9 @@ extern const OSMetaClass gIOTimerDispatchSourceMetaClass;
 /*
  * Clocks, as options of WakeAtTime. All count nanoseconds here. The uptime clocks stand still while
  * the machine sleeps; the monotonic ones go on; the other two are the time of day, and a step of
- * that after WakeAtTime does not move the call.
+ * that after WakeAtTime does not move the call. The numbers are this header's own, and may differ
+ * from Apple's: use the names. A Mach clock of macOS counts in units of mach_timebase_info, here
+ * ns.
  */
 enum {
 	kIOTimerClockUptimeRaw = 0x1,	 /* CLOCK_MONOTONIC, the clock of mach_absolute_time */
