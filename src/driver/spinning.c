@@ -20,8 +20,7 @@
  * A hostile client can have a thread spin for a budget after a call that it made, not longer (its
  * page is looked at for longer only if others keep the thread awake); and
  * after each time that this was in vain for 1, 2, 4 ... 64 fewer times. The descriptors are looked
- * at every LOOK_NSEC even by a thread that finds calls without end, and every LOOK_IDLE_NSEC by one
- * that finds none.
+ * at every LOOK_NSEC even by a thread that finds calls without end.
  */
 #include "connection.h"
 
@@ -30,8 +29,6 @@
 
 #define HOT_MAX	  64u /* connections in a set; others sleep and ring */
 #define LOOK_NSEC (500 * NSEC_PER_USEC)
-/* The same while nothing is found: whoever was rung for may wait for the CPU that we spin on. */
-#define LOOK_IDLE_NSEC (5 * NSEC_PER_USEC)
 /* Of one connection, while others keep the thread awake: looking at its page costs less than a
  * ring. */
 #define QUIET_NSEC (2 * NSEC_PER_MSEC)
@@ -206,7 +203,7 @@ tend(struct loop *loop, struct set *set)
 	if (!age(set, now))
 		return false;
 	adopt(set, now);
-	if (now - set->looked < (now - set->last < LOOK_IDLE_NSEC ? LOOK_NSEC : LOOK_IDLE_NSEC))
+	if (now - set->looked < LOOK_NSEC)
 		return true;
 	set->looked = now;
 	/* What it finds there may block. */
