@@ -408,6 +408,9 @@ START_TEST(work_that_forked_may_return_in_the_child)
 	struct item forks = {.ended = &ended}, next = {.ended = &ended, .parent = getpid()};
 	IODispatchQueue *queue;
 
+#ifdef __SANITIZE_ADDRESS__
+	return; /* its allocator may be locked by another thread at the fork: the child hangs */
+#endif
 	start();
 	queue = create("forks", 1);
 	queue_suspend(queue);
