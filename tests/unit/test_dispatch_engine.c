@@ -7,6 +7,7 @@
 #include "engine.h"
 #include "main_queue.h"
 #include "meter.h"
+#include "threads.h"
 
 static dispatch_queue_t queue;
 static struct meter done = METER_INITIALIZER, gate = METER_INITIALIZER;
@@ -99,6 +100,7 @@ START_TEST(a_forked_child_starts_anew)
 	dispatch_async_f(queue, NULL, hold);
 	dispatch_async_f(dispatch_get_main_queue(), &done, raise_meter);
 	meter_wait(&done, 1);
+	threads_await_rest(2); /* the one that is held, and one that waits */
 	status = unit_child(use_new_ones, NULL, NULL, 0);
 	ck_assert(WIFEXITED(status));
 	ck_assert_int_eq(WEXITSTATUS(status), 0);
