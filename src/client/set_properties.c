@@ -113,6 +113,21 @@ set_entry(const char *function, uint64_t id, const void *bytes, size_t length)
 	return status;
 }
 
+/* By the function for several. */
+static kern_return_t
+set_one(const char *function, mach_port_t object, CFStringRef name, CFTypeRef property,
+	kern_return_t (*set)(const char *function, mach_port_t object, CFTypeRef properties))
+{
+	CFDictionaryRef dictionary = create_of_one(function, name, property);
+	kern_return_t status;
+
+	if (dictionary == NULL)
+		return kIOReturnBadArgument;
+	status = set(function, object, dictionary);
+	CFRelease(dictionary);
+	return status;
+}
+
 static kern_return_t
 set_entry_properties(const char *function, io_registry_entry_t entry, CFTypeRef properties)
 {
@@ -142,15 +157,7 @@ IORegistryEntrySetCFProperties(io_registry_entry_t entry, CFTypeRef properties)
 kern_return_t
 IORegistryEntrySetCFProperty(io_registry_entry_t entry, CFStringRef name, CFTypeRef property)
 {
-	static const char function[] = "IORegistryEntrySetCFProperty";
-	CFDictionaryRef dictionary = create_of_one(function, name, property);
-	kern_return_t status;
-
-	if (dictionary == NULL)
-		return kIOReturnBadArgument;
-	status = set_entry_properties(function, entry, dictionary);
-	CFRelease(dictionary);
-	return status;
+	return set_one("IORegistryEntrySetCFProperty", entry, name, property, set_entry_properties);
 }
 
 /* --- a user client's --- */
@@ -183,13 +190,6 @@ IOConnectSetCFProperties(io_connect_t connect, CFTypeRef properties)
 kern_return_t
 IOConnectSetCFProperty(io_connect_t connect, CFStringRef name, CFTypeRef property)
 {
-	static const char function[] = "IOConnectSetCFProperty";
-	CFDictionaryRef dictionary = create_of_one(function, name, property);
-	kern_return_t status;
-
-	if (dictionary == NULL)
-		return kIOReturnBadArgument;
-	status = set_connection_properties(function, connect, dictionary);
-	CFRelease(dictionary);
-	return status;
+	return set_one("IOConnectSetCFProperty", connect, name, property,
+		       set_connection_properties);
 }

@@ -340,23 +340,27 @@ hold(const struct pipe_request *request)
 		memory_io_begin(request->frame_list);
 }
 
+static void
+end_memory(const struct pipe_request *request)
+{
+	if (request->memory != NULL)
+		memory_io_end(request->memory);
+	if (request->frame_list != NULL)
+		memory_io_end(request->frame_list);
+}
+
 void
 pipe_free_parts(struct pipe_request *request)
 {
-	if (request->memory != NULL)
-		memory_io_end(request->memory);
-	if (request->frame_list != NULL)
-		memory_io_end(request->frame_list);
+	end_memory(request);
 	free(request->transfer.packets);
 }
 
+/* The packets stay the caller's. */
 static void
 let_go(const struct pipe_request *request)
 {
-	if (request->memory != NULL)
-		memory_io_end(request->memory);
-	if (request->frame_list != NULL)
-		memory_io_end(request->frame_list);
+	end_memory(request);
 	OSRelease(request->action);
 	OSRelease(request->pipe);
 }
