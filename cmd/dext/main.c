@@ -6,10 +6,11 @@
 #include "dext.h"
 
 #include "log.h"
+#include "program.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,41 +18,17 @@
 static const struct command {
 	const char *name;
 	const char *summary;
-	int (*main)(int argc, char **argv);
+	int (*main)(int argc, char **argv); /* NULL: a program of its own, dext-NAME */
 } commands[] = {
 	{"run", "run drivers in the foreground, and a command that uses them", run_main},
 	{"list", "list the services that can be opened", list_main},
+	{"tree", "show the registry: devices, interfaces, services, properties", NULL},
 	{"plug", "plug a virtual device into the running registry", plug_main},
 	{"unplug", "unplug one", unplug_main},
 	{"send", "send a file, or standard input, through a BulkStream service", send_main},
 	{"recv", "receive into a file, or to standard output", recv_main},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
-
-void
-complain(const char *command, const char *format, ...)
-{
-	char text[1024];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	fprintf(stderr, "dext %s: %s\n", command, text);
-}
-
-int
-usage_error(const char *command, const char *format, ...)
-{
-	char text[1024];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	fprintf(stderr, "dext %s: %s; `dext %s --help` shows how\n", command, text, command);
-	return DEXT_EXIT_USAGE;
-}
 
 /*
  * Somebody may have started us without a standard input, output or error. The next descriptor that
@@ -85,6 +62,19 @@ help(FILE *to)
 		    "more.\n");
 }
 
+static int
+execute(const char *name, char **argv)
+{
+	char program[32], path[PATH_MAX];
+
+	snprintf(program, sizeof(program), "dext-%s", name);
+	if (program_find(program, path, sizeof(path)))
+		execv(path, argv);
+	complain(name, "%s cannot be executed (%s); is the installation complete?", path,
+		 strerror(errno));
+	return DEXT_EXIT_ERROR;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -107,8 +97,11 @@ main(int argc, char **argv)
 	log_set_level(LOG_LEVEL_ERROR);
 	log_set_name("dext");
 	for (unsigned i = 0; i < COMMANDS; i++) {
-		if (strcmp(name, commands[i].name) == 0)
-			return commands[i].main(argc - 1, argv + 1);
+		if (strcmp(name, commands[i].name) != 0)
+			continue;
+		if (commands[i].main == NULL)
+			return execute(name, argv + 1);
+		return commands[i].main(argc - 1, argv + 1);
 	}
 	fprintf(stderr, "dext: there is no command '%s'; `dext --help` lists them\n", name);
 	return DEXT_EXIT_USAGE;

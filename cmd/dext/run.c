@@ -15,10 +15,10 @@
 #include "runtime_dir.h"
 
 #include "clock.h"
-#include "host_program.h"
 #include "log.h"
 #include "loop.h"
 #include "packet.h"
+#include "program.h"
 #include "registry.h"
 #include "status.h"
 
@@ -520,7 +520,7 @@ set_up(struct run *run)
 	char host[PATH_MAX * 2];
 	IOReturn status;
 
-	if (!host_program_find(host, sizeof(host))) {
+	if (!program_find("dext-host", host, sizeof(host))) {
 		complain("run",
 			 "dext-host is neither beside this program nor in %s; is the installation "
 			 "complete?",

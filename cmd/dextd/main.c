@@ -8,7 +8,7 @@
 #include "dextd.h"
 
 #include "folders.h"
-#include "host_program.h"
+#include "program.h"
 #include "hotplug.h"
 #include "log.h"
 #include "loop.h"
@@ -134,7 +134,7 @@ set_up(struct dextd *dextd)
 	};
 	IOReturn status;
 
-	if (!host_program_find(host, sizeof(host))) {
+	if (!program_find("dext-host", host, sizeof(host))) {
 		log_error("dext-host is neither beside this program nor at %s; is the installation "
 			  "complete?",
 			  host);

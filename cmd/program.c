@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dext-host is beside the program in a build folder, in libexec once installed, wherever the prefix
+ * They are beside this program in a build folder, in libexec once installed, wherever the prefix
  * was moved to.
  */
-#include "host_program.h"
+#include "program.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 bool
-host_program_find(char *path, size_t size)
+program_find(const char *name, char *path, size_t size)
 {
-	static const char *const places[] = {"dext-host", "../libexec/dext-host"};
+	static const char *const places[] = {"", "../libexec/"};
 	char self[PATH_MAX];
 	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
@@ -22,11 +22,12 @@ host_program_find(char *path, size_t size)
 		self[length] = '\0';
 		slash = strrchr(self, '/');
 		for (unsigned i = 0; slash != NULL && i < 2; i++) {
-			snprintf(path, size, "%.*s/%s", (int)(slash - self), self, places[i]);
+			snprintf(path, size, "%.*s/%s%s", (int)(slash - self), self, places[i],
+				 name);
 			if (access(path, X_OK) == 0)
 				return true;
 		}
 	}
-	snprintf(path, size, "%s/dext-host", OPENDEXT_LIBEXECDIR);
+	snprintf(path, size, "%s/%s", OPENDEXT_LIBEXECDIR, name);
 	return access(path, X_OK) == 0;
 }

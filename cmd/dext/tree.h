@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Property values as `dext tree` shows them: one line in ioreg's notation, or JSON.
+ *
+ *	a string "x", a number 12, a boolean Yes or No, data <00ff>, an array (1,2), a dictionary
+ *	{"key"=1}
+ */
+#ifndef DEXT_TREE_H
+#define DEXT_TREE_H
+
+#include <stdio.h>
+
+#include <CoreFoundation/CoreFoundation.h>
+#include <json-c/json.h>
+
+void tree_print_value(FILE *to, CFTypeRef value);
+/*
+ * The caller owns it. Data becomes a string of hexadecimal digits; whole numbers stay numbers up to
+ * 64 bits.
+ */
+struct json_object *tree_json_value(CFTypeRef value);
+
+/* The keys of a dictionary, sorted; the caller frees the array, not the keys. NULL: no memory. */
+CFStringRef *tree_sorted_keys(CFDictionaryRef dictionary);
+/* Into `text`, cut off if it has no room; "" for what is no string. */
+const char *tree_text(CFTypeRef string, char *text, size_t size);
+
+#endif
