@@ -8,11 +8,13 @@
 #	make model		every order of steps of src/wire/data_queue.pml
 #	make bootstrap		only install what is missing
 #	make install DESTDIR=...
+#	make dist		a release's tarball of what is committed: build/dist
+#	make deb		Debian packages from it, checked by lintian: build/deb
 
 SHELL := /bin/bash
 BUILD := build
 
-.PHONY: all bootstrap demo test bench mutants model install format clean
+.PHONY: all bootstrap demo test bench mutants model install dist deb format clean
 
 all: bootstrap $(BUILD)/dev/build.ninja
 	ninja -C $(BUILD)/dev --quiet
@@ -45,6 +47,14 @@ model:
 
 install: all
 	meson install -C $(BUILD)/dev $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+
+dist: all
+	meson dist -C $(BUILD)/dev --no-tests --formats xztar
+	mkdir -p $(BUILD)/dist && cp $(BUILD)/dev/meson-dist/*.tar.xz $(BUILD)/dist
+
+deb: dist
+	@scripts/bootstrap.sh build deb
+	scripts/deb.sh $(BUILD)/dist/*.tar.xz $(BUILD)/deb
 
 format:
 	git ls-files '*.[ch]' | xargs clang-format -i

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that are missing for `build` and, if asked for, `test` and `bench`.
+# Installs the Debian packages that are missing for `build` and, if asked for, `test`, `bench` and `deb`.
 # Says so first; without root it prints the command instead and fails.
 set -eu
 
@@ -8,6 +8,7 @@ build_packages=(gcc g++ make pkg-config meson ninja-build python3 libusb-1.0-0-d
 test_packages=(clang libblocksruntime-dev libclang-rt-14-dev llvm-14 qemu-system-x86 cpio kmod busybox-static xz-utils
 	dpkg zstd strace libjemalloc2 spin)
 bench_packages=(libsystemd-dev gnuplot-nox)
+deb_packages=(build-essential debhelper dpkg-dev lintian scdoc)
 
 wanted=()
 for what in "$@"; do
@@ -15,7 +16,8 @@ for what in "$@"; do
 	build) wanted+=("${build_packages[@]}") ;;
 	test) wanted+=("${test_packages[@]}") ;;
 	bench) wanted+=("${bench_packages[@]}") ;;
-	*) echo "usage: bootstrap.sh [build] [test] [bench]" >&2 && exit 2 ;;
+	deb) wanted+=("${deb_packages[@]}") ;;
+	*) echo "usage: bootstrap.sh [build] [test] [bench] [deb]" >&2 && exit 2 ;;
 	esac
 done
 
