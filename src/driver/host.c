@@ -10,7 +10,8 @@
  * where the registry has asked, which waits for the process in turn.
  *
  * The registry's death is seen as the end of the control socket; where the registry set a
- * parent-death signal before it started this process, that comes as well and is quicker.
+ * parent-death signal before it started this process, that comes as well and is quicker. A control
+ * socket that somebody keeps for the next registry does not end, and nothing happens here.
  *
  * The sandbox is entered when START is there and the descriptors of the loop, before the first
  * thread and before anything of the driver.
@@ -173,6 +174,17 @@ host_unplug(void)
 	if (provider != NULL && host.provider_methods->unplug != NULL)
 		host.provider_methods->unplug(provider);
 	OSRelease(provider);
+}
+
+bool
+host_is_gone(void)
+{
+	bool gone;
+
+	pthread_mutex_lock(&host.lock);
+	gone = host.gone;
+	pthread_mutex_unlock(&host.lock);
+	return gone;
 }
 
 void

@@ -24,7 +24,7 @@ static struct {
 	struct loop_source source;
 	pthread_mutex_t lock;
 	uint32_t start_sequence; /* [const] */
-	bool started;		 /* [lock] STARTED was sent, with success */
+	bool started;		 /* [lock] STARTED was sent, with success; both in one step */
 } control = {.socket = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 void
@@ -45,15 +45,20 @@ may_publish(void)
 }
 
 static void
-send(struct packet_header *header, const void *body, size_t length)
+send_locked(struct packet_header *header, const void *body, size_t length)
 {
-	IOReturn res;
+	IOReturn res = packet_send(control.socket, header, body, length, NULL, 0, true);
 
-	pthread_mutex_lock(&control.lock);
-	res = packet_send(control.socket, header, body, length, NULL, 0, true);
-	pthread_mutex_unlock(&control.lock);
 	if (res != kIOReturnSuccess)
 		log_info("the registry was not told: %s", status_string(res));
+}
+
+static void
+send(struct packet_header *header, const void *body, size_t length)
+{
+	pthread_mutex_lock(&control.lock);
+	send_locked(header, body, length);
+	pthread_mutex_unlock(&control.lock);
 }
 
 static void
@@ -94,9 +99,32 @@ unpublish(uint64_t id)
 		send(&header, &body, sizeof(body));
 }
 
+/*
+ * A registry that was started again takes nothing before LISTING for news, but for GONE. So whether
+ * STARTED was sent before it is decided under the lock under which that is sent.
+ */
+static void
+list(bool begins)
+{
+	struct packet_header header = {.type = PACKET_HOST_LISTING};
+	struct listing_body body = {.flags = host_is_gone() ? LISTING_GONE : 0};
+
+	if (!begins) {
+		header.type = PACKET_HOST_LISTED;
+		send(&header, NULL, 0);
+		return;
+	}
+	pthread_mutex_lock(&control.lock);
+	if (control.started)
+		body.flags |= LISTING_STARTED;
+	send_locked(&header, &body, sizeof(body));
+	pthread_mutex_unlock(&control.lock);
+}
+
 const struct services_publisher control_publisher = {
 	.publish = publish,
 	.unpublish = unpublish,
+	.list = list,
 };
 
 void
@@ -108,13 +136,12 @@ control_send_started(IOReturn status)
 		.status = status,
 	};
 
-	send(&header, NULL, 0);
-	if (status != kIOReturnSuccess)
-		return;
 	pthread_mutex_lock(&control.lock);
-	control.started = true;
+	send_locked(&header, NULL, 0);
+	control.started = status == kIOReturnSuccess;
 	pthread_mutex_unlock(&control.lock);
-	services_publish_all();
+	if (status == kIOReturnSuccess)
+		services_publish_all();
 }
 
 void
@@ -225,6 +252,10 @@ handle(struct packet *packet, IOReturn res)
 	}
 	if (packet->header->type == PACKET_HOST_UNPLUG) {
 		host_unplug();
+		return true;
+	}
+	if (packet->header->type == PACKET_HOST_LIST) {
+		services_list();
 		return true;
 	}
 	log_error("control socket: START comes once");

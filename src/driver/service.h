@@ -105,6 +105,8 @@ struct services_publisher {
 	/* Both in order; the tree lock is not held. `properties` is borrowed. */
 	void (*publish)(uint64_t id, uint64_t provider, OSDictionary *properties);
 	void (*unpublish)(uint64_t id);
+	/* A list of all services begins, or ends. */
+	void (*list)(bool begins);
 };
 
 /* The loop for timers and the publisher; the registry id of the root's provider. Before any
@@ -116,6 +118,8 @@ struct loop *services_loop(void);
 IOService *services_copy(uint64_t id);
 /* Publishes what was registered while the publisher was not ready to. */
 void services_publish_all(void);
+/* Publishes everything again, as a list, with no other service's news in between. */
+void services_list(void);
 
 /* Internal to service*.c. */
 extern pthread_mutex_t service_tree;

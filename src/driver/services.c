@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "bounds.h"
@@ -198,26 +199,71 @@ services_republish(IOService *self)
 	pthread_mutex_unlock(&publish_lock);
 }
 
-void
-services_publish_all(void)
+/* [tree] */
+static bool
+is_below(const IOService *self, const IOService *other)
 {
-	IOService *found[DEXT_LIMIT_SERVICES_HOST];
+	for (; self != NULL; self = service_ivars(self)->provider)
+		if (self == other)
+			return true;
+	return false;
+}
+
+/*
+ * Those in the table, +1 each, providers before what is below them: an earlier place in the table
+ * may have become free later.
+ */
+static size_t
+copy_all(IOService *found[DEXT_LIMIT_SERVICES_HOST])
+{
 	size_t count = 0;
 
-	pthread_mutex_lock(&publish_lock);
 	pthread_mutex_lock(&service_tree);
 	for (size_t i = 0; i < DEXT_LIMIT_SERVICES_HOST; i++) {
+		size_t at = 0;
+
 		if (services.table[i] == NULL)
 			continue;
-		found[count++] = services.table[i];
+		while (at < count && !is_below(found[at], services.table[i]))
+			at++;
+		memmove(&found[at + 1], &found[at], (count - at) * sizeof(IOService *));
+		found[at] = services.table[i];
 		OSRetain(services.table[i]);
+		count++;
 	}
 	pthread_mutex_unlock(&service_tree);
+	return count;
+}
+
+static void
+publish_all(bool list)
+{
+	IOService *found[DEXT_LIMIT_SERVICES_HOST];
+	size_t count;
+
+	pthread_mutex_lock(&publish_lock);
+	count = copy_all(found);
+	if (list && services.publisher != NULL)
+		services.publisher->list(true);
 	for (size_t i = 0; i < count; i++)
 		publish_locked(found[i]);
+	if (list && services.publisher != NULL)
+		services.publisher->list(false);
 	pthread_mutex_unlock(&publish_lock);
 	for (size_t i = 0; i < count; i++)
 		OSRelease(found[i]);
+}
+
+void
+services_publish_all(void)
+{
+	publish_all(false);
+}
+
+void
+services_list(void)
+{
+	publish_all(true);
 }
 
 void

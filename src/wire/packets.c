@@ -323,6 +323,19 @@ check_publish(const struct packet *packet)
 	return NULL;
 }
 
+static const char *
+check_listing(const struct packet *packet)
+{
+	struct listing_body body;
+
+	memcpy(&body, packet->body, sizeof(body));
+	if ((body.flags & ~(uint32_t)(LISTING_STARTED | LISTING_GONE)) != 0)
+		return "flags are known";
+	if (body.zero != 0)
+		return "zero is 0";
+	return NULL;
+}
+
 /* direction, status, type, body from and to, descriptors from and to, check of the body */
 static const struct rule rules[] = {
 	{PACKET_FROM_HOST, STATUS_FREE, PACKET_READY, sizeof(struct ready_body),
@@ -377,6 +390,7 @@ static const struct rule rules[] = {
 	 sizeof(struct host_open_body), 2, 2, check_host_open},
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_STOP, 0, 0, 0, 0, NULL},
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_UNPLUG, 0, 0, 0, 0, NULL},
+	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_LIST, 0, 0, 0, 0, NULL},
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_SET_PROPERTIES,
 	 sizeof(struct set_properties_body) + 1, BODY_MAX, 0, 0, NULL},
 
@@ -388,6 +402,9 @@ static const struct rule rules[] = {
 	{PACKET_CONTROL_REPLY, STATUS_ZERO, PACKET_HOST_GONE, 0, 0, 0, 0, NULL},
 	{PACKET_CONTROL_REPLY, STATUS_FREE, PACKET_HOST_PROPERTIES_SET,
 	 sizeof(struct properties_set_body), sizeof(struct properties_set_body), 0, 0, NULL},
+	{PACKET_CONTROL_REPLY, STATUS_ZERO, PACKET_HOST_LISTING, sizeof(struct listing_body),
+	 sizeof(struct listing_body), 0, 0, check_listing},
+	{PACKET_CONTROL_REPLY, STATUS_ZERO, PACKET_HOST_LISTED, 0, 0, 0, 0, NULL},
 };
 
 static const char *const senders[] = {

@@ -55,12 +55,15 @@ enum packet_type {
 	PACKET_HOST_STOP = 0x0303,	     /* no body: stop the driver, then end */
 	PACKET_HOST_UNPLUG = 0x0304,	     /* no body: the device has gone */
 	PACKET_HOST_SET_PROPERTIES = 0x0305, /* body set_properties_body, then a binary plist */
+	PACKET_HOST_LIST = 0x0306,	     /* no body: to a host of an earlier registry */
 	/* host -> registry */
 	PACKET_HOST_STARTED = 0x0381,	     /* status of Start */
 	PACKET_HOST_PUBLISH = 0x0382,	     /* body publish_body, then a binary plist */
 	PACKET_HOST_UNPUBLISH = 0x0383,	     /* body id_body */
 	PACKET_HOST_GONE = 0x0384,	     /* no body: the device has gone */
 	PACKET_HOST_PROPERTIES_SET = 0x0385, /* status; body properties_set_body */
+	PACKET_HOST_LISTING = 0x0386,	     /* body listing_body; PUBLISH of all services follow */
+	PACKET_HOST_LISTED = 0x0387,	     /* no body: those were all */
 };
 
 struct ready_body {
@@ -181,12 +184,23 @@ struct properties_set_body {
 	uint64_t number;
 };
 
+enum listing_flags {
+	LISTING_STARTED = 1 << 0, /* STARTED was sent, with success */
+	LISTING_GONE = 1 << 1,	  /* the device has gone */
+};
+
+struct listing_body {
+	uint32_t flags;
+	uint32_t zero;
+};
+
 /* Bytes of a property list that an app sets. */
 #define SET_PROPERTIES_MAX \
 	(PACKET_MAX - sizeof(struct packet_header) - sizeof(struct set_properties_body))
 
 _Static_assert(sizeof(struct set_properties_body) == 16, "wire");
 _Static_assert(sizeof(struct properties_set_body) == 8, "wire");
+_Static_assert(sizeof(struct listing_body) == 8, "wire");
 _Static_assert(sizeof(struct ready_body) == 16, "wire");
 _Static_assert(sizeof(struct memory_segment_body) == 16, "wire");
 _Static_assert(sizeof(struct memory_body) == 16, "wire");

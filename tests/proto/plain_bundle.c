@@ -60,6 +60,9 @@ Start(IOService *self, IOService *provider)
 
 	if (res != kIOReturnSuccess)
 		return res;
+	if (has(self, "HangInStart"))
+		for (;;)
+			pause();
 	if (has(self, "FailStart"))
 		return kIOReturnNoDevice;
 	IOService_SetName(self, "Plain");

@@ -261,6 +261,84 @@ START_TEST(the_registrys_end_is_the_hosts)
 }
 END_TEST
 
+static void
+expect_listing(struct child *child, uint32_t flags)
+{
+	struct listing_body body;
+
+	expect(child, PACKET_HOST_LISTING);
+	memcpy(&body, packet.body, sizeof(body));
+	ck_assert_uint_eq(body.flags, flags);
+}
+
+/* As often as it is asked: all that it serves, with the ids that it had. */
+START_TEST(list)
+{
+	struct child child;
+	uint64_t id;
+
+	start(&child);
+	id = child.id;
+	for (unsigned i = 0; i < 3; i++) {
+		send_packet(&child, PACKET_HOST_LIST, 0, NULL, 0, NULL, 0);
+		expect_listing(&child, LISTING_STARTED);
+		expect_published(&child);
+		ck_assert_uint_eq(child.id, id);
+		expect(&child, PACKET_HOST_LISTED);
+	}
+	send_packet(&child, PACKET_HOST_STOP, 0, NULL, 0, NULL, 0);
+	expect_unpublished(&child);
+	/* What it does not serve any more is not in the list. */
+	expect_exit(&child, 0);
+}
+END_TEST
+
+/* Its Start hangs: it answers all the same, and serves nothing. */
+START_TEST(list_before_it_has_started)
+{
+	struct child child;
+
+	spawn(&child);
+	send_start(&child, start_dictionary("HangInStart"));
+	send_packet(&child, PACKET_HOST_LIST, 0, NULL, 0, NULL, 0);
+	expect_listing(&child, 0);
+	expect(&child, PACKET_HOST_LISTED);
+	fd_close(&child.socket);
+	ck_assert_int_eq(kill(child.pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(child.pid, NULL, 0), child.pid);
+}
+END_TEST
+
+/* It has gone while nobody listened: there the flag stands for GONE, which was read by nobody. */
+START_TEST(list_of_one_whose_device_has_gone)
+{
+	struct child child;
+
+	spawn(&child);
+	send_start(&child, start_dictionary("HangInStop"));
+	expect_started(&child, kIOReturnSuccess);
+	expect_published(&child);
+	send_packet(&child, PACKET_HOST_UNPLUG, 0, NULL, 0, NULL, 0);
+	expect(&child, PACKET_HOST_GONE);
+	expect_unpublished(&child);
+	send_packet(&child, PACKET_HOST_LIST, 0, NULL, 0, NULL, 0);
+	expect_listing(&child, LISTING_STARTED | LISTING_GONE);
+	expect(&child, PACKET_HOST_LISTED);
+	expect_exit(&child, 1);
+}
+END_TEST
+
+/* The first thing that a host is told is START. */
+START_TEST(list_is_not_the_first)
+{
+	struct child child;
+
+	spawn(&child);
+	send_packet(&child, PACKET_HOST_LIST, 0, NULL, 0, NULL, 0);
+	expect_exit(&child, 1);
+}
+END_TEST
+
 START_TEST(a_start_that_fails)
 {
 	struct child child;
@@ -503,7 +581,8 @@ START_TEST(what_is_not_the_protocol_ends_the_host)
 }
 END_TEST
 
-UNIT_MAIN("host control", start_publish_stop, properties_are_set, unplugged,
+UNIT_MAIN("host control", start_publish_stop, list, list_before_it_has_started,
+	  list_of_one_whose_device_has_gone, list_is_not_the_first, properties_are_set, unplugged,
 	  unplugged_before_it_has_started, the_registrys_end_is_the_hosts, a_start_that_fails,
 	  a_driver_that_terminates_itself, a_stop_that_hangs_does_not_keep_the_process,
 	  bundles_that_cannot_be_loaded, an_app_calls,

@@ -48,6 +48,7 @@ union body {
 	struct describe_body describe;
 	struct host_open_body host_open;
 	struct publish_body publish;
+	struct listing_body listing;
 	struct watch_body watch;
 	struct {
 		struct event_body head;
@@ -337,6 +338,13 @@ static const struct sample samples[] = {
 	 .status_ok = true,
 	 .length = 8},
 	{.name = "host gone", .direction = PACKET_CONTROL_REPLY, .type = PACKET_HOST_GONE},
+	{.name = "host list", .direction = PACKET_TO_HOST, .type = PACKET_HOST_LIST},
+	{.name = "host listing",
+	 .direction = PACKET_CONTROL_REPLY,
+	 .type = PACKET_HOST_LISTING,
+	 .length = 8,
+	 .body.listing = {.flags = LISTING_STARTED | LISTING_GONE}},
+	{.name = "host listed", .direction = PACKET_CONTROL_REPLY, .type = PACKET_HOST_LISTED},
 	{.name = "host started",
 	 .direction = PACKET_CONTROL_REPLY,
 	 .type = PACKET_HOST_STARTED,
@@ -511,6 +519,13 @@ sample_named(const char *name)
 		expect(&wrong, false, #field " = " #value);      \
 	} while (0)
 
+START_TEST(fields_of_listing)
+{
+	WRONG("host listing", listing.flags, 4);
+	WRONG("host listing", listing.zero, 1);
+}
+END_TEST
+
 START_TEST(fields_of_ready)
 {
 	WRONG("ready", ready.flags, 1);
@@ -618,5 +633,5 @@ END_TEST
 UNIT_MAIN("packets", right_packets_are_right_in_their_direction_only, unknown_types_are_refused,
 	  lengths_statuses_and_descriptors,
 	  an_empty_lookup_reply_is_right_but_an_empty_lookup_is_not, lost_descriptors_break_no_rule,
-	  client_memory_is_what_it_says, fields_of_ready, fields_of_memory, fields_of_structures,
-	  fields_of_the_registrys_packets, the_log_names_the_rule)
+	  client_memory_is_what_it_says, fields_of_listing, fields_of_ready, fields_of_memory,
+	  fields_of_structures, fields_of_the_registrys_packets, the_log_names_the_rule)

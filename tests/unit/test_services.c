@@ -8,6 +8,7 @@ static struct {
 	uint64_t id, provider, gone;
 	char name[64], bundle[64], class[64], kind[64];
 	bool has_own;
+	char list[64]; /* "(": it began, then a letter of each class and its provider's, ")" */
 } told;
 
 static void
@@ -21,6 +22,8 @@ publish(uint64_t id, uint64_t provider, OSDictionary *properties)
 	strcpy(told.class, OSDictionaryGetStringValue(properties, "IOUserClass"));
 	strcpy(told.kind, OSDictionaryGetStringValue(properties, "IOClass"));
 	told.has_own = OSDictionaryGetValue(properties, "Own") != NULL;
+	if (told.list[0] != '\0')
+		strcat(told.list, strcmp(told.class, "TestDriver") == 0 ? "D" : "C");
 }
 
 static void
@@ -30,7 +33,13 @@ unpublish(uint64_t id)
 	told.gone = id;
 }
 
-static const struct services_publisher publisher = {publish, unpublish};
+static void
+list(bool begins)
+{
+	strcat(told.list, begins ? "(" : ")");
+}
+
+static const struct services_publisher publisher = {publish, unpublish, list};
 
 static void
 create(void)
@@ -147,6 +156,31 @@ START_TEST(a_child_names_its_provider)
 }
 END_TEST
 
+/* A provider that was registered after its child comes before it in a list. */
+START_TEST(a_list_is_in_order)
+{
+	IOService *children[2] = {NULL};
+
+	create();
+	services_list();
+	ck_assert_str_eq(told.list, "()");
+	ck_assert_int_eq(service_start(fixture.root), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(IOService_Create(fixture.root, fixture.root, "ChildProperties",
+						  &children[i]),
+				 0);
+		ck_assert_int_eq(IOService_RegisterService(children[i]), 0);
+	}
+	memset(&told, 0, sizeof(told));
+	ck_assert_int_eq(IOService_RegisterService(fixture.root), 0);
+	services_list();
+	ck_assert_str_eq(told.list, "(DCC)");
+	for (unsigned i = 0; i < 2; i++)
+		OSRelease(children[i]);
+	fixture_end();
+}
+END_TEST
+
 START_TEST(services_of_a_host_are_limited)
 {
 	static IOService *children[DEXT_LIMIT_SERVICES_HOST];
@@ -170,4 +204,5 @@ END_TEST
 
 UNIT_MAIN("services", registering_publishes_once, registering_in_start_waits_for_its_success,
 	  registering_in_a_start_that_fails_does_nothing, changes_are_published_again,
-	  registering_at_the_wrong_time, a_child_names_its_provider, services_of_a_host_are_limited)
+	  registering_at_the_wrong_time, a_child_names_its_provider, a_list_is_in_order,
+	  services_of_a_host_are_limited)
