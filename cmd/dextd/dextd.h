@@ -18,6 +18,8 @@ struct dextd_options {
 	const char *access_file;
 	enum sandbox_level sandbox;
 	bool allow_virtual;
+	bool release_limits;	   /* that, and nothing else */
+	unsigned store_most;	   /* descriptors that systemd keeps for it; 0: none */
 	uint64_t memory_max;	   /* bytes of a host; 0: no limit */
 	uid_t first_uid, last_uid; /* 0: hosts have this process's user */
 };
@@ -41,9 +43,5 @@ int place_take(const char *runtime_dir);
 /* privileges.c */
 /* Of root's power only what hosts need remains. */
 IOReturn privileges_drop(void);
-
-/* notify.c */
-/* Tells systemd, if it started this program, for instance "READY=1". */
-void notify(const char *state);
 
 #endif

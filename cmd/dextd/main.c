@@ -12,8 +12,10 @@
 #include "hotplug.h"
 #include "log.h"
 #include "loop.h"
+#include "notify.h"
 #include "packet.h"
 #include "status.h"
+#include "store.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -32,9 +34,44 @@ struct dextd {
 	struct registry *registry;
 	struct folders *folders;
 	struct hotplug *hotplug;
+	struct store *store;
 	struct loop_source signals;
-	bool stopping;
+	bool ready, stopping;
 };
+
+/* What stands between a driver and the rest of the machine, in one line. */
+static void
+log_isolation(const struct dextd_options *options)
+{
+	if (options->first_uid != 0)
+		log_info("isolation: sandbox %s; each driver has a user of its own, %u to %u",
+			 sandbox_level_name(options->sandbox), options->first_uid,
+			 options->last_uid);
+	else
+		log_info(
+			"isolation: sandbox %s; drivers run as uid %u, as this process does, which "
+			"protects from accidents, not from malice of that user's programs",
+			sandbox_level_name(options->sandbox), geteuid());
+}
+
+/* Apps are served from now on: at once, or when the hosts that came back have said what they serve.
+ */
+static void
+announce(struct dextd *dextd)
+{
+	IOReturn state = registry_state(dextd->registry);
+
+	if (dextd->ready || state == kIOReturnNotReady)
+		return;
+	dextd->ready = true;
+	if (state != kIOReturnSuccess) {
+		loop_stop(dextd->loop);
+		return;
+	}
+	log_isolation(&dextd->options);
+	log_info("ready: apps find it in %s", dextd->options.runtime_dir);
+	notify("READY=1");
+}
 
 /* The registry's state has changed; when all hosts have ended after a stop, so does this. */
 static void
@@ -43,8 +80,10 @@ changed(void *context)
 	struct dextd *dextd = context;
 	struct registry_summary summary;
 
-	if (!dextd->stopping)
+	if (!dextd->stopping) {
+		announce(dextd);
 		return;
+	}
 	summary = registry_summary(dextd->registry);
 	if (summary.ended == summary.hosts)
 		loop_stop(dextd->loop);
@@ -99,21 +138,6 @@ raise_limits(void)
 		log_info("the limit of open files stays as it is");
 }
 
-/* What stands between a driver and the rest of the machine, in one line. */
-static void
-log_isolation(const struct dextd_options *options)
-{
-	if (options->first_uid != 0)
-		log_info("isolation: sandbox %s; each driver has a user of its own, %u to %u",
-			 sandbox_level_name(options->sandbox), options->first_uid,
-			 options->last_uid);
-	else
-		log_info(
-			"isolation: sandbox %s; drivers run as uid %u, as this process does, which "
-			"protects from accidents, not from malice of that user's programs",
-			sandbox_level_name(options->sandbox), geteuid());
-}
-
 static IOReturn
 set_up(struct dextd *dextd)
 {
@@ -129,6 +153,7 @@ set_up(struct dextd *dextd)
 		.access_file = options->access_file,
 		.first_uid = options->first_uid,
 		.last_uid = options->last_uid,
+		.store = dextd->store,
 		.changed = changed,
 		.context = dextd,
 	};
@@ -155,6 +180,8 @@ set_up(struct dextd *dextd)
 		status = folders_create(dextd->loop, dextd->registry, options->folders,
 					options->folder_count, &dextd->folders);
 	if (status == kIOReturnSuccess)
+		status = registry_adopt(dextd->registry);
+	if (status == kIOReturnSuccess)
 		status = hotplug_create(dextd->loop, dextd->registry, &dextd->hotplug);
 	if (status == kIOReturnSuccess)
 		status = registry_start(dextd->registry, error);
@@ -169,10 +196,23 @@ tear_down(struct dextd *dextd)
 	hotplug_destroy(dextd->hotplug);
 	folders_destroy(dextd->folders);
 	registry_destroy(dextd->registry);
+	store_close(dextd->store);
 	if (dextd->loop != NULL)
 		loop_destroy(dextd->loop);
 	fd_close(&dextd->signals.fd);
 	fd_close(&dextd->place);
+}
+
+/* An option of its own, because only the unit knows when nobody else is there. */
+static int
+release_limits(void)
+{
+	char error[REGISTRY_ERROR_MAX] = "";
+
+	if (limit_release(error) == kIOReturnSuccess)
+		return 0;
+	log_info("no limits were taken off: %s", error);
+	return EXIT_FAILURE;
 }
 
 int
@@ -191,12 +231,18 @@ main(int argc, char **argv)
 	}
 	log_set_level(LOG_LEVEL_INFO);
 	log_set_name("dextd");
-	status = set_up(&dextd);
+	if (dextd.options.release_limits)
+		return release_limits();
+	/* Before anything else opens a descriptor. */
+	status = store_open(dextd.options.store_most, &dextd.store);
+	if (status == kIOReturnSuccess || status == kIOReturnNotReady)
+		status = set_up(&dextd);
 	if (status == kIOReturnSuccess) {
-		log_isolation(&dextd.options);
-		log_info("ready: apps find it in %s", dextd.options.runtime_dir);
-		notify("READY=1");
+		announce(&dextd);
 		status = loop_run(dextd.loop, 1);
+	}
+	if (status == kIOReturnSuccess && dextd.ready) {
+		status = registry_state(dextd.registry);
 	}
 	if (status != kIOReturnSuccess)
 		log_error("it ends: %s", status_string(status));

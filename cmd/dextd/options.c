@@ -21,7 +21,8 @@
 
 static const char help_text[] =
 	"usage: dextd [--bundles DIR]... [--runtime-dir DIR] [--access FILE] [--sandbox=LEVEL]\n"
-	"             [--host-uids FIRST-LAST] [--memory-max SIZE] [--allow-virtual]\n"
+	"             [--host-uids FIRST-LAST] [--memory-max SIZE] [--keep-hosts N]\n"
+	"             [--allow-virtual]\n"
 	"\n"
 	"Serves the drivers in the folders of bundles: each one that matches a device runs in a\n"
 	"process of its own. A bundle that is dropped in is started, one that is replaced is "
@@ -40,6 +41,13 @@ static const char help_text[] =
 	"65000-65255\n"
 	"  --memory-max SIZE       no driver gets more memory, by cgroup v2, with K, M or G; with\n"
 	"                          --sandbox=required nothing runs where that cannot be had\n"
+	"  --keep-hosts N          systemd's descriptor store takes N descriptors of this service\n"
+	"                          (FileDescriptorStoreMax=N): drivers outlive a dextd that is "
+	"killed\n"
+	"  --release-limits        takes the limits of --memory-max off drivers that a killed "
+	"dextd "
+	"has\n"
+	"                          left, and ends: before the next one is started\n"
 	"  --allow-virtual         `dext plug` may plug in virtual devices\n"
 	"\n"
 	"Exit status: 0 ended by a signal, 1 it cannot run, 2 wrong command line.\n";
@@ -104,6 +112,18 @@ parse_memory(struct dextd_options *options, const char *text)
 }
 
 static enum options_result
+parse_store(struct dextd_options *options, const char *text)
+{
+	int used = 0;
+
+	if (sscanf(text, "%6u%n", &options->store_most, &used) != 1 || text[used] != '\0' ||
+	    options->store_most == 0)
+		return wrong("--keep-hosts %s: the number of FileDescriptorStoreMax= was expected",
+			     text);
+	return OPTIONS_GO;
+}
+
+static enum options_result
 parse_option(struct dextd_options *options, int option)
 {
 	switch (option) {
@@ -128,6 +148,11 @@ parse_option(struct dextd_options *options, int option)
 		return parse_uids(options, optarg);
 	case 'm':
 		return parse_memory(options, optarg);
+	case 'k':
+		return parse_store(options, optarg);
+	case 'l':
+		options->release_limits = true;
+		return OPTIONS_GO;
 	case 'v':
 		options->allow_virtual = true;
 		return OPTIONS_GO;
@@ -171,6 +196,8 @@ options_parse(struct dextd_options *options, int argc, char **argv)
 		{"sandbox", required_argument, NULL, 's'},
 		{"host-uids", required_argument, NULL, 'u'},
 		{"memory-max", required_argument, NULL, 'm'},
+		{"keep-hosts", required_argument, NULL, 'k'},
+		{"release-limits", no_argument, NULL, 'l'},
 		{"allow-virtual", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},

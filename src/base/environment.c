@@ -7,6 +7,7 @@
 #include "environment.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char *
 look(const char *name)
@@ -44,4 +45,27 @@ const char *
 environment_notify_socket(void)
 {
 	return look("NOTIFY_SOCKET");
+}
+
+/* 0 for what is no number. */
+static unsigned long
+look_number(const char *name)
+{
+	const char *value = look(name);
+	char *end = NULL;
+	unsigned long number = value != NULL ? strtoul(value, &end, 10) : 0;
+
+	return end != NULL && *end == '\0' ? number : 0;
+}
+
+unsigned
+environment_descriptors(const char **ret_names)
+{
+	const char *names = look("LISTEN_FDNAMES");
+	unsigned long count = look_number("LISTEN_FDS");
+
+	if (look_number("LISTEN_PID") != (unsigned long)getpid())
+		return 0;
+	*ret_names = names != NULL ? names : "";
+	return count <= ENVIRONMENT_FDS_MAX ? (unsigned)count : 0;
 }

@@ -14,4 +14,12 @@ const char *environment_spin(void);
 /* NOTIFY_SOCKET, by which a service tells systemd how it stands; or NULL. */
 const char *environment_notify_socket(void);
 
+/*
+ * The descriptors that systemd hands to a service, as sd_listen_fds(3) has it: `count` of them from
+ * 3 on, and their names with a colon between each two. 0: none, or they are not for this process.
+ */
+#define ENVIRONMENT_FIRST_FD 3
+#define ENVIRONMENT_FDS_MAX  65536
+unsigned environment_descriptors(const char **ret_names);
+
 #endif

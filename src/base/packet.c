@@ -123,6 +123,23 @@ receive_status(int error)
 }
 
 /* Takes over each descriptor that arrived, before anything about the packet is judged. */
+IOReturn
+packet_send_text(int socket, const char *text, const int *fds, unsigned fd_count)
+{
+	struct iovec part = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	union control control;
+
+	assert(fd_count <= PACKET_FDS_MAX);
+	if (fd_count > 0)
+		attach(&message, &control, fds, fd_count);
+	while (sendmsg(socket, &message, MSG_NOSIGNAL) < 0) {
+		if (errno != EINTR)
+			return send_status(errno);
+	}
+	return kIOReturnSuccess;
+}
+
 static void
 collect(struct msghdr *message, struct packet *packet)
 {

@@ -38,6 +38,12 @@ _Static_assert(sizeof(struct packet_header) == 16, "wire");
 IOReturn packet_send(int socket, struct packet_header *header, const void *body, size_t length,
 		     const int *fds, unsigned fd_count, bool wait);
 
+/*
+ * Text to a connected datagram socket that is not one of ours, with descriptors, which stay the
+ * caller's: a message to systemd. Waits for room as long as the socket's SO_SNDTIMEO says.
+ */
+IOReturn packet_send_text(int socket, const char *text, const int *fds, unsigned fd_count);
+
 /* A received packet. The descriptors are close-on-exec and the receiver's; packet_close_fds ends
  * them. */
 struct packet {

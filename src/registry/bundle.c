@@ -23,6 +23,8 @@
 #include <unistd.h>
 
 #define PLIST_MAX (1u << 20) /* bytes of an Info.plist */
+#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
+#define FNV_PRIME UINT64_C(0x100000001b3)
 
 /* What bundle_open is about: where an error goes and which file it names. */
 struct reader {
@@ -359,6 +361,41 @@ read_info(struct reader *reader, struct bundle *bundle, const OSDictionary *info
 	return status;
 }
 
+static uint64_t
+mix(uint64_t hash, const void *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ ((const uint8_t *)bytes)[i]) * FNV_PRIME;
+	return hash;
+}
+
+uint64_t
+bundle_print_file(const char *name, const struct stat *info)
+{
+	const uint64_t numbers[] = {
+		info->st_dev,
+		info->st_ino,
+		info->st_mode,
+		info->st_uid,
+		(uint64_t)info->st_size,
+		(uint64_t)info->st_mtim.tv_sec,
+		(uint64_t)info->st_mtim.tv_nsec,
+		(uint64_t)info->st_ctim.tv_sec,
+		(uint64_t)info->st_ctim.tv_nsec,
+	};
+
+	return mix(mix(FNV_BASIS, name, strlen(name) + 1), numbers, sizeof(numbers));
+}
+
+static void
+add_print(uint64_t *print, const char *path)
+{
+	struct stat info;
+
+	if (stat(path, &info) == 0)
+		*print += bundle_print_file(path, &info);
+}
+
 IOReturn
 bundle_open(const char *path, struct bundle **ret_bundle, char error[BUNDLE_ERROR_MAX])
 {
@@ -378,11 +415,59 @@ bundle_open(const char *path, struct bundle **ret_bundle, char error[BUNDLE_ERRO
 	} else {
 		snprintf(reader.file, sizeof(reader.file), "%.*s/Info.plist", PATH_MAX - 16,
 			 bundle->path);
+		/* First: what is read is not older than its print. */
+		add_print(&bundle->print, reader.file);
 		status = read_plist(&reader, &info);
 	}
 	if (status == kIOReturnSuccess)
 		status = read_info(&reader, bundle, info);
+	if (status == kIOReturnSuccess)
+		add_print(&bundle->print, bundle->executable);
 	OSSafeReleaseNULL(info);
+	if (status != kIOReturnSuccess) {
+		bundle_free(bundle);
+		return status;
+	}
+	*ret_bundle = bundle;
+	return kIOReturnSuccess;
+}
+
+static char *
+copy_string(const OSDictionary *dictionary, const char *key)
+{
+	const char *value = OSDictionaryGetStringValue(dictionary, key);
+
+	return value != NULL ? strdup(value) : NULL;
+}
+
+IOReturn
+bundle_recall(const OSDictionary *start, const char *name, struct bundle **ret_bundle)
+{
+	OSDictionary *properties =
+		OSDynamicCast(OSDictionary, OSDictionaryGetValue(start, "Personality"));
+	struct bundle *bundle = calloc(1, sizeof(*bundle));
+	char error[BUNDLE_ERROR_MAX] = "";
+	struct reader reader = {.error = error};
+	IOReturn status = kIOReturnBadArgument;
+
+	if (bundle == NULL)
+		return kIOReturnNoMemory;
+	bundle->path = copy_string(start, "BundlePath");
+	bundle->identifier = copy_string(start, "Bundle");
+	bundle->executable = copy_string(start, "Executable");
+	bundle->personalities = calloc(1, sizeof(struct personality));
+	if (properties != NULL && bundle->personalities != NULL) {
+		struct personality *personality = bundle->personalities;
+
+		bundle->personality_count = 1;
+		OSRetain(properties);
+		personality->bundle = bundle;
+		personality->properties = properties;
+		personality->name = strdup(name);
+		status = read_personality(&reader, personality);
+	}
+	if (bundle->path == NULL || bundle->identifier == NULL || bundle->executable == NULL)
+		status = kIOReturnBadArgument;
 	if (status != kIOReturnSuccess) {
 		bundle_free(bundle);
 		return status;

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include <DriverKit/OSCollections.h>
 
@@ -31,6 +32,7 @@ struct bundle {
 	char *executable; /* absolute, of the shared object */
 	struct personality *personalities;
 	unsigned personality_count;
+	uint64_t print; /* of property list and executable: another one, another version */
 	/* [owner of the bundle] */
 	bool retired; /* it has gone, and its hosts are to end */
 	struct bundle *next;
@@ -41,6 +43,14 @@ struct bundle {
  * must be. `error` then holds a sentence that names the file, the key and what was expected.
  */
 IOReturn bundle_open(const char *path, struct bundle **ret_bundle, char error[BUNDLE_ERROR_MAX]);
+/*
+ * A bundle as it was when a host of it was sent START, with this one personality, whether it is
+ * still there or not.
+ */
+IOReturn bundle_recall(const OSDictionary *start, const char *personality,
+		       struct bundle **ret_bundle);
 void bundle_free(struct bundle *bundle); /* NULL is allowed */
+/* Tells a file from what it was before it was changed: over its name, identity, size and times. */
+uint64_t bundle_print_file(const char *name, const struct stat *info);
 
 #endif

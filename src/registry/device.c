@@ -32,6 +32,7 @@ device_make(enum device_kind kind, struct device **ret_device)
 		return kIOReturnNoMemory;
 	device->kind = kind;
 	device->fd = -1;
+	device->record = -1;
 	device->session = clock_now();
 	*ret_device = device;
 	return kIOReturnSuccess;
@@ -148,6 +149,44 @@ device_open_virtual(const char *text, unsigned number, struct device **ret_devic
 	return kIOReturnSuccess;
 }
 
+/* --- one that came back --- */
+
+bool
+device_describe(const struct device *device, OSDictionary *facts)
+{
+	OSData *descriptors = OSDataCreate(device->descriptors, device->length);
+	bool complete = descriptors != NULL &&
+			OSDictionarySetUInt64Value(facts, "Type", device->kind) &&
+			OSDictionarySetUInt64Value(facts, "Address", device->address) &&
+			OSDictionarySetUInt64Value(facts, "Location", device->location) &&
+			OSDictionarySetUInt64Value(facts, "Speed", device->speed) &&
+			OSDictionarySetUInt64Value(facts, "Session", device->session) &&
+			OSDictionarySetValue(facts, "Descriptors", descriptors) &&
+			device_set_string(facts, "Spec", device->spec) &&
+			device_set_string(facts, "Vendor", device->vendor) &&
+			device_set_string(facts, "Product", device->product) &&
+			device_set_string(facts, "Serial", device->serial);
+
+	OSSafeReleaseNULL(descriptors);
+	return complete;
+}
+
+IOReturn
+device_recall_virtual(const OSDictionary *facts, struct device **ret_device)
+{
+	const char *spec = OSDictionaryGetStringValue(facts, "Spec");
+	char error[DEVICE_ERROR_MAX] = "";
+	uint64_t number = 0;
+	IOReturn status;
+
+	if (spec == NULL || !OSDictionaryGetUInt64Value(facts, "Address", &number))
+		return kIOReturnBadArgument;
+	status = device_open_virtual(spec, (unsigned)number, ret_device, error);
+	if (status == kIOReturnSuccess)
+		OSDictionaryGetUInt64Value(facts, "Session", &(*ret_device)->session);
+	return status;
+}
+
 void
 device_close(struct device *device)
 {
@@ -156,6 +195,9 @@ device_close(struct device *device)
 	if (device->fd >= 0)
 		device_give_back(device, -1);
 	fd_close(&device->fd);
+	fd_close(&device->record);
+	free(device->ids);
+	free(device->kept);
 	free(device->descriptors);
 	free(device->label);
 	free(device->spec);

@@ -40,6 +40,11 @@ struct device {
 	char *vendor;	      /* string descriptors; NULL: it has none */
 	char *product;
 	char *serial;
+	/* For the store. */
+	uint64_t *ids; /* its nodes had: itself, then its interfaces; NULL: new ones are drawn */
+	unsigned id_count;
+	char *kept; /* its name there; NULL: it is not there */
+	int record; /* -1: likewise */
 	/* [registry] from here */
 	bool going;		      /* it was unplugged, or has gone by itself */
 	struct client *waiter;	      /* who asked for that and has no answer yet; else NULL */
@@ -54,6 +59,15 @@ IOReturn device_open_virtual(const char *spec, unsigned number, struct device **
 			     char error[DEVICE_ERROR_MAX]);
 IOReturn device_open_usb(unsigned bus, unsigned number, struct device **ret_device,
 			 char error[DEVICE_ERROR_MAX]);
+/*
+ * One that came back: its file, which this takes, and what was recorded of it (device_describe).
+ * What cannot be read any more, because it was pulled out meanwhile, is as it was.
+ * kIOReturnNoDevice: it is another device now, by its descriptors.
+ */
+IOReturn device_recall_usb_take(int fd, const OSDictionary *facts, struct device **ret_device);
+IOReturn device_recall_virtual(const OSDictionary *facts, struct device **ret_device);
+/* What the functions above want to know. False: no memory. */
+bool device_describe(const struct device *device, OSDictionary *facts);
 /* Gives everything back to the kernel's drivers; the nodes have left the tree. */
 void device_close(struct device *device);
 

@@ -21,8 +21,8 @@ old_speed(uint8_t speed)
 static bool
 set_string(OSDictionary *properties, const char *key, const char *other_key, const char *value)
 {
-	return value == NULL || (OSDictionarySetStringValue(properties, key, value) &&
-				 OSDictionarySetStringValue(properties, other_key, value));
+	return device_set_string(properties, key, value) &&
+	       device_set_string(properties, other_key, value);
 }
 
 /* Only on the device's own node: from elsewhere they are found through the parents. */
@@ -105,18 +105,28 @@ find_root(const struct tree *tree)
 }
 
 static IOReturn
-add_node(struct device *device, struct tree *tree, const char *class_name, const uint8_t *interface,
+add_node(struct device *device, struct tree *tree, uint64_t id, const uint8_t *interface,
 	 struct entry **ret_entry)
 {
+	const char *class_name = interface != NULL		    ? "IOUSBHostInterface"
+				 : device->kind == DEVICE_RESOURCES ? "IOUserResources"
+								    : "IOUSBHostDevice";
 	OSDictionary *properties = make_properties(device, interface);
 	IOReturn status;
 
 	if (properties == NULL)
 		return kIOReturnNoMemory;
-	status = tree_add(tree, 0, class_name, properties,
+	status = tree_add(tree, id, class_name, properties,
 			  device->node != NULL ? device->node : find_root(tree), NULL, ret_entry);
 	OSRelease(properties);
 	return status;
+}
+
+/* 0: a new one. */
+static uint64_t
+get_id(const struct device *device, unsigned index)
+{
+	return index < device->id_count ? device->ids[index] : 0;
 }
 
 IOReturn
@@ -124,14 +134,13 @@ device_publish(struct device *device, struct tree *tree)
 {
 	const uint8_t *interface;
 	struct entry *node = NULL;
+	unsigned count = 0;
 	IOReturn status;
 	size_t at = DEVICE_DESCRIPTOR_SIZE;
 
-	status = add_node(device, tree,
-			  device->kind == DEVICE_RESOURCES ? "IOUserResources" : "IOUSBHostDevice",
-			  NULL, &device->node);
+	status = add_node(device, tree, get_id(device, count++), NULL, &device->node);
 	while (status == kIOReturnSuccess &&
 	       (interface = device_next_interface(device, &at)) != NULL)
-		status = add_node(device, tree, "IOUSBHostInterface", interface, &node);
+		status = add_node(device, tree, get_id(device, count++), interface, &node);
 	return status;
 }

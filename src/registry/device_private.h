@@ -24,6 +24,13 @@ device_get_le16(const uint8_t *bytes)
 	return bytes[0] | (unsigned)bytes[1] << 8;
 }
 
+/* NULL is nothing to be set. */
+static inline bool
+device_set_string(OSDictionary *dictionary, const char *key, const char *value)
+{
+	return value == NULL || OSDictionarySetStringValue(dictionary, key, value);
+}
+
 IOReturn device_make(enum device_kind kind, struct device **ret_device);
 /* Keeps a copy of the two descriptors, checked for their own length fields. */
 IOReturn device_keep(struct device *device, const uint8_t *own, const uint8_t *configuration,

@@ -13,6 +13,7 @@
 
 #include "log.h"
 #include "packet.h"
+#include "record.h"
 #include "status.h"
 
 #include <errno.h>
@@ -135,7 +136,8 @@ read_descriptors(struct device *device)
 	if (bytes == NULL)
 		return kIOReturnNoMemory;
 	while (length < DESCRIPTORS_MAX &&
-	       (got = read(device->fd, bytes + length, DESCRIPTORS_MAX - length)) > 0)
+	       (got = pread(device->fd, bytes + length, DESCRIPTORS_MAX - length, (off_t)length)) >
+		       0)
 		length += (size_t)got;
 	while (at + CONFIGURATION_SIZE <= length) {
 		size_t total = device_get_le16(bytes + at + 2);
@@ -152,9 +154,8 @@ read_descriptors(struct device *device)
 	return status;
 }
 
-IOReturn
-device_open_usb(unsigned bus, unsigned number, struct device **ret_device,
-		char error[DEVICE_ERROR_MAX])
+static IOReturn
+make_usb(unsigned bus, unsigned number, struct device **ret_device)
 {
 	struct device *device = NULL;
 	IOReturn status = device_make(DEVICE_USB, &device);
@@ -169,6 +170,19 @@ device_open_usb(unsigned bus, unsigned number, struct device **ret_device,
 		device_close(device);
 		return kIOReturnNoMemory;
 	}
+	*ret_device = device;
+	return kIOReturnSuccess;
+}
+
+IOReturn
+device_open_usb(unsigned bus, unsigned number, struct device **ret_device,
+		char error[DEVICE_ERROR_MAX])
+{
+	struct device *device = NULL;
+	IOReturn status = make_usb(bus, number, &device);
+
+	if (status != kIOReturnSuccess)
+		return status;
 	device->fd = open(device->path, O_RDWR | O_CLOEXEC);
 	if (device->fd < 0) {
 		int cause = errno;
@@ -194,7 +208,82 @@ device_open_usb(unsigned bus, unsigned number, struct device **ret_device,
 	return kIOReturnSuccess;
 }
 
+/* --- one that came back --- */
+
+static char *
+copy_fact(const OSDictionary *facts, const char *key)
+{
+	const char *value = OSDictionaryGetStringValue(facts, key);
+
+	return value != NULL ? strdup(value) : NULL;
+}
+
+static uint64_t
+get_fact(const OSDictionary *facts, const char *key)
+{
+	uint64_t value = 0;
+
+	OSDictionaryGetUInt64Value(facts, key, &value);
+	return value;
+}
+
+/* By its descriptors, if they can still be read; else they are what was recorded. */
+static IOReturn
+compare_usb(struct device *device, const OSDictionary *facts)
+{
+	const OSData *data = OSDynamicCast(OSData, OSDictionaryGetValue(facts, "Descriptors"));
+	const uint8_t *bytes = data != NULL ? OSDataGetBytesPtr(data) : NULL;
+	size_t length = data != NULL ? OSDataGetLength(data) : 0;
+
+	if (length < DEVICE_DESCRIPTOR_SIZE + CONFIGURATION_SIZE)
+		return kIOReturnBadArgument;
+	if (read_descriptors(device) == kIOReturnSuccess)
+		return device->length == length && memcmp(device->descriptors, bytes, length) == 0
+			       ? kIOReturnSuccess
+			       : kIOReturnNoDevice;
+	return device_keep(device, bytes, bytes + DEVICE_DESCRIPTOR_SIZE,
+			   length - DEVICE_DESCRIPTOR_SIZE);
+}
+
+IOReturn
+device_recall_usb_take(int fd, const OSDictionary *facts, struct device **ret_device)
+{
+	uint32_t location = (uint32_t)get_fact(facts, "Location");
+	unsigned address = (unsigned)get_fact(facts, "Address");
+	struct device *device = NULL;
+	IOReturn status = make_usb(location >> 24, address, &device);
+
+	if (status != kIOReturnSuccess) {
+		fd_close(&fd);
+		return status;
+	}
+	device->fd = fd;
+	device->location = location;
+	device->address = address;
+	device->speed = (uint8_t)get_fact(facts, "Speed");
+	device->session = get_fact(facts, "Session");
+	device->vendor = copy_fact(facts, "Vendor");
+	device->product = copy_fact(facts, "Product");
+	device->serial = copy_fact(facts, "Serial");
+	status = compare_usb(device, facts);
+	if (status != kIOReturnSuccess) {
+		device_close(device);
+		return status;
+	}
+	*ret_device = device;
+	return kIOReturnSuccess;
+}
+
 /* --- kernel drivers --- */
+
+/* Whoever comes after this process finds it in the record. */
+static void
+set_detached(struct device *device, uint32_t detached)
+{
+	device->detached = detached;
+	if (device->record >= 0)
+		record_set_detached(device->record, detached);
+}
 
 static IOReturn
 interface_ioctl(const struct device *device, unsigned interface, int request)
@@ -220,15 +309,17 @@ detach(struct device *device, unsigned interface)
 			  device->label, interface);
 		return kIOReturnExclusiveAccess;
 	}
+	/* Noted first: giving back what was not taken does no harm. */
+	set_detached(device, device->detached | UINT32_C(1) << interface);
 	status = interface_ioctl(device, interface, USBDEVFS_DISCONNECT);
 	if (status != kIOReturnSuccess) {
+		set_detached(device, device->detached & ~(UINT32_C(1) << interface));
 		log_error("%s: the kernel's driver %s could not be detached from interface %u: %s",
 			  device->label, driver.driver, interface, status_string(status));
 		return status;
 	}
 	log_info("%s: the kernel's driver %s was detached from interface %u", device->label,
 		 driver.driver, interface);
-	device->detached |= UINT32_C(1) << interface;
 	return kIOReturnSuccess;
 }
 
@@ -287,9 +378,9 @@ device_give_back(struct device *device, int interface)
 		if ((device->detached >> i & 1) == 0 ||
 		    (interface >= 0 && (unsigned)interface != i))
 			continue;
-		device->detached &= ~(UINT32_C(1) << i);
 		if (interface_ioctl(device, i, USBDEVFS_CONNECT) == kIOReturnSuccess)
 			log_info("%s: interface %u was given back to the kernel's drivers",
 				 device->label, i);
+		set_detached(device, device->detached & ~(UINT32_C(1) << i));
 	}
 }

@@ -15,6 +15,7 @@
  */
 #include "folders.h"
 
+#include "bundle.h"
 #include "clock.h"
 #include "log.h"
 #include "packet.h"
@@ -38,8 +39,6 @@
 #define EVENTS                                                                             \
 	(IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MODIFY | \
 	 IN_MOVED_FROM | IN_MOVED_TO | IN_MOVE_SELF)
-#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
-#define FNV_PRIME UINT64_C(0x100000001b3)
 
 /* A bundle's folder, whether it could be used or not. */
 struct found {
@@ -64,32 +63,6 @@ struct folders {
 };
 
 /* --- what a bundle looks like --- */
-
-static uint64_t
-mix(uint64_t hash, const void *bytes, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ ((const uint8_t *)bytes)[i]) * FNV_PRIME;
-	return hash;
-}
-
-static uint64_t
-print_of(const char *name, const struct stat *info)
-{
-	const uint64_t numbers[] = {
-		info->st_dev,
-		info->st_ino,
-		info->st_mode,
-		info->st_uid,
-		(uint64_t)info->st_size,
-		(uint64_t)info->st_mtim.tv_sec,
-		(uint64_t)info->st_mtim.tv_nsec,
-		(uint64_t)info->st_ctim.tv_sec,
-		(uint64_t)info->st_ctim.tv_nsec,
-	};
-
-	return mix(mix(FNV_BASIS, name, strlen(name) + 1), numbers, sizeof(numbers));
-}
 
 /* Nobody but root could have written it, or could. */
 static bool
@@ -124,7 +97,7 @@ look_into(struct folders *folders, const char *path, unsigned depth, uint64_t *p
 			continue;
 		snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
 		/* A sum: the order of names in a folder means nothing. */
-		*print += print_of(inner, &info);
+		*print += bundle_print_file(inner, &info);
 		trusted = is_trusted(inner, &info);
 		if (trusted && S_ISDIR(info.st_mode) && depth < DEPTH_MAX)
 			trusted = look_into(folders, inner, depth + 1, print);
@@ -187,7 +160,7 @@ static void
 look_at(struct folders *folders, const char *path)
 {
 	struct found *found = get_found(folders, path);
-	uint64_t print = FNV_BASIS;
+	uint64_t print = 1; /* 0 is of one that was not read yet */
 	struct stat info;
 	bool trusted;
 

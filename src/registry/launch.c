@@ -80,6 +80,7 @@ end(struct host *host, enum host_state state)
 void
 host_launch(struct host *host)
 {
+	OSDictionary *start = host_make_start(host);
 	char name[256];
 	IOReturn status;
 	int device_fd = -1;
@@ -88,17 +89,20 @@ host_launch(struct host *host)
 	host_describe(host, name, sizeof(name));
 	host->launched = clock_now();
 	host->state = HOST_STARTING;
-	status = identity_give(host);
+	status = start != NULL ? identity_give(host) : kIOReturnNoMemory;
 	if (status == kIOReturnSuccess)
 		status = device_prepare(host->device, host->interface, &device_fd);
 	if (status == kIOReturnSuccess)
 		status = host_spawn(host);
 	if (status == kIOReturnSuccess)
+		keep_host(host, start);
+	if (status == kIOReturnSuccess)
 		status = limit_begin(host);
 	if (status == kIOReturnSuccess)
 		status = host_watch(host);
 	if (status == kIOReturnSuccess)
-		status = host_send_start(host, device_fd);
+		status = host_send_start(host, start, device_fd);
+	OSSafeReleaseNULL(start);
 	fd_close(&device_fd);
 	if (status == kIOReturnSuccess)
 		return;
@@ -119,6 +123,8 @@ crashed(struct host *host, const siginfo_t *info)
 	host_describe(host, name, sizeof(name));
 	if (info->si_code == CLD_EXITED && info->si_status == EXIT_NO_USER)
 		snprintf(how, sizeof(how), "could not become the user %u", host->uid);
+	else if (host->adopted)
+		snprintf(how, sizeof(how), "has ended");
 	else if (info->si_code == CLD_EXITED)
 		snprintf(how, sizeof(how), "ended with status %d", info->si_status);
 	else
@@ -162,6 +168,14 @@ try_next(struct host *host)
 	host_arm(host, 0);
 }
 
+/* Without an exit status: PROTOCOL.md 3, it withdraws everything before it ends of its own accord.
+ */
+static bool
+ended_well(const struct host *host, const siginfo_t *info)
+{
+	return host->adopted ? host->withdrew : info->si_code == CLD_EXITED && info->si_status == 0;
+}
+
 void
 host_exit_ready(struct loop_source *source, uint32_t events)
 {
@@ -182,7 +196,7 @@ host_exit_ready(struct loop_source *source, uint32_t events)
 		try_next(host);
 	else if (state == HOST_FAILED || state == HOST_STOPPING || host->registry->stopping)
 		end(host, state == HOST_FAILED ? HOST_FAILED : HOST_ENDED);
-	else if (state == HOST_STARTED && info.si_code == CLD_EXITED && info.si_status == 0)
+	else if (state == HOST_STARTED && ended_well(host, &info))
 		end(host, HOST_ENDED);
 	else
 		crashed(host, &info);
@@ -200,7 +214,7 @@ timer_fired(struct loop_timer *timer)
 	if (host->pid > 0) {
 		host_describe(host, name, sizeof(name));
 		log_error("%s: its host does not end and is killed", name);
-		kill(host->pid, SIGKILL);
+		host_kill(host);
 	} else if (host->state == HOST_IDLE && !host->registry->stopping) {
 		host_launch(host);
 		registry_changed(host->registry);
@@ -211,7 +225,7 @@ timer_fired(struct loop_timer *timer)
 
 IOReturn
 host_create(struct registry *registry, const struct personality *personality, struct device *device,
-	    struct entry *provider)
+	    struct entry *provider, struct host **ret_host)
 {
 	struct host *host = calloc(1, sizeof(*host)), **last;
 	uint64_t interface;
@@ -227,10 +241,39 @@ host_create(struct registry *registry, const struct personality *personality, st
 		host->interface = (int)interface;
 	host->pidfd = -1;
 	host->control = -1;
+	host->record = -1;
 	for (last = &registry->hosts; *last != NULL; last = &(*last)->next)
 		;
 	*last = host;
+	if (ret_host != NULL)
+		*ret_host = host;
 	return kIOReturnSuccess;
+}
+
+IOReturn
+host_adopt_take(struct host *host, const struct host_process *process)
+{
+	assert(host->pid == 0);
+	host->state = HOST_ADOPTED;
+	host->adopted = host->outlives = true;
+	host->launched = clock_now();
+	/* Later than any number of the registry before, which counted from an earlier time. */
+	host->first_setting = host->last_setting = host->launched;
+	host->uid = process->uid;
+	host->pid = process->pid;
+	host->control = process->control;
+	host->pidfd = process->pidfd;
+	host->record = process->record;
+	snprintf(host->kept, sizeof(host->kept), "%s", process->kept);
+	return host_watch(host);
+}
+
+void
+host_ask(struct host *host)
+{
+	struct packet_header header = {.type = PACKET_HOST_LIST};
+
+	packet_send(host->control, &header, NULL, 0, NULL, 0, false);
 }
 
 /* Its process, if there is one, is told by this packet that it is to end. */

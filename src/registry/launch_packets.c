@@ -14,10 +14,10 @@
 #include "log.h"
 #include "packet.h"
 #include "plist.h"
+#include "record.h"
 #include "status.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +71,20 @@ complete_properties(const struct host *host, OSDictionary *properties)
 	       OSDictionarySetUInt64Value(properties, "dext_host_pid", (uint64_t)host->pid);
 }
 
+/* Another host that came back had published it, and may be about to say so. */
+static bool
+is_of_another(const struct host *host, uint64_t id)
+{
+	uint64_t since;
+
+	for (const struct host *other = host->registry->hosts; other != NULL; other = other->next) {
+		if (other != host && other->record >= 0 &&
+		    record_find_service(other->record, id, &since))
+			return true;
+	}
+	return false;
+}
+
 static IOReturn
 publish_properties(struct host *host, const struct publish_body *body, OSDictionary *properties)
 {
@@ -83,16 +97,25 @@ publish_properties(struct host *host, const struct publish_body *body, OSDiction
 	if (!complete_properties(host, properties))
 		return kIOReturnNoMemory;
 	if (entry != NULL)
-		return entry->host == host ? tree_replace(tree, entry, properties) : kIOReturnIPCError;
+		return entry->host == host ? tree_replace(tree, entry, properties)
+					   : kIOReturnIPCError;
 	if (body->id == 0 || provider == NULL ||
 	    (provider != host->provider && provider->host != host) ||
-	    host->published >= DEXT_LIMIT_SERVICES_HOST)
+	    host->published >= DEXT_LIMIT_SERVICES_HOST ||
+	    (host->registry->adopting && is_of_another(host, body->id)))
 		return kIOReturnIPCError;
 	status = tree_add(tree, body->id, class_name != NULL ? class_name : "IOUserService",
-			  properties, provider, host, NULL);
-	if (status == kIOReturnSuccess)
-		host->published++;
-	return status;
+			  properties, provider, host, &entry);
+	if (status != kIOReturnSuccess)
+		return status;
+	host->published++;
+	host->withdrew = false;
+	/* What it had published before counts until all of it is there. */
+	if (host->state != HOST_ADOPTED)
+		keep_services(host);
+	else
+		record_find_service(host->record, body->id, &entry->since);
+	return kIOReturnSuccess;
 }
 
 static IOReturn
@@ -133,6 +156,8 @@ withdraw(struct host *host, const struct packet *packet)
 	host->published = 0;
 	for (entry = host->registry->tree.first; entry != NULL; entry = entry->next)
 		host->published += entry->host == host;
+	host->withdrew = host->published == 0;
+	keep_services(host);
 	return kIOReturnSuccess;
 }
 
@@ -145,6 +170,45 @@ gone(struct host *host)
 	return kIOReturnSuccess;
 }
 
+/* PROTOCOL.md 3: the answer to LIST begins, once. */
+static IOReturn
+listing(struct host *host, const struct packet *packet)
+{
+	struct listing_body body;
+
+	if (host->state != HOST_ADOPTED || host->listing)
+		return kIOReturnIPCError;
+	memcpy(&body, packet->body, sizeof(body));
+	host->listing = true;
+	host->started_before = (body.flags & LISTING_STARTED) != 0;
+	return body.flags & LISTING_GONE ? gone(host) : kIOReturnSuccess;
+}
+
+static IOReturn
+listed(struct host *host)
+{
+	char name[256];
+
+	if (host->state != HOST_ADOPTED || !host->listing)
+		return kIOReturnIPCError;
+	host->state = host->started_before ? HOST_STARTED : HOST_STARTING;
+	keep_services(host);
+	host_describe(host, name, sizeof(name));
+	log_info("%s: its host (process %d) goes on; it serves %u", name, (int)host->pid,
+		 host->published);
+	return kIOReturnSuccess;
+}
+
+/*
+ * Until it lists its services a host that came back is not taken at its word: what it says was
+ * meant for the registry before, which has taken some of it.
+ */
+static bool
+is_old_news(const struct host *host, uint16_t type)
+{
+	return !host->listing && type != PACKET_HOST_LISTING && type != PACKET_HOST_GONE;
+}
+
 static IOReturn
 handle(struct host *host, const struct packet *packet)
 {
@@ -153,6 +217,8 @@ handle(struct host *host, const struct packet *packet)
 
 	if (status != kIOReturnSuccess)
 		return status;
+	if (is_old_news(host, packet->header->type))
+		return kIOReturnSuccess;
 	switch (packet->header->type) {
 	case PACKET_HOST_STARTED:
 		started(host, packet->header->status);
@@ -166,6 +232,10 @@ handle(struct host *host, const struct packet *packet)
 	case PACKET_HOST_PROPERTIES_SET:
 		memcpy(&number, packet->body, sizeof(number));
 		return settings_answered(host, number, packet->header->status);
+	case PACKET_HOST_LISTING:
+		return listing(host, packet);
+	case PACKET_HOST_LISTED:
+		return listed(host);
 	default:
 		return kIOReturnIPCError;
 	}
@@ -192,7 +262,7 @@ host_take_packets(struct host *host, unsigned most)
 			host_describe(host, name, sizeof(name));
 			log_error("%s: its host broke the protocol (%s) and is ended", name,
 				  status_string(status));
-			kill(host->pid, SIGKILL);
+			host_kill(host);
 			return status;
 		}
 	}

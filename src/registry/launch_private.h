@@ -45,8 +45,10 @@ void host_exit_ready(struct loop_source *source, uint32_t events);
 IOReturn host_spawn(struct host *host);
 /* Puts the control socket and the pidfd into the loop; likewise. */
 IOReturn host_watch(struct host *host);
+/* What HOST_START says; the caller's, NULL without memory. */
+OSDictionary *host_make_start(const struct host *host);
 /* Sends HOST_START; the descriptor (or -1) stays the caller's. */
-IOReturn host_send_start(struct host *host, int device_fd);
+IOReturn host_send_start(struct host *host, const OSDictionary *start, int device_fd);
 /* Ends a process that was only half set up. */
 void host_discard(struct host *host);
 /* Waits for a process that has ended, and forgets it. */

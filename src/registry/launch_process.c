@@ -3,16 +3,19 @@
  * The process of a host: forking and executing it, watching it, sending it what it starts with, and
  * reaping it.
  *
- * A process is watched through its pidfd (its end) and its control socket (its packets). Until it
- * is reaped its pid is its own, so that it may be killed by number; after that `pid` is 0.
+ * A process is watched through its pidfd (its end) and its control socket (its packets), and is
+ * killed through the former; when it is known to have ended `pid` is 0. One that came back from the
+ * store is not a child: its end is seen in the same way, and there is no exit status.
  *
  * The loop has one thread here, and that thread forks: the parent-death signal, which makes hosts
- * end with the registry even when that is killed, is tied to the thread.
+ * end with the registry even when that is killed, is tied to the thread. A host that goes into the
+ * store has none.
  *
  * Left out: when to start and to end it (launch.c), and what it sends (launch_packets.c).
  */
 #include "launch_private.h"
 
+#include "log.h"
 #include "packet.h"
 #include "plist.h"
 #include "status.h"
@@ -20,6 +23,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +35,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CONTROL_FD 3
+#define CONTROL_FD	   3
+#define KILL_PATIENCE_MSEC 1000
 
 static void
 control_removed(struct loop_source *source)
@@ -63,7 +68,7 @@ become_user(uid_t uid)
 
 /* In the child: only what is allowed after fork. */
 static void
-become_host(char *const *arguments, int control, uid_t uid, pid_t parent)
+become_host(const struct host *host, char *const *arguments, int control, pid_t parent)
 {
 	sigset_t none;
 	int null;
@@ -72,10 +77,10 @@ become_host(char *const *arguments, int control, uid_t uid, pid_t parent)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* Not in the terminal's foreground group: Ctrl-C is for the registry, which stops us. */
 	setpgid(0, 0);
-	if (uid != 0 && !become_user(uid))
+	if (host->uid != 0 && !become_user(host->uid))
 		_exit(EXIT_NO_USER);
 	/* After the change of user, which clears it. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+	if (!host->outlives && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
 		_exit(126);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		_exit(126);
@@ -101,15 +106,19 @@ host_spawn(struct host *host)
 	snprintf(number, sizeof(number), "%d", CONTROL_FD);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return status_from_errno(errno, "socketpair");
+	host->outlives = keep_has_room(host);
 	child = fork();
 	if (child == 0)
-		become_host(arguments, ends[1], host->uid, parent);
+		become_host(host, arguments, ends[1], parent);
 	fd_close(&ends[1]);
 	if (child < 0) {
 		fd_close(&ends[0]);
 		return status_from_errno(errno, "fork");
 	}
 	host->pid = child;
+	host->adopted = false;
+	host->listing = true;
+	host->withdrew = false;
 	host->control = ends[0];
 	host->pidfd = pidfd_open(child, 0); /* not reaped yet, so the number is still its own */
 	if (host->pidfd < 0)
@@ -147,8 +156,8 @@ host_watch(struct host *host)
 	return kIOReturnSuccess;
 }
 
-static OSDictionary *
-make_start(const struct host *host)
+OSDictionary *
+host_make_start(const struct host *host)
 {
 	const struct bundle *bundle = host->personality->bundle;
 	const struct device *device = host->device;
@@ -180,23 +189,39 @@ make_start(const struct host *host)
 }
 
 IOReturn
-host_send_start(struct host *host, int device_fd)
+host_send_start(struct host *host, const OSDictionary *start, int device_fd)
 {
 	struct packet_header header = {.type = PACKET_HOST_START, .sequence = 1};
-	OSDictionary *start = make_start(host);
 	void *bytes = NULL;
 	size_t length = 0;
-	IOReturn status;
+	IOReturn status = plist_encode(start, &bytes, &length);
 
-	if (start == NULL)
-		return kIOReturnNoMemory;
-	status = plist_encode(start, &bytes, &length);
-	OSRelease(start);
 	if (status == kIOReturnSuccess)
 		status = packet_send(host->control, &header, bytes, length, &device_fd,
 				     device_fd >= 0 ? 1 : 0, false);
 	free(bytes);
 	return status;
+}
+
+void
+host_kill(const struct host *host)
+{
+	/* Of one that is no child the number may be another's by now. */
+	if (host->pidfd >= 0)
+		pidfd_send_signal(host->pidfd, SIGKILL, NULL, 0);
+	else if (host->pid > 0)
+		kill(host->pid, SIGKILL);
+}
+
+static void
+await(const struct host *host)
+{
+	struct pollfd exited = {.fd = host->pidfd, .events = POLLIN};
+
+	if (!host->adopted)
+		waitpid(host->pid, NULL, 0);
+	else if (poll(&exited, 1, KILL_PATIENCE_MSEC) == 0)
+		log_error("process %d was killed and does not end", (int)host->pid);
 }
 
 void
@@ -207,12 +232,13 @@ host_discard(struct host *host)
 	if (host->exit_watched)
 		loop_source_remove(host->registry->loop, &host->exit_source);
 	fd_close(&host->control);
-	fd_close(&host->pidfd);
 	if (host->pid > 0) {
-		kill(host->pid, SIGKILL);
-		waitpid(host->pid, NULL, 0);
+		host_kill(host);
+		await(host);
 		limit_end(host);
 	}
+	fd_close(&host->pidfd);
+	keep_forget_host(host);
 	host->pid = 0;
 }
 
@@ -220,11 +246,13 @@ void
 host_reap(struct host *host, siginfo_t *ret_info)
 {
 	memset(ret_info, 0, sizeof(*ret_info));
-	while (waitid(P_PIDFD, (id_t)host->pidfd, ret_info, WEXITED) < 0 && errno == EINTR)
+	while (!host->adopted && waitid(P_PIDFD, (id_t)host->pidfd, ret_info, WEXITED) < 0 &&
+	       errno == EINTR)
 		;
 	if (host->exit_watched)
 		loop_source_remove(host->registry->loop, &host->exit_source);
 	fd_close(&host->pidfd);
 	limit_end(host);
+	keep_forget_host(host);
 	host->pid = 0;
 }

@@ -29,9 +29,11 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define MOUNT	    "/sys/fs/cgroup"
-#define OWN_GROUP   "registry"
-#define HOST_PREFIX "host-"
+#define MOUNT	       "/sys/fs/cgroup"
+#define OWN_GROUP      "registry"
+#define COMMANDS_GROUP ".control"
+#define HOST_PREFIX    "host-"
+#define GROUP_MAX      (PATH_MAX - 64)
 
 static IOReturn
 write_file(const char *group, const char *name, const char *text)
@@ -67,34 +69,88 @@ read_line(const char *path, const char *begin, char *line, size_t size)
 	return true;
 }
 
-/* Those of hosts of an earlier process here. */
+static bool
+is_a_hosts(const struct registry *registry, int pid)
+{
+	for (const struct host *host = registry->hosts; host != NULL; host = host->next) {
+		if (host->pid == pid)
+			return true;
+	}
+	return false;
+}
+
+/* Those of hosts of an earlier process here. What still runs there is nobody's and is killed. */
 static void
-remove_old(const char *group)
+remove_old(const struct registry *registry, const char *group)
 {
 	DIR *folder = opendir(group);
 	struct dirent *entry;
+	char path[PATH_MAX];
 
 	while (folder != NULL && (entry = readdir(folder)) != NULL) {
-		if (strncmp(entry->d_name, HOST_PREFIX, strlen(HOST_PREFIX)) == 0)
-			unlinkat(dirfd(folder), entry->d_name, AT_REMOVEDIR);
+		if (strncmp(entry->d_name, HOST_PREFIX, strlen(HOST_PREFIX)) != 0 ||
+		    is_a_hosts(registry, atoi(entry->d_name + strlen(HOST_PREFIX))))
+			continue;
+		if (unlinkat(dirfd(folder), entry->d_name, AT_REMOVEDIR) == 0)
+			continue;
+		snprintf(path, sizeof(path), "%.3000s/%s", group, entry->d_name);
+		write_file(path, "cgroup.kill", "1");
 	}
 	if (folder != NULL)
 		closedir(folder);
 }
 
-IOReturn
-limit_prepare(struct registry *registry, char error[REGISTRY_ERROR_MAX])
+/* systemd's DelegateSubgroup= has put this process there already; or it is a command of the unit.
+ */
+static void
+leave_out_own(char *path)
 {
-	char own[PATH_MAX / 2], group[PATH_MAX - 64], inner[PATH_MAX], list[256];
-	IOReturn status = kIOReturnUnsupported;
+	char *last = strrchr(path, '/');
+
+	if (last != NULL &&
+	    (strcmp(last + 1, OWN_GROUP) == 0 || strcmp(last + 1, COMMANDS_GROUP) == 0))
+		*last = '\0';
+}
+
+/* This service's group; false: `error` says why there is none. */
+static bool
+find_group(char group[GROUP_MAX], char error[REGISTRY_ERROR_MAX])
+{
+	char own[PATH_MAX / 2];
 	struct statfs info;
 
 	if (statfs(MOUNT, &info) < 0 || info.f_type != CGROUP2_SUPER_MAGIC ||
 	    !read_line("/proc/self/cgroup", "0::/", own, sizeof(own))) {
 		snprintf(error, REGISTRY_ERROR_MAX, "there is no cgroup v2 at " MOUNT);
-		return status;
+		return false;
 	}
-	snprintf(group, sizeof(group), MOUNT "/%s", own);
+	snprintf(group, GROUP_MAX, MOUNT "/%s", own);
+	leave_out_own(group);
+	return true;
+}
+
+IOReturn
+limit_release(char error[REGISTRY_ERROR_MAX])
+{
+	char group[GROUP_MAX];
+	IOReturn status;
+
+	if (!find_group(group, error))
+		return kIOReturnUnsupported;
+	status = write_file(group, "cgroup.subtree_control", "-memory");
+	if (status != kIOReturnSuccess)
+		snprintf(error, REGISTRY_ERROR_MAX, "%.300s: %s", group, status_string(status));
+	return status;
+}
+
+IOReturn
+limit_prepare(struct registry *registry, char error[REGISTRY_ERROR_MAX])
+{
+	char group[GROUP_MAX], inner[PATH_MAX], list[256];
+	IOReturn status = kIOReturnUnsupported;
+
+	if (!find_group(group, error))
+		return status;
 	snprintf(inner, sizeof(inner), "%s/cgroup.controllers", group);
 	if (!read_line(inner, "", list, sizeof(list)) || strstr(list, "memory") == NULL) {
 		snprintf(error, REGISTRY_ERROR_MAX, "%.300s has no memory controller", group);
@@ -114,7 +170,7 @@ limit_prepare(struct registry *registry, char error[REGISTRY_ERROR_MAX])
 			 group, status_string(status));
 		return status;
 	}
-	remove_old(group);
+	remove_old(registry, group);
 	registry->group = strdup(group);
 	return registry->group != NULL ? kIOReturnSuccess : kIOReturnNoMemory;
 }

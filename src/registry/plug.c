@@ -40,6 +40,8 @@ forget(struct registry *registry, struct device *device)
 {
 	struct device **link = &registry->devices;
 
+	/* First: one that has been told of its end does not come back. */
+	keep_forget_device(registry, device);
 	for (struct host **at = &registry->hosts; *at != NULL;) {
 		struct host *host = *at;
 

@@ -19,7 +19,7 @@
 
 /* The root of all planes; it is older than everything else and goes last. */
 static IOReturn
-add_root(struct tree *tree)
+add_root(struct tree *tree, uint64_t id)
 {
 	OSDictionary *properties = OSDictionaryCreate(4), *planes = OSDictionaryCreate(2);
 	IOReturn status = kIOReturnNoMemory;
@@ -31,7 +31,7 @@ add_root(struct tree *tree)
 	if (complete && OSDictionarySetStringValue(properties, "IORegistryEntryName", "Root") &&
 	    OSDictionarySetStringValue(properties, "IOKitBuildVersion", "OpenDext") &&
 	    OSDictionarySetValue(properties, "IORegistryPlanes", planes))
-		status = tree_add(tree, 0, CLASS_ROOT, properties, NULL, NULL, NULL);
+		status = tree_add(tree, id, CLASS_ROOT, properties, NULL, NULL, NULL);
 	OSSafeReleaseNULL(planes);
 	OSSafeReleaseNULL(properties);
 	return status;
@@ -71,11 +71,14 @@ registry_create(struct loop *loop, const struct registry_options *options,
 	registry->listener = -1;
 	registry->spare_fd = -1;
 	registry->tree.changed = entry_changed;
+	registry->store = options->store;
+	registry->given = store_take(options->store);
+	registry->state = kIOReturnNotReady;
 	registry->runtime_dir = strdup(options->runtime_dir);
 	registry->host_program = strdup(options->host_program);
 	status = device_open_resources(&registry->devices);
 	if (status == kIOReturnSuccess)
-		status = add_root(&registry->tree);
+		status = add_root(&registry->tree, adopt_root(registry));
 	if (options->access_file != NULL)
 		registry->access_file = strdup(options->access_file);
 	if (registry->runtime_dir == NULL || registry->host_program == NULL ||
@@ -106,6 +109,7 @@ registry_destroy(struct registry *registry)
 	if (registry == NULL)
 		return;
 	server_stop(registry);
+	adopt_cancel(registry);
 	while (registry->hosts != NULL) {
 		struct host *host = registry->hosts;
 
@@ -117,8 +121,10 @@ registry_destroy(struct registry *registry)
 		struct device *device = registry->devices;
 
 		registry->devices = device->next;
+		keep_forget_device(registry, device);
 		device_close(device);
 	}
+	store_forget(registry->store, KEPT_ROOT);
 	free_bundles(&registry->bundles);
 	free_bundles(&registry->retired);
 	free(registry->runtime_dir);
@@ -146,8 +152,8 @@ free_place(const struct registry *registry)
 	return number;
 }
 
-static void
-add_device_take(struct registry *registry, struct device *device)
+void
+registry_take_device(struct registry *registry, struct device *device)
 {
 	struct device **last;
 
@@ -163,7 +169,7 @@ registry_add_device(struct registry *registry, const char *spec, struct device *
 	IOReturn status = device_open_virtual(spec, free_place(registry), ret_device, error);
 
 	if (status == kIOReturnSuccess)
-		add_device_take(registry, *ret_device);
+		registry_take_device(registry, *ret_device);
 	return status;
 }
 
@@ -182,7 +188,7 @@ registry_open_usb(struct registry *registry, unsigned bus, unsigned number,
 	IOReturn status = device_open_usb(bus, number, ret_device, error);
 
 	if (status == kIOReturnSuccess)
-		add_device_take(registry, *ret_device);
+		registry_take_device(registry, *ret_device);
 	return status;
 }
 
@@ -200,6 +206,8 @@ registry_match(struct registry *registry, struct device *device)
 {
 	IOReturn status = device_publish(device, &registry->tree);
 
+	if (status == kIOReturnSuccess)
+		keep_device(registry, device);
 	for (struct entry *entry = device->node; status == kIOReturnSuccess && entry != NULL;
 	     entry = entry->next) {
 		struct matching_result result;
@@ -207,7 +215,7 @@ registry_match(struct registry *registry, struct device *device)
 		/* Nodes of this device only: it was published last. */
 		matching_select(registry->bundles, entry, &result);
 		for (unsigned i = 0; i < result.count && status == kIOReturnSuccess; i++)
-			status = host_create(registry, result.winners[i], device, entry);
+			status = host_create(registry, result.winners[i], device, entry, NULL);
 	}
 	return status;
 }
@@ -232,6 +240,49 @@ set_limit(struct registry *registry, char error[REGISTRY_ERROR_MAX])
 	return kIOReturnSuccess;
 }
 
+/* Those that came back have their nodes, and perhaps hosts, already. */
+static IOReturn
+match_new(struct registry *registry)
+{
+	IOReturn status = kIOReturnSuccess;
+
+	for (struct device *device = registry->devices;
+	     device != NULL && status == kIOReturnSuccess; device = device->next) {
+		if (device->node == NULL)
+			status = registry_match(registry, device);
+	}
+	return status;
+}
+
+/* Interfaces whose hosts ended while there was no registry, and that nobody else has taken. */
+static void
+give_back_rest(struct registry *registry)
+{
+	for (struct device *device = registry->devices; device != NULL; device = device->next) {
+		for (int i = 0; device->detached >> i != 0; i++) {
+			if (!renewal_is_taken(registry, device, i))
+				device_give_back(device, i);
+		}
+	}
+}
+
+void
+registry_run(struct registry *registry)
+{
+	registry->adopting = false;
+	if (registry->stopping)
+		return;
+	registry->state = match_new(registry);
+	if (registry->state == kIOReturnSuccess) {
+		registry->started = true;
+		renewal_match(registry);
+		give_back_rest(registry);
+		registry->state = server_listen(registry);
+	}
+	if (registry->state != kIOReturnSuccess)
+		log_error("the registry cannot start: %s", status_string(registry->state));
+}
+
 IOReturn
 registry_start(struct registry *registry, char error[REGISTRY_ERROR_MAX])
 {
@@ -241,17 +292,19 @@ registry_start(struct registry *registry, char error[REGISTRY_ERROR_MAX])
 		status = server_start(registry, error);
 	if (status != kIOReturnSuccess)
 		return status;
-	for (struct device *device = registry->devices;
-	     device != NULL && status == kIOReturnSuccess; device = device->next)
-		status = registry_match(registry, device);
-	if (status != kIOReturnSuccess) {
-		snprintf(error, REGISTRY_ERROR_MAX, "matching: %s", status_string(status));
-		return status;
-	}
-	registry->started = true;
-	for (struct host *host = registry->hosts; host != NULL; host = host->next)
-		host_launch(host);
-	return kIOReturnSuccess;
+	adopt_begin(registry);
+	if (registry->adopting)
+		return kIOReturnSuccess;
+	registry_run(registry);
+	if (registry->state != kIOReturnSuccess)
+		snprintf(error, REGISTRY_ERROR_MAX, "matching: %s", status_string(registry->state));
+	return registry->state;
+}
+
+IOReturn
+registry_state(const struct registry *registry)
+{
+	return registry->state;
 }
 
 void
@@ -280,6 +333,7 @@ void
 registry_changed(struct registry *registry)
 {
 	server_tell_busy(registry);
+	adopt_check(registry);
 	if (registry->changed != NULL)
 		registry->changed(registry->context);
 }
@@ -320,8 +374,8 @@ registry_summary(const struct registry *registry)
 		bool over = host->state == HOST_FAILED || host->state == HOST_ENDED;
 
 		summary.hosts++;
-		summary.starting += host->state == HOST_IDLE || host->state == HOST_STARTING ||
-				    host->state == HOST_YIELDING;
+		summary.starting += host->state == HOST_IDLE || host->state == HOST_ADOPTED ||
+				    host->state == HOST_STARTING || host->state == HOST_YIELDING;
 		summary.silent += host->state == HOST_STARTED && host->published == 0;
 		summary.failed += host->state == HOST_FAILED;
 		summary.ended += over && host->pid == 0;
@@ -379,6 +433,9 @@ explain_host(const struct host *host, const struct explanation *to)
 		snprintf(text, sizeof(text),
 			 "%s: its Start has not returned; `gdb -p %d` shows where it hangs", name,
 			 (int)host->pid);
+		break;
+	case HOST_ADOPTED:
+		snprintf(text, sizeof(text), "%s: it was asked what it serves", name);
 		break;
 	case HOST_IDLE:
 		snprintf(text, sizeof(text), "%s: it crashed and waits to be started again", name);

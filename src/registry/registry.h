@@ -23,6 +23,7 @@
 
 struct registry;
 struct bundle;
+struct store;
 
 struct registry_options {
 	const char *runtime_dir;    /* exists; its owner is this process's user */
@@ -34,8 +35,9 @@ struct registry_options {
 			      */
 	const char *access_file;   /* who may open what, policy.h; NULL: only this user */
 	uid_t first_uid, last_uid; /* each host gets one of its own; 0: this process's */
-	/* Called on the loop's thread after a host was started, published or ended, and after a
-	 * device has come or gone. */
+	struct store *store; /* where hosts outlive this process, borrowed; NULL: they do not */
+	/* Called on the loop's thread after a host was started, published or ended, after a device
+	 * has come or gone, and when the registry has started later. */
 	void (*changed)(void *context);
 	void *context;
 };
@@ -60,10 +62,29 @@ IOReturn registry_add_virtual(struct registry *registry, const char *spec,
 IOReturn registry_add_usb(struct registry *registry, unsigned bus, unsigned number,
 			  char error[REGISTRY_ERROR_MAX]);
 
-/* Listens, matches and starts hosts. */
+/*
+ * Takes the devices and hosts that came back from the store. Once, when the bundles are there and
+ * before any device is added.
+ */
+IOReturn registry_adopt(struct registry *registry);
+
+/*
+ * Matches, starts hosts and listens. Hosts that came back are asked for their services first, and
+ * then this happens later, in the loop: registry_state says when. Until then apps that know the
+ * socket wait.
+ */
 IOReturn registry_start(struct registry *registry, char error[REGISTRY_ERROR_MAX]);
+/* kIOReturnNotReady: not yet. Else what became of registry_start. */
+IOReturn registry_state(const struct registry *registry);
 /* Tells the hosts to stop; those that do not within seven seconds are killed. Idempotent. */
 void registry_stop(struct registry *registry);
+
+/*
+ * Takes the limits of the hosts' memory off, until the next registry sets them again: in a control
+ * group whose groups have limits no process can be started, not even that next one. On failure
+ * `error` says why.
+ */
+IOReturn limit_release(char error[REGISTRY_ERROR_MAX]);
 
 struct registry_summary {
 	unsigned hosts;	    /* one for each personality that won a provider */

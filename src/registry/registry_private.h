@@ -8,12 +8,14 @@
 #include "matching.h"
 #include "packets.h"
 #include "registry.h"
+#include "store.h"
 
 #include <stdint.h>
 #include <sys/types.h>
 
 enum host_state {
 	HOST_IDLE,     /* no process yet, or waiting for its restart */
+	HOST_ADOPTED,  /* it came back from the store and has not said yet what it serves */
 	HOST_STARTING, /* the process runs, the driver's Start has not answered */
 	HOST_STARTED,
 	HOST_YIELDING, /* Start failed: when the process has ended, the next candidate is tried */
@@ -38,8 +40,12 @@ struct host {
 	unsigned crashes;      /* since it last ran well for a while */
 	uint64_t launched;     /* clock_now */
 
-	uid_t uid; /* of its processes, its own; 0: they have the registry's */
-	pid_t pid; /* 0: no process */
+	uid_t uid;	     /* of its processes, its own; 0: they have the registry's */
+	pid_t pid;	     /* 0: no process */
+	bool adopted;	     /* the process is no child of this one: there is no exit status */
+	bool listing;	     /* LISTING has come; always, of one that was not adopted */
+	bool started_before; /* said so there */
+	bool withdrew; /* the last thing that it did with its services was to withdraw them all */
 	int pidfd;
 	int control;
 	bool control_watched, exit_watched; /* its source is in the loop */
@@ -50,6 +56,11 @@ struct host {
 
 	struct setting *settings; /* settings.c: what it has to answer, oldest first */
 	uint64_t last_setting;
+	uint64_t first_setting; /* numbers up to this one are those of the registry before */
+
+	bool outlives;		   /* its process does, this one: it is in the store, or will be */
+	char kept[STORE_NAME_MAX]; /* "": its process is not in the store */
+	int record;		   /* -1: likewise */
 
 	struct host *next;
 };
@@ -88,14 +99,38 @@ struct registry {
 	bool sweeping;		     /* it is posted */
 	bool plugged;		     /* a device was, since the start */
 
+	struct store *store;	   /* borrowed; NULL: hosts end with this process */
+	struct store_entry *given; /* what came back and has not been taken */
+	bool root_kept;		   /* it is in the store */
+	bool adopting;		   /* adopted hosts are being asked */
+	bool insisted;		   /* those that have not answered were killed */
+	struct loop_timer adopt_timer;
+	bool adopt_armed;
+	struct loop_task adopt_task;
+	bool adopt_posted;
+
 	bool started, stopping;
+	IOReturn state;
 	struct packet packet; /* where every packet is received: one thread */
 };
 
 /* launch.c */
-/* Adds the host to the registry's list; it has no process yet. */
+/* Adds the host to the registry's list; it has no process yet. ret_host may be NULL. */
 IOReturn host_create(struct registry *registry, const struct personality *personality,
-		     struct device *device, struct entry *provider);
+		     struct device *device, struct entry *provider, struct host **ret_host);
+/* What of a process comes back from the store. */
+struct host_process {
+	const char *kept;
+	pid_t pid;
+	uid_t uid;
+	int control, pidfd, record;
+};
+/* The host gets this process, and takes its descriptors on every path. */
+IOReturn host_adopt_take(struct host *host, const struct host_process *process);
+/* Asks an adopted host what it serves. */
+void host_ask(struct host *host);
+/* Ends its process at once; the rest comes when it has ended. */
+void host_kill(const struct host *host);
 void host_launch(struct host *host);
 void host_stop(struct host *host);
 /* Its device has gone: it is to end by itself, within HOST_UNPLUG_PATIENCE. */
@@ -110,7 +145,9 @@ void host_describe(const struct host *host, char *text, size_t size);
 IOReturn host_open(struct host *host, const struct host_open_body *body, int connection, int pidfd);
 
 /* server.c */
+/* The socket is there from now on; who connects waits for server_listen. */
 IOReturn server_start(struct registry *registry, char error[REGISTRY_ERROR_MAX]);
+IOReturn server_listen(struct registry *registry);
 void server_stop(struct registry *registry); /* the loop does not run */
 /* Not success: the client is to be dropped, by whoever handles its request. */
 IOReturn server_reply(struct client *client, const struct packet_header *request, IOReturn status,
@@ -140,7 +177,33 @@ void plug_sweep(struct registry *registry);
 void server_tell(struct registry *registry, const struct entry *entry, enum event_kind kind);
 void server_tell_busy(struct registry *registry);
 
+/* keep.c: into the store and out of it. Without a store nothing happens. */
+#define KEPT_ROOT "root"
+void keep_root(struct registry *registry);
+/* A device whose nodes are in the tree. */
+void keep_device(struct registry *registry, struct device *device);
+void keep_forget_device(struct registry *registry, struct device *device);
+/* Whether the next process of the host could be kept. */
+bool keep_has_room(const struct host *host);
+void keep_host(struct host *host, const OSDictionary *start);
+void keep_forget_host(struct host *host);
+/* What the host serves has changed. */
+void keep_services(const struct host *host);
+
+/* adopt.c: what came back. */
+/* The root's id; 0: it is to have a new one. */
+uint64_t adopt_root(struct registry *registry);
+/* Asks the adopted hosts; `adopting` is false if there are none. */
+void adopt_begin(struct registry *registry);
+/* A host may have answered, or ended. */
+void adopt_check(struct registry *registry);
+void adopt_cancel(struct registry *registry);
+
 /* renewal.c */
+/* Matches all devices whose nodes are in the tree and launches what is new. */
+void renewal_match(struct registry *registry);
+/* Whether a host drives this interface (-1: the device or any of them). */
+bool renewal_is_taken(const struct registry *registry, const struct device *device, int interface);
 /* Hosts of bundles that have gone are over: others take their providers. False: there are none. */
 bool renewal_sweep(struct registry *registry);
 
@@ -171,6 +234,10 @@ IOReturn registry_add_device(struct registry *registry, const char *spec,
 			     struct device **ret_device, char error[REGISTRY_ERROR_MAX]);
 IOReturn registry_open_usb(struct registry *registry, unsigned bus, unsigned number,
 			   struct device **ret_device, char error[REGISTRY_ERROR_MAX]);
+/* Into the registry's list. */
+void registry_take_device(struct registry *registry, struct device *device);
+/* What follows when it is known which hosts there are. */
+void registry_run(struct registry *registry);
 /* Puts the device's nodes into the tree and makes a host, not launched, for each winner. */
 IOReturn registry_match(struct registry *registry, struct device *device);
 void registry_changed(struct registry *registry);

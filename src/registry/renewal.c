@@ -46,7 +46,7 @@ fill(struct registry *registry, struct device *device, struct entry *provider,
 		*link = host->next;
 		host_destroy(host);
 	}
-	return host_create(registry, winner, device, provider);
+	return host_create(registry, winner, device, provider, NULL);
 }
 
 static IOReturn
@@ -89,6 +89,13 @@ launch_new(struct registry *registry)
 	}
 }
 
+void
+renewal_match(struct registry *registry)
+{
+	match_all(registry);
+	launch_new(registry);
+}
+
 /* --- */
 
 static IOReturn
@@ -108,8 +115,7 @@ add_take(struct registry *registry, struct bundle *bundle, char error[REGISTRY_E
 	}
 	*last = bundle;
 	if (registry->started && !registry->stopping) {
-		match_all(registry);
-		launch_new(registry);
+		renewal_match(registry);
 		registry_changed(registry);
 	}
 	return kIOReturnSuccess;
@@ -186,13 +192,12 @@ take_over_hosts(struct registry *registry)
 	return taken;
 }
 
-static bool
-is_taken(const struct registry *registry, const struct host *before)
+bool
+renewal_is_taken(const struct registry *registry, const struct device *device, int interface)
 {
 	for (const struct host *host = registry->hosts; host != NULL; host = host->next) {
-		if (host->device == before->device &&
-		    (host->interface < 0 || host->interface == before->interface ||
-		     before->interface < 0))
+		if (host->device == device &&
+		    (host->interface < 0 || host->interface == interface || interface < 0))
 			return true;
 	}
 	return false;
@@ -221,7 +226,7 @@ renewal_sweep(struct registry *registry)
 {
 	struct host *taken;
 
-	if (registry->retired == NULL || registry->stopping)
+	if (registry->retired == NULL || registry->stopping || !registry->started)
 		return false;
 	taken = take_over_hosts(registry);
 	match_all(registry);
@@ -229,7 +234,7 @@ renewal_sweep(struct registry *registry)
 		struct host *host = taken;
 
 		taken = host->next;
-		if (!is_taken(registry, host))
+		if (!renewal_is_taken(registry, host->device, host->interface))
 			device_give_back(host->device, host->interface);
 		host_destroy(host);
 	}

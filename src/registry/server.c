@@ -582,7 +582,7 @@ listener_removed(struct loop_source *source)
 }
 
 static IOReturn
-listen_at(struct registry *registry, const struct sockaddr_un *address)
+bind_to(struct registry *registry, const struct sockaddr_un *address)
 {
 	registry->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	registry->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -596,6 +596,14 @@ listen_at(struct registry *registry, const struct sockaddr_un *address)
 	/* Everybody may look; who may open is the policy's. */
 	if (registry->access_file != NULL && chmod(address->sun_path, 0666) < 0)
 		return status_from_errno(errno, address->sun_path);
+	return kIOReturnSuccess;
+}
+
+IOReturn
+server_listen(struct registry *registry)
+{
+	IOReturn status;
+
 	if (listen(registry->listener, SOMAXCONN) < 0)
 		return status_from_errno(errno, "listen");
 	registry->listener_source = (struct loop_source){
@@ -604,7 +612,9 @@ listen_at(struct registry *registry, const struct sockaddr_un *address)
 		.handler = listener_ready,
 		.removed = listener_removed,
 	};
-	return loop_source_add(registry->loop, &registry->listener_source);
+	status = loop_source_add(registry->loop, &registry->listener_source);
+	registry->listener_watched = status == kIOReturnSuccess;
+	return status;
 }
 
 IOReturn
@@ -622,15 +632,13 @@ server_start(struct registry *registry, char error[REGISTRY_ERROR_MAX])
 			sizeof(address.sun_path), registry->runtime_dir);
 		return kIOReturnBadArgument;
 	}
-	status = listen_at(registry, &address);
+	status = bind_to(registry, &address);
 	if (status != kIOReturnSuccess) {
 		snprintf(error, REGISTRY_ERROR_MAX, "%s: cannot listen there: %s", address.sun_path,
 			 status_string(status));
 		fd_close(&registry->listener);
-		return status;
 	}
-	registry->listener_watched = true;
-	return kIOReturnSuccess;
+	return status;
 }
 
 void

@@ -94,7 +94,7 @@ settings_answered(struct host *host, uint64_t number, IOReturn status)
 		link = &(*link)->next;
 	setting = *link;
 	if (setting == NULL)
-		return kIOReturnIPCError;
+		return number <= host->first_setting ? kIOReturnSuccess : kIOReturnIPCError;
 	*link = setting->next;
 	finish_take(setting, status);
 	return kIOReturnSuccess;

@@ -5,6 +5,7 @@
  */
 #include "tree.h"
 
+#include "clock.h"
 #include "status.h"
 
 #include <assert.h>
@@ -97,6 +98,7 @@ tree_add(struct tree *tree, uint64_t id, const char *class_name, OSDictionary *p
 	entry->id = id;
 	entry->provider = provider;
 	entry->host = host;
+	entry->since = clock_now();
 	entry->class_name = strdup(class_name);
 	status = entry->class_name != NULL ? set_properties(entry, properties) : kIOReturnNoMemory;
 	if (status != kIOReturnSuccess) {
@@ -202,6 +204,27 @@ tree_remove_host(struct tree *tree, const struct host *host)
 			entry = entry->next;
 		}
 	}
+}
+
+void
+tree_order_services(struct tree *tree)
+{
+	struct entry *services = NULL, **link = &tree->first;
+
+	while (*link != NULL) {
+		struct entry *entry = *link, **place = &services;
+
+		if (entry->host == NULL) {
+			link = &entry->next;
+			continue;
+		}
+		*link = entry->next;
+		while (*place != NULL && (*place)->since <= entry->since)
+			place = &(*place)->next;
+		entry->next = *place;
+		*place = entry;
+	}
+	*link = services;
 }
 
 void

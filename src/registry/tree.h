@@ -21,6 +21,7 @@ struct entry {
 	OSDictionary *properties;
 	struct entry *provider; /* NULL at the root */
 	struct host *host;	/* of a service: who serves it; else NULL. Borrowed */
+	uint64_t since;		/* clock_now, when it was added */
 	struct entry *next;	/* oldest first */
 };
 
@@ -58,6 +59,8 @@ const struct entry *tree_find_gone(const struct tree *tree, uint64_t id);
 void tree_remove(struct tree *tree, struct entry *entry);
 /* Removes everything that this host serves. */
 void tree_remove_host(struct tree *tree, const struct host *host);
+/* Puts the services into the order of `since`, which was changed, after all nodes. */
+void tree_order_services(struct tree *tree);
 /* Whether `entry` is `ancestor` or somewhere below it. */
 bool tree_is_below(const struct entry *entry, const struct entry *ancestor);
 void tree_clear(struct tree *tree);

@@ -2,6 +2,8 @@
 /* Starts and ends `dextd` for a test. */
 #include "daemon.h"
 
+#include "keeper.h"
+
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -119,22 +121,39 @@ become_dextd(const struct daemon *daemon, const char *const *arguments, pid_t pa
 	if (!become(daemon->uid, 0) || prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 ||
 	    getppid() != parent || log < 0 || dup2(log, STDERR_FILENO) < 0)
 		_exit(126);
+	if (daemon->keeper != NULL)
+		keeper_hand_over(daemon->keeper);
 	execv(argv[0], argv);
 	_exit(127);
+}
+
+/* The keeper's thread reads what dextd says. */
+static void
+await_keeper(struct daemon *daemon, unsigned ready)
+{
+	ck_assert_msg(keeper_wait_ready(daemon->keeper, ready), "dextd is not ready:\n%s",
+		      harness_log(&daemon->harness));
 }
 
 void
 daemon_start(struct daemon *daemon, const char *const *arguments)
 {
+	unsigned ready = daemon->keeper != NULL ? daemon->keeper->ready : 0;
 	struct pollfd note = {.fd = daemon->notified, .events = POLLIN};
 	pid_t parent = getpid();
 	char text[64] = "";
 
+	if (daemon->keeper != NULL)
+		keeper_settle(daemon->keeper);
 	fflush(NULL);
 	daemon->harness.pid = fork();
 	if (daemon->harness.pid == 0)
 		become_dextd(daemon, arguments, parent);
 	ck_assert_int_gt(daemon->harness.pid, 0);
+	if (daemon->keeper != NULL) {
+		await_keeper(daemon, ready + 1);
+		return;
+	}
 	ck_assert_msg(poll(&note, 1, HARNESS_DEADLINE_SEC * 1000) == 1 &&
 			      recv(daemon->notified, text, sizeof(text) - 1, 0) > 0,
 		      "dextd is not ready:\n%s", harness_log(&daemon->harness));
@@ -160,7 +179,8 @@ daemon_stop(struct daemon *daemon)
 	status = daemon_wait(daemon);
 	ck_assert_msg(strstr(harness_log(&daemon->harness), "Sanitizer") == NULL, "%s",
 		      harness_log(&daemon->harness));
-	close(daemon->notified);
+	if (daemon->keeper == NULL)
+		close(daemon->notified);
 	daemon_shell(daemon, "rm -rf $D");
 	return status;
 }
@@ -170,6 +190,8 @@ daemon_kill(struct daemon *daemon)
 {
 	ck_assert_int_eq(kill(daemon->harness.pid, SIGKILL), 0);
 	ck_assert_int_eq(daemon_wait(daemon), 128 + SIGKILL);
+	if (daemon->keeper != NULL)
+		keeper_settle(daemon->keeper);
 }
 
 void

@@ -23,8 +23,9 @@
 struct daemon {
 	struct harness harness; /* harness_log and harness_wait_log take it */
 	uid_t uid;
-	char folder[32]; /* holds run, bundles, access, notify */
-	int notified;	 /* the socket that stands for systemd's */
+	char folder[32];       /* holds run, bundles, access, notify */
+	int notified;	       /* the socket that stands for systemd's */
+	struct keeper *keeper; /* NULL: nobody keeps descriptors */
 };
 
 /*

@@ -44,6 +44,14 @@ get_socket(void)
 	return registry;
 }
 
+void
+plug_elsewhere(void)
+{
+	if (registry >= 0)
+		close(registry);
+	registry = -1;
+}
+
 static void
 begin(uint16_t type, const void *body, size_t length)
 {

@@ -19,6 +19,8 @@ void unplug(uint64_t id);
 /* The sentence is "" after a success. */
 IOReturn try_plug(const char *spec, uint64_t *ret_id, char sentence[PLUG_SENTENCE_MAX]);
 IOReturn try_unplug(uint64_t id, char sentence[PLUG_SENTENCE_MAX]);
+/* The registry is another process from now on. */
+void plug_elsewhere(void);
 /* Asks for it and does not wait for the answer, which unplug_wait does. */
 void unplug_begin(uint64_t id);
 void unplug_wait(void);

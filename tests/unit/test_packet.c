@@ -228,9 +228,30 @@ START_TEST(running_out_of_descriptors_keeps_the_packet)
 }
 END_TEST
 
+START_TEST(text_goes_with_descriptors)
+{
+	const int fds[2] = {STDERR_FILENO, STDERR_FILENO};
+	char text[16] = "";
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(fds))];
+	struct iovec part = {.iov_base = text, .iov_len = sizeof(text)};
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = control,
+				 .msg_controllen = sizeof(control)};
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_eq(packet_send_text(ends[0], "READY=1", fds, 2), kIOReturnSuccess);
+	ck_assert_int_eq(recvmsg(ends[1], &message, MSG_CMSG_CLOEXEC), 7);
+	ck_assert_str_eq(text, "READY=1");
+	ck_assert_uint_eq(CMSG_FIRSTHDR(&message)->cmsg_len, CMSG_LEN(sizeof(fds)));
+	close(ends[1]);
+	ck_assert_int_eq(packet_send_text(ends[0], "READY=1", NULL, 0), kIOReturnOffline);
+}
+END_TEST
+
 UNIT_MAIN("packet", a_packet_arrives_as_it_was_sent,
 	  the_largest_packet_passes_and_one_more_byte_does_not,
 	  nothing_there_and_the_end_are_told_apart, a_full_socket_is_busy,
 	  waiting_works_on_a_socket_that_does_not_block,
 	  other_counts_of_descriptors_are_refused_and_none_leaks, wrong_lengths_are_refused,
-	  running_out_of_descriptors_keeps_the_packet)
+	  running_out_of_descriptors_keeps_the_packet, text_goes_with_descriptors)
