@@ -618,10 +618,16 @@ has_stopped(struct connection *c)
 }
 
 enum scan_how {
-	SCAN_RUNG,
+	SCAN_RUNG,     /* arms, unless a thread that spins will */
 	SCAN_SPINNING, /* by the thread that spins, which does not arm */
 	SCAN_LAST,     /* by that thread, which is not going to look again */
 };
+
+static bool
+is_to_arm(const struct connection *c, enum scan_how how)
+{
+	return how == SCAN_LAST || (how == SCAN_RUNG && !spinning_watches(c));
+}
 
 /*
  * False: another thread scans. *ret_calls: calls were run, for whose time the token was given up.
@@ -639,7 +645,7 @@ scan(struct connection *c, enum scan_how how, bool *ret_calls, bool *ret_found)
 		return false;
 	do {
 		found |= completions_pump(c);
-		more = look(c, how != SCAN_SPINNING, &batch, &found, &rule);
+		more = look(c, is_to_arm(c, how), &batch, &found, &rule);
 		if (more && queues.methods == NULL)
 			copy_queues(c, batch.first, &queues);
 	} while (more && !leave(c));

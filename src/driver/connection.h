@@ -120,6 +120,7 @@ struct connection {
 	struct loop_timer pause;
 
 	_Atomic bool hot; /* offered to a thread that spins, or in its set, which has a reference */
+	_Atomic(const void *) watched; /* the set in which it is; NULL: none. Only compared */
 	struct spin_backoff backoff;
 	struct connection *next_offered; /* [spinning.lock] */
 
@@ -228,6 +229,8 @@ void spinning_stop(void);
 void spinning_offer(struct connection *connection);
 /* The thread that spins is going to run a method. */
 void spinning_lend(void);
+/* Whether a thread that spins looks at it now, and will arm it when it does no longer. */
+bool spinning_watches(const struct connection *connection);
 
 /* --- structures.c --- */
 

@@ -16,6 +16,10 @@
  *   take the token: both sides change their word first and look at the other's then, all seq_cst.
  * - A client that is left alone while a method blocks here rings without being asked, before it
  *   sleeps: call_page_is_left. It is then scanned, and armed, by another thread.
+ * - A thread that was rung for leaves a connection unarmed that is in the set of the holder
+ *   (spinning_watches). Arming it would have the client ring at its next call, and wake that thread
+ *   again, on the CPU where the other one spins: a ring every few calls for as long as they come.
+ *   The holder lets a connection go first and arms it then.
  *
  * A hostile client can have a thread spin for a budget after a call that it made, not longer (its
  * page is looked at for longer only if others keep the thread awake); and
@@ -49,25 +53,28 @@ struct set {
 };
 
 static struct {
-	struct loop *loop;	 /* [const] while its threads run; NULL: nobody spins */
-	_Atomic bool taken;	 /* the token */
-	_Atomic unsigned offers; /* how many */
+	struct loop *loop;	     /* [const] while its threads run; NULL: nobody spins */
+	_Atomic(struct set *) token; /* the set of who has it; NULL: nobody has */
+	_Atomic unsigned offers;     /* how many */
 	pthread_mutex_t lock;
 	struct connection *offered; /* [lock] +1 each */
 } spinning = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* Pairs with itself and, in both orders, with `offers`. */
 static bool
-take_token(void)
+take_token(struct set *set)
 {
-	return !atomic_load_explicit(&spinning.taken, memory_order_relaxed) &&
-	       !atomic_exchange_explicit(&spinning.taken, true, memory_order_seq_cst);
+	struct set *nobody = NULL;
+
+	return atomic_load_explicit(&spinning.token, memory_order_relaxed) == NULL &&
+	       atomic_compare_exchange_strong_explicit(&spinning.token, &nobody, set,
+						       memory_order_seq_cst, memory_order_relaxed);
 }
 
 static void
 give_token(void)
 {
-	atomic_store_explicit(&spinning.taken, false, memory_order_seq_cst);
+	atomic_store_explicit(&spinning.token, NULL, memory_order_seq_cst);
 }
 
 /* --- offers --- */
@@ -112,15 +119,37 @@ next_offer(void)
 
 /* --- the set --- */
 
+bool
+spinning_watches(const struct connection *c)
+{
+	const void *set = atomic_load_explicit(&c->watched, memory_order_relaxed);
+
+	return set != NULL && set == atomic_load_explicit(&spinning.token, memory_order_relaxed);
+}
+
+/*
+ * Before the scan that arms: one who scans after it, or is told by it to scan again, sees this and
+ * arms as well. Relaxed, since the change of c->scan orders it.
+ */
+static void
+unwatch(struct connection *c)
+{
+	atomic_store_explicit(&c->watched, NULL, memory_order_relaxed);
+}
+
 /* Armed by the scan; out of the set unless that brought a call. */
 static bool
 let_go(struct hot *hot)
 {
 	struct connection *c = hot->connection;
+	const void *set = atomic_load_explicit(&c->watched, memory_order_relaxed);
 
+	unwatch(c);
 	hot->found = calls_scan_spinning(c, true);
-	if (hot->found)
+	if (hot->found) {
+		atomic_store_explicit(&c->watched, set, memory_order_relaxed);
 		return false;
+	}
 	spin_ended(&c->backoff, hot->worked);
 	atomic_store_explicit(&c->hot, false, memory_order_release);
 	connection_release(c);
@@ -134,6 +163,7 @@ hand_on(struct set *set)
 	while (set->count > 0) {
 		struct connection *c = set->hot[--set->count].connection;
 
+		unwatch(c);
 		calls_scan(c);
 		offer_take(c);
 	}
@@ -148,6 +178,7 @@ adopt(struct set *set, uint64_t now)
 
 		if (c == NULL)
 			return;
+		atomic_store_explicit(&c->watched, set, memory_order_relaxed);
 		set->hot[set->count++] = (struct hot){.connection = c, .last = now};
 		set->last = now;
 	}
@@ -188,7 +219,7 @@ age(struct set *set, uint64_t now)
 			continue;
 		if (let_go(hot))
 			*hot = set->hot[--set->count];
-		else if (!take_token())
+		else if (!take_token(set))
 			return false;
 	}
 	return true;
@@ -209,7 +240,7 @@ tend(struct loop *loop, struct set *set)
 	/* What it finds there may block. */
 	give_token();
 	set->stopped = !loop_look(loop);
-	return !set->stopped && take_token();
+	return !set->stopped && take_token(set);
 }
 
 /* Until the set is empty. False: without the token. */
@@ -225,7 +256,7 @@ spin_over(struct loop *loop, struct set *set)
 			if (!calls_scan_spinning(set->hot[i].connection, false))
 				continue;
 			found = set->hot[i].found = true;
-			if (!take_token())
+			if (!take_token(set))
 				return false;
 		}
 		if (!found)
@@ -244,7 +275,7 @@ spin(struct loop *loop)
 	set.stopped = false;
 	/* Pairs with the exchange in take_token of another: one of the two sees the offer. */
 	while (!set.stopped && atomic_load_explicit(&spinning.offers, memory_order_seq_cst) > 0 &&
-	       take_token()) {
+	       take_token(&set)) {
 		set.count = 0;
 		set.looked = clock_now();
 		adopt(&set, set.looked);
@@ -259,7 +290,7 @@ void
 spinning_lend(void)
 {
 	/* In no order with the offers: this thread looks at them when it is back. */
-	atomic_store_explicit(&spinning.taken, false, memory_order_release);
+	atomic_store_explicit(&spinning.token, NULL, memory_order_release);
 }
 
 void
