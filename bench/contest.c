@@ -179,8 +179,8 @@ be_client(const struct contestant *what, uint64_t argument, int in, int out)
 static void
 stop_server(struct side *side, int signal)
 {
-	if (side->what->server_spins && side->server > 0)
-		kill(side->server, signal);
+	if (side->what->server_spins)
+		kill(side->server > 0 ? side->server : side->client, signal);
 }
 
 static bool

@@ -5,7 +5,8 @@
  * process of its own and tells it when to work and for how long.
  *
  * Fairness: both sides get the same placement, the same time, and turns that alternate in order. A
- * contestant whose server spins all the time has it stopped while it is not its turn.
+ * contestant whose server spins all the time has it stopped while it is not its turn; with it the
+ * client, if the server is a thread of that.
  */
 #ifndef BENCH_CONTEST_H
 #define BENCH_CONTEST_H
@@ -21,7 +22,6 @@ struct contestant {
 	/* One operation. 0, or the time that counts, in ns, if that is not all of it. */
 	uint64_t (*once)(void *state);
 	bool server_spins;
-	bool threads;	  /* the server is a thread of the client, which `placed` pins */
 	unsigned batch;	  /* operations between two looks at the clock */
 	const char *sets; /* an environment variable for the client, NAME=VALUE */
 };

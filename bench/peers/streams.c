@@ -144,7 +144,7 @@ const struct contestant thread_stream = {
 	.name = "one process, two threads, a ring",
 	.open = open_thread,
 	.once = thread_once,
-	.threads = true,
+	.server_spins = true,
 	.batch = 16,
 };
 
