@@ -36,6 +36,8 @@
 /* Of one connection, while others keep the thread awake: looking at its page costs less than a
  * ring. */
 #define QUIET_NSEC (2 * NSEC_PER_MSEC)
+/* Between two looks at the clock: so long only if the thread ran a method, or did not run. */
+#define AWAY_NSEC (10 * NSEC_PER_USEC)
 
 struct hot {
 	struct connection *connection; /* +1 */
@@ -49,6 +51,7 @@ struct set {
 	unsigned count;
 	uint64_t last;	 /* when any of them had something */
 	uint64_t looked; /* when the descriptors were looked at */
+	uint64_t tended; /* when the clock was */
 	bool stopped;	 /* the loop is to stop */
 };
 
@@ -60,20 +63,27 @@ static struct {
 	struct connection *offered; /* [lock] +1 each */
 } spinning = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Pairs with itself and, in both orders, with `offers`. */
+/* Whether this thread has the token. */
+static _Thread_local bool has_token;
+
+/* True if it has it already. Pairs with itself and, in both orders, with `offers`. */
 static bool
 take_token(struct set *set)
 {
 	struct set *nobody = NULL;
 
-	return atomic_load_explicit(&spinning.token, memory_order_relaxed) == NULL &&
-	       atomic_compare_exchange_strong_explicit(&spinning.token, &nobody, set,
-						       memory_order_seq_cst, memory_order_relaxed);
+	if (!has_token)
+		has_token = atomic_load_explicit(&spinning.token, memory_order_relaxed) == NULL &&
+			    atomic_compare_exchange_strong_explicit(&spinning.token, &nobody, set,
+								    memory_order_seq_cst,
+								    memory_order_relaxed);
+	return has_token;
 }
 
 static void
 give_token(void)
 {
+	has_token = false;
 	atomic_store_explicit(&spinning.token, NULL, memory_order_seq_cst);
 }
 
@@ -225,12 +235,27 @@ age(struct set *set, uint64_t now)
 	return true;
 }
 
+/* Time in which this thread did not look is not time in which nothing came. */
+static void
+forgive(struct set *set, uint64_t now)
+{
+	uint64_t away = now - set->tended;
+
+	set->tended = now;
+	if (away < AWAY_NSEC)
+		return;
+	set->last += away;
+	for (unsigned i = 0; i < set->count; i++)
+		set->hot[i].last += away;
+}
+
 /* What is done now and then. False: the loop stops, or the token is another's. */
 static bool
 tend(struct loop *loop, struct set *set)
 {
 	uint64_t now = clock_now();
 
+	forgive(set, now);
 	if (!age(set, now))
 		return false;
 	adopt(set, now);
@@ -241,6 +266,17 @@ tend(struct loop *loop, struct set *set)
 	give_token();
 	set->stopped = !loop_look(loop);
 	return !set->stopped && take_token(set);
+}
+
+/*
+ * A piece of what the calls have left to this thread, which does not spin for nothing meanwhile.
+ * False: the token is another's.
+ */
+static bool
+run_deferred(struct loop *loop, struct set *set)
+{
+	loop_run_deferred(loop);
+	return take_token(set);
 }
 
 /* Until the set is empty. False: without the token. */
@@ -259,8 +295,12 @@ spin_over(struct loop *loop, struct set *set)
 			if (!take_token(set))
 				return false;
 		}
-		if (!found)
+		if (loop_has_deferred()) {
+			if (!run_deferred(loop, set))
+				return false;
+		} else if (!found) {
 			spin_relax();
+		}
 		if (turn % SPIN_TURNS == 0 && !tend(loop, set))
 			return false;
 	}
@@ -277,7 +317,7 @@ spin(struct loop *loop)
 	while (!set.stopped && atomic_load_explicit(&spinning.offers, memory_order_seq_cst) > 0 &&
 	       take_token(&set)) {
 		set.count = 0;
-		set.looked = clock_now();
+		set.looked = set.tended = clock_now();
 		adopt(&set, set.looked);
 		if (spin_over(loop, &set))
 			give_token();
@@ -289,6 +329,9 @@ spin(struct loop *loop)
 void
 spinning_lend(void)
 {
+	if (!has_token)
+		return;
+	has_token = false;
 	/* In no order with the offers: this thread looks at them when it is back. */
 	atomic_store_explicit(&spinning.token, NULL, memory_order_release);
 }
@@ -297,7 +340,7 @@ void
 spinning_start(struct loop *loop)
 {
 	spinning.loop = loop;
-	loop_set_spin(loop, spin);
+	loop_set_spin(loop, spin, spinning_lend);
 }
 
 void

@@ -186,9 +186,10 @@ run_event(struct loop *loop, struct loop_thread *self, const struct epoll_event 
 }
 
 void
-loop_set_spin(struct loop *loop, void (*spin)(struct loop *loop))
+loop_set_spin(struct loop *loop, void (*spin)(struct loop *loop), void (*blocks)(void))
 {
 	loop->spin = spin;
+	loop->blocks = blocks;
 }
 
 bool
@@ -226,8 +227,10 @@ serve(struct loop *loop, struct loop_thread *self)
 		run_event(loop, self, &event);
 		if (loop->abandoned)
 			break;
-		if (loop->spin != NULL)
-			loop->spin(loop);
+		do {
+			if (loop->spin != NULL)
+				loop->spin(loop);
+		} while (loop_run_deferred(loop));
 		atomic_fetch_add(&loop->waiting, 1);
 	}
 	current = NULL;
@@ -402,6 +405,43 @@ replace(struct loop *loop)
 	join_ended(ended);
 }
 
+/* --- what a thread is left --- */
+
+bool
+loop_is_here(const struct loop *loop)
+{
+	return current != NULL && current->loop == loop;
+}
+
+bool
+loop_has_deferred(void)
+{
+	return current != NULL && current->deferred != NULL;
+}
+
+void
+loop_defer(struct loop *loop, struct loop_task *task)
+{
+	assert(loop_is_here(loop));
+	task->next = current->deferred;
+	current->deferred = task;
+}
+
+bool
+loop_run_deferred(struct loop *loop)
+{
+	struct loop_task *task = current->deferred, *next;
+
+	if (task == NULL || loop->abandoned)
+		return false;
+	current->deferred = NULL;
+	for (; task != NULL && !loop->abandoned; task = next) {
+		next = task->next;
+		task->run(task);
+	}
+	return !loop->abandoned;
+}
+
 void
 loop_will_block(struct loop *loop)
 {
@@ -409,6 +449,8 @@ loop_will_block(struct loop *loop)
 
 	if (self == NULL || self->loop != loop || self->blocking++ > 0)
 		return;
+	if (loop->blocks != NULL)
+		loop->blocks();
 	/*
 	 * Pairs with the decrement in serve: all changes of `waiting` are in one order, so of two
 	 * threads that leave and then look here the later one sees that nobody is left.
@@ -418,6 +460,22 @@ loop_will_block(struct loop *loop)
 	if (self->more_tasks) {
 		self->more_tasks = false;
 		loop_ring(loop->task_bell);
+	}
+}
+
+void
+loop_will_wait(struct loop *loop)
+{
+	struct loop_task *task, *next;
+
+	loop_will_block(loop);
+	if (!loop_is_here(loop))
+		return;
+	task = current->deferred;
+	current->deferred = NULL;
+	for (; task != NULL; task = next) {
+		next = task->next;
+		loop_post(loop, task);
 	}
 }
 

@@ -81,14 +81,17 @@ unsigned loop_thread_count(struct loop *loop);
 /*
  * Spinning. `spin` is called by a thread that has run a handler and is about to wait; it may look
  * for work elsewhere for as long as it likes, but has to call loop_look every now and then, which
- * serves what the descriptors brought, without waiting. False: the loop stops, return. Set before
- * the threads are started.
+ * serves what the descriptors brought, without waiting. False: the loop stops, return.
+ * `blocks` is called by any thread that is about to run code that may block. Set before the threads
+ * are started.
  */
-void loop_set_spin(struct loop *loop, void (*spin)(struct loop *loop));
+void loop_set_spin(struct loop *loop, void (*spin)(struct loop *loop), void (*blocks)(void));
 bool loop_look(struct loop *loop);
 
 /* Around code that may block, on a loop thread; elsewhere they do nothing. Nesting is allowed. */
 void loop_will_block(struct loop *loop);
+/* The same before waiting for what this thread itself may have been left to do: others do it. */
+void loop_will_wait(struct loop *loop);
 void loop_did_block(struct loop *loop);
 
 /* Hands a function to some loop thread. */
@@ -97,6 +100,18 @@ struct loop_task {
 	struct loop_task *next;
 };
 void loop_post(struct loop *loop, struct loop_task *task);
+
+/*
+ * Leaves a task to the calling thread for when it is back from the handler that it runs, outside of
+ * all driver code: no other thread is woken for it. So it waits for as long as a driver's method
+ * blocks by means of its own. False: this is no thread of the loop.
+ */
+bool loop_is_here(const struct loop *loop);
+void loop_defer(struct loop *loop, struct loop_task *task);
+/* Runs what this thread was left, but what that leaves anew. True: there was something. */
+bool loop_run_deferred(struct loop *loop);
+/* Whether there is something. For one who spins. */
+bool loop_has_deferred(void);
 
 /* One-shot timers. `deadline` on CLOCK_MONOTONIC, ns. A timer that fires has left the list already.
  */

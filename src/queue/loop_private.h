@@ -34,6 +34,7 @@ struct loop_thread {
 	unsigned blocking; /* [thread] nesting of loop_will_block */
 	bool more_tasks;   /* [thread] left tasks behind when it took the one it runs */
 	bool stays;	   /* [const] the caller of loop_run: leaves only when the loop stops */
+	struct loop_task *deferred; /* [thread] newest first */
 };
 
 struct loop {
@@ -43,6 +44,7 @@ struct loop {
 	int timer_bell; /* [const] */
 
 	void (*spin)(struct loop *loop); /* [const] NULL: nobody spins */
+	void (*blocks)(void);		 /* [const] NULL: the same */
 
 	/* Threads in epoll_wait or on the way there. Changed by read-modify-writes only, so that
 	 * the last one to leave sees 0, whoever it is. */

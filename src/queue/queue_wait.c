@@ -132,7 +132,7 @@ queue_wait(const void *tag, bool (*done)(void *context), void *context)
 	uint64_t seen = 0;
 
 	assert(tag != NULL);
-	loop_will_block(queue_loop);
+	loop_will_wait(queue_loop);
 	add_waiter(&waiter, tag);
 	while (!done(context)) {
 		if (run_nested(tag))

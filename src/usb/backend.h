@@ -47,6 +47,7 @@ struct usb_transfer {
 	uint32_t packet_count;	    /* 0: not isochronous */
 	struct memory_segment
 		memory; /* the file behind `data`; fd -1 if it is not a descriptor's */
+	bool helped;	/* its caller will call work() soon */
 	/* Results, valid in done. */
 	IOReturn status;
 	uint32_t actual;
@@ -109,6 +110,12 @@ struct usb_backend {
 	/* Never blocks. Calls done for what has finished. False once the device has gone and all is
 	 * reaped. */
 	bool (*reap)(struct usb_device *device);
+	/*
+	 * Lends the backend this thread: does a piece of what its own thread would do. True: there
+	 * is more. *ret_finished: there is something to reap, of which event_fd may not tell. Never
+	 * blocks. NULL: the backend needs no help.
+	 */
+	bool (*work)(struct usb_device *device, bool *ret_finished);
 	/*
 	 * Pulls the device out: every transfer ends with an error, by reap. Returns at once. NULL:
 	 * a device that only people can pull out.

@@ -312,5 +312,6 @@ const struct usb_backend usb_backend_virtual = {
 	.reset_endpoint = reset_endpoint,
 	.event_fd = event_fd,
 	.reap = virtual_reap,
+	.work = virtual_work,
 	.unplug = unplug,
 };

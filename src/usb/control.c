@@ -251,7 +251,7 @@ usb_port_control_data(struct usb_port *port, const void *owner, const IOUSBDevic
 
 	fill(&control, port, owner, request, timeout);
 	control.transfer.data = data;
-	loop_will_block(port->loop);
+	loop_will_wait(port->loop);
 	pthread_mutex_lock(&port->lock);
 	res = submit_locked(&control);
 	pthread_mutex_unlock(&port->lock);

@@ -290,7 +290,7 @@ IOUSBHostPipe_ClearStall(IOUSBHostPipe *object, bool withRequest)
 	pipe = pipe_ivars(object);
 	port = pipe->port;
 	pipe_end(pipe, kIOReturnAborted, false, true);
-	loop_will_block(port->loop);
+	loop_will_wait(port->loop);
 	pthread_mutex_lock(&pipe->lock);
 	if (!pipe->closed && withRequest)
 		res = port->backend->clear_halt(port->device, pipe->address);

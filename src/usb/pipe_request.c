@@ -126,7 +126,7 @@ submit_piece_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *reque
 	transfer->length = is_last ? left : room;
 	transfer->flags = is_last ? request->flags : 0;
 	transfer->timeout = is_last && request->moved == 0 ? request->timeout : time_left(request);
-	res = port->backend->submit(port->device, transfer);
+	res = usb_port_submit(port, transfer);
 	if (res == kIOReturnSuccess) {
 		request->state = PIPE_SUBMITTED;
 		pipe->submitted++;
@@ -415,7 +415,7 @@ pipe_await_take(struct pipe_request *request, uint32_t *ret_actual)
 	struct IOUSBHostPipe_IVars *pipe = pipe_ivars(object);
 	IOReturn res;
 
-	loop_will_block(pipe->port->loop);
+	loop_will_wait(pipe->port->loop);
 	pthread_mutex_lock(&pipe->lock);
 	while (request->state != PIPE_RETURNED)
 		pthread_cond_wait(&pipe->returned, &pipe->lock);

@@ -7,7 +7,7 @@
  * callback, however long that takes. Then the pipes that were noted are pumped: all but the last
  * only append their callbacks to queues, the last may run its first callback here.
  *
- * Control requests are in control.c.
+ * Control requests are in control.c, how the port's threads help the backend in port_work.c.
  */
 #include "port.h"
 
@@ -303,8 +303,8 @@ usb_port_watch_gone(struct usb_port *port, void (*gone)(void *context), void *co
  * The backend has given back all it had. The callbacks are on their queues before the owner is
  * told: a driver's Stop comes behind them.
  */
-static void
-go(struct usb_port *port)
+void
+usb_port_go(struct usb_port *port)
 {
 	pthread_mutex_lock(&port->lock);
 	port->is_gone = true;
@@ -333,7 +333,7 @@ usb_port_reset(struct usb_port *port)
 		res = port->backend->reset(port->device);
 	pthread_mutex_unlock(&port->lock);
 	if (res == kIOReturnSuccess)
-		go(port);
+		usb_port_go(port);
 	return res;
 }
 
@@ -350,8 +350,15 @@ reap(struct usb_port *port)
 	}
 	pthread_mutex_unlock(&port->reap_lock);
 	if (ended && !usb_port_is_gone(port))
-		go(port);
+		usb_port_go(port);
 	return alive;
+}
+
+void
+usb_port_reaped(struct usb_port *port)
+{
+	kick(port);
+	pump(port, true);
 }
 
 static void
@@ -462,6 +469,7 @@ usb_port_open_take(const struct usb_backend *backend, const char *spec, int fd, 
 	port->backend = backend;
 	port->loop = loop;
 	port->retry.fired = retry;
+	usb_port_init_work(port);
 	atomic_init(&port->references, 1);
 	pthread_mutex_init(&port->reap_lock, NULL);
 	pthread_mutex_init(&port->lock, NULL);

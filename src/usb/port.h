@@ -40,8 +40,10 @@ struct usb_port {
 	void *gone_context;	     /* [lock] */
 
 	struct loop_source source;
-	struct loop_timer retry;   /* for transfers that the backend had no room for */
-	struct loop_timer telling; /* calls gone, at once; a timer, which can be taken back */
+	struct loop_timer retry;     /* for transfers that the backend had no room for */
+	struct loop_timer telling;   /* calls gone, at once; a timer, which can be taken back */
+	struct loop_task work;	     /* the backend's work, by a thread that has submitted some */
+	_Atomic unsigned work_state; /* enum of port_work.c; +1 unless it is 0 */
 	_Atomic unsigned references;
 
 	pthread_mutex_t reap_lock; /* one thread reaps, and none after the shutdown */
@@ -105,6 +107,16 @@ IOReturn usb_port_status(struct usb_port *port, uint32_t *ret_status);
 /* By bConfigurationValue; NULL: there is none. */
 const IOUSBConfigurationDescriptor *usb_port_configuration(const struct usb_port *port,
 							   uint8_t value);
+
+/*
+ * From a pipe: gives a transfer to the backend, and on a thread of the loop also has it help the
+ * backend when it is back from the driver's code.
+ */
+IOReturn usb_port_submit(struct usb_port *port, struct usb_transfer *transfer);
+void usb_port_init_work(struct usb_port *port);
+/* After reaping, no lock held: the device has gone; transfers have finished. */
+void usb_port_go(struct usb_port *port);
+void usb_port_reaped(struct usb_port *port);
 
 /* From a pipe, in `done` of a transfer: post its callbacks when reaping is over. */
 void usb_port_pump_later(struct usb_port *port, unsigned index);

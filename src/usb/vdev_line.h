@@ -60,6 +60,6 @@ void vdev_line_isochronous(struct vdev_line *line, struct usb_transfer *transfer
 void vdev_line_control(struct vdev_line *line, struct usb_transfer *transfer, uint8_t alternate,
 		       struct vdev_outcome *ret_outcome);
 
-#define VDEV_STEP_MAX (1u << 20) /* then the other endpoint has its turn; whole packets */
+#define VDEV_STEP_MAX (64u << 10) /* then others have their turn; whole packets */
 
 #endif

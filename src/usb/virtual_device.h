@@ -49,8 +49,19 @@ struct usb_device {
 	bool gone;				/* [lock] set by the thread */
 	bool unplugged;				/* [lock] the thread is to let it go */
 	bool stopping;				/* [lock] */
-	bool poked; /* [lock] something came while the thread did not hold the lock */
+	bool poked;	     /* [lock] something came while the thread did not hold the lock */
+	bool serving;	     /* [lock] somebody moves bytes */
+	bool helping;	     /* [lock] a helper does, who will reap what is finished */
+	bool signalled;	     /* [lock] `event` was written since it was last read */
+	uint64_t help_until; /* [lock] the thread leaves what there is to a helper; 0: all of it is
+				done */
+	bool helpless;	     /* [lock] the thread has waited for help in vain */
+	uint64_t helps;	     /* [lock] pieces done by helpers */
+	uint64_t wakes_at;   /* [lock] until when the thread sleeps; 0: it does not */
 };
+
+/* How long the thread waits for a helper that may have been held up in a driver. */
+#define VIRTUAL_HELP_NSEC NSEC_PER_MSEC
 
 /* NULL: the device has no such endpoint. */
 struct endpoint *virtual_endpoint(struct usb_device *device, uint8_t address);
@@ -66,6 +77,7 @@ void virtual_poke_locked(struct usb_device *device);
 IOReturn virtual_submit(struct usb_device *device, struct usb_transfer *transfer);
 void virtual_cancel(struct usb_device *device, struct usb_transfer *transfer);
 bool virtual_reap(struct usb_device *device);
+bool virtual_work(struct usb_device *device, bool *ret_finished);
 
 /* Makes the lock and the thread, or neither. */
 IOReturn virtual_start(struct usb_device *device);

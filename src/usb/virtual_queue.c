@@ -11,11 +11,13 @@
 #include "clock.h"
 #include "virtual_device.h"
 
+/* [lock] */
 static void
 signal_event(struct usb_device *device)
 {
 	const uint64_t one = 1;
 
+	device->signalled = true;
 	if (write(device->event, &one, sizeof(one)) < 0)
 		assert(errno == EAGAIN); /* it is readable as it is */
 }
@@ -42,7 +44,7 @@ virtual_finish_locked(struct usb_device *device, struct endpoint *endpoint, stru
 	transfer->status = status;
 	transfer->backend = NULL;
 	transfer->next = NULL;
-	if (device->done == NULL)
+	if (device->done == NULL && !device->helping)
 		signal_event(device);
 	*device->done_tail = transfer;
 	device->done_tail = &transfer->next;
@@ -92,6 +94,29 @@ take_entry_locked(struct usb_device *device)
 	return entry;
 }
 
+/*
+ * A helper will do it: then the thread has only to come in time if that does not. It is asked to
+ * now and then, and not for each transfer: while it is helped it wakes by itself.
+ */
+static void
+announce_locked(struct usb_device *device, const struct entry *entry, uint64_t now)
+{
+	uint64_t needed;
+
+	if (!entry->transfer->helped || device->helpless || device->line.spec.latency != 0) {
+		device->help_until = 0;
+		virtual_poke_locked(device);
+		return;
+	}
+	if (device->help_until == 0)
+		device->help_until = now + VIRTUAL_HELP_NSEC;
+	needed = device->help_until + VIRTUAL_HELP_NSEC;
+	if (entry->deadline < needed)
+		needed = entry->deadline;
+	if (device->wakes_at == 0 || device->wakes_at > needed)
+		virtual_poke_locked(device);
+}
+
 static IOReturn
 append_locked(struct usb_device *device, struct endpoint *endpoint, struct usb_transfer *transfer)
 {
@@ -118,7 +143,7 @@ append_locked(struct usb_device *device, struct endpoint *endpoint, struct usb_t
 	transfer->actual = 0;
 	*endpoint->tail = entry;
 	endpoint->tail = &entry->next;
-	virtual_poke_locked(device);
+	announce_locked(device, entry, now);
 	return kIOReturnSuccess;
 }
 
@@ -158,10 +183,11 @@ virtual_reap(struct usb_device *device)
 	uint64_t count, now = clock_now();
 	bool gone;
 
-	/* Before the list is taken: what is added after that signals again. */
-	if (read(device->event, &count, sizeof(count)) < 0)
-		assert(errno == EAGAIN);
 	pthread_mutex_lock(&device->lock);
+	/* Under the lock, as the signals are: what is added after that signals again. */
+	if (device->signalled && read(device->event, &count, sizeof(count)) < 0)
+		assert(errno == EAGAIN);
+	device->signalled = false;
 	transfer = device->done;
 	device->done = NULL;
 	device->done_tail = &device->done;

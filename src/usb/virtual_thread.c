@@ -2,6 +2,12 @@
 /*
  * A virtual device's thread. It serves the head of each endpoint's queue in turn, moving packets by
  * vdev_line, and ends what has waited too long.
+ *
+ * A helper is a thread that has just submitted something and has nothing better to do: it serves
+ * the queues itself (virtual_work), which saves the switch to the device's thread and the one back
+ * for the completion. That thread then only sees to it that help comes: it wakes every
+ * VIRTUAL_HELP_NSEC while there is some, and takes over what a helper has left for as long as that.
+ * `serving` keeps the two apart.
  */
 #include <signal.h>
 #include <time.h>
@@ -83,30 +89,90 @@ sleep_locked(struct usb_device *device, uint64_t wake)
 		.tv_nsec = (long)(wake % NSEC_PER_SEC),
 	};
 
+	device->wakes_at = wake;
 	if (wake == UINT64_MAX)
 		pthread_cond_wait(&device->work, &device->lock);
 	else
 		pthread_cond_timedwait(&device->work, &device->lock, &until);
+	device->wakes_at = 0;
+}
+
+static bool
+serve_all_locked(struct usb_device *device, uint64_t now, uint64_t *wake)
+{
+	bool changed = false;
+
+	device->serving = true;
+	for (unsigned i = 0; i < ENDPOINT_COUNT; i++)
+		changed |= serve_locked(device, i, now, wake);
+	device->serving = false;
+	return changed;
+}
+
+bool
+virtual_work(struct usb_device *device, bool *ret_finished)
+{
+	uint64_t wake = UINT64_MAX, now = clock_now();
+	bool more = false;
+
+	pthread_mutex_lock(&device->lock);
+	/* What the thread alone does is left to it. */
+	if (!device->serving && !device->gone && !device->unplugged) {
+		device->helping = true;
+		expire_locked(device, now);
+		more = serve_all_locked(device, now, &wake);
+		device->helping = false;
+		device->helpless = false;
+		device->helps++;
+		device->help_until = more ? clock_now() + VIRTUAL_HELP_NSEC : 0;
+		if (device->unplugged || device->poked)
+			pthread_cond_signal(&device->work);
+	}
+	*ret_finished = device->done != NULL;
+	pthread_mutex_unlock(&device->lock);
+	return more;
+}
+
+/* True: a helper is at it, or will be. *wake: when to see whether it was. */
+static bool
+is_helped_locked(const struct usb_device *device, uint64_t now, uint64_t *wake)
+{
+	if (device->serving)
+		*wake = now + VIRTUAL_HELP_NSEC;
+	else if (device->help_until > now && !device->unplugged)
+		*wake = device->help_until;
+	else
+		return false;
+	return true;
 }
 
 static void *
 run(void *context)
 {
 	struct usb_device *device = context;
+	uint64_t helps = 0;
 
 	pthread_mutex_lock(&device->lock);
 	while (!device->stopping) {
 		uint64_t wake = UINT64_MAX, now = clock_now();
 		bool changed = false;
 
+		if (is_helped_locked(device, now, &wake)) {
+			sleep_locked(device, wake);
+			continue;
+		}
 		device->poked = false;
 		if (device->unplugged && !device->gone)
 			virtual_go_locked(device);
 		expire_locked(device, now);
-		for (unsigned i = 0; i < ENDPOINT_COUNT; i++)
-			changed |= serve_locked(device, i, now, &wake);
+		device->helpless |= device->help_until != 0;
+		device->help_until = 0;
+		changed = serve_all_locked(device, now, &wake);
 		if (changed || device->stopping)
 			continue;
+		if (device->helps != helps && now + VIRTUAL_HELP_NSEC < wake)
+			wake = now + VIRTUAL_HELP_NSEC;
+		helps = device->helps;
 		if (device->next_deadline < wake)
 			wake = device->next_deadline;
 		if (!device->poked)

@@ -6,6 +6,8 @@
 #include "unit.h"
 
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -49,6 +51,7 @@ submit(struct usb_transfer *transfer, uint8_t endpoint, void *data, uint32_t len
 		.done = count,
 		.timeout = transfer->timeout,
 		.flags = transfer->flags,
+		.helped = transfer->helped,
 	};
 	return backend->submit(device, transfer);
 }
@@ -491,6 +494,84 @@ START_TEST(pulled_out)
 }
 END_TEST
 
+/* The caller does the device's work, in pieces, and what it finishes it reaps without being told.
+ */
+START_TEST(a_helper_does_the_work)
+{
+	struct usb_transfer records[3] = {{.helped = true}, {.helped = true}, {.helped = true}};
+	struct pollfd event;
+	bool finished = false, more = true;
+
+	fill();
+	plug("sink:latency=0");
+	event = (struct pollfd){.fd = backend->event_fd(device), .events = POLLIN};
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(submit(&records[i], OUT, bytes, sizeof(bytes)), kIOReturnSuccess);
+	/* The device's thread may take over one that held us up for too long: then it tells. */
+	while (more || completions < 3) {
+		more = backend->work(device, &finished);
+		if (finished || poll(&event, 1, more ? 0 : 10) == 1)
+			ck_assert(backend->reap(device));
+	}
+	ck_assert_uint_eq(completions, 3);
+	ck_assert_int_eq(poll(&event, 1, 0), 0);
+	ck_assert_uint_eq(state().out_bytes, 3 * sizeof(bytes));
+	ck_assert_uint_eq(state().out_transfers, 3);
+	unplug();
+}
+END_TEST
+
+START_TEST(a_helper_that_does_not_come_is_not_waited_for)
+{
+	struct usb_transfer record = {.helped = true};
+
+	plug("sink");
+	for (unsigned i = 0; i < 100; i++) {
+		record.flags = 0;
+		ck_assert_int_eq(submit(&record, OUT, bytes, 4096), kIOReturnSuccess);
+		await(&record);
+		ck_assert_int_eq(record.status, kIOReturnSuccess);
+	}
+	unplug();
+}
+END_TEST
+
+/* Two that have no idea of each other, and the device's own thread. */
+static void *
+help(void *stop)
+{
+	bool finished;
+
+	while (!atomic_load((atomic_bool *)stop))
+		backend->work(device, &finished);
+	return NULL;
+}
+
+START_TEST(helpers_and_the_thread_move_each_byte_once)
+{
+	struct usb_transfer records[200] = {0};
+	atomic_bool stop = false;
+	pthread_t helpers[2];
+
+	fill();
+	plug("sink");
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_create(&helpers[i], NULL, help, &stop), 0);
+	for (unsigned i = 0; i < 200; i++) {
+		records[i].helped = i % 3 != 0;
+		ck_assert_int_eq(submit(&records[i], OUT, bytes, 100000), kIOReturnSuccess);
+	}
+	while (completions < 200)
+		ck_assert(backend->reap(device));
+	atomic_store(&stop, true);
+	for (unsigned i = 0; i < 2; i++)
+		pthread_join(helpers[i], NULL);
+	ck_assert_uint_eq(state().out_bytes, 200 * 100000);
+	ck_assert_uint_eq(state().out_transfers, 200);
+	unplug();
+}
+END_TEST
+
 START_TEST(order_and_claims)
 {
 	struct usb_transfer records[64] = {0};
@@ -574,4 +655,6 @@ UNIT_MAIN("backend_virtual", sink_counts_and_hashes, sink_tells_whose_pages_it_r
 	  loopback_waits_for_packets_and_for_room, ping_pong_loses_no_wakeup, loopback_overflow,
 	  stall_halts_until_cleared, corruption_is_one_byte_and_not_in_the_callers_memory,
 	  nak_ends_by_timeout_or_cancel_only, latency_is_a_lower_bound, unplugged_in_the_middle,
-	  pulled_out, order_and_claims, standard_requests, bad_specs_open_nothing)
+	  pulled_out, a_helper_does_the_work, a_helper_that_does_not_come_is_not_waited_for,
+	  helpers_and_the_thread_move_each_byte_once, order_and_claims, standard_requests,
+	  bad_specs_open_nothing)

@@ -617,6 +617,77 @@ START_TEST(blocking_marks_elsewhere_do_nothing)
 }
 END_TEST
 
+/* A task that leaves another to its thread, and whether that came too early, or elsewhere. */
+struct leaving_task {
+	struct loop_task task, left;
+	struct loop *loop;
+	struct meter *began, *ran;
+	pthread_t thread;
+	bool is_over, waits, was_early, was_elsewhere;
+};
+
+static void
+run_left(struct loop_task *task)
+{
+	struct leaving_task *leaving =
+		(struct leaving_task *)((char *)task - offsetof(struct leaving_task, left));
+
+	leaving->was_early = !leaving->is_over;
+	leaving->was_elsewhere = !pthread_equal(leaving->thread, pthread_self());
+	meter_raise(leaving->ran);
+}
+
+static void
+leave_task(struct loop_task *task)
+{
+	struct leaving_task *leaving = (struct leaving_task *)task;
+
+	ck_assert(loop_is_here(leaving->loop));
+	leaving->thread = pthread_self();
+	leaving->left.run = run_left;
+	loop_defer(leaving->loop, &leaving->left);
+	ck_assert(loop_has_deferred());
+	if (leaving->waits) {
+		loop_will_wait(leaving->loop);
+		meter_reaches(leaving->ran, 1);
+		loop_did_block(leaving->loop);
+	}
+	leaving->is_over = true;
+	meter_raise(leaving->began);
+}
+
+START_TEST(what_is_deferred_runs_on_the_same_thread_afterwards)
+{
+	struct meter began = METER_INITIALIZER, ran = METER_INITIALIZER;
+	struct loop *loop = start();
+	struct leaving_task task = {
+		.task.run = leave_task, .loop = loop, .began = &began, .ran = &ran};
+
+	ck_assert(!loop_is_here(loop));
+	ck_assert(!loop_has_deferred());
+	loop_post(loop, &task.task);
+	meter_wait(&ran, 1);
+	ck_assert(!task.was_early);
+	ck_assert(!task.was_elsewhere);
+	loop_destroy(loop);
+}
+END_TEST
+
+START_TEST(who_waits_has_others_run_what_was_deferred)
+{
+	struct meter began = METER_INITIALIZER, ran = METER_INITIALIZER;
+	struct loop *loop = start();
+	struct leaving_task task = {
+		.task.run = leave_task, .loop = loop, .began = &began, .ran = &ran, .waits = true};
+
+	loop_post(loop, &task.task);
+	meter_wait(&began, 1);
+	ck_assert(task.was_early);
+	ck_assert(task.was_elsewhere);
+	loop_destroy(loop);
+}
+END_TEST
+
 static void
 note_mask(struct loop_task *task)
 {
@@ -652,4 +723,5 @@ UNIT_MAIN("loop", runs_each_task_once, grows_for_blocking_code_and_shrinks_again
 	  cancelled_and_moved_timers, a_timer_that_blocks_holds_up_no_other,
 	  run_returns_after_stop_and_nothing_is_left, a_loop_of_one_thread_stays_on_its_caller,
 	  destroy_from_a_handler_is_an_assertion, blocking_marks_elsewhere_do_nothing,
-	  threads_take_no_signals_of_the_program)
+	  what_is_deferred_runs_on_the_same_thread_afterwards,
+	  who_waits_has_others_run_what_was_deferred, threads_take_no_signals_of_the_program)
