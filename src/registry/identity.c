@@ -13,20 +13,40 @@
 
 #include <pwd.h>
 
+/*
+ * Whether the system has a user with this id. Each is asked of once: a server on the network may
+ * have to answer, and the registry's one thread waits for it.
+ */
 static bool
-is_free(const struct registry *registry, uid_t uid)
+is_taken(struct registry *registry, uid_t uid)
+{
+	if (id_set_has(&registry->taken_uids, uid))
+		return true;
+	if (id_set_has(&registry->asked_uids, uid))
+		return false;
+	if (getpwuid(uid) != NULL) {
+		id_set_add(&registry->taken_uids, uid);
+		return true;
+	}
+	/* Without memory it is asked again. */
+	id_set_add(&registry->asked_uids, uid);
+	return false;
+}
+
+static bool
+is_free(struct registry *registry, uid_t uid)
 {
 	for (const struct host *host = registry->hosts; host != NULL; host = host->next) {
 		if (host->uid == uid)
 			return false;
 	}
-	return getpwuid(uid) == NULL;
+	return !is_taken(registry, uid);
 }
 
 IOReturn
 identity_give(struct host *host)
 {
-	const struct registry *registry = host->registry;
+	struct registry *registry = host->registry;
 
 	if (registry->first_uid == 0 || host->uid != 0)
 		return kIOReturnSuccess;

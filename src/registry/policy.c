@@ -4,26 +4,22 @@
  * system does not know, allows nobody by that word, and the log says which line.
  *
  * It is the administrator's, so it is not checked as a peer's bytes are; it has to belong to root
- * or to the registry's user. One thread, the registry's.
+ * or to the registry's user. Left out: how it is read (policy_rules.c). One thread, the registry's.
  */
-#include "policy.h"
+#include "policy_private.h"
 
 #include "log.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
-#include <stdint.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define DEFAULT_RULE "group:opendext"
-#define RULE_MAX     1024
-#define GROUPS_MAX   65536 /* NGROUPS_MAX of the kernel */
-#define SPACE	     " \t\r\n"
+#define DEFAULT_GROUP "opendext"
+#define GROUPS_MAX    65536 /* NGROUPS_MAX of the kernel */
 
 struct peer {
 	const struct ucred *who;
@@ -54,165 +50,136 @@ is_member(const struct peer *peer, gid_t group)
 	return peer->who->gid == group;
 }
 
-/* A number that is written out. */
+/* --- seats --- */
+
+/* Whether the session that is active there is this user's. */
 static bool
-parse_id(const char *text, unsigned *ret_id)
+is_active(const char *folder, const char *seat, uid_t uid)
 {
-	char *end;
-	unsigned long value;
+	static const char key[] = "ACTIVE_UID=";
+	char path[PATH_MAX], line[256];
+	bool active = false;
+	FILE *file;
 
-	if (text[0] < '0' || text[0] > '9')
-		return false;
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno != 0 || *end != '\0' || value >= UINT32_MAX)
-		return false;
-	*ret_id = (unsigned)value;
-	return true;
-}
+	snprintf(path, sizeof(path), "%s/%s", folder, seat);
+	file = fopen(path, "re");
+	while (file != NULL && !active && fgets(line, sizeof(line), file) != NULL) {
+		unsigned id;
 
-static bool
-get_user(const char *name, uid_t *ret_uid)
-{
-	const struct passwd *user;
-
-	if (parse_id(name, ret_uid))
-		return true;
-	user = getpwnam(name);
-	if (user != NULL)
-		*ret_uid = user->pw_uid;
-	return user != NULL;
-}
-
-static bool
-get_group(const char *name, gid_t *ret_gid)
-{
-	const struct group *group;
-
-	if (parse_id(name, ret_gid))
-		return true;
-	group = getgrnam(name);
-	if (group != NULL)
-		*ret_gid = group->gr_gid;
-	return group != NULL;
-}
-
-/* One word of a rule. False: it does not allow this peer. */
-static bool
-allows(const struct peer *peer, const char *word, const char *where)
-{
-	unsigned id;
-
-	if (strcmp(word, "everyone") == 0)
-		return true;
-	if (strncmp(word, "user:", 5) == 0 && get_user(word + 5, &id))
-		return peer->who->uid == id;
-	if (strncmp(word, "group:", 6) == 0 && get_group(word + 6, &id))
-		return is_member(peer, id);
-	log_info("%s: '%s' is no user:NAME or group:NAME that exists, nor everyone, and allows "
-		 "nobody",
-		 where, word);
-	return false;
-}
-
-struct rule {
-	char words[RULE_MAX];
-	char where[256]; /* file and line */
-};
-
-/*
- * Looks through the lines for the driver's and that of `*`. False: one of them is too long to be
- * understood.
- */
-static bool
-find_rule(FILE *file, const char *path, const char *driver, struct rule *rule)
-{
-	char line[RULE_MAX];
-	bool own = false;
-
-	for (unsigned number = 1; !own && fgets(line, sizeof(line), file) != NULL; number++) {
-		char *comment = strchr(line, '#'), *rest = line, *first;
-
-		if (strchr(line, '\n') == NULL && !feof(file))
-			return false;
-		if (comment != NULL)
-			*comment = '\0';
-		first = strsep(&rest, SPACE);
-		while (first != NULL && first[0] == '\0' && rest != NULL)
-			first = strsep(&rest, SPACE);
-		own = strcmp(first, driver) == 0;
-		if (!own && strcmp(first, "*") != 0)
-			continue;
-		snprintf(rule->words, sizeof(rule->words), "%s", rest != NULL ? rest : "");
-		snprintf(rule->where, sizeof(rule->where), "%.200s:%u", path, number);
+		line[strcspn(line, "\n")] = '\0';
+		active = strncmp(line, key, strlen(key)) == 0 &&
+			 policy_parse_id(line + strlen(key), &id) && id == uid;
 	}
-	return true;
+	if (file != NULL)
+		fclose(file);
+	return active;
 }
 
-/* False: nobody is allowed, because the file cannot be relied upon. */
+/* False, and *ret_logind says whether anybody could be. */
 static bool
-read_rule(const char *path, const char *driver, struct rule *rule, char *reason)
+is_at_seat(const char *folder, uid_t uid, bool *ret_logind)
 {
-	FILE *file = fopen(path, "re");
-	struct stat info;
-	bool usable;
+	DIR *seats = opendir(folder);
+	struct dirent *entry;
+	bool found = false;
 
-	snprintf(rule->words, sizeof(rule->words), DEFAULT_RULE);
-	snprintf(rule->where, sizeof(rule->where), "the default, as %.180s has no line for it",
-		 path);
-	if (file == NULL && errno == ENOENT)
+	*ret_logind = seats != NULL;
+	while (seats != NULL && !found && (entry = readdir(seats)) != NULL)
+		found = entry->d_name[0] != '.' && is_active(folder, entry->d_name, uid);
+	if (seats != NULL)
+		closedir(seats);
+	return found;
+}
+
+/* --- */
+
+IOReturn
+policy_open(const char *file, const char *seats, struct policy **ret_policy)
+{
+	struct policy *policy = calloc(1, sizeof(*policy));
+
+	if (policy == NULL)
+		return kIOReturnNoMemory;
+	policy->seats = strdup(seats);
+	policy->file = file != NULL ? strdup(file) : NULL;
+	if (policy->seats == NULL || (file != NULL && policy->file == NULL)) {
+		policy_close(policy);
+		return kIOReturnNoMemory;
+	}
+	policy->default_rule.words = &policy->default_word;
+	policy->default_rule.count = 1;
+	snprintf(policy->default_rule.text, sizeof(policy->default_rule.text),
+		 "group:" DEFAULT_GROUP);
+	if (file != NULL) {
+		snprintf(policy->default_rule.where, sizeof(policy->default_rule.where),
+			 "the default, as %.180s has no line for it", file);
+		policy_parse_word(policy->default_rule.text, NULL, &policy->default_word);
+		policy_refresh(policy);
+	}
+	*ret_policy = policy;
+	return kIOReturnSuccess;
+}
+
+void
+policy_close(struct policy *policy)
+{
+	if (policy == NULL)
+		return;
+	policy_forget_rules(policy);
+	free(policy->file);
+	free(policy->seats);
+	free(policy);
+}
+
+static const struct policy_rule *
+find_rule(const struct policy *policy, const char *driver)
+{
+	const struct policy_rule *found = &policy->default_rule;
+
+	for (const struct policy_rule *rule = policy->rules; rule != NULL; rule = rule->next) {
+		if (strcmp(rule->driver, driver) == 0)
+			return rule;
+		if (strcmp(rule->driver, "*") == 0)
+			found = rule;
+	}
+	return found;
+}
+
+static bool
+allows(const struct policy *policy, const struct peer *peer, const struct policy_word *word,
+       const char **ret_remark)
+{
+	bool logind = true, allowed;
+
+	switch (word->kind) {
+	case POLICY_EVERYONE:
 		return true;
-	if (file == NULL) {
-		snprintf(reason, POLICY_REASON_MAX, "\"access\": %.200s: %s", path,
-			 strerror(errno));
+	case POLICY_USER:
+		return peer->who->uid == word->id;
+	case POLICY_GROUP:
+		return is_member(peer, word->id);
+	case POLICY_SEAT:
+		allowed = is_at_seat(policy->seats, peer->who->uid, &logind);
+		if (!logind)
+			*ret_remark = "; there is no logind here that says who is at the seat";
+		return allowed;
+	default:
 		return false;
 	}
-	usable = fstat(fileno(file), &info) == 0 &&
-		 (info.st_uid == 0 || info.st_uid == geteuid()) && (info.st_mode & 022) == 0;
-	if (!usable)
-		snprintf(reason, POLICY_REASON_MAX,
-			 "\"access\": %.200s can be written by others than root, so nothing in it "
-			 "counts; chown root and chmod go-w it",
-			 path);
-	else if (!(usable = find_rule(file, path, driver, rule)))
-		snprintf(reason, POLICY_REASON_MAX,
-			 "\"access\": %.200s has a line of more than %d bytes; make it shorter",
-			 path, RULE_MAX - 2);
-	fclose(file);
-	return usable;
-}
-
-/* The words that count, in one line. */
-static void
-tidy(char *words)
-{
-	char *to = words;
-
-	for (char *word, *rest = words; (word = strsep(&rest, SPACE)) != NULL;) {
-		size_t length = strlen(word);
-
-		if (length == 0)
-			continue;
-		if (to != words)
-			*to++ = ' ';
-		memmove(to, word, length);
-		to += length;
-	}
-	*to = '\0';
 }
 
 bool
-policy_allows(const char *file, int socket, const struct ucred *who, const char *driver,
+policy_allows(struct policy *policy, int socket, const struct ucred *who, const char *driver,
 	      char reason[POLICY_REASON_MAX])
 {
 	struct peer peer = {.who = who};
-	char *word, *rest, words[RULE_MAX];
+	const struct policy_rule *rule;
+	const char *remark = "";
 	bool allowed = false;
-	struct rule rule;
 
 	if (who->uid == geteuid())
 		return true;
-	if (file == NULL) {
+	if (policy->file == NULL) {
 		snprintf(
 			reason, POLICY_REASON_MAX,
 			"\"same user\": this registry serves uid %u only; run the app as that user",
@@ -221,18 +188,21 @@ policy_allows(const char *file, int socket, const struct ucred *who, const char 
 	}
 	if (who->uid == 0)
 		return true;
-	if (!read_rule(file, driver, &rule, reason))
+	policy_refresh(policy);
+	if (policy->broken[0] != '\0') {
+		snprintf(reason, POLICY_REASON_MAX, "\"access\": %.400s", policy->broken);
 		return false;
-	tidy(rule.words);
-	memcpy(words, rule.words, sizeof(words));
+	}
+	rule = find_rule(policy, driver);
 	get_groups(socket, &peer);
-	for (rest = words; !allowed && (word = strsep(&rest, SPACE)) != NULL;)
-		allowed = word[0] != '\0' && allows(&peer, word, rule.where);
+	for (unsigned i = 0; i < rule->count && !allowed; i++)
+		allowed = allows(policy, &peer, &rule->words[i], &remark);
 	free(peer.groups);
 	if (!allowed)
 		snprintf(reason, POLICY_REASON_MAX,
-			 "\"access\": %.80s is for %.80s (%.100s); put the user into such a group "
-			 "and log in again, or give the driver a line in %.60s",
-			 driver, rule.words[0] != '\0' ? rule.words : "nobody", rule.where, file);
+			 "\"access\": %.80s is for %.80s (%.100s)%s; put the user into such a "
+			 "group and log in again, or give the driver a line in %.60s",
+			 driver, rule->text[0] != '\0' ? rule->text : "nobody", rule->where, remark,
+			 policy->file);
 	return allowed;
 }

@@ -8,6 +8,7 @@
 #include "registry_private.h"
 
 #include "plane.h"
+#include "policy.h"
 
 #include "log.h"
 #include "status.h"
@@ -79,10 +80,10 @@ registry_create(struct loop *loop, const struct registry_options *options,
 	status = device_open_resources(&registry->devices);
 	if (status == kIOReturnSuccess)
 		status = add_root(&registry->tree, adopt_root(registry));
-	if (options->access_file != NULL)
-		registry->access_file = strdup(options->access_file);
-	if (registry->runtime_dir == NULL || registry->host_program == NULL ||
-	    (options->access_file != NULL && registry->access_file == NULL))
+	if (status == kIOReturnSuccess)
+		status = policy_open(options->access_file, POLICY_SEATS, &registry->policy);
+	registry->shared = options->access_file != NULL;
+	if (registry->runtime_dir == NULL || registry->host_program == NULL)
 		status = kIOReturnNoMemory;
 	if (status != kIOReturnSuccess) {
 		registry_destroy(registry);
@@ -129,7 +130,9 @@ registry_destroy(struct registry *registry)
 	free_bundles(&registry->retired);
 	free(registry->runtime_dir);
 	free(registry->host_program);
-	free(registry->access_file);
+	policy_close(registry->policy);
+	id_set_clear(&registry->asked_uids);
+	id_set_clear(&registry->taken_uids);
 	free(registry->group);
 	free(registry);
 }

@@ -5,6 +5,7 @@
 #define REGISTRY_REGISTRY_PRIVATE_H
 
 #include "device.h"
+#include "id_set.h"
 #include "matching.h"
 #include "packets.h"
 #include "registry.h"
@@ -66,6 +67,7 @@ struct host {
 };
 
 struct client;
+struct policy;
 
 struct registry {
 	struct loop *loop;
@@ -75,9 +77,12 @@ struct registry {
 	unsigned restarts;
 	enum sandbox_level sandbox;
 	bool plugging;
-	uint64_t memory_max;	   /* bytes of a host; 0: no limit */
-	char *group;		   /* limit.c: folder of the control groups; NULL: no limit */
-	char *access_file;	   /* NULL: only this process's user may open */
+	uint64_t memory_max; /* bytes of a host; 0: no limit */
+	char *group;	     /* limit.c: folder of the control groups; NULL: no limit */
+	struct policy *policy;
+	bool shared; /* other users than this process's may open */
+	/* identity.c: of which it is known whether the system has such a user, and those it has */
+	struct id_set asked_uids, taken_uids;
 	uid_t first_uid, last_uid; /* of hosts; 0: they have this process's */
 	void (*changed)(void *context);
 	void *context;

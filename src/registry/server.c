@@ -282,7 +282,7 @@ check(const struct client *client, const struct entry *entry)
 		return kIOReturnUnsupported;
 	}
 	if (!server_is_own_user(client) &&
-	    !policy_allows(client->registry->access_file, client->fd, &client->who,
+	    !policy_allows(client->registry->policy, client->fd, &client->who,
 			   entry->host->personality->bundle->identifier, reason)) {
 		log_error("process %d of uid %u was refused %s: check %s", client->who.pid,
 			  client->who.uid, entry->name, reason);
@@ -594,7 +594,7 @@ bind_to(struct registry *registry, const struct sockaddr_un *address)
 	if (registry->socket_path == NULL)
 		return kIOReturnNoMemory;
 	/* Everybody may look; who may open is the policy's. */
-	if (registry->access_file != NULL && chmod(address->sun_path, 0666) < 0)
+	if (registry->shared && chmod(address->sun_path, 0666) < 0)
 		return status_from_errno(errno, address->sun_path);
 	return kIOReturnSuccess;
 }
