@@ -22,9 +22,9 @@
 static const char plug_help[] =
 	"usage: dext plug [--serial TEXT] [--json] SPEC\n"
 	"\n"
-	"Plugs a virtual USB device into the running registry: sink, source or loopback, with\n"
+	"Plugs a virtual USB device into the running registry: sink, source, loopback or ftdi, with\n"
 	"options after a comma (speed, latency, stall-every, short-every, corrupt-every, nak,\n"
-	"nak-control, serial, unplug-after). Prints its name and id. It takes the lowest free\n"
+	"nak-control, serial, baud, unplug-after). Prints its name and id. It takes the lowest free\n"
 	"place on the virtual bus; the drivers that match it are started, which takes a moment\n"
 	"longer than this command.\n"
 	"\n"
@@ -158,7 +158,8 @@ plug_main(int argc, char **argv)
 			return DEXT_EXIT_USAGE;
 	}
 	if (argc - optind != 1)
-		return usage_error("plug", "one SPEC was expected: sink, source or loopback");
+		return usage_error("plug", "one SPEC was expected: sink, source, loopback or "
+				     "ftdi");
 	length = snprintf(spec, sizeof(spec), "%s%s%s", argv[optind],
 			  serial != NULL ? ",serial=" : "", serial != NULL ? serial : "");
 	if (length <= 0 || (size_t)length >= sizeof(spec))

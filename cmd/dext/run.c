@@ -94,7 +94,7 @@ static const char help_text[] =
 	"Virtual devices may also be plugged in and unplugged while it runs, by `dext plug` and\n"
 	"`dext unplug`: without a device a driver waits for one.\n"
 	"\n"
-	"  --virtual SPEC   a virtual USB device: sink, source or loopback, with options after a "
+	"  --virtual SPEC   a virtual USB device: sink, source, loopback or ftdi, with options after a "
 	"comma\n"
 	"  --usb BUS:DEV    a real one, as lsusb lists it; the kernel's driver gets it back at the "
 	"end\n"

@@ -12,6 +12,8 @@
 #define DEXT_VIRTUAL_PRODUCT_SINK     0x0d01
 #define DEXT_VIRTUAL_PRODUCT_SOURCE   0x0d02
 #define DEXT_VIRTUAL_PRODUCT_LOOPBACK 0x0d03
+#define DEXT_VIRTUAL_VENDOR_FTDI      0x0403 /* an FT232R: bcdDevice 0x0600 */
+#define DEXT_VIRTUAL_PRODUCT_FTDI     0x6001
 
 /*
  * Endpoints of interface 0 (class 0xff): bulk in the alternate settings 0 and 1, and of the type
@@ -21,8 +23,8 @@
  */
 #define DEXT_VIRTUAL_SETTING_ISOCHRONOUS 2
 #define DEXT_VIRTUAL_SETTING_INTERRUPT	 3
-#define DEXT_VIRTUAL_ENDPOINT_OUT	 0x01 /* sink, loopback */
-#define DEXT_VIRTUAL_ENDPOINT_IN	 0x81 /* source, loopback */
+#define DEXT_VIRTUAL_ENDPOINT_OUT	 0x01 /* sink, loopback, ftdi (there a real one has 0x02) */
+#define DEXT_VIRTUAL_ENDPOINT_IN	 0x81 /* source, loopback, ftdi */
 
 /*
  * Vendor requests to the device (bmRequestType 0xc0 and 0x40), wValue and wIndex 0. All else
@@ -41,6 +43,25 @@ struct dext_virtual_state {
 	uint64_t last_address; /* of the last OUT transfer's data, in the driver's process */
 	uint64_t last_inode;   /* of the file behind it, 0 if none: fstat of the memory's memfd */
 	uint64_t faults;       /* injected on purpose, by the options of the spec */
+};
+
+/*
+ * The FTDI adapter answers the requests of the chip, and STATE and this one. A plug joins its
+ * lines: what it sends it receives, DTR is its DSR and DCD, RTS its CTS. Sent at a rate that is not
+ * that of the option baud, bytes come back inverted and with framing errors. A break comes back as
+ * the break bit of the line's status. While it holds 4096 bytes that were not fetched it takes no
+ * more.
+ */
+#define DEXT_VIRTUAL_REQUEST_FTDI 0x40 /* IN: up to 16 bytes, struct dext_virtual_ftdi */
+
+struct dext_virtual_ftdi {
+	uint32_t baud;	 /* rounded; 0 until one is set */
+	uint32_t resets; /* since power-on */
+	uint16_t format; /* wValue of the last "set data" */
+	uint8_t flow;	 /* the upper byte of wIndex of the last "set flow control" */
+	uint8_t lines;	 /* 1: DTR, 2: RTS */
+	uint8_t latency; /* ms */
+	uint8_t zero[3];
 };
 
 /*

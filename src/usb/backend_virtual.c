@@ -220,7 +220,7 @@ set_alternate(struct usb_device *device, uint8_t interface, uint8_t alternate)
 {
 	IOReturn res = kIOReturnSuccess;
 
-	if (interface != 0 || alternate > DEXT_VIRTUAL_SETTING_INTERRUPT)
+	if (interface != 0 || alternate > vdev_spec_last_setting(&device->line.spec))
 		return kIOReturnNotFound;
 	pthread_mutex_lock(&device->lock);
 	if (device->gone) {

@@ -30,8 +30,8 @@ enum vdev_in {
 
 struct vdev_model {
 	const char *name;
-	/* NULL without memory. `packet`: bytes in a full packet. */
-	void *(*create)(uint16_t packet);
+	/* NULL without memory. */
+	void *(*create)(const struct vdev_spec *spec);
 	void (*destroy)(void *model);
 	void (*reset)(void *model);
 	/*
@@ -46,11 +46,20 @@ struct vdev_model {
 	/* The next `length` bytes, of which the last packet is short. NULL: no short-every option.
 	 */
 	void (*in_short)(void *model, uint8_t *data, uint32_t length);
+	/*
+	 * A vendor request: as vdev_control, or VDEV_NOT_MINE for those of <dext_virtual.h>. NULL:
+	 * the model has none.
+	 */
+	int32_t (*vendor)(void *model, const uint8_t setup[8], uint8_t *data);
 };
+
+#define VDEV_STALL    (-1)
+#define VDEV_NOT_MINE (-2)
 
 extern const struct vdev_model vdev_sink;
 extern const struct vdev_model vdev_source;
 extern const struct vdev_model vdev_loopback;
+extern const struct vdev_model vdev_ftdi;
 
 /* What the state request reports. */
 struct vdev_counters {

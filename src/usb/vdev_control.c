@@ -9,7 +9,7 @@
 
 #include "vdev.h"
 
-enum { STALL = -1 };
+enum { STALL = VDEV_STALL };
 
 struct vdev_counters *
 vdev_counters_create(void)

@@ -2,7 +2,8 @@
 /*
  * Makes the descriptors of a virtual device: one configuration, one vendor-class interface with two
  * equal alternate settings, a third whose endpoints are isochronous and a fourth where they are
- * interrupt endpoints. Pure functions; any thread.
+ * interrupt endpoints; the FTDI adapter has the first only, as the real one. Pure functions; any
+ * thread.
  */
 #include "vdev_descriptors.h"
 
@@ -15,12 +16,22 @@ static const char *const products[] = {
 	[VDEV_SINK] = "OpenDext sink",
 	[VDEV_SOURCE] = "OpenDext source",
 	[VDEV_LOOPBACK] = "OpenDext loopback",
+	[VDEV_FTDI] = "OpenDext serial",
 };
 
 static const uint16_t product_ids[] = {
 	[VDEV_SINK] = DEXT_VIRTUAL_PRODUCT_SINK,
 	[VDEV_SOURCE] = DEXT_VIRTUAL_PRODUCT_SOURCE,
 	[VDEV_LOOPBACK] = DEXT_VIRTUAL_PRODUCT_LOOPBACK,
+	[VDEV_FTDI] = DEXT_VIRTUAL_PRODUCT_FTDI,
+};
+
+/* Of the endpoints of each alternate setting. */
+static const uint8_t types[] = {
+	kIOUSBEndpointTypeBulk,
+	kIOUSBEndpointTypeBulk,
+	[DEXT_VIRTUAL_SETTING_ISOCHRONOUS] = kIOUSBEndpointTypeIsochronous,
+	[DEXT_VIRTUAL_SETTING_INTERRUPT] = kIOUSBEndpointTypeInterrupt,
 };
 
 enum { STRING_LANGUAGES, STRING_MANUFACTURER, STRING_PRODUCT, STRING_SERIAL };
@@ -98,9 +109,10 @@ vdev_descriptors_make(const struct vdev_spec *spec, struct vdev_descriptors *ret
 				.bcdUSB = is_super ? 0x0320 : 0x0200,
 				.bMaxPacketSize0 =
 					is_super ? 9 : 64, /* from USB 3 on a power of two */
-				.idVendor = DEXT_VIRTUAL_VENDOR,
+				.idVendor = spec->kind == VDEV_FTDI ? DEXT_VIRTUAL_VENDOR_FTDI
+								    : DEXT_VIRTUAL_VENDOR,
 				.idProduct = product_ids[spec->kind],
-				.bcdDevice = 0x0100,
+				.bcdDevice = spec->kind == VDEV_FTDI ? 0x0600 : 0x0100,
 				.iManufacturer = STRING_MANUFACTURER,
 				.iProduct = STRING_PRODUCT,
 				.iSerialNumber = STRING_SERIAL,
@@ -109,11 +121,8 @@ vdev_descriptors_make(const struct vdev_spec *spec, struct vdev_descriptors *ret
 	};
 	append(ret_descriptors, &configuration, sizeof(configuration));
 	alternate(spec, ret_descriptors, 0, kIOUSBEndpointTypeBulk);
-	alternate(spec, ret_descriptors, 1, kIOUSBEndpointTypeBulk);
-	alternate(spec, ret_descriptors, DEXT_VIRTUAL_SETTING_ISOCHRONOUS,
-		  kIOUSBEndpointTypeIsochronous);
-	alternate(spec, ret_descriptors, DEXT_VIRTUAL_SETTING_INTERRUPT,
-		  kIOUSBEndpointTypeInterrupt);
+	for (uint8_t setting = 1; setting <= vdev_spec_last_setting(spec); setting++)
+		alternate(spec, ret_descriptors, setting, types[setting]);
 	configuration.wTotalLength = ret_descriptors->configuration_length;
 	memcpy(ret_descriptors->configuration, &configuration, sizeof(configuration));
 }

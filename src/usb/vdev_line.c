@@ -15,6 +15,7 @@ static const struct vdev_model *const models[] = {
 	[VDEV_SINK] = &vdev_sink,
 	[VDEV_SOURCE] = &vdev_source,
 	[VDEV_LOOPBACK] = &vdev_loopback,
+	[VDEV_FTDI] = &vdev_ftdi,
 };
 
 IOReturn
@@ -26,7 +27,7 @@ vdev_line_open(struct vdev_line *line, const struct vdev_spec *spec)
 		.packet = vdev_spec_packet(spec),
 	};
 	vdev_descriptors_make(spec, &line->descriptors);
-	line->model = line->ops->create(line->packet);
+	line->model = line->ops->create(spec);
 	line->counters = vdev_counters_create();
 	if (line->model != NULL && line->counters != NULL)
 		return kIOReturnSuccess;
@@ -296,18 +297,28 @@ is_ignored(const struct vdev_line *line, const uint8_t setup[8])
 		(setup[0] == 0x02 && setup[1] == kIOUSBDeviceRequestClearFeature));
 }
 
+static int32_t
+model_request(struct vdev_line *line, struct usb_transfer *transfer)
+{
+	if (line->ops->vendor == NULL || (transfer->setup[0] & kIOUSBDeviceRequestTypeMask) != 0x40)
+		return VDEV_NOT_MINE;
+	return line->ops->vendor(line->model, transfer->setup, transfer->data);
+}
+
 void
 vdev_line_control(struct vdev_line *line, struct usb_transfer *transfer, uint8_t alternate,
 		  struct vdev_outcome *ret_outcome)
 {
-	struct vdev_effect effect;
+	struct vdev_effect effect = {0};
 	int32_t moved;
 
 	*ret_outcome = (struct vdev_outcome){0};
 	if (is_ignored(line, transfer->setup))
 		return;
-	moved = vdev_control(&line->spec, &line->descriptors, line->counters, alternate,
-			     transfer->setup, transfer->data, &effect);
+	moved = model_request(line, transfer);
+	if (moved == VDEV_NOT_MINE)
+		moved = vdev_control(&line->spec, &line->descriptors, line->counters, alternate,
+				     transfer->setup, transfer->data, &effect);
 	if (effect.reset) {
 		line->ops->reset(line->model);
 		vdev_counters_reset(line->counters);

@@ -26,12 +26,12 @@ struct loopback {
 };
 
 static void *
-create(uint16_t packet)
+create(const struct vdev_spec *spec)
 {
 	struct loopback *loopback = calloc(1, sizeof(*loopback));
 
 	if (loopback != NULL)
-		loopback->packet = packet;
+		loopback->packet = vdev_spec_packet(spec);
 	return loopback;
 }
 

@@ -3,11 +3,11 @@
 #include "vdev.h"
 
 static void *
-create(uint16_t packet)
+create(const struct vdev_spec *spec)
 {
 	static char nothing;
 
-	(void)packet;
+	(void)spec;
 	return &nothing;
 }
 

@@ -14,12 +14,12 @@ struct source {
 };
 
 static void *
-create(uint16_t packet)
+create(const struct vdev_spec *spec)
 {
 	struct source *source = calloc(1, sizeof(*source));
 
 	if (source != NULL)
-		source->packet = packet;
+		source->packet = vdev_spec_packet(spec);
 	return source;
 }
 

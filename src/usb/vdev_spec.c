@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <USBDriverKit/AppleUSBDefinitions.h>
+#include <dext_virtual.h>
 
 #define OPTION_MAX  64u
 #define LATENCY_MAX UINT64_C(60000000) /* us: a minute */
@@ -27,6 +28,7 @@ static const struct {
 	{"sink", VDEV_SINK},
 	{"source", VDEV_SOURCE},
 	{"loopback", VDEV_LOOPBACK},
+	{"ftdi", VDEV_FTDI},
 };
 
 static const struct {
@@ -96,6 +98,7 @@ static const char *
 set(struct vdev_spec *spec, struct word name, struct word value, bool has_value, bool *ret_known)
 {
 	static const char count[] = "a number of 1 or more";
+	uint64_t baud;
 
 	*ret_known = true;
 	if (is(name, "speed"))
@@ -116,6 +119,12 @@ set(struct vdev_spec *spec, struct word name, struct word value, bool has_value,
 		return number(value, 1, UINT64_MAX, &spec->corrupt_every) ? NULL : count;
 	if (is(name, "unplug-after"))
 		return number(value, 1, VDEV_NEVER - 1, &spec->unplug_after) ? NULL : count;
+	if (is(name, "baud")) {
+		if (!number(value, 1, UINT32_MAX, &baud))
+			return "bits a second, 1 or more";
+		spec->baud = (uint32_t)baud;
+		return NULL;
+	}
 	if (is(name, "nak")) {
 		spec->nak_after = 0;
 		if (has_value && !number(value, 0, VDEV_NEVER - 1, &spec->nak_after))
@@ -154,8 +163,8 @@ option(struct vdev_spec *spec, struct word word, char *error, size_t size)
 	else
 		snprintf(error, size,
 			 "virtual device: there is no option '%.*s'; there are speed, latency, "
-			 "stall-every, short-every, corrupt-every, nak, nak-control, serial and "
-			 "unplug-after",
+			 "stall-every, short-every, corrupt-every, nak, nak-control, serial, baud "
+			 "and unplug-after",
 			 (int)(name.length > OPTION_MAX ? OPTION_MAX : name.length), name.text);
 	return false;
 }
@@ -170,7 +179,8 @@ kind(struct vdev_spec *spec, struct word word, char *error, size_t size)
 		}
 	}
 	snprintf(error, size,
-		 "virtual device: there is no model '%.*s'; there are sink, source and loopback",
+		 "virtual device: there is no model '%.*s'; there are sink, source, loopback "
+		 "and ftdi",
 		 (int)(word.length > OPTION_MAX ? OPTION_MAX : word.length), word.text);
 	return false;
 }
@@ -188,6 +198,8 @@ vdev_spec_parse(const char *text, struct vdev_spec *ret_spec, char *error, size_
 
 	if (!kind(&spec, word, error, size))
 		return kIOReturnBadArgument;
+	if (spec.kind == VDEV_FTDI)
+		spec.speed = kIOUSBHostConnectionSpeedFull;
 	while (word.text[word.length] != '\0') {
 		word.text += word.length + 1;
 		word.length = strcspn(word.text, ":,");
@@ -198,7 +210,13 @@ vdev_spec_parse(const char *text, struct vdev_spec *ret_spec, char *error, size_
 		snprintf(error, size,
 			 "virtual device: the option 'short-every' is for the source; the packets "
 			 "of a %s are as long as those that were sent to it",
-			 spec.kind == VDEV_SINK ? "sink" : "loopback");
+			 spec.kind == VDEV_SINK	      ? "sink"
+			 : spec.kind == VDEV_LOOPBACK ? "loopback"
+						      : "ftdi");
+		return kIOReturnBadArgument;
+	}
+	if (spec.baud != 0 && spec.kind != VDEV_FTDI) {
+		snprintf(error, size, "virtual device: the option 'baud' is for ftdi");
 		return kIOReturnBadArgument;
 	}
 	*ret_spec = spec;
@@ -215,6 +233,12 @@ bool
 vdev_spec_has_in(const struct vdev_spec *spec)
 {
 	return spec->kind != VDEV_SINK;
+}
+
+uint8_t
+vdev_spec_last_setting(const struct vdev_spec *spec)
+{
+	return spec->kind == VDEV_FTDI ? 0 : DEXT_VIRTUAL_SETTING_INTERRUPT;
 }
 
 uint16_t

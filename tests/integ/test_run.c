@@ -228,7 +228,7 @@ START_TEST(plugs_and_unplugs)
 	check_said("\"name\":\"OpenDext source\"");
 	check_said("\"locationID\":\"0x80200000\"");
 	ck_assert_int_eq(run("$DEXT run $BULK -- $DEXT plug nosuch"), 2);
-	check_said("no model 'nosuch'; there are sink, source and loopback");
+	check_said("no model 'nosuch'; there are sink, source, loopback and ftdi");
 	ck_assert_int_eq(run("$DEXT run $BULK -- $DEXT plug sink,serial=a/b"), 2);
 	check_said("1 to 31 letters");
 	ck_assert_int_eq(run("$DEXT run $BULK -- $DEXT plug"), 2);

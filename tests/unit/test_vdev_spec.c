@@ -49,6 +49,12 @@ START_TEST(names_alone_are_the_defaults)
 	ck_assert(!vdev_spec_has_out(&spec) && vdev_spec_has_in(&spec));
 	spec = good("loopback");
 	ck_assert(vdev_spec_has_out(&spec) && vdev_spec_has_in(&spec));
+	spec = good("ftdi");
+	ck_assert(vdev_spec_has_out(&spec) && vdev_spec_has_in(&spec));
+	ck_assert_uint_eq(vdev_spec_packet(&spec), 64);
+	ck_assert_uint_eq(vdev_spec_last_setting(&spec), 0);
+	ck_assert_uint_eq(good("ftdi,baud=4294967295").baud, UINT32_MAX);
+	ck_assert_uint_eq(vdev_spec_packet(&spec), 64);
 }
 END_TEST
 
@@ -105,6 +111,10 @@ START_TEST(mistakes_are_named)
 	bad("sink,serial=12345678901234567890123456789012", "serial");
 	bad("sink,short-every=2", "short-every");
 	bad("loopback,short-every=2", "short-every");
+	bad("ftdi,short-every=2", "short-every");
+	bad("ftdi,baud=0", "baud");
+	bad("ftdi,baud=4294967296", "baud");
+	bad("loopback,baud=9600", "baud");
 }
 END_TEST
 
