@@ -60,6 +60,16 @@ connect_first(char *where, size_t size)
 }
 
 bool
+ask_try(char *where, size_t size)
+{
+	int fd = connect_first(where, size);
+	bool there = fd >= 0;
+
+	fd_close(&fd);
+	return there;
+}
+
+bool
 ask_open(const char *command, struct ask **ret_ask)
 {
 	struct ask *ask = calloc(1, sizeof(*ask));

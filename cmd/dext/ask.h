@@ -18,6 +18,8 @@ struct ask; /* a connection to the registry */
  * command's name.
  */
 bool ask_open(const char *command, struct ask **ret_ask);
+/* Whether there is one; `where` is its socket, or where one was expected. */
+bool ask_try(char *where, size_t size);
 void ask_close(struct ask *ask);
 
 /* The ids that match, oldest first; the caller frees them. */

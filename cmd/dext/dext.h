@@ -21,6 +21,8 @@ enum dext_exit {
 };
 
 int run_main(int argc, char **argv);
+int doctor_main(int argc, char **argv);
+int lint_main(int argc, char **argv);
 int list_main(int argc, char **argv);
 int plug_main(int argc, char **argv);
 int unplug_main(int argc, char **argv);

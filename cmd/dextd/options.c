@@ -2,6 +2,7 @@
 /* The command line of dextd. */
 #include "dextd.h"
 
+#include "defaults.h"
 #include "environment.h"
 
 #include <dext_cdefs.h>
@@ -11,12 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/*
- * Debian keeps 65000 to 65533 for nobody in particular, and systemd gives ids of DynamicUser= only
- * after a look at who has them. An id that a user has is passed over.
- */
-#define FIRST_UID   65000
-#define LAST_UID    65255
 #define ACCESS_FILE "/etc/opendext/access"
 
 static const char help_text[] =
@@ -164,11 +159,7 @@ parse_option(struct dextd_options *options, int option)
 static enum options_result
 fill_in(struct dextd_options *options)
 {
-	static char *const folders[] = {
-		(char *)"/usr/lib/opendext/bundles",
-		(char *)"/etc/opendext/bundles",
-		(char *)"/usr/local/lib/opendext/bundles",
-	};
+	static const char *const folders[] = {BUNDLE_FOLDERS};
 	const char *user = environment_user_runtime_dir();
 
 	if (options->folder_count == 0) {
@@ -208,8 +199,8 @@ options_parse(struct dextd_options *options, int argc, char **argv)
 	*options = (struct dextd_options){
 		.access_file = ACCESS_FILE,
 		.sandbox = SANDBOX_REQUIRED,
-		.first_uid = geteuid() == 0 ? FIRST_UID : 0,
-		.last_uid = geteuid() == 0 ? LAST_UID : 0,
+		.first_uid = geteuid() == 0 ? HOST_FIRST_UID : 0,
+		.last_uid = geteuid() == 0 ? HOST_LAST_UID : 0,
 	};
 	while (result == OPTIONS_GO && (option = getopt_long(argc, argv, "h", known, NULL)) != -1)
 		result = parse_option(options, option);

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading a bundle. Everything that a later step relies on is checked here, while the file and the
- * key that are wrong can still be named: a personality without IOProviderClass would otherwise
- * simply never match. Keys that nothing here uses are left alone; Apple's bundles are full of them.
+ * Reading a bundle. Everything that a later step relies on is checked first (bundle_check.h), while
+ * the file, the line and the key that are wrong can still be named.
  *
  * Runs in the registry only; one thread.
  */
 #include "bundle.h"
 
-#include "packet.h"
-#include "plist.h"
+#include "bundle_check.h"
+#include "bundle_file.h"
 #include "status.h"
 
 #include <errno.h>
@@ -22,7 +21,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PLIST_MAX (1u << 20) /* bytes of an Info.plist */
 #define FNV_BASIS UINT64_C(0xcbf29ce484222325)
 #define FNV_PRIME UINT64_C(0x100000001b3)
 
@@ -30,6 +28,7 @@
 struct reader {
 	char *error;
 	char file[PATH_MAX];
+	struct plist_lines lines;
 };
 
 static IOReturn DEXT_PRINTF(3, 4)
@@ -56,165 +55,38 @@ fail_errno(struct reader *reader, const char *what)
 }
 
 static IOReturn
-read_whole(struct reader *reader, int fd, void **ret_bytes, size_t *ret_length)
+read_plist(struct reader *reader, OSDictionary **ret_info)
 {
-	struct stat info;
-	uint8_t *bytes;
-	size_t length = 0;
+	char error[BUNDLE_ERROR_MAX] = "";
+	IOReturn status = bundle_file_read(reader->file, &reader->lines, ret_info, error);
 
-	if (fstat(fd, &info) < 0)
-		return fail_errno(reader, "cannot be read");
-	if (!S_ISREG(info.st_mode) || info.st_size > PLIST_MAX)
-		return fail(reader, kIOReturnBadArgument, "must be a file of at most %u bytes",
-			    PLIST_MAX);
-	bytes = malloc((size_t)info.st_size + 1);
-	if (bytes == NULL)
-		return fail(reader, kIOReturnNoMemory, "out of memory");
-	while (length < (size_t)info.st_size) {
-		ssize_t got = read(fd, bytes + length, (size_t)info.st_size - length);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0) {
-			IOReturn status = fail_errno(reader, "cannot be read");
-
-			free(bytes);
-			return status;
-		}
-		if (got == 0)
-			break;
-		length += (size_t)got;
-	}
-	*ret_bytes = bytes;
-	*ret_length = length;
-	return kIOReturnSuccess;
+	return status == kIOReturnSuccess ? status : fail(reader, status, "%s", error);
 }
 
-static IOReturn
-read_plist(struct reader *reader, OSDictionary **ret_dictionary)
+/* The first thing for which a bundle is not loaded. */
+static void
+keep_first(void *context, enum bundle_severity severity, const char *key, const char *text)
 {
-	OSObject *object = NULL;
-	void *bytes = NULL;
-	size_t length = 0;
-	IOReturn status;
-	int fd = open(reader->file, O_RDONLY | O_CLOEXEC);
+	struct reader *reader = context;
+	unsigned line = plist_line_of(&reader->lines, key);
 
-	if (fd < 0 && errno == ENOENT)
-		return fail(reader, kIOReturnNotFound,
-			    "there is no such file; a bundle is a folder NAME.dext with an "
-			    "Info.plist and a shared object in it");
-	if (fd < 0)
-		return fail_errno(reader, "cannot be opened");
-	status = read_whole(reader, fd, &bytes, &length);
-	fd_close(&fd);
-	if (status != kIOReturnSuccess)
-		return status;
-	status = plist_decode(bytes, length, &object);
-	free(bytes);
-	if (status != kIOReturnSuccess)
-		return fail(reader, kIOReturnBadArgument,
-			    "is not a property list (plistutil -i FILE shows where it breaks)");
-	*ret_dictionary = OSDynamicCast(OSDictionary, object);
-	if (*ret_dictionary == NULL) {
-		OSRelease(object);
-		return fail(reader, kIOReturnBadArgument, "the top level must be a dictionary");
-	}
-	return kIOReturnSuccess;
-}
-
-/* `where` is "" or "IOKitPersonalities:NAME:", as PlistBuddy writes paths. */
-static IOReturn
-get_string(struct reader *reader, const OSDictionary *dictionary, const char *where,
-	   const char *key, bool required, const char **ret_string)
-{
-	OSObject *value = OSDictionaryGetValue(dictionary, key);
-	const char *string = OSDictionaryGetStringValue(dictionary, key);
-
-	if (value == NULL && !required)
-		return kIOReturnSuccess;
-	if (value == NULL)
-		return fail(reader, kIOReturnBadArgument,
-			    "key %s%s is missing; a string was expected", where, key);
-	if (string == NULL)
-		return fail(reader, kIOReturnBadArgument,
-			    "key %s%s is of class %s; a string was expected", where, key,
-			    OSObject_GetClassName(value));
-	if (string[0] == '\0')
-		return fail(reader, kIOReturnBadArgument, "key %s%s is empty", where, key);
-	if (strstr(string, "$(") != NULL)
-		return fail(reader, kIOReturnBadArgument,
-			    "key %s%s is \"%s\": a variable that Xcode would replace; write the "
-			    "value itself",
-			    where, key, string);
-	*ret_string = string;
-	return kIOReturnSuccess;
+	if (severity != BUNDLE_FATAL || reader->error[0] != '\0')
+		return;
+	if (line != 0)
+		fail(reader, kIOReturnBadArgument, "line %u: %s", line, text);
+	else
+		fail(reader, kIOReturnBadArgument, "%s", text);
 }
 
 static IOReturn
 find_executable(struct reader *reader, struct bundle *bundle, const OSDictionary *info)
 {
-	static const char *const suffixes[] = {"", ".so"};
-	const char *name = NULL;
-	char path[PATH_MAX];
-	struct stat file;
-	IOReturn status = get_string(reader, info, "", "CFBundleExecutable", true, &name);
+	const char *name = OSDictionaryGetStringValue(info, "CFBundleExecutable");
 
-	if (status != kIOReturnSuccess)
-		return status;
-	if (strchr(name, '/') != NULL)
-		return fail(
-			reader, kIOReturnBadArgument,
-			"key CFBundleExecutable is \"%s\"; the name of a file in the bundle was "
-			"expected, without a slash",
-			name);
-	for (unsigned i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/%s%s", bundle->path, name, suffixes[i]);
-		if (stat(path, &file) == 0 && S_ISREG(file.st_mode)) {
-			bundle->executable = strdup(path);
-			return bundle->executable != NULL ? kIOReturnSuccess : kIOReturnNoMemory;
-		}
-	}
-	return fail(reader, kIOReturnNotFound,
-		    "key CFBundleExecutable is \"%s\", but the bundle has neither %s nor %s.so; "
-		    "was the driver built?",
-		    name, name, name);
-}
-
-/* Keys by which a USB personality is compared; each is a number where it is there. */
-static const char *const number_keys[] = {
-	"idVendor",	   "idProduct",		 "bcdDevice",		"bDeviceClass",
-	"bDeviceSubClass", "bDeviceProtocol",	 "bConfigurationValue", "bInterfaceNumber",
-	"bInterfaceClass", "bInterfaceSubClass", "bInterfaceProtocol",	"IOProbeScore",
-	"idProductMask",
-};
-
-static IOReturn
-check_numbers(struct reader *reader, const OSDictionary *properties, const char *where)
-{
-	for (unsigned i = 0; i < sizeof(number_keys) / sizeof(number_keys[0]); i++) {
-		OSObject *value = OSDictionaryGetValue(properties, number_keys[i]);
-
-		if (value != NULL && OSDynamicCast(OSNumber, value) == NULL)
-			return fail(reader, kIOReturnBadArgument,
-				    "key %s%s is of class %s; a number was expected", where,
-				    number_keys[i], OSObject_GetClassName(value));
-	}
-	return kIOReturnSuccess;
-}
-
-static IOReturn
-check_products(struct reader *reader, const OSDictionary *properties, const char *where)
-{
-	OSObject *value = OSDictionaryGetValue(properties, "idProductArray");
-	const OSArray *products = OSDynamicCast(OSArray, value);
-	bool good = products != NULL && OSArrayGetCount(products) > 0;
-
-	for (uint32_t i = 0; good && i < OSArrayGetCount(products); i++)
-		good = OSDynamicCast(OSNumber, OSArrayGetValue(products, i)) != NULL;
-	if (value == NULL || good)
+	bundle->executable = bundle_file_executable(bundle->path, name);
+	if (bundle->executable != NULL)
 		return kIOReturnSuccess;
-	return fail(reader, kIOReturnBadArgument,
-		    "key %sidProductArray: an array of numbers was expected", where);
+	return fail(reader, kIOReturnNotFound, BUNDLE_NO_EXECUTABLE, name, name, name);
 }
 
 /* Xcode would have written the bundle's identifier there. */
@@ -250,36 +122,24 @@ replace_variables(struct reader *reader, OSDictionary *properties, const char *i
 	return kIOReturnSuccess;
 }
 
+/* The properties have passed bundle_check, here or in an earlier process. */
 static IOReturn
-read_personality(struct reader *reader, struct personality *personality)
+read_personality(struct personality *personality)
 {
 	const OSDictionary *properties = personality->properties;
-	const char *ignored = NULL;
 	uint64_t score = 0;
-	char where[160];
-	IOReturn status;
 
-	snprintf(where, sizeof(where), "IOKitPersonalities:%.100s:", personality->name);
-	personality->match_category = "IODefaultMatchCategory";
-	status = get_string(reader, properties, where, "IOProviderClass", true,
-			    &personality->provider_class);
-	if (status == kIOReturnSuccess)
-		status = get_string(reader, properties, where, "IOUserClass", true,
-				    &personality->user_class);
-	if (status == kIOReturnSuccess)
-		status = get_string(reader, properties, where, "IOUserServerName", false, &ignored);
-	if (status == kIOReturnSuccess)
-		status = get_string(reader, properties, where, "IOMatchCategory", false,
-				    &personality->match_category);
-	if (status == kIOReturnSuccess)
-		status = check_numbers(reader, properties, where);
-	if (status == kIOReturnSuccess)
-		status = check_products(reader, properties, where);
-	if (status != kIOReturnSuccess)
-		return status;
+	personality->provider_class = OSDictionaryGetStringValue(properties, "IOProviderClass");
+	personality->user_class = OSDictionaryGetStringValue(properties, "IOUserClass");
+	personality->match_category = OSDictionaryGetStringValue(properties, "IOMatchCategory");
+	if (personality->match_category == NULL)
+		personality->match_category = "IODefaultMatchCategory";
 	if (OSDictionaryGetUInt64Value(properties, "IOProbeScore", &score))
 		personality->probe_score = (int64_t)score;
-	return kIOReturnSuccess;
+	return personality->name != NULL && personality->provider_class != NULL &&
+			       personality->user_class != NULL
+		       ? kIOReturnSuccess
+		       : kIOReturnBadArgument;
 }
 
 struct collector {
@@ -293,45 +153,26 @@ collect(void *context, const char *key, OSObject *value)
 {
 	struct collector *collector = context;
 	struct bundle *bundle = collector->bundle;
-	struct personality *personality = &bundle->personalities[bundle->personality_count];
-	OSDictionary *properties = OSDynamicCast(OSDictionary, value);
+	struct personality *personality = &bundle->personalities[bundle->personality_count++];
 
-	if (properties == NULL) {
-		collector->status =
-			fail(collector->reader, kIOReturnBadArgument,
-			     "key IOKitPersonalities:%s is of class %s; a dictionary was expected",
-			     key, OSObject_GetClassName(value));
-		return true;
-	}
 	personality->bundle = bundle;
 	personality->name = strdup(key);
-	if (personality->name == NULL) {
-		collector->status = fail(collector->reader, kIOReturnNoMemory, "out of memory");
-		return true;
-	}
-	OSRetain(properties);
-	personality->properties = properties;
-	bundle->personality_count++;
-	collector->status = replace_variables(collector->reader, properties, bundle->identifier);
+	OSRetain(value);
+	personality->properties = OSRequiredCast(OSDictionary, value);
+	collector->status =
+		replace_variables(collector->reader, personality->properties, bundle->identifier);
 	if (collector->status == kIOReturnSuccess)
-		collector->status = read_personality(collector->reader, personality);
+		collector->status = read_personality(personality);
 	return collector->status != kIOReturnSuccess;
 }
 
 static IOReturn
 read_personalities(struct reader *reader, struct bundle *bundle, const OSDictionary *info)
 {
-	OSObject *value = OSDictionaryGetValue(info, "IOKitPersonalities");
-	const OSDictionary *all = OSDynamicCast(OSDictionary, value);
+	const OSDictionary *all =
+		OSDynamicCast(OSDictionary, OSDictionaryGetValue(info, "IOKitPersonalities"));
 	struct collector collector = {reader, bundle, kIOReturnSuccess};
 
-	if (all == NULL || OSDictionaryGetCount(all) == 0)
-		return fail(reader, kIOReturnBadArgument,
-			    "key IOKitPersonalities is %s; a dictionary with at least one "
-			    "personality, itself a dictionary, was expected",
-			    value == NULL ? "missing"
-			    : all == NULL ? "of another class"
-					  : "empty");
 	bundle->personalities = calloc(OSDictionaryGetCount(all), sizeof(struct personality));
 	if (bundle->personalities == NULL)
 		return fail(reader, kIOReturnNoMemory, "out of memory");
@@ -342,17 +183,13 @@ read_personalities(struct reader *reader, struct bundle *bundle, const OSDiction
 static IOReturn
 read_info(struct reader *reader, struct bundle *bundle, const OSDictionary *info)
 {
-	const char *identifier = NULL, *type = "DEXT";
-	IOReturn status = get_string(reader, info, "", "CFBundleIdentifier", true, &identifier);
+	const struct bundle_listener listener = {keep_first, reader};
+	IOReturn status;
 
-	if (status == kIOReturnSuccess)
-		status = get_string(reader, info, "", "CFBundlePackageType", false, &type);
-	if (status != kIOReturnSuccess)
-		return status;
-	if (strcmp(type, "DEXT") != 0)
-		return fail(reader, kIOReturnBadArgument,
-			    "key CFBundlePackageType is \"%s\"; \"DEXT\" was expected", type);
-	bundle->identifier = strdup(identifier);
+	bundle_check(info, &listener);
+	if (reader->error[0] != '\0')
+		return kIOReturnBadArgument;
+	bundle->identifier = strdup(OSDictionaryGetStringValue(info, "CFBundleIdentifier"));
 	if (bundle->identifier == NULL)
 		return fail(reader, kIOReturnNoMemory, "out of memory");
 	status = find_executable(reader, bundle, info);
@@ -424,6 +261,7 @@ bundle_open(const char *path, struct bundle **ret_bundle, char error[BUNDLE_ERRO
 	if (status == kIOReturnSuccess)
 		add_print(&bundle->print, bundle->executable);
 	OSSafeReleaseNULL(info);
+	plist_lines_free(&reader.lines);
 	if (status != kIOReturnSuccess) {
 		bundle_free(bundle);
 		return status;
@@ -446,8 +284,6 @@ bundle_recall(const OSDictionary *start, const char *name, struct bundle **ret_b
 	OSDictionary *properties =
 		OSDynamicCast(OSDictionary, OSDictionaryGetValue(start, "Personality"));
 	struct bundle *bundle = calloc(1, sizeof(*bundle));
-	char error[BUNDLE_ERROR_MAX] = "";
-	struct reader reader = {.error = error};
 	IOReturn status = kIOReturnBadArgument;
 
 	if (bundle == NULL)
@@ -464,7 +300,7 @@ bundle_recall(const OSDictionary *start, const char *name, struct bundle **ret_b
 		personality->bundle = bundle;
 		personality->properties = properties;
 		personality->name = strdup(name);
-		status = read_personality(&reader, personality);
+		status = read_personality(personality);
 	}
 	if (bundle->path == NULL || bundle->identifier == NULL || bundle->executable == NULL)
 		status = kIOReturnBadArgument;

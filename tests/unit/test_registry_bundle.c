@@ -129,7 +129,8 @@ static const struct {
 	{HEAD IDENTIFIER TAIL, kIOReturnBadArgument, "CFBundleExecutable", "missing"},
 	{HEAD IDENTIFIER "<key>CFBundleExecutable</key><string>../echo</string>" TAIL,
 	 kIOReturnBadArgument, "../echo", "slash"},
-	{HEAD IDENTIFIER "<key>CFBundleExecutable</key><string>other</string>" TAIL,
+	{HEAD IDENTIFIER "<key>CFBundleExecutable</key><string>other</string>" PERSONALITIES(
+		 "<dict>" PROVIDER USER "</dict>") TAIL,
 	 kIOReturnNotFound, "other.so", "built"},
 	{HEAD IDENTIFIER EXECUTABLE TAIL, kIOReturnBadArgument, "IOKitPersonalities", "missing"},
 	{HEAD IDENTIFIER EXECUTABLE "<key>IOKitPersonalities</key><dict/>" TAIL,
