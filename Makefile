@@ -6,6 +6,8 @@
 #	make bench [QUICK=1] [ROW=stream]	every figure beside its yardstick; table, build/bench/results.json, plots
 #	make mutants		break one line for each row of the scenario; its test must fail
 #	make model		every order of steps of src/wire/data_queue.pml
+#	make fuzz [TARGET=...] [TIME=...]	the targets of tests/fuzz (TARGET=all) for TIME seconds each
+#	make fuzz-coverage	lines of each parser that the corpus runs
 #	make bootstrap		only install what is missing
 #	make install DESTDIR=...
 #	make dist		a release's tarball of what is committed: build/dist
@@ -14,7 +16,7 @@
 SHELL := /bin/bash
 BUILD := build
 
-.PHONY: all bootstrap demo test bench mutants model install dist deb format clean
+.PHONY: all bootstrap demo test bench mutants model fuzz fuzz-coverage install dist deb format clean
 
 all: bootstrap $(BUILD)/dev/build.ninja
 	ninja -C $(BUILD)/dev --quiet
@@ -44,6 +46,17 @@ mutants: bootstrap
 model:
 	@scripts/bootstrap.sh build test
 	scripts/model.sh
+
+TARGET ?= all
+TIME ?= 60
+
+fuzz:
+	@scripts/bootstrap.sh build test
+	scripts/fuzz.py --build $(BUILD) run $(TARGET) $(TIME)
+
+fuzz-coverage:
+	@scripts/bootstrap.sh build test
+	scripts/fuzz.py --build $(BUILD) coverage $(TARGET)
 
 install: all
 	meson install -C $(BUILD)/dev $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))

@@ -1,0 +1,248 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Fuzzing: runs targets of tests/fuzz, keeps what they find, measures how much the corpus covers.
+
+	fuzz.py run TARGET SECONDS	TARGET may be all. New inputs go to build/fuzz-corpus, findings to
+					build/fuzz-found; executions are added up in build/fuzz-count
+	fuzz.py keep TARGET		inputs that cover what the seeds do not become the corpus
+	fuzz.py coverage		lines of each parser that the corpus runs; fails below 95 %
+"""
+import argparse
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CORPUS = os.path.join(TOP, "tests", "fuzz", "corpus")
+ENOUGH = 95
+
+# What a target is there for: the files that read what comes from outside.
+PARSERS = {
+    "bundle": ["registry/bundle.c"],
+    "call_page": ["wire/call_page.c", "wire/data_queue.c"],
+    "host": ["driver/structures.c", "driver/client_memory.c", "driver/calls.c"],
+    "matching": ["registry/matching.c"],
+    "packets": ["base/packet.c", "wire/packets.c"],
+    "property_list": ["base/plist.c", "base/plist_scan.c", "base/cf_property_list.c"],
+    "usb_descriptors": ["usb/descriptor_parsing.c"],
+    "virtual_spec": ["usb/vdev_spec.c"],
+}
+
+# Where a file does more than read, the functions of it that do.
+FUNCTIONS = {
+    "base/packet.c": ["collect", "refuse", "judge", "packet_receive", "packet_take_fd",
+                      "packet_close_fds"],
+    "driver/calls.c": ["broken_rule", "copy_structure", "make_completion", "prepare", "occupy",
+                       "take", "look"],
+    "driver/client_memory.c": ["client_memory_file_locked", "client_memory_free", "broken_rule",
+                               "make", "take"],
+}
+
+# What no input can bring about, by the line's text; everything else that is not run counts.
+MEMORY = "without memory"
+WHY = {
+    "registry/bundle.c": {
+        'return fail_errno(reader, "cannot be read");': "fstat fails",
+        "continue;": "read is interrupted",
+        'IOReturn status = fail_errno(reader, "cannot be read");': "read fails",
+        "free(bytes);": "read fails",
+        "return status;": "read fails, or snprintf does",
+        "break;": "the file is cut while it is read",
+        "return true;": MEMORY,
+    },
+    "base/packet.c": {
+        "continue;": "recvmsg is interrupted",
+        "await(socket, POLLIN);": "waits: test_packet",
+        "return kIOReturnNoResources;": "RLIMIT_NOFILE: test_packet",
+    },
+    "driver/structures.c": {
+        "return NULL;": "RLIMIT_NOFILE: test_host_protocol",
+        "res = kIOReturnNoResources;": "RLIMIT_NOFILE: test_host_protocol",
+        'log_error("process %d: the structures of its calls, and those that the driver has "':
+            "2 GiB: test_host_protocol",
+        "fd_close(&fd);": "2 GiB: test_host_protocol",
+        "return kIOReturnNoResources;": "2 GiB: test_host_protocol",
+    },
+    "driver/client_memory.c": {
+        "c->questions[body.slot].question = NULL;": "an answer after a second: test_host_questions",
+        "c->unanswered--;": "an answer after a second: test_host_questions",
+        "free_question(question);": "an answer after a second: test_host_questions",
+        "return NULL;": "an answer after a second: test_host_questions",
+        "return kIOReturnNoResources;": "RLIMIT_NOFILE: test_host_questions",
+    },
+    "driver/calls.c": {
+        "connection_registration_ended(c, index, generation);": "the connection ends meanwhile",
+        "return kIOReturnOffline;": "the connection ends meanwhile",
+        "connection_retain(c);": "the connection ends meanwhile",
+        "*ret_rule = \"the bits of `submitted` are flipped once for each call\";":
+            "a page that changes during each of 256 looks",
+        "return false;": "a page that changes during each of 256 looks",
+    },
+}
+
+# Inputs longer than this bring nothing, and make each run slow.
+LENGTHS = {"property_list": 4096, "host": 600, "packets": 700, "virtual_spec": 200, "usb_descriptors": 1500}
+
+
+def targets():
+    return sorted(re.sub(r".*/fuzz_(.*)\.c$", r"\1", path)
+                  for path in glob.glob(os.path.join(TOP, "tests", "fuzz", "fuzz_*.c")))
+
+
+def build(arguments, folder, programs, *options, compiler):
+    directory = os.path.join(arguments.build, folder)
+    if not os.path.exists(os.path.join(directory, "build.ninja")):
+        subprocess.run(["meson", "setup", directory, *options], check=True, cwd=TOP,
+                       stdout=subprocess.DEVNULL, env={**os.environ, "CC": compiler})
+    subprocess.run(["ninja", "-C", directory, "--quiet",
+                    *[f"tests/fuzz/{name}" for name in [*programs, "seeds"]]], check=True)
+    return directory
+
+
+def inputs(directory, name):
+    """The folders of a target's inputs that are there; made if need be."""
+    folders = [os.path.join(CORPUS, name), os.path.join(directory, "tests", "fuzz", "seeds", name)]
+    for folder in folders:
+        os.makedirs(folder, exist_ok=True)
+    return folders
+
+
+def build_fuzzers(arguments, names):
+    return build(arguments, "fuzz", [f"fuzz_{name}" for name in names], "-Dfuzz=true",
+                 "-Db_sanitize=address,undefined", "-Db_lundef=false", compiler="clang")
+
+
+def add_up(arguments, name, executions):
+    path = os.path.join(arguments.build, "fuzz-count")
+    counts = {}
+    if os.path.exists(path):
+        with open(path, encoding="ascii") as file:
+            counts = {line.split()[0]: int(line.split()[1]) for line in file}
+    counts[name] = counts.get(name, 0) + executions
+    with open(path, "w", encoding="ascii") as file:
+        for one in sorted(counts):
+            file.write(f"{one} {counts[one]}\n")
+    return sum(counts.values())
+
+
+def run(arguments):
+    names = targets() if arguments.target == "all" else [arguments.target]
+    directory = build_fuzzers(arguments, names)
+    failed = False
+    for name in names:
+        found = os.path.join(arguments.build, "fuzz-found", name, "")
+        grown = os.path.join(arguments.build, "fuzz-corpus", name)
+        os.makedirs(found, exist_ok=True)
+        os.makedirs(grown, exist_ok=True)
+        result = subprocess.run(
+            ["nice", "-n", "19", os.path.join(directory, "tests", "fuzz", f"fuzz_{name}"),
+             f"-max_total_time={arguments.seconds}", "-timeout=10", "-rss_limit_mb=2048",
+             "-print_final_stats=1", f"-max_len={LENGTHS.get(name, 2048)}",
+             f"-artifact_prefix={found}", grown, *inputs(directory, name)],
+            stderr=subprocess.PIPE, text=True, errors="replace", check=False)
+        executed = re.search(r"stat::number_of_executed_units: (\d+)", result.stderr)
+        executed = int(executed.group(1)) if executed else 0
+        total = add_up(arguments, name, executed)
+        print(f"fuzz: {name}: {executed} executions ({executed // max(arguments.seconds, 1)}/s), "
+              f"{total} in all", flush=True)
+        if result.returncode != 0:
+            failed = True
+            print(result.stderr[-6000:])
+            print(f"fuzz: {name}: failed; the input is in {found}")
+    return 1 if failed else 0
+
+
+def keep(arguments):
+    """What adds coverage to the seeds."""
+    name = arguments.target
+    directory = build_fuzzers(arguments, [name])
+    kept, seeds = inputs(directory, name)
+    grown = os.path.join(arguments.build, "fuzz-corpus", name)
+    fresh = os.path.join(arguments.build, "fuzz-kept", name)
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(seeds, fresh)
+    subprocess.run(["nice", "-n", "19", os.path.join(directory, "tests", "fuzz", f"fuzz_{name}"),
+                    "-merge=1", fresh, kept, *([grown] if os.path.isdir(grown) else [])],
+                   check=True, stderr=subprocess.DEVNULL)
+    # What has another name than a fuzzer gives is somebody's: a regression.
+    for path in glob.glob(os.path.join(kept, "*")):
+        if re.fullmatch(r"[0-9a-f]{40}", os.path.basename(path)):
+            os.remove(path)
+    for path in glob.glob(os.path.join(fresh, "*")):
+        if not os.path.basename(path).startswith("seed-"):
+            shutil.copy(path, kept)
+    print(f"fuzz: {name}: {len(os.listdir(kept))} inputs, "
+          f"{sum(os.path.getsize(path) for path in glob.glob(os.path.join(kept, '*')))} bytes")
+    return 0
+
+
+def measure(directory, source):
+    """Lines of a source that can run, and those that did not."""
+    notes = glob.glob(os.path.join(directory, "src", os.path.dirname(source), "*.p",
+                                   os.path.basename(source) + ".gcno"))
+    result = subprocess.run(["gcov", "--json-format", "--stdout", notes[0]], check=True,
+                            capture_output=True, text=True, cwd=directory)
+    only = FUNCTIONS.get(source)
+    lines = {}
+    for file in json.loads(result.stdout)["files"]:
+        if file["file"].endswith("src/" + source):
+            for line in file["lines"]:
+                if only and line.get("function_name") not in only:
+                    continue
+                lines[line["line_number"]] = max(lines.get(line["line_number"], 0), line["count"])
+    return len(lines), sorted(number for number, count in lines.items() if count == 0)
+
+
+def report(name, source, count, missing):
+    """Prints a parser's share, and line by line what was not run. False: there is too much of it."""
+    with open(os.path.join(TOP, "src", source), encoding="utf-8") as file:
+        text = [line.strip() for line in file]
+    memory = re.compile(r"kIOReturnNoMemory|out of memory|no memory")
+    why = {line: MEMORY if memory.search(text[line - 1])
+           else WHY.get(source, {}).get(text[line - 1]) for line in missing}
+    possible = count - sum(1 for reason in why.values() if reason)
+    share = 100 * (count - len(missing)) / possible
+    print(f"{name:18} {source:28} {100 * (count - len(missing)) / count:5.1f} % of {count} lines, "
+          f"{share:5.1f} % of those that an input can reach", flush=True)
+    for line, reason in why.items():
+        print(f"\tnot run: {line}: {text[line - 1]}" + (f" ({reason})" if reason else ""))
+    return share >= ENOUGH
+
+
+def coverage(arguments):
+    names = targets() if arguments.target == "all" else [arguments.target]
+    directory = build(arguments, "coverage", [f"replay_{name}" for name in names],
+                      "-Db_coverage=true", "--buildtype=debug", compiler="gcc")
+    failed = False
+    for name in names:
+        # What another target runs of the same files is not this one's.
+        for path in glob.glob(os.path.join(directory, "**", "*.gcda"), recursive=True):
+            os.remove(path)
+        subprocess.run([os.path.join(directory, "tests", "fuzz", f"replay_{name}"),
+                        *inputs(directory, name)], check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        for source in PARSERS[name]:
+            failed = not report(name, source, *measure(directory, source)) or failed
+    return 1 if failed else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["run", "keep", "coverage"])
+    parser.add_argument("target", nargs="?", default="all")
+    parser.add_argument("seconds", nargs="?", type=int, default=60)
+    parser.add_argument("--build", default=os.path.join(TOP, "build"))
+    arguments = parser.parse_args()
+    if arguments.target not in [*targets(), "all"]:
+        print(f"fuzz: no target '{arguments.target}'; there are {', '.join(targets())}")
+        return 2
+    return {"run": run, "keep": keep, "coverage": coverage}[arguments.what](arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,333 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the seeds that a fuzzer would take long to find: seeds.py FOLDER makes FOLDER/TARGET/seed-... files."""
+import datetime
+import os
+import plistlib
+import re
+import struct
+import sys
+
+FOLDER = sys.argv[1]
+
+
+def put(target, name, content):
+    os.makedirs(os.path.join(FOLDER, target), exist_ok=True)
+    with open(os.path.join(FOLDER, target, f"seed-{name}"), "wb") as file:
+        file.write(content)
+
+
+VALUES = {
+    "text": "words", "wide": "\u00e4\u4e2d", "number": 7, "large": 1 << 40, "minus": -5, "real": 1.5,
+    "yes": True, "no": False, "bytes": b"\1\2\3" * 9, "date": datetime.datetime(2020, 2, 3, 4, 5, 6),
+    "list": ["a", 1, {"deep": [[]]}], "empty": {}, "long" * 5: "x" * 300,
+}
+NESTED = "x"
+for _ in range(34):
+    NESTED = [NESTED]
+
+
+def property_lists():
+    for options in range(3):
+        for format_, name in ((plistlib.FMT_XML, "xml"), (plistlib.FMT_BINARY, "binary")):
+            put("property_list", f"{name}-{options}",
+                bytes([options]) + plistlib.dumps(VALUES, fmt=format_))
+            put("property_list", f"{name}-nested-{options}",
+                bytes([options]) + plistlib.dumps(NESTED, fmt=format_))
+    put("property_list", "comment", b"\0<?xml version='1.0'?><!DOCTYPE plist><plist><!-- a > b -->"
+        b"<string><![CDATA[x]]></string></plist>")
+    put("property_list", "nul", b"\0" + plistlib.dumps("a\0b", fmt=plistlib.FMT_BINARY))
+    put("property_list", "uid", b"\0" + plistlib.dumps(plistlib.UID(3), fmt=plistlib.FMT_BINARY))
+    put("property_list", "far", b"\0<plist><date>2099-01-01T00:00:00Z</date></plist>")
+    put("property_list", "many", b"\0<plist><array>" + b"<a/>" * 65537)
+    put("property_list", "count", b"\0bplist00\xaf\x13" + b"\xff" * 8 + b"\x08" + bytes(6) +
+        b"\x01\x01" + struct.pack(">QQQ", 1, 0, 18))
+    for count in (b"\x14" + b"\0" * 15, b"\x13" + b"\xff" * 8, b"\x10\xff", b"\x50"):
+        for kind in (b"\x4f", b"\x5f", b"\x6f", b"\xaf", b"\xdf"):
+            objects = b"bplist00" + kind + count
+            put("property_list", f"count-{kind.hex()}-{count[:2].hex()}",
+                b"\0" + objects + b"\x08" + bytes(6) + b"\x01\x01" +
+                struct.pack(">QQQ", 1, 0, len(objects)))
+    # Eight lists of eight of the next, and so on: few bytes, very many nodes.
+    levels = [b"\xa8" + bytes([i + 1]) * 8 for i in range(8)] + [b"\x51a"]
+    offsets, body = [], b"bplist00"
+    for level in levels:
+        offsets.append(len(body))
+        body += level
+    put("property_list", "bomb", b"\0" + body + bytes(offsets) + bytes(6) + b"\x01\x01" +
+        struct.pack(">QQQ", len(levels), 0, len(body)))
+    # The same long string, as often as there is room for a reference to it.
+    body = b"bplist00" + b"\xaf\x11\x04\x00" + b"\1" * 1024 + b"\x4f\x12" + struct.pack(
+        ">I", 20000) + b"d" * 20000
+    put("property_list", "heavy", b"\0" + body + struct.pack(">HH", 8, 8 + 4 + 1024) + bytes(6) +
+        b"\x02\x01" + struct.pack(">QQQ", 2, 0, len(body)))
+    put("property_list", "made", b"\x80\x0a\x0b" + bytes(range(256)))
+
+
+def bundles():
+    personality = {"IOProviderClass": "IOUSBHostDevice", "IOUserClass": "Driver", "IOProbeScore": 5,
+                   "idVendor": 1, "idProductArray": [1, 2], "IOMatchCategory": "x",
+                   "IOUserServerName": "$(PRODUCT_BUNDLE_IDENTIFIER)"}
+    info = {"CFBundleIdentifier": "org.example", "CFBundleExecutable": "driver",
+            "CFBundlePackageType": "DEXT", "IOKitPersonalities": {"One": personality}}
+
+    def variant(name, **changes):
+        put("bundle", name, b"\0" + plistlib.dumps({**info, **changes}))
+
+    def person(name, **changes):
+        variant(name, IOKitPersonalities={"One": {**personality, **changes}})
+
+    variant("right")
+    variant("identifier-number", CFBundleIdentifier=5)
+    variant("identifier-empty", CFBundleIdentifier="")
+    variant("identifier-variable", CFBundleIdentifier="$(X)")
+    variant("type", CFBundlePackageType="APPL")
+    variant("executable-path", CFBundleExecutable="../driver")
+    variant("executable-none", CFBundleExecutable="nothing")
+    variant("no-personalities", IOKitPersonalities={})
+    variant("personalities-text", IOKitPersonalities="x")
+    variant("personality-text", IOKitPersonalities={"One": "x"})
+    person("score-text", IOProbeScore="x")
+    person("products-text", idProductArray=["x"])
+    person("products-none", idProductArray=[])
+    person("server-number", IOUserServerName=1)
+    put("bundle", "list", b"\0" + plistlib.dumps([1]))
+    put("bundle", "no-personalities-key", b"\0" + plistlib.dumps(
+        {key: value for key, value in info.items() if key != "IOKitPersonalities"}))
+    put("bundle", "no-identifier", b"\0" + plistlib.dumps({}))
+    put("bundle", "made", b"\x40\x03" + bytes(200))
+    put("bundle", "recalled", b"\xc0" + bytes(40))
+    put("bundle", "recalled-wrong", b"\xc0\0" + b"\xff" * 40)
+
+
+def usb():
+    own = struct.pack("<BBHBBBBHHHBBBB", 18, 1, 0x300, 0, 0, 0, 64, 0x1234, 0x5678, 0x100, 1, 2, 3, 2)
+
+    def configuration(number, *parts):
+        body = b"".join(parts)
+        return struct.pack("<BBHBBBBB", 9, 2, 9 + len(body), 1, number, 0, 0x80, 50) + body
+
+    def interface(number, alternate, endpoints):
+        return struct.pack("<BBBBBBBBB", 9, 4, number, alternate, endpoints, 255, 1, 2, 0)
+
+    def endpoint(address, kind, size, interval):
+        return struct.pack("<BBBBHB", 7, 5, address, kind, size, interval)
+
+    association = struct.pack("<BBBBBBBB", 8, 11, 0, 2, 2, 2, 1, 0)
+    companion = struct.pack("<BBBBH", 6, 48, 15, 0, 1024)
+    first = configuration(1, association, interface(0, 0, 1), endpoint(0x81, 3, 64, 4), companion,
+                          b"\x05\x24\0\0\0", interface(1, 0, 2), endpoint(2, 2, 512, 0),
+                          endpoint(0x83, 1, 1024, 1), endpoint(4, 0, 8, 0), interface(1, 1, 0))
+    second = configuration(2, interface(0, 0, 0))
+    for speed in range(6):
+        put("usb_descriptors", f"whole-{speed}", own + bytes([speed, 1]) +
+            struct.pack("<H", len(first)) + first + struct.pack("<H", len(second)) + second +
+            struct.pack("<HH", 0x8000, 0x8000))
+    put("usb_descriptors", "short", own + bytes([3, 1]) + struct.pack("<H", 12) + first[:12] +
+        struct.pack("<HHH", 3, 0, 0x8000))
+    put("usb_descriptors", "none", own + bytes([3, 9]) + struct.pack("<HHHH", *[0x8000] * 4))
+    put("usb_descriptors", "total", own + bytes([3, 1]) + struct.pack("<H", len(first)) +
+        b"\x09\x02\xff\xff" + first[4:])
+    put("usb_descriptors", "zero", own + bytes([3, 1]) + struct.pack("<H", 12) +
+        first[:2] + b"\x0c\0" + first[4:9] + b"\0\4\0")
+
+
+# direction, type, descriptors, body: one right packet of each kind
+ID = struct.pack("<Q", 7)
+SEGMENT = struct.pack("<QQ", 4096, 4096)
+PACKETS = [
+    (0, 0x0101, 3, struct.pack("<IIQ", 1, 0, 4096 + 64 * 512 + 1024 * 192 + 64 * 8192)),
+    (0, 0x0102, 2, struct.pack("<IIII", 3, 1, 2, 0) + SEGMENT * 2),
+    (1, 0x0181, 2, struct.pack("<IIIIQQ", 1, 1, 3, 0, 5, 6)),
+    (1, 0x0182, 0, b""),
+    (1, 0x0183, 2, struct.pack("<IIiI", 1, 1, 0, 2) + SEGMENT * 2),
+    (2, 0x0201, 0, b"x"), (2, 0x0202, 0, ID), (2, 0x0203, 0, ID + struct.pack("<IIII", 0, 1, 0, 0)),
+    (2, 0x0204, 0, ID + struct.pack("<II", 1, 2)), (2, 0x0205, 0, ID + struct.pack("<II", 1, 0)),
+    (2, 0x0210, 0, b"sink"), (2, 0x0211, 0, ID), (2, 0x0212, 0, ID + b"plist"),
+    (2, 0x0206, 0, ID + bytes(8) + b"plist"), (2, 0x0206, 0, ID + ID), (2, 0x0207, 0, ID),
+    (3, 0x0201, 0, ID * 3), (3, 0x0202, 0, b"plist"), (3, 0x0203, 1, b""), (3, 0x0204, 0, ID),
+    (3, 0x0205, 0, b"plist"), (3, 0x0210, 0, ID), (3, 0x0212, 0, b""), (3, 0x0211, 0, b""),
+    (3, 0x0206, 0, ID), (3, 0x0281, 0, ID + struct.pack("<II", 4, 1) + ID * 2),
+    (4, 0x0301, 1, b"plist"), (4, 0x0302, 2, ID + struct.pack("<IIIIiI", 0, 1, 0, 0, 1, 0)),
+    (4, 0x0303, 0, b""), (4, 0x0304, 0, b""), (4, 0x0305, 0, ID + ID + b"plist"), (4, 0x0306, 0, b""),
+    (5, 0x0381, 0, b""), (5, 0x0382, 0, ID + ID + b"plist"), (5, 0x0383, 0, ID), (5, 0x0384, 0, b""),
+    (5, 0x0385, 0, ID), (5, 0x0386, 0, struct.pack("<II", 3, 0)), (5, 0x0387, 0, b""),
+]
+
+
+def packet(type_, fds, body, status=0):
+    return struct.pack("<IHHIi", 16 + len(body), type_, fds, 1, status) + body
+
+
+def packets():
+    for number, (direction, type_, fds, body) in enumerate(PACKETS):
+        put("packets", f"right-{number:02}", bytes([direction, fds, 3]) + packet(type_, fds, body))
+        put("packets", f"failed-{number:02}",
+            bytes([direction, 0, 3]) + packet(type_, 0, body, -536870212))
+        # Each word of the body in turn as large as it gets, and 0.
+        for at in range(0, min(len(body), 32), 4):
+            for word, value in (("high", b"\xff" * 4), ("none", bytes(4)), ("odd", b"\1\0\0\0")):
+                changed = body[:at] + value[:len(body) - at] + body[at + 4:]
+                put("packets", f"{word}-{number:02}-{at:02}",
+                    bytes([direction, fds, 3]) + packet(type_, fds, changed))
+    put("packets", "fds-lost", bytes([0, 36, 3]) + packet(0x0102, 36, bytes(32)))
+    put("packets", "fds-fewer", bytes([0, 1, 1]) + packet(0x0102, 2, bytes(32)))
+    put("packets", "fds-more", bytes([0, 3, 1]) + packet(0x0102, 2, bytes(32)))
+    put("packets", "long", bytes([0, 0, 1]) + packet(0x0102, 0, bytes(65600)))
+    put("packets", "length", bytes([0, 0, 0]) + packet(0x0102, 0, bytes(32))[:20])
+    put("packets", "short", bytes([0, 0, 0, 1, 2]))
+
+
+def specs():
+    for number, text in enumerate((
+            "sink", "source:short-every=3,speed=full", "loopback:speed=super,stall-every=100",
+            "sink:latency=60000000", "sink:latency=60000001", "sink:nak", "sink:nak=5", "sink:nak=x",
+            "sink:nak-control", "sink:nak-control=1", "sink:serial=A.b-c_9", "sink:serial=" + "a" * 32,
+            "sink:unplug-after=99999999999999999999", "sink:corrupt-every=0", "sink:speed=warp",
+            "sink:short-every=1", "loopback:short-every=1", "sink:what=" + "y" * 99, "z" * 99,
+            "sink:speed=high:serial=", "sink:unplug-after=1", "sink:stall-every=0")):
+        put("virtual_spec", f"{number:02}", text.encode())
+
+
+# The language of objects.h.
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "objects.h"), encoding="ascii") as header:
+    WORDS = re.findall(r'^\t"(.*)",$', header.read(), re.MULTILINE)
+
+
+def word(text):
+    return bytes([WORDS.index(text)])
+
+
+def pairs(**values):
+    return bytes([len(values)]) + b"".join(word(key) + value for key, value in values.items())
+
+
+def number(value):
+    return b"\1" + bytes([value])
+
+
+def text(value):
+    return b"\x09" + word(value)
+
+
+def array(*values):
+    return b"\6" + bytes([len(values)]) + b"".join(values)
+
+
+def dictionary(**values):
+    return b"\x0a" + pairs(**values)
+
+
+def matching():
+    usb = {"idVendor": number(1), "idProduct": number(2), "bDeviceClass": number(3),
+           "Driver": text("driver")}
+    personal = {"idVendor": number(1)}
+    asks = {
+        "class": {"IOProviderClass": text("IOUSBHostDevice")},
+        "class-number": {"IOProviderClass": number(1)},
+        "driver": {"IOProviderClass": text("Driver")},
+        "name": {"IONameMatch": text("IOUSBHostDevice")},
+        "names": {"IONameMatch": array(text("a/b"), text("IOUSBHostDevice"))},
+        "id": {"IORegistryEntryID": number(2)},
+        "id-text": {"IORegistryEntryID": text("a/b")},
+        "property": {"IOPropertyMatch": dictionary(Driver=text("driver"))},
+        "properties": {"IOPropertyMatch": array(dictionary(DEXT=number(1)),
+                                                dictionary(Driver=text("driver")))},
+        "properties-none": {"IOPropertyMatch": array(dictionary(DEXT=number(1)))},
+        "exists": {"IOPropertyExistsMatch": text("Driver")},
+        "exist": {"IOPropertyExistsMatch": array(text("Driver"), text("idVendor"))},
+        "exist-not": {"IOPropertyExistsMatch": array(text("DEXT"))},
+        "path": {"IOPathMatch": text("IOService:/")},
+        "path-usb": {"IOPathMatch": text("IOUSB:/device@80100000")},
+        "location": {"IOLocationMatch": text("80100000")},
+        "parent": {"IOParentMatch": dictionary(IOProviderClass=text("IOUSBHostDevice"))},
+        "parent-text": {"IOParentMatch": text("DEXT")},
+        "usb": {"idVendor": number(1), "idProduct": number(3), "idProductMask": number(2)},
+        "usb-other": {"idVendor": number(2)},
+        "products": {"idProductArray": array(number(1), number(2))},
+        "products-other": {"idProductArray": array(number(1), text("DEXT"))},
+    }
+    for name, ask in asks.items():
+        for style, properties in (("usb", usb), ("bare", {})):
+            tail = b""
+            for which, person in ((0, ask), (0x44, personal), (0x41, ask)):
+                tail += bytes([which]) + pairs(**person)
+            put("matching", f"{name}-{style}", pairs(**properties) * 4 + pairs(**ask) + tail)
+
+
+
+def request(selector, wait=True, how=16, flags=0, scalars=(0, 0), sizes=(0, 0), index=0,
+            values=(0, 0, 0), data=b""):
+    """A step of fuzz_host.c: a call, by the driver's list of methods."""
+    return (bytes([7 if wait else 6]) +
+            bytes([how, flags, selector, *scalars]) + struct.pack("<HH", *sizes) +
+            bytes([index, 1]) + struct.pack("<HHB", *values) + bytes([len(data)]) + data)
+
+
+def hosts():
+    def structures(how, *offsets_and_kinds):
+        return bytes([1, how]) + b"".join(offsets_and_kinds)
+
+    def offset(value):
+        return struct.pack("<H", value)
+
+    both = structures(0, offset(0), offset(1), b"\1\1")
+    large = request(4, flags=6, sizes=(5000, 6000), scalars=(1, 1))
+    calls = {
+        "echo": request(0, scalars=(2, 2), values=(5, 6, 0)),
+        "structure": request(1, sizes=(9, 20), data=b"structure"),
+        "too-long": request(5, sizes=(0, 20)), "too-many": request(6, scalars=(0, 1)),
+        "fail": request(7, scalars=(0, 1)), "end": request(8) + request(0),
+        "nothing": request(10), "complete": request(2, flags=1, index=3) +
+        request(3, scalars=(2, 0), values=(1050, 1, 0)) + b"\3\0" + struct.pack("<I", 500) +
+        b"\4" + b"\3\0" + struct.pack("<I", 5000) + request(3, scalars=(2, 0), values=(3, 1, 0)),
+        "complete-twice": request(2, flags=1, index=3) + request(2, flags=1, index=3),
+        "large": both + large, "large-none": large, "large-twice": both + both + large,
+        "large-generation": structures(0x80, offset(0), offset(1), b"\1\1") + large,
+        "large-input": structures(0x10, offset(3), b"\0") + request(
+            4, flags=2, sizes=(5000, 0), scalars=(1, 1)),
+        "large-output": structures(0x20, offset(3), b"\0") + request(
+            4, flags=4, sizes=(0, 5000), scalars=(1, 0)),
+        "large-other": structures(0x20, offset(3), b"\0") + large,
+        "large-variable": structures(0x20, offset(0), b"\1") + request(
+            1, flags=12, sizes=(0, 60000)),
+        "large-after-end": request(8) + both + large,
+        "structures-failed": b"\0\x80\0\0" + request(0), "ack": b"\0\1\0\0" + request(0),
+        "type": b"\0\3\0\0" + request(0), "ask-two-files": request(9, values=(3, 4096, 16)) +
+        b"\0\2\2" + bytes([48]) + struct.pack("<IIiI", 0, 2, 0, 2) +
+        struct.pack("<QQQQ", 0, 8, 0, 8) + b"\0\0" + request(0),
+        "set": request(0, how=166, sizes=(5, 0), data=b"hello"),
+        "unmap": request(3, how=165), "listen-none": request(3, how=167),
+        "listen": request(19, how=167, flags=1, index=2) + b"\3\3" + struct.pack("<I", 1) +
+        b"\4" + request(19, how=167), "close": b"\5" + request(0), "rings": b"\4" * 60,
+        "unanswered": request(9, wait=False, values=(3, 4096, 16)) * 3,
+        "bits": b"\3\2" + struct.pack("<I", 0xffffffff) + b"\4", "head": b"\3\0\xff\0\0\0" +
+        request(2, flags=1) + request(3, scalars=(2, 0), values=(1, 1, 0)),
+    }
+    for kind in range(8):
+        calls[f"large-kind-{kind}"] = structures(0, offset(0), offset(0), bytes([kind, 1])) + large
+        calls[f"large-output-kind-{kind}"] = structures(
+            0, offset(0), offset(0), bytes([1, kind])) + large
+    for type_ in range(0, 22):
+        one = request(type_, how=164, scalars=(1, 0))
+        calls[f"map-{type_}"] = one + one + request(type_, how=165)
+    for options in (3, 0x13):
+        ask = request(9, values=(options, 4096, 16))
+        for how in (0, 0x20, 0x60, 0x40):
+            for length in (16, 17, 0):
+                for kind in (0, 4):
+                    calls[f"ask-{options}-{how}-{length}-{kind}"] = ask + bytes([2, how]) + struct.pack(
+                        "<HH", 5, length) + bytes([kind, 8]) + request(0)
+    for name, call in calls.items():
+        put("host", name, b"\0" + call)
+    put("host", "refused", b"\1")
+    put("host", "version", b"\2")
+
+
+property_lists()
+bundles()
+matching()
+hosts()
+usb()
+packets()
+specs()
