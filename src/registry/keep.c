@@ -95,13 +95,22 @@ describe_device(const struct device *device)
 	return facts;
 }
 
+/* adopt.c knows what to do with it. */
+static bool
+can_come_back(const struct device *device)
+{
+	return device->kind == DEVICE_RESOURCES || device->kind == DEVICE_VIRTUAL ||
+	       device->kind == DEVICE_USB;
+}
+
 void
 keep_device(struct registry *registry, struct device *device)
 {
 	unsigned files = device->fd >= 0 ? 1 : 0;
 	OSDictionary *facts;
 
-	if (device->record >= 0 || !store_has_room(registry->store, 1 + files))
+	if (device->record >= 0 || !can_come_back(device) ||
+	    !store_has_room(registry->store, 1 + files))
 		return;
 	facts = describe_device(device);
 	if (facts == NULL || asprintf(&device->kept, "device-%016" PRIx64, device->node->id) < 0)

@@ -273,6 +273,7 @@ host_ask(struct host *host)
 {
 	struct packet_header header = {.type = PACKET_HOST_LIST};
 
+	host->asked = true;
 	packet_send(host->control, &header, NULL, 0, NULL, 0, false);
 }
 

@@ -111,7 +111,7 @@ publish_properties(struct host *host, const struct publish_body *body, OSDiction
 	host->published++;
 	host->withdrew = false;
 	/* What it had published before counts until all of it is there. */
-	if (host->state != HOST_ADOPTED)
+	if (!host->asked)
 		keep_services(host);
 	else
 		record_find_service(host->record, body->id, &entry->since);
@@ -170,13 +170,16 @@ gone(struct host *host)
 	return kIOReturnSuccess;
 }
 
-/* PROTOCOL.md 3: the answer to LIST begins, once. */
+/*
+ * PROTOCOL.md 3: the answer to LIST, once. The host may be told to end meanwhile, because its
+ * device has gone; the answer is then on its way all the same.
+ */
 static IOReturn
 listing(struct host *host, const struct packet *packet)
 {
 	struct listing_body body;
 
-	if (host->state != HOST_ADOPTED || host->listing)
+	if (!host->asked || host->listing)
 		return kIOReturnIPCError;
 	memcpy(&body, packet->body, sizeof(body));
 	host->listing = true;
@@ -189,8 +192,11 @@ listed(struct host *host)
 {
 	char name[256];
 
-	if (host->state != HOST_ADOPTED || !host->listing)
+	if (!host->asked || !host->listing)
 		return kIOReturnIPCError;
+	host->asked = false;
+	if (host->state != HOST_ADOPTED)
+		return kIOReturnSuccess;
 	host->state = host->started_before ? HOST_STARTED : HOST_STARTING;
 	keep_services(host);
 	host_describe(host, name, sizeof(name));

@@ -116,7 +116,7 @@ host_spawn(struct host *host)
 		return status_from_errno(errno, "fork");
 	}
 	host->pid = child;
-	host->adopted = false;
+	host->adopted = host->asked = false;
 	host->listing = true;
 	host->withdrew = false;
 	host->control = ends[0];

@@ -280,6 +280,8 @@ registry_run(struct registry *registry)
 		registry->started = true;
 		renewal_match(registry);
 		give_back_rest(registry);
+		/* What ended before there was anything to take its place. */
+		plug_sweep(registry);
 		registry->state = server_listen(registry);
 	}
 	if (registry->state != kIOReturnSuccess)

@@ -44,6 +44,7 @@ struct host {
 	uid_t uid;	     /* of its processes, its own; 0: they have the registry's */
 	pid_t pid;	     /* 0: no process */
 	bool adopted;	     /* the process is no child of this one: there is no exit status */
+	bool asked;	     /* LIST was sent, LISTED has not come */
 	bool listing;	     /* LISTING has come; always, of one that was not adopted */
 	bool started_before; /* said so there */
 	bool withdrew; /* the last thing that it did with its services was to withdraw them all */

@@ -127,21 +127,10 @@ become_dextd(const struct daemon *daemon, const char *const *arguments, pid_t pa
 	_exit(127);
 }
 
-/* The keeper's thread reads what dextd says. */
-static void
-await_keeper(struct daemon *daemon, unsigned ready)
-{
-	ck_assert_msg(keeper_wait_ready(daemon->keeper, ready), "dextd is not ready:\n%s",
-		      harness_log(&daemon->harness));
-}
-
 void
-daemon_start(struct daemon *daemon, const char *const *arguments)
+daemon_start_begin(struct daemon *daemon, const char *const *arguments)
 {
-	unsigned ready = daemon->keeper != NULL ? daemon->keeper->ready : 0;
-	struct pollfd note = {.fd = daemon->notified, .events = POLLIN};
 	pid_t parent = getpid();
-	char text[64] = "";
 
 	if (daemon->keeper != NULL)
 		keeper_settle(daemon->keeper);
@@ -150,14 +139,31 @@ daemon_start(struct daemon *daemon, const char *const *arguments)
 	if (daemon->harness.pid == 0)
 		become_dextd(daemon, arguments, parent);
 	ck_assert_int_gt(daemon->harness.pid, 0);
+}
+
+void
+daemon_start_end(struct daemon *daemon)
+{
+	struct pollfd note = {.fd = daemon->notified, .events = POLLIN};
+	char text[64] = "";
+
+	/* The keeper's thread reads what dextd says. */
 	if (daemon->keeper != NULL) {
-		await_keeper(daemon, ready + 1);
+		ck_assert_msg(keeper_wait_ready(daemon->keeper, ++daemon->starts),
+			      "dextd is not ready:\n%s", harness_log(&daemon->harness));
 		return;
 	}
 	ck_assert_msg(poll(&note, 1, HARNESS_DEADLINE_SEC * 1000) == 1 &&
 			      recv(daemon->notified, text, sizeof(text) - 1, 0) > 0,
 		      "dextd is not ready:\n%s", harness_log(&daemon->harness));
 	ck_assert_str_eq(text, "READY=1");
+}
+
+void
+daemon_start(struct daemon *daemon, const char *const *arguments)
+{
+	daemon_start_begin(daemon, arguments);
+	daemon_start_end(daemon);
 }
 
 int

@@ -25,6 +25,7 @@ struct daemon {
 	uid_t uid;
 	char folder[32];       /* holds run, bundles, access, notify */
 	int notified;	       /* the socket that stands for systemd's */
+	unsigned starts;       /* with the keeper */
 	struct keeper *keeper; /* NULL: nobody keeps descriptors */
 };
 
@@ -35,6 +36,9 @@ struct daemon {
 bool daemon_prepare(struct daemon *daemon, uid_t uid);
 /* Starts and waits until it has said that it is ready. The list ends with NULL. */
 void daemon_start(struct daemon *daemon, const char *const *arguments);
+/* The same in two steps, with a keeper. */
+void daemon_start_begin(struct daemon *daemon, const char *const *arguments);
+void daemon_start_end(struct daemon *daemon);
 /* SIGTERM, and waits; removes the directory. Returns the exit status. */
 int daemon_stop(struct daemon *daemon);
 /* Without a chance to stop anything; the directory stays. */

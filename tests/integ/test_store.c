@@ -403,6 +403,39 @@ START_TEST(news_of_what_is_open)
 }
 END_TEST
 
+/* As long as a host has not said what it serves, nobody is told that it serves nothing. */
+START_TEST(news_of_what_answers_late)
+{
+	struct news news;
+	uint64_t until;
+	pid_t pid;
+
+	if (!begin())
+		return;
+	plug("sink");
+	watch(&news, "BulkStream");
+	pid = harness_host_pid("BulkStream");
+	daemon_kill(&dextd);
+	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+	daemon_start_begin(&dextd, KEEP);
+	/* Less than dextd waits, and much more than the app does before it tries again. */
+	for (until = now_msec() + 400; now_msec() < until;) {
+		struct pollfd wait = {.fd = IONotificationPortGetFileDescriptor(news.port),
+				      .events = POLLIN};
+
+		poll(&wait, 1, (int)(until - now_msec()));
+		dext_notification_port_dispatch(news.port);
+	}
+	ck_assert_int_eq(kill(pid, SIGCONT), 0);
+	daemon_start_end(&dextd);
+	plug_elsewhere();
+	plug("source");
+	expect_news(&news, 2, 0, 0);
+	unwatch(&news);
+	end();
+}
+END_TEST
+
 /* A host ends while there is no dextd. */
 static void
 a_host_is_killed(bool open)
@@ -546,7 +579,8 @@ say(int socket, uint16_t type, const void *body, size_t length, const char *text
 
 	ck_assert_uint_le(header.length, sizeof(message));
 	memcpy(message, &header, sizeof(header));
-	memcpy(message + sizeof(header), body, length);
+	if (length > 0)
+		memcpy(message + sizeof(header), body, length);
 	memcpy(message + sizeof(header) + length, text, strlen(text));
 	ck_assert_int_eq(send(socket, message, header.length, MSG_NOSIGNAL), header.length);
 }
@@ -587,6 +621,24 @@ continue_soon(pid_t pid)
 	_exit(getppid() != test);
 }
 
+/*
+ * The store has a socket of this test in the place of the control socket of that process. Returned:
+ * the end that speaks for the host.
+ */
+static int
+speak_for(pid_t pid)
+{
+	int ends[2], place = place_of_socket(pid);
+
+	ck_assert_int_ge(place, 0);
+	/* The true one does not see that it is not spoken to any more. */
+	ck_assert_int_ge(fcntl(keeper.kept[place].fd, F_DUPFD_CLOEXEC, 0), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_ge(dup3(ends[0], keeper.kept[place].fd, O_CLOEXEC), 0);
+	close(ends[0]);
+	return ends[1];
+}
+
 /* The test speaks for the host of Echo, which says that it serves `id`. */
 static void
 a_wolf_answers(bool own_id)
@@ -594,7 +646,7 @@ a_wolf_answers(bool own_id)
 	const struct listing_body listing = {.flags = LISTING_STARTED};
 	uint64_t echo = 0, stream, provider;
 	pid_t pid, other;
-	int ends[2], place;
+	int socket;
 
 	if (!begin())
 		return;
@@ -608,15 +660,9 @@ a_wolf_answers(bool own_id)
 	/* The one whose service it claims answers later. (Stopped before dextd's end the kernel
 	 * would let it go on, as one of a group without a parent.) */
 	ck_assert_int_eq(kill(other, SIGSTOP), 0);
-	place = place_of_socket(pid);
-	ck_assert_int_ge(place, 0);
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-	/* The true one does not see that it is not spoken to any more. */
-	ck_assert_int_ge(fcntl(keeper.kept[place].fd, F_DUPFD_CLOEXEC, 0), 0);
-	ck_assert_int_ge(dup3(ends[0], keeper.kept[place].fd, O_CLOEXEC), 0);
-	close(ends[0]);
-	say(ends[1], PACKET_HOST_LISTING, &listing, sizeof(listing), "");
-	publish(ends[1], own_id ? stream + 1 : stream, own_id ? stream : provider);
+	socket = speak_for(pid);
+	say(socket, PACKET_HOST_LISTING, &listing, sizeof(listing), "");
+	publish(socket, own_id ? stream + 1 : stream, own_id ? stream : provider);
 	continue_soon(other);
 	daemon_start(&dextd, KEEP);
 	harness_wait_log(&dextd.harness, "its host broke the protocol");
@@ -624,7 +670,7 @@ a_wolf_answers(bool own_id)
 	ck_assert_uint_eq(id_of("BulkStream"), stream);
 	ck_assert_int_eq(harness_host_pid("BulkStream"), other);
 	IOObjectRelease(harness_wait_new_service("Echo", &echo));
-	close(ends[1]);
+	close(socket);
 	end();
 }
 
@@ -638,6 +684,44 @@ END_TEST
 START_TEST(one_that_claims_anothers_provider)
 {
 	a_wolf_answers(true);
+}
+END_TEST
+
+/* A device that went while nobody listened: the host says so, and is let end by itself. */
+START_TEST(one_whose_device_has_gone)
+{
+	const struct listing_body listing = {.flags = LISTING_STARTED | LISTING_GONE};
+	uint64_t ids[IDS_MAX], stream, provider;
+	struct packet_header header = {0};
+	uint16_t expected[] = {PACKET_HOST_LIST, PACKET_HOST_UNPLUG};
+	pid_t pid;
+	int socket;
+
+	if (!begin())
+		return;
+	plug("sink");
+	stream = id_of("BulkStream");
+	provider = provider_of("BulkStream");
+	pid = harness_host_pid("BulkStream");
+	daemon_kill(&dextd);
+	socket = speak_for(pid);
+	daemon_start_begin(&dextd, KEEP);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_ge(recv(socket, &header, sizeof(header), 0), sizeof(header));
+		ck_assert_uint_eq(header.type, expected[i]);
+		if (i == 0) {
+			say(socket, PACKET_HOST_LISTING, &listing, sizeof(listing), "");
+			publish(socket, stream, provider);
+			say(socket, PACKET_HOST_LISTED, NULL, 0, "");
+		}
+	}
+	daemon_start_end(&dextd);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	close(socket);
+	harness_wait_log(&dextd.harness, "virtual:sink at 0x80100000 has gone");
+	ck_assert_ptr_null(strstr(harness_log(&dextd.harness), "broke the protocol"));
+	ck_assert_uint_eq(all_ids(ids), 3); /* the root, no device, and Echo on it */
+	end();
 }
 END_TEST
 
@@ -748,8 +832,9 @@ START_TEST(no_store)
 END_TEST
 
 UNIT_MAIN("store", everything_is_as_it_was, a_stream_goes_on, an_open_waits, news_of_what_is_there,
-	  news_of_what_is_open, a_host_is_killed_meanwhile, a_host_with_apps_is_killed_meanwhile,
-	  one_that_came_back_crashes_and_stops, a_bundle_is_replaced_meanwhile,
-	  one_that_does_not_answer, one_that_claims_anothers_service,
-	  one_that_claims_anothers_provider, a_store_that_is_not_complete, a_full_store,
+	  news_of_what_is_open, news_of_what_answers_late, a_host_is_killed_meanwhile,
+	  a_host_with_apps_is_killed_meanwhile, one_that_came_back_crashes_and_stops,
+	  a_bundle_is_replaced_meanwhile, one_that_does_not_answer,
+	  one_that_claims_anothers_service, one_that_claims_anothers_provider,
+	  one_whose_device_has_gone, a_store_that_is_not_complete, a_full_store,
 	  a_store_that_lets_fall, no_store)
