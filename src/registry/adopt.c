@@ -17,7 +17,7 @@
  * services that no other one's record has (launch_packets.c). One whose bundle has changed or gone
  * meanwhile is told to stop. One thread, the registry's.
  */
-#include "registry_private.h"
+#include "given.h"
 
 #include "clock.h"
 #include "log.h"
@@ -25,167 +25,28 @@
 #include "record.h"
 #include "status.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 
 #define ANSWER_PATIENCE	   (1 * NSEC_PER_SEC)
 #define KILL_PATIENCE_MSEC 1000
 
-/* An entry of the store, by what its descriptors are, which come in any order; -1: there is none.
- */
-struct given {
-	struct store_entry *entry;
-	OSDictionary *facts; /* NULL: it has no record */
-	int record, socket, pidfd, device;
-	uint64_t time; /* when the thing began */
-};
-
-/* --- what is what --- */
-
-/* The process's number by its pidfd; 0: it is none; -1: it has ended. */
-static pid_t
-get_pid(int fd)
-{
-	char path[64], line[128];
-	int pid = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	file = fopen(path, "re");
-	while (file != NULL && pid == 0 && fgets(line, sizeof(line), file) != NULL)
-		sscanf(line, "Pid: %d", &pid);
-	if (file != NULL)
-		fclose(file);
-	return pid;
-}
-
-static bool
-is_packet_socket(int fd)
-{
-	socklen_t length = sizeof(int);
-	int type = 0;
-
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET;
-}
-
-static void
-sort_out(struct store_entry *entry, struct given *given)
-{
-	*given = (struct given){entry, NULL, -1, -1, -1, -1, 0};
-	for (unsigned i = 0; i < entry->count; i++) {
-		int fd = entry->fds[i];
-		struct stat info;
-
-		if (fstat(fd, &info) < 0)
-			continue;
-		if (S_ISREG(info.st_mode) && given->facts == NULL &&
-		    record_read(fd, &given->facts) == kIOReturnSuccess)
-			given->record = fd;
-		else if (S_ISCHR(info.st_mode))
-			given->device = fd;
-		else if (is_packet_socket(fd))
-			given->socket = fd;
-		else if (get_pid(fd) != 0)
-			given->pidfd = fd;
-	}
-}
-
-/* The descriptor is not the entry's any more. */
-static int
-take(struct given *given, int fd)
-{
-	for (unsigned i = 0; i < given->entry->count; i++) {
-		if (given->entry->fds[i] == fd)
-			given->entry->fds[i] = -1;
-	}
-	return fd;
-}
-
-static void
-finish(struct registry *registry, struct given *given, bool forget)
-{
-	if (forget)
-		store_forget(registry->store, given->entry->name);
-	OSSafeReleaseNULL(given->facts);
-	store_entry_free(given->entry);
-}
-
-/* Takes the entries whose names begin so out of the list. */
-static struct store_entry *
-take_entries(struct registry *registry, const char *begin)
-{
-	struct store_entry *taken = NULL, **link = &registry->given;
-
-	while (*link != NULL) {
-		struct store_entry *entry = *link;
-
-		if (strncmp(entry->name, begin, strlen(begin)) != 0) {
-			link = &entry->next;
-			continue;
-		}
-		*link = entry->next;
-		entry->next = taken;
-		taken = entry;
-	}
-	return taken;
-}
-
-static int
-compare_times(const void *left, const void *right)
-{
-	const struct given *a = left, *b = right;
-
-	return (a->time > b->time) - (a->time < b->time);
-}
-
-/* All of these, the oldest by that fact first: so is the tree. NULL: no memory. */
-static struct given *
-take_given(struct registry *registry, const char *begin, const char *time, size_t *ret_count)
-{
-	struct store_entry *entries = take_entries(registry, begin), *next;
-	struct given *all;
-	size_t count = 0;
-
-	for (const struct store_entry *entry = entries; entry != NULL; entry = entry->next)
-		count++;
-	all = calloc(count + 1, sizeof(*all));
-	*ret_count = all != NULL ? count : 0;
-	for (count = 0; entries != NULL; entries = next) {
-		next = entries->next;
-		if (all == NULL) {
-			store_entry_free(entries);
-			continue;
-		}
-		sort_out(entries, &all[count]);
-		if (all[count].facts != NULL)
-			OSDictionaryGetUInt64Value(all[count].facts, time, &all[count].time);
-		count++;
-	}
-	if (all != NULL)
-		qsort(all, count, sizeof(*all), compare_times);
-	return all;
-}
-
 uint64_t
 adopt_root(struct registry *registry)
 {
-	struct store_entry *entry = take_entries(registry, KEPT_ROOT);
-	struct given given;
+	struct given *all;
+	size_t count = 0;
 	uint64_t id = 0;
 
-	if (entry == NULL)
-		return 0;
-	sort_out(entry, &given);
-	if (given.facts != NULL)
-		OSDictionaryGetUInt64Value(given.facts, "ID", &id);
-	finish(registry, &given, id == 0);
+	all = given_take_all(registry, KEPT_ROOT, "ID", &count);
+	for (size_t i = 0; i < count; i++) {
+		id = id == 0 ? all[i].time : id;
+		given_finish(registry, &all[i], id == 0);
+	}
+	free(all);
 	registry->root_kept = id != 0;
 	return id;
 }
@@ -208,7 +69,8 @@ recall_device(struct registry *registry, struct given *given, struct device **re
 	case DEVICE_USB:
 		if (given->device < 0)
 			return kIOReturnBadArgument;
-		return device_recall_usb_take(take(given, given->device), given->facts, ret_device);
+		return device_recall_usb_take(given_take_fd(given, given->device), given->facts,
+					      ret_device);
 	default:
 		return kIOReturnBadArgument;
 	}
@@ -247,7 +109,7 @@ adopt_device(struct registry *registry, struct given *given)
 		status = kIOReturnNoMemory;
 	if (status == kIOReturnSuccess)
 		status = recall_ids(device, given->facts);
-	device->record = take(given, given->record);
+	device->record = given_take_fd(given, given->record);
 	if (device->kind != DEVICE_RESOURCES)
 		registry_take_device(registry, device);
 	if (status == kIOReturnSuccess)
@@ -263,7 +125,7 @@ adopt_devices(struct registry *registry)
 	struct given *all;
 	size_t count = 0;
 
-	all = take_given(registry, "device-", "Session", &count);
+	all = given_take_all(registry, "device-", "Session", &count);
 	for (size_t i = 0; i < count; i++) {
 		IOReturn res = all[i].facts != NULL ? adopt_device(registry, &all[i])
 						    : kIOReturnBadArgument;
@@ -273,7 +135,7 @@ adopt_devices(struct registry *registry)
 		if (res != kIOReturnSuccess)
 			log_info("%s of the descriptor store is no device that is here: %s",
 				 all[i].entry->name, status_string(res));
-		finish(registry, &all[i], res != kIOReturnSuccess);
+		given_finish(registry, &all[i], res != kIOReturnSuccess);
 	}
 	free(all);
 	return all != NULL ? status : kIOReturnNoMemory;
@@ -343,7 +205,7 @@ get_process(struct given *given, struct host_process *process)
 	    poll(&exited, 1, 0) != 0 ||
 	    !OSDictionaryGetUInt64Value(given->facts, "Process", &pid) ||
 	    !OSDictionaryGetUInt64Value(given->facts, "User", &uid) ||
-	    get_pid(given->pidfd) != (pid_t)pid)
+	    given_pid(given->pidfd) != (pid_t)pid)
 		return false;
 	process->kept = given->entry->name;
 	process->pid = (pid_t)pid;
@@ -376,9 +238,9 @@ adopt_host(struct registry *registry, struct given *given)
 	if (device == NULL || personality == NULL ||
 	    host_create(registry, personality, device, provider, &host) != kIOReturnSuccess)
 		return false;
-	process.record = take(given, given->record);
-	process.control = take(given, given->socket);
-	process.pidfd = take(given, given->pidfd);
+	process.record = given_take_fd(given, given->record);
+	process.control = given_take_fd(given, given->socket);
+	process.pidfd = given_take_fd(given, given->pidfd);
 	if (host_adopt_take(host, &process) != kIOReturnSuccess)
 		host_kill(host);
 	else if (personality->bundle->retired)
@@ -395,7 +257,7 @@ end_process(const struct given *given)
 	if (given->pidfd < 0 || poll(&exited, 1, 0) != 0)
 		return;
 	log_error("%s of the descriptor store cannot be used; process %d is ended",
-		  given->entry->name, (int)get_pid(given->pidfd));
+		  given->entry->name, (int)given_pid(given->pidfd));
 	pidfd_send_signal(given->pidfd, SIGKILL, NULL, 0);
 	/* Its device is somebody else's only when it has ended. */
 	poll(&exited, 1, KILL_PATIENCE_MSEC);
@@ -407,13 +269,13 @@ adopt_hosts(struct registry *registry)
 	struct given *all;
 	size_t count = 0;
 
-	all = take_given(registry, "host-", "Launched", &count);
+	all = given_take_all(registry, "host-", "Launched", &count);
 	for (size_t i = 0; i < count; i++) {
 		bool adopted = adopt_host(registry, &all[i]);
 
 		if (!adopted)
 			end_process(&all[i]);
-		finish(registry, &all[i], !adopted);
+		given_finish(registry, &all[i], !adopted);
 	}
 	free(all);
 	return all != NULL ? kIOReturnSuccess : kIOReturnNoMemory;
