@@ -126,6 +126,12 @@ registry_destroy(struct registry *registry)
 		device_close(device);
 	}
 	store_forget(registry->store, KEPT_ROOT);
+	while (registry->given != NULL) {
+		struct store_entry *entry = registry->given;
+
+		registry->given = entry->next;
+		store_entry_free(entry);
+	}
 	free_bundles(&registry->bundles);
 	free_bundles(&registry->retired);
 	free(registry->runtime_dir);
