@@ -204,6 +204,10 @@ device_open_usb(unsigned bus, unsigned number, struct device **ret_device,
 		return status;
 	}
 	describe_usb(device, bus, number);
+	/* An open file keeps it awake, and this one is only for later. (Linux 5.3) */
+	if (ioctl(device->fd, USBDEVFS_ALLOW_SUSPEND) < 0)
+		log_debug("%s cannot be suspended while it has no driver here: %s", device->label,
+			  strerror(errno));
 	*ret_device = device;
 	return kIOReturnSuccess;
 }
