@@ -630,8 +630,8 @@ is_to_arm(const struct connection *c, enum scan_how how)
 }
 
 /*
- * False: another thread scans. *ret_calls: calls were run, for whose time the token was given up.
- * *ret_found: there was anything.
+ * False: another thread scans. *ret_calls: calls were run, for whose time the token was given up,
+ * or handlers of queues are called, which it was not. *ret_found: there was anything.
  */
 static bool
 scan(struct connection *c, enum scan_how how, bool *ret_calls, bool *ret_found)
@@ -639,7 +639,7 @@ scan(struct connection *c, enum scan_how how, bool *ret_calls, bool *ret_found)
 	struct batch batch = {NULL, NULL};
 	struct queues queues = {NULL, NULL};
 	const char *rule = NULL;
-	bool found = false, more;
+	bool found = false, more, looked;
 
 	if (!enter(c))
 		return false;
@@ -651,11 +651,13 @@ scan(struct connection *c, enum scan_how how, bool *ret_calls, bool *ret_found)
 	} while (more && !leave(c));
 	/* After arming, as the app that rings first writes: PROTOCOL.md 2.5. A thread that spins
 	 * arms in its last scan. */
-	found |= queues_look(c);
+	looked = queues_look(c);
 	*ret_calls = rule != NULL || batch.first != NULL;
-	*ret_found = found;
+	*ret_found = found || looked;
 	if (how != SCAN_RUNG && *ret_calls)
 		spinning_lend();
+	/* An app that lives on its queues is one to spin for, too. */
+	*ret_calls |= looked;
 	if (rule != NULL)
 		connection_end(c, rule);
 	start_all(batch.first, &queues);

@@ -34,7 +34,7 @@
 #include "packets.h"
 #include "queue.h"
 
-#include <DriverKit/IODataQueueDispatchSource.h>
+#include <DriverKit/IODispatchSource.h>
 #include <DriverKit/IOUserClient.h>
 
 struct connection;
@@ -79,8 +79,8 @@ struct asked {
 struct map {
 	uint64_t type;
 	uint64_t length;
-	IOMemoryDescriptor *memory;	  /* +1 */
-	IODataQueueDispatchSource *queue; /* +1 and claimed; NULL: it is none */
+	IOMemoryDescriptor *memory; /* +1 */
+	IODispatchSource *queue;    /* +1 and claimed; NULL: it is none */
 };
 
 struct registration {
@@ -202,8 +202,8 @@ void calls_free(struct connection *connection);
 /* Looks at the page until there is nothing new, and runs what was there. Any thread. */
 void calls_scan(struct connection *connection);
 /*
- * For the thread that spins. The page is left unarmed, but for `last`. True: it found calls, or the
- * end of the connection, and gave the token up before it saw to them.
+ * For the thread that spins. The page is left unarmed, but for `last`. True: it found something; if
+ * that was calls, or the end of the connection, it gave the token up before it saw to them.
  */
 bool calls_scan_spinning(struct connection *connection, bool last);
 /* How often this process looked for nothing, and stopped listening to who had it do so. */
@@ -263,7 +263,7 @@ void maps_unmap(struct call *call);
  * The data queue behind the call's type, +1, which counts as mapped from now on. What maps_map
  * would answer; kIOReturnUnsupported: the memory is no queue.
  */
-IOReturn maps_copy_queue(struct call *call, IODataQueueDispatchSource **ret_queue);
+IOReturn maps_copy_queue(struct call *call, IODispatchSource **ret_queue);
 /* Sends the call's MEMORY, or puts it behind the one that is unacknowledged; and answers. */
 void maps_send(struct call *call);
 /* The sequence of an ACK. [socket_lock] False: it is not the one expected. */
@@ -277,10 +277,8 @@ void maps_close(struct connection *connection);
 
 /* The queue behind the memory, +1 and claimed for the connection; NULL: it is none. */
 IOReturn queues_claim(struct connection *connection, uint64_t type, IOMemoryDescriptor *memory,
-		      IODataQueueDispatchSource **ret_queue);
-void queues_disown_take(struct connection *connection, IODataQueueDispatchSource *queue);
-/* CALL_QUEUE_x */
-uint32_t queues_flag(IODataQueueDispatchSource *queue);
+		      IODispatchSource **ret_queue);
+void queues_disown_take(struct connection *connection, IODispatchSource *queue);
 /* CALL_LISTEN */
 void queues_listen(struct call *call);
 /* Has the handlers called for what the app has done to its queues. True if there was anything. */

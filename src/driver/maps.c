@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data_queue_source.h"
 #include "descriptor.h"
 #include "log.h"
+#include "mapped_source.h"
 #include "status.h"
 
 /* Types mapped in this process, over all clients. */
@@ -59,7 +59,7 @@ find_locked(struct connection *c, uint64_t type, const IOMemoryDescriptor *memor
 /* [maps.lock] */
 static const char *
 append_locked(struct connection *c, uint64_t type, IOMemoryDescriptor *memory, uint64_t length,
-	      IODataQueueDispatchSource *queue)
+	      IODispatchSource *queue)
 {
 	if (c->maps.count >= DEXT_LIMIT_BUFFERS_CLIENT)
 		return "memory types of a client (DEXT_LIMIT_BUFFERS_CLIENT)";
@@ -92,14 +92,14 @@ add(struct connection *c, uint64_t type, IOMemoryDescriptor *memory, bool *ret_a
     uint32_t *ret_queue)
 {
 	uint64_t length = memory_length(memory);
-	IODataQueueDispatchSource *queue;
+	IODispatchSource *queue;
 	const char *limit = NULL;
 	IOReturn res = queues_claim(c, type, memory, &queue);
 
 	*ret_added = false;
 	if (res != kIOReturnSuccess)
 		return res;
-	*ret_queue = queues_flag(queue);
+	*ret_queue = mapped_source_flags(queue);
 	pthread_mutex_lock(&c->maps.lock);
 	if (c->maps.closed) {
 		res = kIOReturnOffline;
@@ -121,7 +121,7 @@ add(struct connection *c, uint64_t type, IOMemoryDescriptor *memory, bool *ret_a
 static bool
 take_away(struct connection *c, uint64_t type, const IOMemoryDescriptor *memory)
 {
-	IODataQueueDispatchSource *queue = NULL;
+	IODispatchSource *queue = NULL;
 	IOMemoryDescriptor *held = NULL;
 	size_t i;
 
@@ -202,7 +202,7 @@ maps_map(struct call *call)
 }
 
 IOReturn
-maps_copy_queue(struct call *call, IODataQueueDispatchSource **ret_queue)
+maps_copy_queue(struct call *call, IODispatchSource **ret_queue)
 {
 	IOMemoryDescriptor *memory = NULL;
 	bool read_only, added;
@@ -211,7 +211,7 @@ maps_copy_queue(struct call *call, IODataQueueDispatchSource **ret_queue)
 
 	if (res != kIOReturnSuccess)
 		return res;
-	*ret_queue = data_source_copy_of(memory);
+	*ret_queue = mapped_source_copy_of(memory);
 	if (*ret_queue == NULL)
 		res = kIOReturnUnsupported;
 	else

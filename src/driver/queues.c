@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Data queues that an app has mapped: whose they are, how the app is told, and looking at them when
- * the app has rung.
+ * Data queues and rings that an app has mapped: whose they are, how the app is told, and looking at
+ * them when the app has rung.
  *
  * A queue is found by its memory, when that is mapped. It belongs to the connection from then until
  * the last of its types is given back. The app is told through a registration like that of an
@@ -14,17 +14,17 @@
 #include "connection.h"
 
 #include "completion.h"
-#include "data_queue_source.h"
 #include "log.h"
+#include "mapped_source.h"
 
 IOReturn
 queues_claim(struct connection *c, uint64_t type, IOMemoryDescriptor *memory,
-	     IODataQueueDispatchSource **ret_queue)
+	     IODispatchSource **ret_queue)
 {
-	IODataQueueDispatchSource *queue = data_source_copy_of(memory);
+	IODispatchSource *queue = mapped_source_copy_of(memory);
 
 	*ret_queue = queue;
-	if (queue == NULL || data_source_claim(queue, c) == kIOReturnSuccess)
+	if (queue == NULL || mapped_source_claim(queue, c) == kIOReturnSuccess)
 		return kIOReturnSuccess;
 	log_error("process %d: type %llu is not mapped: the data queue behind it is another "
 		  "connection's; make one for each user client",
@@ -34,31 +34,23 @@ queues_claim(struct connection *c, uint64_t type, IOMemoryDescriptor *memory,
 }
 
 void
-queues_disown_take(struct connection *c, IODataQueueDispatchSource *queue)
+queues_disown_take(struct connection *c, IODispatchSource *queue)
 {
 	if (queue == NULL)
 		return;
-	data_source_disown(queue, c);
+	mapped_source_disown(queue, c);
 	OSRelease(queue);
-}
-
-uint32_t
-queues_flag(IODataQueueDispatchSource *queue)
-{
-	if (queue == NULL)
-		return 0;
-	return data_source_is_classic(queue) ? CALL_QUEUE_CLASSIC : CALL_QUEUE_DISPATCH;
 }
 
 void
 queues_listen(struct call *call)
 {
-	IODataQueueDispatchSource *queue = NULL;
+	IODispatchSource *queue = NULL;
 	IOReturn res = maps_copy_queue(call, &queue);
 
 	if (res == kIOReturnSuccess)
-		res = data_source_listen(queue, call->connection, call->completion,
-					 completion_notify);
+		res = mapped_source_listen(queue, call->connection, call->completion,
+					   completion_notify);
 	if (res == kIOReturnUnsupported)
 		log_error("%s: type %llu is no data queue: it has no notification port",
 			  OSObject_GetClassName(call->client),
@@ -68,10 +60,10 @@ queues_listen(struct call *call)
 }
 
 /* The queue of the first map from *index on that has one, +1; NULL: there is none left. */
-static IODataQueueDispatchSource *
+static IODispatchSource *
 next_queue(struct connection *c, size_t *index, uint64_t *changes)
 {
-	IODataQueueDispatchSource *queue = NULL;
+	IODispatchSource *queue = NULL;
 
 	pthread_mutex_lock(&c->maps.lock);
 	/* Places have changed: from the beginning, since looking twice does no harm. */
@@ -88,7 +80,7 @@ next_queue(struct connection *c, size_t *index, uint64_t *changes)
 bool
 queues_look(struct connection *c)
 {
-	IODataQueueDispatchSource *queue;
+	IODispatchSource *queue;
 	uint64_t changes = 0;
 	bool any = false;
 	size_t index = 0;
@@ -98,7 +90,7 @@ queues_look(struct connection *c)
 	if (atomic_load_explicit(&c->maps.queues, memory_order_relaxed) == 0)
 		return false;
 	while ((queue = next_queue(c, &index, &changes)) != NULL) {
-		any |= data_source_look(queue);
+		any |= mapped_source_look(queue);
 		OSRelease(queue);
 	}
 	return any;

@@ -12,18 +12,17 @@
  *more; taken back by a look that finds that the app has answered
  *
  * Looks come from the driver's own calls and, after the app has rung, from the thread that scans
- *its connection (data_source_look). The app's own words are looked at, never believed.
- *
- * All living sources are in a list, so that a queue is found by its memory; the list's lock and a
- * source's peer_lock are taken alone, and nothing is called or released under them.
+ *its connection (mapped_source_look). The app's own words are looked at, never believed.
  */
-#include "data_queue_source.h"
+#include <DriverKit/IODataQueueDispatchSource.h>
 
 #include <stdatomic.h>
 
+#include "call_page.h"
 #include "data_queue.h"
 #include "descriptor.h"
 #include "log.h"
+#include "mapped_source.h"
 #include "object.h"
 #include "source.h"
 
@@ -31,22 +30,12 @@ static const char data_available[] = "IODataQueueDispatchSource::DataAvailable";
 static const char data_serviced[] = "IODataQueueDispatchSource::DataServiced";
 
 struct IODataQueueDispatchSource_IVars {
-	struct data_queue queue;	 /* [const] */
-	IOMemoryDescriptor *memory;	 /* [const] +1 */
-	IODataQueueDispatchSource *self; /* [const] */
-	IODataQueueDispatchSource *next; /* [list_lock] */
+	struct data_queue queue; /* [const] */
+	struct mapped_source mapped;
 	struct source_handler available, serviced;
 	_Atomic bool hungry, cramped, spoiled;
 	bool overran; /* [producer] the last Enqueue found no room */
-	pthread_mutex_t peer_lock;
-	const void *owner;		  /* [peer_lock] NULL: no app has it */
-	unsigned claims;		  /* [peer_lock] */
-	OSAction *listener;		  /* [peer_lock] +1 or NULL */
-	void (*tell)(OSAction *listener); /* [peer_lock] */
 };
-
-static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
-static IODataQueueDispatchSource *list; /* [list_lock] */
 
 static void finish(OSObject *object);
 
@@ -74,18 +63,7 @@ ivars(IODataQueueDispatchSource *source)
 static void
 finish(OSObject *object)
 {
-	struct IODataQueueDispatchSource_IVars *source = ivars((IODataQueueDispatchSource *)object);
-	IODataQueueDispatchSource **at = &list;
-
-	pthread_mutex_lock(&list_lock);
-	while (*at != NULL && *at != (IODataQueueDispatchSource *)object)
-		at = &ivars(*at)->next;
-	if (*at != NULL)
-		*at = source->next;
-	pthread_mutex_unlock(&list_lock);
-	OSRelease(source->listener);
-	OSRelease(source->memory);
-	pthread_mutex_destroy(&source->peer_lock);
+	mapped_source_remove(&ivars((IODataQueueDispatchSource *)object)->mapped);
 	source_free(object);
 }
 
@@ -106,15 +84,16 @@ call_serviced(struct source_handler *handler, OSObject *target, OSAction *action
 static void
 cancel(IODispatchSource *object)
 {
-	struct IODataQueueDispatchSource_IVars *source = ivars((IODataQueueDispatchSource *)object);
-	OSAction *listener;
-
-	pthread_mutex_lock(&source->peer_lock);
-	listener = source->listener;
-	source->listener = NULL;
-	pthread_mutex_unlock(&source->peer_lock);
-	OSRelease(listener);
+	mapped_source_stop_listening(&ivars((IODataQueueDispatchSource *)object)->mapped);
 }
+
+static bool
+is_due(IODispatchSource *object)
+{
+	return data_queue_is_available(&ivars((IODataQueueDispatchSource *)object)->queue);
+}
+
+static bool look_for_app(IODispatchSource *object);
 
 static void
 check(IODispatchSource *object, bool synchronous)
@@ -152,20 +131,19 @@ create(const struct data_queue_layout *layout, uint64_t bytes, IODispatchQueue *
 		return res;
 	}
 	fields = ivars((IODataQueueDispatchSource *)made);
-	pthread_mutex_init(&fields->peer_lock, NULL);
-	fields->self = (IODataQueueDispatchSource *)made;
-	fields->memory = (IOMemoryDescriptor *)memory;
-	data_queue_init(&fields->queue, layout, memory_address(fields->memory), capacity);
+	fields->mapped.memory = (IOMemoryDescriptor *)memory;
+	fields->mapped.flags =
+		layout == &data_queue_classic ? CALL_QUEUE_CLASSIC : CALL_QUEUE_DISPATCH;
+	fields->mapped.look = look_for_app;
+	fields->mapped.is_due = is_due;
+	data_queue_init(&fields->queue, layout, memory_address(fields->mapped.memory), capacity);
 	atomic_init(&fields->hungry, true);
 	source_handler_init(made, &fields->available, data_available, call_available);
 	source_handler_init(made, &fields->serviced, data_serviced, call_serviced);
 	OSObjectIVars(IODispatchSource, made)->cancel = cancel;
 	OSObjectIVars(IODispatchSource, made)->check = check;
-	pthread_mutex_lock(&list_lock);
-	fields->next = list;
-	list = fields->self;
-	pthread_mutex_unlock(&list_lock);
-	*ret_source = fields->self;
+	mapped_source_add(made, &fields->mapped);
+	*ret_source = (IODataQueueDispatchSource *)made;
 	return kIOReturnSuccess;
 }
 
@@ -183,101 +161,7 @@ dext_data_queue_create(uint64_t queueByteCount, IODispatchQueue *queue,
 	return create(&data_queue_classic, queueByteCount, queue, source);
 }
 
-/* --- the app at the other end --- */
-
-IODataQueueDispatchSource *
-data_source_copy_of(const IOMemoryDescriptor *memory)
-{
-	IODataQueueDispatchSource *found;
-
-	pthread_mutex_lock(&list_lock);
-	found = list;
-	while (found != NULL && ivars(found)->memory != memory)
-		found = ivars(found)->next;
-	if (found != NULL && !object_try_retain(found))
-		found = NULL;
-	pthread_mutex_unlock(&list_lock);
-	return found;
-}
-
-bool
-data_source_is_classic(IODataQueueDispatchSource *source)
-{
-	return ivars(source)->queue.layout == &data_queue_classic;
-}
-
-IOReturn
-data_source_claim(IODataQueueDispatchSource *object, const void *owner)
-{
-	struct IODataQueueDispatchSource_IVars *source = ivars(object);
-	IOReturn res = kIOReturnExclusiveAccess;
-
-	pthread_mutex_lock(&source->peer_lock);
-	if (source->owner == NULL || source->owner == owner) {
-		source->owner = owner;
-		source->claims++;
-		res = kIOReturnSuccess;
-	}
-	pthread_mutex_unlock(&source->peer_lock);
-	return res;
-}
-
-void
-data_source_disown(IODataQueueDispatchSource *object, const void *owner)
-{
-	struct IODataQueueDispatchSource_IVars *source = ivars(object);
-	OSAction *listener = NULL;
-
-	pthread_mutex_lock(&source->peer_lock);
-	if (source->owner == owner && --source->claims == 0) {
-		source->owner = NULL;
-		listener = source->listener;
-		source->listener = NULL;
-	}
-	pthread_mutex_unlock(&source->peer_lock);
-	OSRelease(listener);
-}
-
-static void
-tell_app(struct IODataQueueDispatchSource_IVars *source)
-{
-	void (*tell)(OSAction * listener);
-	OSAction *listener;
-
-	pthread_mutex_lock(&source->peer_lock);
-	listener = source->listener;
-	tell = source->tell;
-	OSRetain(listener);
-	pthread_mutex_unlock(&source->peer_lock);
-	if (listener != NULL)
-		tell(listener);
-	OSRelease(listener);
-}
-
-IOReturn
-data_source_listen(IODataQueueDispatchSource *object, const void *owner, OSAction *listener,
-		   void (*tell)(OSAction *listener))
-{
-	struct IODataQueueDispatchSource_IVars *source = ivars(object);
-	IOReturn res = kIOReturnExclusiveAccess;
-	OSAction *old = listener;
-
-	OSRetain(listener);
-	pthread_mutex_lock(&source->peer_lock);
-	if (source->owner == owner) {
-		old = source->listener;
-		source->listener = listener;
-		source->tell = tell;
-		res = kIOReturnSuccess;
-	}
-	pthread_mutex_unlock(&source->peer_lock);
-	OSRelease(old);
-	/* What came before the app could be told is told now, or a program that waits first hangs.
-	 * Enqueue, which stores its entry first, either finds the listener or is seen here. */
-	if (res == kIOReturnSuccess && data_queue_is_available(&source->queue))
-		tell_app(source);
-	return res;
-}
+/* --- waits --- */
 
 /* Takes the flag back. True: it was set. */
 static bool
@@ -313,10 +197,10 @@ look(struct IODataQueueDispatchSource_IVars *source)
 	return any;
 }
 
-bool
-data_source_look(IODataQueueDispatchSource *source)
+static bool
+look_for_app(IODispatchSource *object)
 {
-	return look(ivars(source));
+	return look(ivars((IODataQueueDispatchSource *)object));
 }
 
 /* --- the driver's calls --- */
@@ -357,7 +241,7 @@ IODataQueueDispatchSource_CopyMemory(IODataQueueDispatchSource *source, IOMemory
 		log_error("IODataQueueDispatchSource_CopyMemory: memory is NULL");
 		return kIOReturnBadArgument;
 	}
-	*memory = ivars(source)->memory;
+	*memory = ivars(source)->mapped.memory;
 	OSRetain(*memory);
 	return kIOReturnSuccess;
 }
@@ -485,14 +369,14 @@ IODataQueueDispatchSource_SendDataAvailable(IODataQueueDispatchSource *source)
 {
 	/* A consumer in this process, or the app. */
 	look(ivars(source));
-	tell_app(ivars(source));
+	mapped_source_tell(&ivars(source)->mapped);
 }
 
 void
 IODataQueueDispatchSource_SendDataServiced(IODataQueueDispatchSource *source)
 {
 	look(ivars(source));
-	tell_app(ivars(source));
+	mapped_source_tell(&ivars(source)->mapped);
 }
 
 size_t

@@ -48,6 +48,7 @@ struct IODispatchSource_IVars {
 	/* [const] What the kind does at Cancel, and to look for work; may be NULL. No lock held. */
 	void (*cancel)(IODispatchSource *source);
 	void (*check)(IODispatchSource *source, bool synchronous);
+	struct mapped_source *mapped; /* [const] of the kind; NULL: it has no memory to map */
 };
 
 /* A source of that class, +1. kIOReturnNoMemory. */

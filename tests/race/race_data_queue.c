@@ -5,13 +5,15 @@
  * that one has decided to wait and the other not to tell. And a dispatch source whose driver takes
  * an entry and says that it waits while the app puts the next one in.
  */
+#include <DriverKit/IODataQueueDispatchSource.h>
+
 #include "source_scene.h"
 
 #include <pthread.h>
 
 #include "data_queue.h"
-#include "data_queue_source.h"
 #include "descriptor.h"
+#include "mapped_source.h"
 #include "rounds.h"
 
 #define ROUNDS_MAX 300000u
@@ -285,7 +287,7 @@ START_TEST(the_driver_misses_no_entry)
 		ck_assert(put());
 		/* As an app: only if it had all been taken. */
 		if (rings)
-			data_source_look(source);
+			mapped_source_look((IODispatchSource *)source);
 		while (atomic_load(&taken) != rounds + 1)
 			ck_assert_msg(clock_now() < deadline, "entry %u is not taken", rounds);
 	}

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The app is this program: it works on the queue's memory by the engine of wire, as libiokit does.
  */
+#include <DriverKit/IODataQueueDispatchSource.h>
+
 #include "source_scene.h"
 
 #include <pthread.h>
 
+#include "call_page.h"
 #include "data_queue.h"
-#include "data_queue_source.h"
 #include "descriptor.h"
+#include "mapped_source.h"
 #include "source.h"
 
 #define BYTES 256
@@ -99,7 +102,7 @@ peer_puts(void)
 
 	ck_assert_int_eq(data_queue_reserve(&peer, 4, &entry), kIOReturnSuccess);
 	data_queue_publish(&peer, &entry);
-	data_source_look(source);
+	mapped_source_look((IODispatchSource *)source);
 }
 
 static bool
@@ -134,7 +137,7 @@ START_TEST(the_driver_is_called_once_for_each_time_that_it_saw_nothing)
 	meter_wait(&available_calls, 102);
 	peer_puts();
 	peer_puts();
-	ck_assert(!data_source_look(source));
+	ck_assert(!mapped_source_look((IODispatchSource *)source));
 	source_scene_settle(&scene);
 	ck_assert_uint_eq(meter_read(&available_calls), 102);
 	/* But it is when it has taken exactly what was there. */
@@ -194,16 +197,16 @@ START_TEST(the_driver_is_told_of_room)
 	}
 	ck_assert_uint_eq(count, BYTES / 8);
 	ck_assert(!peer_takes());
-	ck_assert(!data_source_look(source));
+	ck_assert(!mapped_source_look((IODispatchSource *)source));
 	/* That one entry's place is not enough, since head would be reached. */
 	ck_assert_int_eq(IODataQueueDispatchSource_Enqueue_f(source, 4, NULL, put),
 			 kIOReturnOverrun);
-	ck_assert(!data_source_look(source));
+	ck_assert(!mapped_source_look((IODispatchSource *)source));
 	ck_assert(peer_takes());
-	ck_assert(data_source_look(source));
+	ck_assert(mapped_source_look((IODispatchSource *)source));
 	meter_wait(&serviced_calls, 1);
 	ck_assert(!peer_takes());
-	ck_assert(!data_source_look(source));
+	ck_assert(!mapped_source_look((IODispatchSource *)source));
 	ck_assert_int_eq(IODataQueueDispatchSource_Enqueue_f(source, 4, NULL, put),
 			 kIOReturnSuccess);
 	ck_assert_int_eq(IODataQueueDispatchSource_Enqueue_f(source, BYTES, NULL, put),
@@ -218,14 +221,16 @@ START_TEST(the_app_is_told_of_entries_if_it_was_done)
 	bool send = false;
 
 	set(true);
-	ck_assert_int_eq(data_source_claim(source, &peer), kIOReturnSuccess);
-	ck_assert_int_eq(data_source_listen(source, &peer, serviced, tell), kIOReturnSuccess);
+	ck_assert_int_eq(mapped_source_claim((IODispatchSource *)source, &peer), kIOReturnSuccess);
+	ck_assert_int_eq(mapped_source_listen((IODispatchSource *)source, &peer, serviced, tell),
+			 kIOReturnSuccess);
 	ck_assert_uint_eq(told, 0);
 	for (unsigned i = 0; i < 3; i++)
 		IODataQueueDispatchSource_Enqueue_f(source, 4, NULL, put);
 	ck_assert_uint_eq(told, 1);
 	/* What is there already is told to who listens later. */
-	ck_assert_int_eq(data_source_listen(source, &peer, serviced, tell), kIOReturnSuccess);
+	ck_assert_int_eq(mapped_source_listen((IODispatchSource *)source, &peer, serviced, tell),
+			 kIOReturnSuccess);
 	ck_assert_uint_eq(told, 2);
 	for (unsigned i = 0; i < 3; i++)
 		peer_takes();
@@ -243,7 +248,7 @@ START_TEST(the_app_is_told_of_entries_if_it_was_done)
 	ck_assert_int_eq(IODataQueueDispatchSource_Enqueue_f(source, 4, NULL, put),
 			 kIOReturnSuccess);
 	ck_assert_uint_eq(told, 4);
-	data_source_disown(source, &peer);
+	mapped_source_disown((IODispatchSource *)source, &peer);
 	while (data_queue_is_available(&peer))
 		peer_takes();
 	IODataQueueDispatchSource_Enqueue_f(source, 4, NULL, put);
@@ -254,28 +259,31 @@ END_TEST
 
 START_TEST(a_queue_has_one_owner)
 {
-	IODataQueueDispatchSource *found;
 	IOMemoryDescriptor *memory;
+	IODispatchSource *found;
 	int first, second;
 
 	set(false);
 	IODataQueueDispatchSource_CopyMemory(source, &memory);
-	found = data_source_copy_of(memory);
+	found = mapped_source_copy_of(memory);
 	ck_assert_ptr_eq(found, source);
-	ck_assert(!data_source_is_classic(found));
+	ck_assert_uint_eq(mapped_source_flags(found), CALL_QUEUE_DISPATCH);
 	OSRelease(found);
-	ck_assert_int_eq(data_source_claim(source, &first), kIOReturnSuccess);
-	ck_assert_int_eq(data_source_claim(source, &first), kIOReturnSuccess);
-	ck_assert_int_eq(data_source_claim(source, &second), kIOReturnExclusiveAccess);
-	ck_assert_int_eq(data_source_listen(source, &second, serviced, tell),
+	ck_assert_int_eq(mapped_source_claim((IODispatchSource *)source, &first), kIOReturnSuccess);
+	ck_assert_int_eq(mapped_source_claim((IODispatchSource *)source, &first), kIOReturnSuccess);
+	ck_assert_int_eq(mapped_source_claim((IODispatchSource *)source, &second),
 			 kIOReturnExclusiveAccess);
-	data_source_disown(source, &second);
-	data_source_disown(source, &first);
-	ck_assert_int_eq(data_source_claim(source, &second), kIOReturnExclusiveAccess);
-	data_source_disown(source, &first);
-	ck_assert_int_eq(data_source_claim(source, &second), kIOReturnSuccess);
+	ck_assert_int_eq(mapped_source_listen((IODispatchSource *)source, &second, serviced, tell),
+			 kIOReturnExclusiveAccess);
+	mapped_source_disown((IODispatchSource *)source, &second);
+	mapped_source_disown((IODispatchSource *)source, &first);
+	ck_assert_int_eq(mapped_source_claim((IODispatchSource *)source, &second),
+			 kIOReturnExclusiveAccess);
+	mapped_source_disown((IODispatchSource *)source, &first);
+	ck_assert_int_eq(mapped_source_claim((IODispatchSource *)source, &second),
+			 kIOReturnSuccess);
 	clear();
-	ck_assert_ptr_null(data_source_copy_of(memory));
+	ck_assert_ptr_null(mapped_source_copy_of(memory));
 	OSRelease(memory);
 }
 END_TEST
@@ -288,13 +296,13 @@ START_TEST(a_spoiled_queue_is_an_error_and_no_more)
 	drains = true;
 	IODataQueueDispatchSource_SetDataAvailableHandler(source, available);
 	memset(peer.memory, 0xff, data_queue_length(peer.layout, BYTES));
-	data_source_look(source);
+	mapped_source_look((IODispatchSource *)source);
 	meter_wait(&available_calls, 1);
 	ck_assert_int_eq(IODataQueueDispatchSource_Enqueue_f(source, 4, NULL, put), kIOReturnError);
 	ck_assert_int_eq(IODataQueueDispatchSource_Dequeue_f(source, NULL, take), kIOReturnError);
 	ck_assert_int_eq(IODataQueueDispatchSource_Peek_f(source, NULL, take), kIOReturnError);
 	/* It is called once, and not for ever. */
-	ck_assert(!data_source_look(source));
+	ck_assert(!mapped_source_look((IODispatchSource *)source));
 	ck_assert_int_eq(data_queue_peek(&peer, &entry), kIOReturnError);
 	clear();
 }
