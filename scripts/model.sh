@@ -15,9 +15,14 @@ errors() {
 	./pan -m100000 | sed -n 's/.*errors: \([0-9]*\).*/\1/p'
 }
 
-[ "$(errors wire/data_queue.pml)" = 0 ] || { echo "model: data_queue.pml has an error" >&2; exit 1; }
-for weak in WEAK_TAIL WEAK_HEAD WEAK_ASK; do
-	[ "$(errors wire/data_queue.pml -D$weak)" != 0 ] ||
-		{ echo "model: data_queue.pml does not notice $weak" >&2; exit 1; }
-done
-echo "model: data_queue.pml is right, and each of 3 weaker orders is noticed"
+# The model as it is, and each of the weaker ones.
+check() {
+	[ "$(errors "$1")" = 0 ] || { echo "model: $1 has an error" >&2; exit 1; }
+	for weak in "${@:2}"; do
+		[ "$(errors "$1" "-D$weak")" != 0 ] || { echo "model: $1 does not notice $weak" >&2; exit 1; }
+	done
+	echo "model: $1 is right, and each of $(($# - 1)) weaker orders is noticed"
+}
+
+check wire/data_queue.pml WEAK_TAIL WEAK_HEAD WEAK_ASK
+check wire/shared_ring.pml WEAK_TAIL WEAK_HEAD WEAK_ARMED WEAK_ROOM NO_SECOND_LOOK LATE_BELL NO_POSITION

@@ -40,6 +40,11 @@
 /* Bytes of entries of a data queue; one past it is kIOReturnBadArgument. */
 #define DEXT_DATA_QUEUE_MAX (UINT32_C(1) << 30)
 
+/* Of a dext_ring: bytes of an entry, a multiple of 8; entries of a direction, a power of two. */
+#define DEXT_RING_ENTRY_MIN   16u
+#define DEXT_RING_ENTRY_MAX   256u
+#define DEXT_RING_ENTRIES_MAX 65536u
+
 /* A client that rings more often without bringing an entry is not listened to for a while. */
 #define DEXT_EMPTY_RINGS_PER_SECOND 10000u
 #define DEXT_EMPTY_RINGS_PAUSE_MSEC 10u

@@ -205,7 +205,7 @@ take_memory(struct connection *connection, const struct call_request *request, u
 	if (rule == NULL) {
 		memory->count = body.segment_count;
 		memory->length = reply->map_length;
-		memory->queue = reply->flags & (CALL_QUEUE_CLASSIC | CALL_QUEUE_DISPATCH);
+		memory->queue = reply->flags & CALL_QUEUE_ALL;
 		memory->read_only = reply->map_read_only != 0;
 		rule = take_segments(packet, memory);
 	}

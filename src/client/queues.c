@@ -32,6 +32,7 @@ struct entry {
 	struct connection *connection;
 	const struct data_queue_layout *layout; /* NULL: the host does not know it as a queue */
 	uint32_t capacity;			/* 0: not read yet */
+	uint32_t ring;				/* what the host said, if it is a ring; 0: none */
 	bool read_only;
 	bool overran;
 };
@@ -97,9 +98,16 @@ queues_add(struct connection *connection, void *address, uint64_t length, bool r
 {
 	const struct data_queue_layout *layout = layout_of(flags);
 	struct data_queue queue = {0};
+	struct shared_ring_shape shape;
 	bool room;
 	size_t at;
 
+	if ((flags & CALL_QUEUE_RING) &&
+	    (!shared_ring_from_flags(flags, &shape) || shared_ring_length(&shape) > length)) {
+		log_error("memory of %llu bytes is no ring, as the host says it is",
+			  (unsigned long long)length);
+		return kIOReturnError;
+	}
 	if (layout != NULL && !data_queue_adopt(&queue, layout, address, length)) {
 		log_error("memory of %llu bytes is no data queue, as the host says it is",
 			  (unsigned long long)length);
@@ -118,6 +126,7 @@ queues_add(struct connection *connection, void *address, uint64_t length, bool r
 			.read_only = read_only,
 			.layout = layout,
 			.capacity = queue.capacity,
+			.ring = flags & CALL_QUEUE_RING ? flags : 0,
 		};
 	}
 	pthread_mutex_unlock(&lock);
@@ -159,6 +168,8 @@ fill_locked(struct entry *entry, struct queue_ends *ends)
 {
 	if (connection_is_inherited(entry->connection))
 		return MACH_SEND_INVALID_DEST;
+	if (entry->ring != 0)
+		return kIOReturnError;
 	if (entry->capacity == 0)
 		entry->capacity = read_capacity(entry->address, entry->length);
 	if (entry->capacity == 0)
@@ -197,6 +208,21 @@ queues_find(void *address, struct queue_ends *ret_ends)
 	}
 	if (res == kIOReturnSuccess)
 		*ret_ends = ends;
+	return res;
+}
+
+IOReturn
+queues_find_ring(void *address, struct shared_ring_shape *ret_shape)
+{
+	IOReturn res = kIOReturnUnsupported;
+	const struct entry *entry;
+
+	pthread_mutex_lock(&lock);
+	entry = find_locked(address);
+	if (entry != NULL && entry->ring != 0 && !entry->read_only &&
+	    shared_ring_from_flags(entry->ring, ret_shape))
+		res = kIOReturnSuccess;
+	pthread_mutex_unlock(&lock);
 	return res;
 }
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "data_queue.h"
+#include "shared_ring.h"
 
 struct connection;
 
@@ -36,6 +37,8 @@ void queues_remove(void *address);
  * queue; MACH_SEND_INVALID_DEST: it is of a connection that the process was forked away from.
  */
 IOReturn queues_find(void *address, struct queue_ends *ret_ends);
+/* The shape of the rings there. kIOReturnUnsupported: it is none that can be written. */
+IOReturn queues_find_ring(void *address, struct shared_ring_shape *ret_shape);
 void queue_ends_release(struct queue_ends *ends);
 /* What the next queues_find says of `overran`. */
 void queues_set_overran(const struct queue_ends *ends, bool overran);

@@ -171,9 +171,12 @@ broken_rule(const struct call_request *request, const struct call_reply *reply)
 	if (request->flags & CALL_LARGE_OUTPUT)
 		kept |= CALL_KEPT_OUTPUT;
 	/* One layout or none. */
-	if (request->operation == CALL_MAP && reply->status == kIOReturnSuccess &&
-	    reply->flags != (CALL_QUEUE_CLASSIC | CALL_QUEUE_DISPATCH))
-		kept |= CALL_QUEUE_CLASSIC | CALL_QUEUE_DISPATCH;
+	if (request->operation == CALL_MAP && reply->status == kIOReturnSuccess) {
+		if (reply->flags == CALL_QUEUE_CLASSIC || reply->flags == CALL_QUEUE_DISPATCH)
+			kept |= reply->flags;
+		else if (reply->flags & CALL_QUEUE_RING)
+			kept |= CALL_QUEUE_RING | CALL_QUEUE_RING_SHAPE;
+	}
 	if (reply->flags == CALL_ASKS) {
 		if (request->operation != CALL_METHOD || reply->status != 0 ||
 		    reply->scalar_out_count != 0 || reply->structure_out_size != 0)

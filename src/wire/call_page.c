@@ -92,16 +92,23 @@ call_page_can_spin(const struct call_page_host *host)
 		atomic_load_explicit(&host->page->client_cpu.number, memory_order_relaxed));
 }
 
+static void
+publish_cpu(struct call_page_client *client)
+{
+	uint32_t cpu = spin_cpu();
+
+	if (cpu == atomic_load_explicit(&client->cpu, memory_order_relaxed))
+		return;
+	atomic_store_explicit(&client->cpu, cpu, memory_order_relaxed);
+	atomic_store_explicit(&client->page->client_cpu.number, cpu, memory_order_relaxed);
+}
+
 bool
 call_page_submit(struct call_page_client *client, unsigned index)
 {
 	struct call_page *page = client->page;
-	uint32_t cpu = spin_cpu();
 
-	if (cpu != atomic_load_explicit(&client->cpu, memory_order_relaxed)) {
-		atomic_store_explicit(&client->cpu, cpu, memory_order_relaxed);
-		atomic_store_explicit(&page->client_cpu.number, cpu, memory_order_relaxed);
-	}
+	publish_cpu(client);
 	/*
 	 * Pairs with the load in call_page_take, which sees the request complete, and, with the
 	 * load after it, with call_page_arm: either this side sees the host armed or the host sees
@@ -270,9 +277,11 @@ bool
 call_page_tell(struct call_page_client *client)
 {
 	struct call_page *page = client->page;
-	/* Pairs with call_page_will_look, after which the host sees what was written before. */
-	uint32_t mine = atomic_fetch_add_explicit(&page->queued.count, 1, memory_order_seq_cst) + 1;
+	uint32_t mine;
 
+	publish_cpu(client);
+	/* Pairs with call_page_will_look, after which the host sees what was written before. */
+	mine = atomic_fetch_add_explicit(&page->queued.count, 1, memory_order_seq_cst) + 1;
 	if (is_to_ring(client))
 		return true;
 	/* Nobody sleeps after this: so a host that is awake is seen to look, or rung. */

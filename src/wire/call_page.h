@@ -97,8 +97,15 @@ enum call_reply_flags {
 	CALL_KEPT_OUTPUT = 1 << 1,
 	CALL_QUEUE_CLASSIC = 1 << 2, /* CALL_MAP: the memory is a data queue of that layout */
 	CALL_QUEUE_DISPATCH = 1 << 3,
+	/* CALL_MAP: the memory is a dext_ring, of the shape in the bits below (shared_ring.h). */
+	CALL_QUEUE_RING = 1 << 5,
 	CALL_ASKS = 1 << 4, /* not the last answer: data[slot].output is a question */
 };
+
+#define CALL_QUEUE_RING_SHAPE 0x00ffff00u
+/* What a map call's answer says of the memory. */
+#define CALL_QUEUE_ALL \
+	(CALL_QUEUE_CLASSIC | CALL_QUEUE_DISPATCH | CALL_QUEUE_RING | CALL_QUEUE_RING_SHAPE)
 
 #define QUESTION_SEGMENTS_MAX 32u
 

@@ -16,6 +16,7 @@
 #include "queue.h"
 #include "service.h"
 
+#include <DriverKit/DextRingDispatchSource.h>
 #include <DriverKit/IOBufferMemoryDescriptor.h>
 #include <DriverKit/IODataQueueDispatchSource.h>
 #include <DriverKit/IOUserClient.h>
@@ -48,7 +49,7 @@ struct fixture {
 	unsigned stopped_at_abort;
 	struct meter entered; /* TEST_BLOCK began */
 	struct meter go;      /* TEST_BLOCK ends when this is raised */
-	struct meter taken;   /* entries of data queues */
+	struct meter taken;   /* entries of data queues and rings */
 	IOUserClient *client; /* the last one, borrowed */
 	IOService *stopping;  /* of late_super_stop, +1 */
 };
@@ -87,6 +88,7 @@ struct TestClient_IVars {
 	IOMemoryMap *kept_map;
 	OSData *data;
 	IODataQueueDispatchSource *queues[2];
+	DextRingDispatchSource *ring;
 };
 
 struct TestDriver_IVars {
@@ -218,6 +220,45 @@ test_copy_queue(IOUserClient *self, uint64_t type, IOMemoryDescriptor **memory)
 		OSRelease(action);
 	}
 	return IODataQueueDispatchSource_CopyMemory(*queue, memory);
+}
+
+#define FIXTURE_RING_ENTRIES 16u
+#define FIXTURE_RING_ENTRY   64u
+
+/* Gives back what it can of what came. */
+static void
+test_ring_ready(OSObject *self, OSAction *action)
+{
+	DextRingDispatchSource *ring = OSObjectIVars(TestClient, self)->ring;
+	uint8_t entry[FIXTURE_RING_ENTRY];
+	uint32_t count;
+
+	while (DextRingDispatchSource_Pop(ring, entry, 1, &count) == kIOReturnSuccess) {
+		meter_raise(&fixture.taken);
+		DextRingDispatchSource_Push(ring, entry, 1, &count);
+	}
+}
+
+/* Type 22. */
+static kern_return_t
+test_copy_ring(IOUserClient *self, IOMemoryDescriptor **memory)
+{
+	DextRingDispatchSource **ring = &OSObjectIVars(TestClient, self)->ring;
+	OSAction *action = NULL;
+
+	if (*ring == NULL) {
+		ck_assert_int_eq(DextRingDispatchSource_Create(
+					 FIXTURE_RING_ENTRY, FIXTURE_RING_ENTRIES,
+					 2 * FIXTURE_RING_ENTRIES, fixture.queue, ring),
+				 kIOReturnSuccess);
+		ck_assert_int_eq(DextRingDispatchSource_CreateActionReady(
+					 (OSObject *)self, test_ring_ready, 0, &action),
+				 kIOReturnSuccess);
+		ck_assert_int_eq(DextRingDispatchSource_SetReadyHandler(*ring, action),
+				 kIOReturnSuccess);
+		OSRelease(action);
+	}
+	return DextRingDispatchSource_CopyMemory(*ring, memory);
 }
 
 static void
@@ -357,7 +398,7 @@ test_join(IOMemoryDescriptor **ret_memory)
 }
 
 /* Types 0 to 7: writable buffers of type + 1 bytes; 8 to 15: read-only ones; 16: none, with
- * success; 17: a new buffer each time; 18: two joined; 19 and 20: data queues. */
+ * success; 17: a new buffer each time; 18: two joined; 19 and 20: data queues; 22: rings. */
 static kern_return_t
 TestClient_CopyClientMemoryForType(IOUserClient *self, uint64_t type, uint64_t *options,
 				   IOMemoryDescriptor **memory)
@@ -374,6 +415,8 @@ TestClient_CopyClientMemoryForType(IOUserClient *self, uint64_t type, uint64_t *
 		return test_join(memory);
 	if (type == 19 || type == 20)
 		return test_copy_queue(self, type, memory);
+	if (type == 22)
+		return test_copy_ring(self, memory);
 	if (type > 20)
 		return IOUserClient_CopyClientMemoryForType_Impl(self, type, options, memory);
 	if (ivars->memory[type] == NULL &&
@@ -415,6 +458,9 @@ TestClient_Stop(IOService *self, IOService *provider)
 			IODispatchSource_Cancel_f((IODispatchSource *)ivars->queues[i], NULL, NULL);
 		OSSafeReleaseNULL(ivars->queues[i]);
 	}
+	if (ivars->ring != NULL)
+		IODispatchSource_Cancel_f((IODispatchSource *)ivars->ring, NULL, NULL);
+	OSSafeReleaseNULL(ivars->ring);
 	return IOService_Stop_Impl(self, provider);
 }
 

@@ -3,6 +3,7 @@
 #ifndef OPENDEXT_DRIVERKIT_DRIVERKIT_H
 #define OPENDEXT_DRIVERKIT_DRIVERKIT_H
 
+#include <DriverKit/DextRingDispatchSource.h>
 #include <DriverKit/IODataQueueDispatchSource.h>
 #include <DriverKit/IODispatchQueue.h>
 #include <DriverKit/IODispatchSource.h>

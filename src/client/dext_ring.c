@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dext_ring: the app's side of the rings of wire/shared_ring.h.
+ *
+ * The ring works on a mapping of its own over the same pages, so that IOServiceClose, which unmaps
+ * the connection's, leaves a thread that waits here on solid ground.
+ *
+ * Several producers take turns by a mutex. A reservation by compare-and-exchange would let them
+ * write at the same time, but each would then wait for all before it, spinning, also for one that
+ * lost its CPU between reserving and publishing; the mutex costs the same two locked instructions,
+ * and who waits for it sleeps.
+ *
+ * Waiting: read the bell, ask to be told, look, sleep on the bell in steps, after each of which the
+ * socket is looked at, since a futex does not tell that the other side has died.
+ */
+#include <dext_ring.h>
+
+#include <dext_iokit.h>
+#include <mach/mach.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "clock.h"
+#include "connection_private.h"
+#include "doorbell.h"
+#include "errno_kept.h"
+#include "log.h"
+#include "object_table.h"
+#include "queues.h"
+#include "shared_ring.h"
+
+struct dext_ring {
+	struct connection *connection; /* +1 */
+	io_connect_t connect;
+	uint32_t type;
+	mach_vm_address_t address; /* of the connection's mapping */
+	struct shared_ring *ring;  /* our own */
+	struct shared_ring_shape shape;
+	bool locks;
+	pthread_mutex_t port_lock;
+	IONotificationPortRef port; /* [port_lock] NULL: nobody polls */
+	_Atomic uint64_t doorbells, sleeps;
+	struct spin_backoff spin;
+
+	_Alignas(SHARED_RING_LINE) pthread_mutex_t push_lock;
+	struct shared_ring_producer submissions; /* [push_lock] */
+	_Atomic uint64_t pushed;
+
+	_Alignas(SHARED_RING_LINE) pthread_mutex_t pop_lock;
+	struct shared_ring_consumer completions; /* [pop_lock] */
+	_Atomic uint64_t popped;
+};
+
+static void
+lock(const struct dext_ring *ring, pthread_mutex_t *mutex)
+{
+	if (ring->locks)
+		pthread_mutex_lock(mutex);
+}
+
+static void
+unlock(const struct dext_ring *ring, pthread_mutex_t *mutex)
+{
+	if (ring->locks)
+		pthread_mutex_unlock(mutex);
+}
+
+/* Written by one thread at a time, read by any. */
+static void
+count(_Atomic uint64_t *counter, uint64_t more)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more,
+			      memory_order_relaxed);
+}
+
+/* The driver waits for what was written. */
+static void
+tell(struct dext_ring *ring)
+{
+	struct connection *connection = ring->connection;
+
+	if (connection_status(connection) != kIOReturnSuccess ||
+	    !call_page_tell(&connection->client))
+		return;
+	atomic_fetch_add_explicit(&ring->doorbells, 1, memory_order_relaxed);
+	doorbell_ring(connection->doorbell);
+}
+
+/* --- life --- */
+
+/* A second mapping of the same pages, which no child inherits. */
+static struct shared_ring *
+duplicate(mach_vm_address_t address, uint64_t length)
+{
+	void *copy = mremap((void *)(uintptr_t)address, 0, length, MREMAP_MAYMOVE);
+
+	if (copy == MAP_FAILED)
+		return NULL;
+	madvise(copy, length, MADV_DONTFORK);
+	return copy;
+}
+
+static kern_return_t
+fill(struct dext_ring *ring)
+{
+	uint64_t length;
+	kern_return_t res = queues_find_ring((void *)(uintptr_t)ring->address, &ring->shape);
+
+	if (res != kIOReturnSuccess) {
+		log_error("dext_ring_create: memory type %u is no ring, or is mapped read-only",
+			  ring->type);
+		return res;
+	}
+	length = shared_ring_length(&ring->shape);
+	ring->ring = duplicate(ring->address, length);
+	if (ring->ring == NULL)
+		return kIOReturnNoMemory;
+	shared_ring_produce(&ring->submissions, ring->ring, &ring->shape, SHARED_RING_SUBMISSION);
+	shared_ring_consume(&ring->completions, ring->ring, &ring->shape, SHARED_RING_COMPLETION);
+	return kIOReturnSuccess;
+}
+
+static kern_return_t
+create(io_connect_t connect, uint32_t type, uint32_t options, dext_ring_t **ret_ring)
+{
+	struct dext_ring *ring = aligned_alloc(SHARED_RING_LINE, sizeof(*ring));
+	mach_vm_size_t size = 0;
+	kern_return_t res;
+
+	if (ring == NULL)
+		return kIOReturnNoMemory;
+	*ring = (struct dext_ring){
+		.connect = connect,
+		.type = type,
+		.locks = (options & DEXT_RING_ONE_THREAD) == 0,
+		.port_lock = PTHREAD_MUTEX_INITIALIZER,
+		.push_lock = PTHREAD_MUTEX_INITIALIZER,
+		.pop_lock = PTHREAD_MUTEX_INITIALIZER,
+	};
+	ring->connection = object_copy_connection(connect);
+	res = ring->connection == NULL
+		      ? object_refusal(connect)
+		      : IOConnectMapMemory64(connect, type, mach_task_self(), &ring->address, &size,
+					     kIOMapAnywhere);
+	if (res == kIOReturnSuccess)
+		res = fill(ring);
+	if (res != kIOReturnSuccess) {
+		dext_ring_release(ring);
+		return res;
+	}
+	*ret_ring = ring;
+	return kIOReturnSuccess;
+}
+
+kern_return_t
+dext_ring_create(io_connect_t connection, uint32_t memoryType, uint32_t options, dext_ring_t **ring)
+{
+	ERRNO_KEPT;
+
+	if (ring == NULL || (options & ~(uint32_t)DEXT_RING_ONE_THREAD) != 0) {
+		log_error("dext_ring_create: %s",
+			  ring == NULL ? "ring is NULL" : "options: DEXT_RING_ONE_THREAD or 0");
+		return kIOReturnBadArgument;
+	}
+	return create(connection, memoryType, options, ring);
+}
+
+void
+dext_ring_release(dext_ring_t *ring)
+{
+	ERRNO_KEPT;
+
+	if (ring == NULL)
+		return;
+	if (ring->ring != NULL && !connection_is_inherited(ring->connection))
+		munmap(ring->ring, shared_ring_length(&ring->shape));
+	/* Not of another connection that has the name by now. */
+	if (ring->address != 0 && connection_status(ring->connection) == kIOReturnSuccess)
+		IOConnectUnmapMemory64(ring->connect, ring->type, mach_task_self(), ring->address);
+	if (ring->port != NULL)
+		IONotificationPortDestroy(ring->port);
+	if (ring->connection != NULL)
+		connection_release(ring->connection);
+	pthread_mutex_destroy(&ring->port_lock);
+	pthread_mutex_destroy(&ring->push_lock);
+	pthread_mutex_destroy(&ring->pop_lock);
+	free(ring);
+}
+
+void
+dext_ring_get_info(const dext_ring_t *ring, struct dext_ring_info *info)
+{
+	*info = (struct dext_ring_info){
+		.entry_size = ring->shape.entry_size,
+		.submissions = ring->shape.capacity[SHARED_RING_SUBMISSION],
+		.completions = ring->shape.capacity[SHARED_RING_COMPLETION],
+	};
+}
+
+void
+dext_ring_get_statistics(const dext_ring_t *ring, struct dext_ring_statistics *statistics)
+{
+	*statistics = (struct dext_ring_statistics){
+		.pushed = atomic_load_explicit(&ring->pushed, memory_order_relaxed),
+		.popped = atomic_load_explicit(&ring->popped, memory_order_relaxed),
+		.doorbells = atomic_load_explicit(&ring->doorbells, memory_order_relaxed),
+		.sleeps = atomic_load_explicit(&ring->sleeps, memory_order_relaxed),
+	};
+}
+
+/* --- entries --- */
+
+kern_return_t
+dext_ring_push(dext_ring_t *ring, const void *entries, uint32_t entry_count, uint32_t *pushed)
+{
+	IOReturn res = connection_status(ring->connection);
+	bool waits;
+
+	*pushed = 0;
+	if (res != kIOReturnSuccess)
+		return res;
+	lock(ring, &ring->push_lock);
+	res = shared_ring_push(&ring->submissions, entries, entry_count, pushed, &waits);
+	count(&ring->pushed, *pushed);
+	unlock(ring, &ring->push_lock);
+	if (waits)
+		tell(ring);
+	return res;
+}
+
+kern_return_t
+dext_ring_pop(dext_ring_t *ring, void *entries, uint32_t room, uint32_t *popped)
+{
+	IOReturn res;
+	bool waits;
+
+	*popped = 0;
+	if (connection_is_inherited(ring->connection))
+		return MACH_SEND_INVALID_DEST;
+	lock(ring, &ring->pop_lock);
+	res = shared_ring_pop(&ring->completions, entries, room, popped, &waits);
+	count(&ring->popped, *popped);
+	unlock(ring, &ring->pop_lock);
+	if (waits)
+		tell(ring);
+	return res;
+}
+
+/* --- waiting --- */
+
+/* Asks to be told if `asks`, and whether there is one of them. */
+static bool
+look(struct dext_ring *ring, uint32_t what, bool asks)
+{
+	bool found = false;
+
+	if (what & DEXT_RING_ENTRIES) {
+		lock(ring, &ring->pop_lock);
+		if (asks)
+			shared_ring_await_entries(&ring->completions,
+						  shared_ring_empty_at(&ring->completions));
+		found = shared_ring_has_entries(&ring->completions);
+		unlock(ring, &ring->pop_lock);
+	}
+	if (!found && (what & DEXT_RING_ROOM)) {
+		lock(ring, &ring->push_lock);
+		if (asks)
+			shared_ring_await_room(&ring->submissions,
+					       shared_ring_full_at(&ring->submissions));
+		found = shared_ring_has_room(&ring->submissions);
+		unlock(ring, &ring->push_lock);
+	}
+	return found;
+}
+
+/* Looks for a while, if that can help. */
+static bool
+spin(struct dext_ring *ring, uint32_t what, uint64_t deadline)
+{
+	const struct call_page_client *page = &ring->connection->client;
+	uint64_t end = clock_now() + SPIN_BUDGET;
+	bool found = false;
+
+	if (!completion_ring_can_spin(page) || !spin_allowed(&ring->spin))
+		return false;
+	if (end > deadline)
+		end = deadline;
+	for (unsigned turn = 1; !(found = look(ring, what, false)); turn++) {
+		spin_relax();
+		if (turn % SPIN_TURNS == 0 &&
+		    (clock_now() >= end || !completion_ring_can_spin(page)))
+			break;
+	}
+	spin_ended(&ring->spin, found);
+	return found;
+}
+
+/* One step of sleeping. */
+static kern_return_t
+sleep_once(struct dext_ring *ring, uint32_t what, uint64_t deadline)
+{
+	uint32_t bell = shared_ring_bell(ring->ring);
+	IOReturn res;
+	uint64_t now;
+
+	if (look(ring, what, true))
+		return kIOReturnSuccess;
+	/* After the last look at the ring: what the driver put there before it went is there. */
+	if (connection_pending_status(ring->connection) == kIOReturnSuccess)
+		connection_check(ring->connection);
+	res = connection_pending_status(ring->connection);
+	if (res != kIOReturnSuccess)
+		return look(ring, what & DEXT_RING_ENTRIES, false) ? kIOReturnSuccess : res;
+	now = clock_now();
+	if (now >= deadline)
+		return kIOReturnTimeout;
+	count(&ring->sleeps, 1);
+	shared_ring_sleep(ring->ring, bell,
+			  deadline - now < CALL_WAIT_STEP ? deadline - now : CALL_WAIT_STEP);
+	return kIOReturnNotReady;
+}
+
+kern_return_t
+dext_ring_wait(dext_ring_t *ring, uint32_t what, uint64_t timeout)
+{
+	ERRNO_KEPT;
+	uint64_t deadline;
+	kern_return_t res;
+
+	if (connection_is_inherited(ring->connection))
+		return MACH_SEND_INVALID_DEST;
+	if ((what & (DEXT_RING_ENTRIES | DEXT_RING_ROOM)) == 0) {
+		log_error("dext_ring_wait: what: DEXT_RING_ENTRIES, DEXT_RING_ROOM or both");
+		return kIOReturnBadArgument;
+	}
+	if (look(ring, what, false))
+		return kIOReturnSuccess;
+	deadline = clock_now();
+	deadline = timeout > UINT64_MAX - deadline ? UINT64_MAX : deadline + timeout;
+	if (spin(ring, what, deadline))
+		return kIOReturnSuccess;
+	while ((res = sleep_once(ring, what, deadline)) == kIOReturnNotReady)
+		;
+	return res;
+}
+
+/* --- polling --- */
+
+/* [port_lock] A port of its own that the driver tells; nothing but its descriptor is used. */
+static void
+make_port_locked(struct dext_ring *ring)
+{
+	IONotificationPortRef port = IONotificationPortCreate(kIOMainPortDefault);
+
+	if (port == NULL)
+		return;
+	if (IOConnectSetNotificationPort(ring->connect, ring->type,
+					 IONotificationPortGetMachPort(port),
+					 0) == kIOReturnSuccess)
+		ring->port = port;
+	else
+		IONotificationPortDestroy(port);
+}
+
+int
+dext_ring_get_descriptor(dext_ring_t *ring)
+{
+	ERRNO_KEPT;
+	int descriptor = -1;
+
+	if (connection_status(ring->connection) != kIOReturnSuccess)
+		return -1;
+	pthread_mutex_lock(&ring->port_lock);
+	if (ring->port == NULL)
+		make_port_locked(ring);
+	if (ring->port != NULL)
+		descriptor = IONotificationPortGetFileDescriptor(ring->port);
+	pthread_mutex_unlock(&ring->port_lock);
+	return descriptor;
+}
+
+bool
+dext_ring_arm(dext_ring_t *ring, uint32_t what)
+{
+	ERRNO_KEPT;
+
+	if (connection_is_inherited(ring->connection))
+		return false;
+	pthread_mutex_lock(&ring->port_lock);
+	/* What rang before now is answered by the look below. */
+	if (ring->port != NULL)
+		while (dext_notification_port_dispatch(ring->port) > 0)
+			;
+	pthread_mutex_unlock(&ring->port_lock);
+	if (look(ring, what, true))
+		return false;
+	return connection_pending_status(ring->connection) == kIOReturnSuccess;
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DextRingDispatchSource: the rings of wire/shared_ring.h with a handler, and an app at their other
+ * end.
+ *
+ * The app is asked to ring only after the handler has returned: what comes while it runs is seen
+ * then, and costs the app nothing. Two atomic flags say what the driver waits for; who takes one
+ * back fires the handler, so that each wait is answered once.
+ *
+ *	hungry	entries beyond `seen`, the tail as it was when the handler was called last
+ *	cramped	room beyond `freed`, the head as it was when a push found too little
+ *
+ * Looks come from the handler's end and, after the app has told, from the thread that scans its
+ * connection.
+ *
+ * A handler gets as many entries in one call as the ring has room for. Then the ring looks empty to
+ * it, and its next call is behind what else is on the queue: so an app that submits for ever keeps
+ * no other waiting.
+ */
+#include <DriverKit/DextRingDispatchSource.h>
+
+#include <stdatomic.h>
+
+#include "call_page.h"
+#include "descriptor.h"
+#include "log.h"
+#include "mapped_source.h"
+#include "object.h"
+#include "shared_ring.h"
+#include "source.h"
+
+static const char ready[] = "DextRingDispatchSource::Ready";
+
+struct DextRingDispatchSource_IVars {
+	struct shared_ring *ring; /* [const] in the memory */
+	struct shared_ring_consumer submissions;
+	struct shared_ring_producer completions;
+	struct mapped_source mapped;
+	struct source_handler handler;
+	_Atomic bool hungry, cramped, spoiled;
+	_Atomic uint32_t seen, freed;
+	uint32_t left; /* [whoever pops] entries until the end of the handler's turn */
+};
+
+static void finish(OSObject *object);
+
+static const OSObjectMethods ring_methods = {
+	.size = sizeof(OSObjectMethods),
+	.free = finish,
+};
+
+const OSMetaClass gDextRingDispatchSourceMetaClass = {
+	.size = sizeof(OSMetaClass),
+	.name = "DextRingDispatchSource",
+	.superclass = OSTypeID(IODispatchSource),
+	.ivars_size = sizeof(struct DextRingDispatchSource_IVars),
+	.object = &ring_methods,
+};
+
+static struct DextRingDispatchSource_IVars *
+ivars(DextRingDispatchSource *source)
+{
+	return OSObjectIVars(DextRingDispatchSource, source);
+}
+
+static struct DextRingDispatchSource_IVars *
+ivars_of(IODispatchSource *source)
+{
+	return ivars((DextRingDispatchSource *)source);
+}
+
+/* --- waits --- */
+
+static uint32_t
+tail_of(const struct DextRingDispatchSource_IVars *source)
+{
+	/* After `hungry` was set: pairs with the store of the tail, after which the app looks
+	 * whether to tell. */
+	return atomic_load_explicit(&source->ring->lane[SHARED_RING_SUBMISSION].tail.index,
+				    memory_order_seq_cst);
+}
+
+static uint32_t
+head_of(const struct DextRingDispatchSource_IVars *source)
+{
+	return atomic_load_explicit(&source->ring->lane[SHARED_RING_COMPLETION].head.index,
+				    memory_order_seq_cst);
+}
+
+/* Takes the flag back. True: it was set. */
+static bool
+take_back(_Atomic bool *flag)
+{
+	/* Pairs with the stores in wait_for_entries and wait_for_room: one look answers a wait. */
+	return atomic_load_explicit(flag, memory_order_seq_cst) &&
+	       atomic_exchange_explicit(flag, false, memory_order_seq_cst);
+}
+
+/* Answers the driver's waits from what the rings show now. */
+static bool
+look(IODispatchSource *object)
+{
+	struct DextRingDispatchSource_IVars *source = ivars_of(object);
+	bool any = false;
+
+	if (!source_handler_is_set(&source->handler))
+		return false;
+	if (tail_of(source) != atomic_load_explicit(&source->seen, memory_order_seq_cst))
+		any |= take_back(&source->hungry);
+	if (head_of(source) != atomic_load_explicit(&source->freed, memory_order_seq_cst))
+		any |= take_back(&source->cramped);
+	if (any)
+		source_handler_fire(&source->handler, false);
+	return any;
+}
+
+static bool
+is_due(IODispatchSource *object)
+{
+	const struct shared_ring_lane *lane = &ivars_of(object)->ring->lane[SHARED_RING_COMPLETION];
+
+	return atomic_load_explicit(&lane->tail.index, memory_order_seq_cst) !=
+	       atomic_load_explicit(&lane->head.index, memory_order_seq_cst);
+}
+
+static void
+wait_for_entries(struct DextRingDispatchSource_IVars *source)
+{
+	shared_ring_await_entries(&source->submissions,
+				  atomic_load_explicit(&source->seen, memory_order_relaxed));
+	/* Both before the look. */
+	atomic_store_explicit(&source->hungry, true, memory_order_seq_cst);
+	look(source->mapped.source);
+}
+
+static void
+wait_for_room(struct DextRingDispatchSource_IVars *source)
+{
+	/* What the push saw: whatever the app has taken since counts. */
+	atomic_store_explicit(&source->freed, source->completions.head, memory_order_seq_cst);
+	shared_ring_await_room(&source->completions, source->completions.head);
+	atomic_store_explicit(&source->cramped, true, memory_order_seq_cst);
+	look(source->mapped.source);
+}
+
+static void
+call_ready(struct source_handler *handler, OSObject *target, OSAction *action,
+	   action_function function)
+{
+	struct DextRingDispatchSource_IVars *source = ivars_of(handler->source);
+	bool ended;
+
+	/* It may be called for room alone, while `hungry` is set: then it is called once more. */
+	atomic_store_explicit(&source->seen, tail_of(source), memory_order_seq_cst);
+	source->left = source->submissions.capacity;
+	((DextRingDispatchSource_Ready_f)function)(target, action);
+	ended = source->left == 0;
+	source->left = UINT32_MAX;
+	if (ended)
+		source_handler_fire(handler, false);
+	else
+		wait_for_entries(source);
+}
+
+/* --- life --- */
+
+static void
+finish(OSObject *object)
+{
+	mapped_source_remove(&ivars((DextRingDispatchSource *)object)->mapped);
+	source_free(object);
+}
+
+static void
+cancel(IODispatchSource *object)
+{
+	mapped_source_stop_listening(&ivars_of(object)->mapped);
+}
+
+static void
+check(IODispatchSource *object, bool synchronous)
+{
+	struct DextRingDispatchSource_IVars *source = ivars_of(object);
+
+	if (tail_of(source) != atomic_load_explicit(&source->seen, memory_order_seq_cst))
+		source_handler_fire(&source->handler, synchronous);
+}
+
+static void
+set_up(IODispatchSource *object, IOMemoryDescriptor *memory, const struct shared_ring_shape *shape)
+{
+	struct DextRingDispatchSource_IVars *source = ivars_of(object);
+
+	source->ring = memory_address(memory);
+	shared_ring_init(source->ring, shape);
+	shared_ring_consume(&source->submissions, source->ring, shape, SHARED_RING_SUBMISSION);
+	shared_ring_produce(&source->completions, source->ring, shape, SHARED_RING_COMPLETION);
+	shared_ring_await_entries(&source->submissions, 0);
+	atomic_init(&source->hungry, true);
+	source->left = UINT32_MAX;
+	source_handler_init(object, &source->handler, ready, call_ready);
+	OSObjectIVars(IODispatchSource, object)->cancel = cancel;
+	OSObjectIVars(IODispatchSource, object)->check = check;
+	source->mapped.memory = memory;
+	source->mapped.flags = CALL_QUEUE_RING | shared_ring_to_flags(shape);
+	source->mapped.look = look;
+	source->mapped.is_due = is_due;
+	mapped_source_add(object, &source->mapped);
+}
+
+kern_return_t
+DextRingDispatchSource_Create(uint32_t entrySize, uint32_t submissions, uint32_t completions,
+			      IODispatchQueue *queue, DextRingDispatchSource **source)
+{
+	struct shared_ring_shape shape = {entrySize, {submissions, completions}};
+	IOBufferMemoryDescriptor *memory;
+	IODispatchSource *made;
+	IOReturn res;
+
+	if (queue == NULL || source == NULL || !shared_ring_is_possible(&shape)) {
+		log_error("DextRingDispatchSource_Create: %s",
+			  queue == NULL ? "queue is NULL"
+			  : source == NULL
+				  ? "source is NULL"
+				  : "entries have 16 to 256 bytes, a multiple of 8; there is "
+				    "room for a power of two of them, at most 65536");
+		return kIOReturnBadArgument;
+	}
+	res = IOBufferMemoryDescriptor_Create(kIOMemoryDirectionInOut, shared_ring_length(&shape),
+					      4096, &memory);
+	if (res != kIOReturnSuccess)
+		return res;
+	res = source_create(OSTypeID(DextRingDispatchSource), queue, &made);
+	if (res != kIOReturnSuccess) {
+		OSRelease(memory);
+		return res;
+	}
+	set_up(made, (IOMemoryDescriptor *)memory, &shape);
+	*source = (DextRingDispatchSource *)made;
+	return kIOReturnSuccess;
+}
+
+kern_return_t
+DextRingDispatchSource_CopyMemory(DextRingDispatchSource *source, IOMemoryDescriptor **memory)
+{
+	if (memory == NULL) {
+		log_error("DextRingDispatchSource_CopyMemory: memory is NULL");
+		return kIOReturnBadArgument;
+	}
+	*memory = ivars(source)->mapped.memory;
+	OSRetain(*memory);
+	return kIOReturnSuccess;
+}
+
+kern_return_t
+DextRingDispatchSource_CreateActionReady(OSObject *target, DextRingDispatchSource_Ready_f function,
+					 size_t referenceSize, OSAction **action)
+{
+	return action_create(target, ready, (action_function)function, referenceSize, action);
+}
+
+kern_return_t
+DextRingDispatchSource_SetReadyHandler(DextRingDispatchSource *source, OSAction *action)
+{
+	IOReturn res = source_handler_set(&ivars(source)->handler, action);
+
+	if (res == kIOReturnSuccess)
+		look((IODispatchSource *)source);
+	return res;
+}
+
+/* --- the driver's calls --- */
+
+/* The app wrote nonsense: said once. */
+static IOReturn
+note(struct DextRingDispatchSource_IVars *source, IOReturn res)
+{
+	if (res == kIOReturnError &&
+	    !atomic_exchange_explicit(&source->spoiled, true, memory_order_relaxed))
+		log_error("a ring is spoiled: the app's position in it cannot be");
+	return res;
+}
+
+static void
+tell_app(struct DextRingDispatchSource_IVars *source)
+{
+	shared_ring_ring_bell(source->ring);
+	mapped_source_tell(&source->mapped);
+}
+
+kern_return_t
+DextRingDispatchSource_Pop(DextRingDispatchSource *object, void *entries, uint32_t room,
+			   uint32_t *count)
+{
+	struct DextRingDispatchSource_IVars *source = ivars(object);
+	IOReturn res;
+	bool tell;
+
+	*count = 0;
+	if (source->left == 0)
+		return kIOReturnUnderrun;
+	res = shared_ring_pop(&source->submissions, entries,
+			      room < source->left ? room : source->left, count, &tell);
+	if (source->left != UINT32_MAX)
+		source->left -= *count;
+	if (tell)
+		tell_app(source);
+	return note(source, res);
+}
+
+kern_return_t
+DextRingDispatchSource_Push(DextRingDispatchSource *object, const void *entries, uint32_t count,
+			    uint32_t *pushed)
+{
+	struct DextRingDispatchSource_IVars *source = ivars(object);
+	bool tell;
+	IOReturn res = shared_ring_push(&source->completions, entries, count, pushed, &tell);
+
+	if (tell)
+		tell_app(source);
+	if (*pushed < count && res != kIOReturnError)
+		wait_for_room(source);
+	return note(source, res);
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The engine of dext_ring, the same for both sides and both directions.
+ *
+ * The pairs of the kind "write mine, then read yours", seq_cst on both sides:
+ *
+ *	tail (producer) against armed (consumer)	push, await_entries and the look after it
+ *	head (consumer) against room  (producer)	pop, await_room and the look after it
+ *	bell (driver)   against armed, room (app)	a sleeper reads the bell before it arms
+ *
+ * Entries are plain memory, ordered by the tail that publishes them and the head that gives their
+ * places up. A side looks at the other's position only when what it saw last is used up: so a
+ * stream costs one miss for what fits into the ring and not one for each entry.
+ */
+#include "shared_ring.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "call_page.h"
+#include "clock.h"
+
+#define SHAPE_SHIFT 8u
+_Static_assert(CALL_QUEUE_RING_SHAPE == 0xffffu << SHAPE_SHIFT, "wire");
+
+static bool
+is_capacity(uint32_t capacity)
+{
+	return capacity > 0 && capacity <= DEXT_RING_ENTRIES_MAX &&
+	       (capacity & (capacity - 1)) == 0;
+}
+
+bool
+shared_ring_is_possible(const struct shared_ring_shape *shape)
+{
+	return shape->entry_size >= DEXT_RING_ENTRY_MIN &&
+	       shape->entry_size <= DEXT_RING_ENTRY_MAX && shape->entry_size % 8 == 0 &&
+	       is_capacity(shape->capacity[0]) && is_capacity(shape->capacity[1]);
+}
+
+/* Entries start on lines of their own. */
+static uint64_t
+lane_bytes(const struct shared_ring_shape *shape, enum shared_ring_direction direction)
+{
+	uint64_t bytes = (uint64_t)shape->entry_size * shape->capacity[direction];
+
+	return (bytes + SHARED_RING_LINE - 1) & ~(uint64_t)(SHARED_RING_LINE - 1);
+}
+
+uint64_t
+shared_ring_length(const struct shared_ring_shape *shape)
+{
+	return sizeof(struct shared_ring) + lane_bytes(shape, SHARED_RING_SUBMISSION) +
+	       lane_bytes(shape, SHARED_RING_COMPLETION);
+}
+
+/* 5 bits for each capacity's logarithm, 6 for the size in units of 8. */
+uint32_t
+shared_ring_to_flags(const struct shared_ring_shape *shape)
+{
+	uint32_t bits = (uint32_t)__builtin_ctz(shape->capacity[0]) |
+			(uint32_t)__builtin_ctz(shape->capacity[1]) << 5 |
+			shape->entry_size / 8 << 10;
+
+	return bits << SHAPE_SHIFT;
+}
+
+bool
+shared_ring_from_flags(uint32_t flags, struct shared_ring_shape *ret_shape)
+{
+	uint32_t bits = flags >> SHAPE_SHIFT;
+	struct shared_ring_shape shape = {
+		.entry_size = (bits >> 10 & 63) * 8,
+		.capacity = {UINT32_C(1) << (bits & 31), UINT32_C(1) << (bits >> 5 & 31)},
+	};
+
+	if (!shared_ring_is_possible(&shape))
+		return false;
+	*ret_shape = shape;
+	return true;
+}
+
+void
+shared_ring_init(struct shared_ring *ring, const struct shared_ring_shape *shape)
+{
+	ring->header.magic = SHARED_RING_MAGIC;
+	ring->header.entry_size = shape->entry_size;
+	memcpy(ring->header.capacity, shape->capacity, sizeof(shape->capacity));
+}
+
+static uint8_t *
+entries_of(struct shared_ring *ring, const struct shared_ring_shape *shape,
+	   enum shared_ring_direction direction)
+{
+	uint64_t before =
+		direction == SHARED_RING_SUBMISSION ? 0 : lane_bytes(shape, SHARED_RING_SUBMISSION);
+
+	return ring->entries + before;
+}
+
+/* The last number of one's own. */
+static uint32_t
+number_of(const _Atomic uint64_t *word)
+{
+	return (uint32_t)(atomic_load_explicit(word, memory_order_relaxed) >> 32);
+}
+
+void
+shared_ring_produce(struct shared_ring_producer *producer, struct shared_ring *ring,
+		    const struct shared_ring_shape *shape, enum shared_ring_direction direction)
+{
+	struct shared_ring_lane *lane = &ring->lane[direction];
+
+	/* What this side wrote last: in no order with anything. */
+	*producer = (struct shared_ring_producer){
+		.lane = lane,
+		.entries = entries_of(ring, shape, direction),
+		.entry_size = shape->entry_size,
+		.capacity = shape->capacity[direction],
+		.tail = atomic_load_explicit(&lane->tail.index, memory_order_relaxed),
+		.head = atomic_load_explicit(&lane->head.index, memory_order_acquire),
+		.asked = number_of(&lane->room.number),
+	};
+}
+
+void
+shared_ring_consume(struct shared_ring_consumer *consumer, struct shared_ring *ring,
+		    const struct shared_ring_shape *shape, enum shared_ring_direction direction)
+{
+	struct shared_ring_lane *lane = &ring->lane[direction];
+	uint32_t head = atomic_load_explicit(&lane->head.index, memory_order_relaxed);
+
+	*consumer = (struct shared_ring_consumer){
+		.lane = lane,
+		.entries = entries_of(ring, shape, direction),
+		.entry_size = shape->entry_size,
+		.capacity = shape->capacity[direction],
+		.head = head,
+		.tail = head, /* so the first pop looks */
+		.asked = number_of(&lane->armed.number),
+	};
+}
+
+/* Whether the other side waits for a position other than `mine`, and was not told; it is now. */
+static bool
+is_to_tell(_Atomic uint64_t *word, uint32_t mine, uint64_t *told)
+{
+	/* Pairs with the store in await. */
+	uint64_t asked = atomic_load_explicit(word, memory_order_seq_cst);
+
+	if (asked == 0 || asked == *told || (uint32_t)asked == mine)
+		return false;
+	*told = asked;
+	return true;
+}
+
+static void
+await(_Atomic uint64_t *word, uint32_t *number, uint32_t known)
+{
+	if (++*number == 0)
+		*number = 1;
+	/* Pairs with is_to_tell, after the position that is waited for. */
+	atomic_store_explicit(word, (uint64_t)*number << 32 | known, memory_order_seq_cst);
+}
+
+/* --- the producer --- */
+
+/* False: more than all of it is used. */
+static bool
+room_of(const struct shared_ring_producer *producer, uint32_t head, uint32_t *ret_room)
+{
+	uint32_t used = producer->tail - head;
+
+	*ret_room = producer->capacity - used;
+	return used <= producer->capacity;
+}
+
+static uint32_t
+load_head(const struct shared_ring_producer *producer)
+{
+	/* Pairs with the store in pop: the places before it may be written. */
+	return atomic_load_explicit(&producer->lane->head.index, memory_order_seq_cst);
+}
+
+static void
+write_entries(const struct shared_ring_producer *producer, const void *entries, uint32_t count)
+{
+	uint32_t at = producer->tail & (producer->capacity - 1);
+	uint32_t first = count < producer->capacity - at ? count : producer->capacity - at;
+	size_t bytes = (size_t)first * producer->entry_size;
+
+	memcpy(producer->entries + (size_t)at * producer->entry_size, entries, bytes);
+	if (first < count)
+		memcpy(producer->entries, (const uint8_t *)entries + bytes,
+		       (size_t)(count - first) * producer->entry_size);
+}
+
+IOReturn
+shared_ring_push(struct shared_ring_producer *producer, const void *entries, uint32_t count,
+		 uint32_t *ret_pushed, bool *ret_tell)
+{
+	uint32_t room;
+
+	*ret_pushed = 0;
+	*ret_tell = false;
+	if (!room_of(producer, producer->head, &room) || room < count) {
+		producer->head = load_head(producer);
+		if (!room_of(producer, producer->head, &room))
+			return kIOReturnError;
+	}
+	if (count > room)
+		count = room;
+	if (count == 0)
+		return kIOReturnOverrun;
+	write_entries(producer, entries, count);
+	producer->tail += count;
+	/* Pairs with load_tail, which sees the entries; the load after it with await_entries. */
+	atomic_store_explicit(&producer->lane->tail.index, producer->tail, memory_order_seq_cst);
+	*ret_tell = is_to_tell(&producer->lane->armed.number, producer->tail, &producer->told);
+	*ret_pushed = count;
+	return kIOReturnSuccess;
+}
+
+bool
+shared_ring_has_room(const struct shared_ring_producer *producer)
+{
+	uint32_t room;
+
+	return !room_of(producer, load_head(producer), &room) || room > 0;
+}
+
+void
+shared_ring_await_room(struct shared_ring_producer *producer, uint32_t known)
+{
+	await(&producer->lane->room.number, &producer->asked, known);
+}
+
+uint32_t
+shared_ring_full_at(const struct shared_ring_producer *producer)
+{
+	return producer->tail - producer->capacity;
+}
+
+/* --- the consumer --- */
+
+static uint32_t
+load_tail(const struct shared_ring_consumer *consumer)
+{
+	/* Pairs with the store in push: the entries before it are complete. */
+	return atomic_load_explicit(&consumer->lane->tail.index, memory_order_seq_cst);
+}
+
+static void
+read_entries(const struct shared_ring_consumer *consumer, void *entries, uint32_t count)
+{
+	uint32_t at = consumer->head & (consumer->capacity - 1);
+	uint32_t first = count < consumer->capacity - at ? count : consumer->capacity - at;
+	size_t bytes = (size_t)first * consumer->entry_size;
+
+	memcpy(entries, consumer->entries + (size_t)at * consumer->entry_size, bytes);
+	if (first < count)
+		memcpy((uint8_t *)entries + bytes, consumer->entries,
+		       (size_t)(count - first) * consumer->entry_size);
+}
+
+IOReturn
+shared_ring_pop(struct shared_ring_consumer *consumer, void *entries, uint32_t room,
+		uint32_t *ret_popped, bool *ret_tell)
+{
+	uint32_t count = consumer->tail - consumer->head;
+
+	*ret_popped = 0;
+	*ret_tell = false;
+	if (count < room) {
+		uint32_t tail = load_tail(consumer);
+
+		count = tail - consumer->head;
+		if (count > consumer->capacity)
+			return kIOReturnError;
+		consumer->tail = tail;
+	}
+	if (count > room)
+		count = room;
+	if (count == 0)
+		return kIOReturnUnderrun;
+	read_entries(consumer, entries, count);
+	consumer->head += count;
+	/* Pairs with load_head: the places may be written; the load after it with await_room. */
+	atomic_store_explicit(&consumer->lane->head.index, consumer->head, memory_order_seq_cst);
+	*ret_tell = is_to_tell(&consumer->lane->room.number, consumer->head, &consumer->told);
+	*ret_popped = count;
+	return kIOReturnSuccess;
+}
+
+bool
+shared_ring_has_entries(const struct shared_ring_consumer *consumer)
+{
+	return load_tail(consumer) != consumer->head;
+}
+
+void
+shared_ring_await_entries(struct shared_ring_consumer *consumer, uint32_t known)
+{
+	await(&consumer->lane->armed.number, &consumer->asked, known);
+}
+
+uint32_t
+shared_ring_empty_at(const struct shared_ring_consumer *consumer)
+{
+	return consumer->head;
+}
+
+/* --- the bell --- */
+
+void
+shared_ring_ring_bell(struct shared_ring *ring)
+{
+	/* Pairs with shared_ring_bell. The kernel waits for nobody in a wake. */
+	atomic_fetch_add_explicit(&ring->bell.count, 1, memory_order_seq_cst);
+	syscall(SYS_futex, &ring->bell.count, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+uint32_t
+shared_ring_bell(const struct shared_ring *ring)
+{
+	/* Before the number that is armed: pairs with shared_ring_ring_bell, which comes after the
+	 * other side has read that. */
+	return atomic_load_explicit(&ring->bell.count, memory_order_seq_cst);
+}
+
+void
+shared_ring_sleep(struct shared_ring *ring, uint32_t bell, uint64_t nsec)
+{
+	struct timespec timeout = {
+		.tv_sec = (time_t)(nsec / NSEC_PER_SEC),
+		.tv_nsec = (long)(nsec % NSEC_PER_SEC),
+	};
+
+	syscall(SYS_futex, &ring->bell.count, FUTEX_WAIT, bell, &timeout, NULL, 0);
+}

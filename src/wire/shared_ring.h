@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dext_ring's memory: two rings of entries of one size that an app and its driver share, one for
+ * what the app submits and one for what the driver completes. ARCHITECTURE.md, "Rings".
+ *
+ *	producer: shared_ring_push
+ *	consumer: shared_ring_pop
+ *
+ * Each position is a count that runs freely in 32 bits and has one writer. A side keeps its own in
+ * memory of its own and never reads it back; what it reads of the other's it copies once and
+ * checks: more entries than the ring has room for are kIOReturnError, and nothing outside of the
+ * ring is touched. Entry size and capacities come from the answer to the map call, never from the
+ * memory.
+ *
+ * Wake-ups. Who is going to wait writes into a word of its own, `armed` for entries or `room` for
+ * room, a new number and the other side's position as it knows it, and looks once more; the other
+ * side looks at that word after it has moved, and tells once for each number, but only if it is
+ * somewhere else: a telling of what the waiter knew would be the only one, and in vain. Both are
+ * "write mine, then read yours", seq_cst on both sides. Nobody takes a number back: what was armed
+ * and is not waited for costs one telling.
+ *
+ * How the other side is told is not seen here, but for the bell: a word that the driver's side
+ * counts up and wakes, and on which the app sleeps in futex. Who waits reads the bell, arms, looks,
+ * and then sleeps unless the bell has changed.
+ */
+#ifndef WIRE_SHARED_RING_H
+#define WIRE_SHARED_RING_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bounds.h"
+
+#include <DriverKit/IOReturn.h>
+
+#define SHARED_RING_MAGIC UINT32_C(0x676e6972) /* "ring" as bytes */
+#define SHARED_RING_LINE  128
+
+enum shared_ring_direction {
+	SHARED_RING_SUBMISSION = 0, /* the app produces */
+	SHARED_RING_COMPLETION = 1, /* the driver does */
+};
+
+struct shared_ring_shape {
+	uint32_t entry_size;  /* bytes: a multiple of 8 */
+	uint32_t capacity[2]; /* entries: powers of two */
+};
+
+/* Each word in lines that no other word is in. */
+struct shared_ring_lane {
+	struct {
+		_Alignas(SHARED_RING_LINE) _Atomic uint32_t index;
+	} tail; /* [producer] */
+	struct {
+		_Alignas(SHARED_RING_LINE) _Atomic uint32_t index;
+	} head; /* [consumer] */
+	struct {
+		_Alignas(SHARED_RING_LINE) _Atomic uint64_t number;
+	} armed; /* [consumer] number << 32 | tail as it is known; 0: never armed */
+	struct {
+		_Alignas(SHARED_RING_LINE) _Atomic uint64_t number;
+	} room; /* [producer] the same with head */
+};
+
+struct shared_ring {
+	struct {
+		_Alignas(SHARED_RING_LINE) uint32_t magic;
+		uint32_t entry_size;
+		uint32_t capacity[2];
+	} header; /* [const] for who looks at the memory by hand; nobody acts upon it */
+	struct {
+		_Alignas(SHARED_RING_LINE) _Atomic uint32_t count;
+	} bell; /* [driver] */
+	struct shared_ring_lane lane[2];
+	_Alignas(4096) uint8_t entries[]; /* of the submissions, then of the completions */
+};
+
+_Static_assert(sizeof(struct shared_ring) == 4096, "wire");
+
+/* Whether a ring can be of that shape (bounds.h). */
+bool shared_ring_is_possible(const struct shared_ring_shape *shape);
+/* Bytes of memory. */
+uint64_t shared_ring_length(const struct shared_ring_shape *shape);
+/* The shape in the bits CALL_QUEUE_RING_SHAPE of a map call's answer, and back. */
+uint32_t shared_ring_to_flags(const struct shared_ring_shape *shape);
+bool shared_ring_from_flags(uint32_t flags, struct shared_ring_shape *ret_shape);
+
+/* One side of one direction. Each is used by one thread at a time. */
+struct shared_ring_producer {
+	struct shared_ring_lane *lane;
+	uint8_t *entries;
+	uint32_t entry_size, capacity;
+	uint32_t tail;	/* as published */
+	uint32_t head;	/* as it was last seen */
+	uint32_t asked; /* number of the last asking for room */
+	uint64_t told;	/* `armed` that was answered */
+};
+
+struct shared_ring_consumer {
+	struct shared_ring_lane *lane;
+	const uint8_t *entries;
+	uint32_t entry_size, capacity;
+	uint32_t head;
+	uint32_t tail;
+	uint32_t asked; /* number of the last arming */
+	uint64_t told;	/* `room` that was answered */
+};
+
+/* A new ring in zeroed memory. */
+void shared_ring_init(struct shared_ring *ring, const struct shared_ring_shape *shape);
+/* Goes on where the memory says that this side is. */
+void shared_ring_produce(struct shared_ring_producer *producer, struct shared_ring *ring,
+			 const struct shared_ring_shape *shape,
+			 enum shared_ring_direction direction);
+void shared_ring_consume(struct shared_ring_consumer *consumer, struct shared_ring *ring,
+			 const struct shared_ring_shape *shape,
+			 enum shared_ring_direction direction);
+
+/*
+ * Appends up to `count` entries, as many as there is room for; *ret_tell: the consumer waits.
+ * kIOReturnOverrun: not one. kIOReturnError: the consumer's position cannot be.
+ */
+IOReturn shared_ring_push(struct shared_ring_producer *producer, const void *entries,
+			  uint32_t count, uint32_t *ret_pushed, bool *ret_tell);
+/*
+ * Takes up to `room` entries; *ret_tell: the producer waits for room. kIOReturnUnderrun: there is
+ * none. kIOReturnError: the producer's position cannot be.
+ */
+IOReturn shared_ring_pop(struct shared_ring_consumer *consumer, void *entries, uint32_t room,
+			 uint32_t *ret_popped, bool *ret_tell);
+
+/* Whether there is an entry, or room for one; or nonsense, which the next push or pop names. */
+bool shared_ring_has_entries(const struct shared_ring_consumer *consumer);
+bool shared_ring_has_room(const struct shared_ring_producer *producer);
+
+/* Asks to be told when the other side is no longer at `known`. The caller looks once more. */
+void shared_ring_await_entries(struct shared_ring_consumer *consumer, uint32_t known);
+void shared_ring_await_room(struct shared_ring_producer *producer, uint32_t known);
+/* The position at which there is no entry, or no room. */
+uint32_t shared_ring_empty_at(const struct shared_ring_consumer *consumer);
+uint32_t shared_ring_full_at(const struct shared_ring_producer *producer);
+
+/* The driver's side: wakes whoever sleeps on the bell. Any thread. */
+void shared_ring_ring_bell(struct shared_ring *ring);
+/* The app's: the bell, before arming; and sleeping while it is that, at most `nsec`. */
+uint32_t shared_ring_bell(const struct shared_ring *ring);
+void shared_ring_sleep(struct shared_ring *ring, uint32_t bell, uint64_t nsec);
+
+#endif

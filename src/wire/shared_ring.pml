@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The wake-ups of a ring, as a model for spin: push, pop, await_entries, await_room and the bell of
+ * shared_ring.c, and sides that sleep until they are told. `make model`.
+ *
+ * An entry is its number, a position a count, and there is room for ROOM of them. Each side has a
+ * store buffer for each of its words, as a CPU of the kind that we run on: what it stores is its
+ * own at once and the other's some time later. A seq_cst store is there before the side goes on, a
+ * release store is not: WEAK_TAIL, WEAK_HEAD, WEAK_ARMED and WEAK_ROOM make one of them a release
+ * store. NO_SECOND_LOOK leaves out the look between arming and sleeping. LATE_BELL reads the bell
+ * after arming and looking. NO_POSITION tells also of a position that the waiter knew when it
+ * asked. Each of these must be found wrong.
+ *
+ * A waiter that is told and finds nothing goes on waiting without asking anew, as the driver's side
+ * does. What it knows is where it last saw the other side.
+ *
+ * Entries come in order, none twice, none is lost (the assertions), and nobody sleeps for ever while
+ * there is something for it (an invalid end state).
+ */
+#define ENTRIES 3
+#define ROOM	1
+
+byte head, tail, armed, room; /* as the other side sees them */
+byte armed_at, room_at;	      /* in the same words */
+byte ring[ROOM];
+byte data_bell, room_bell; /* what the sleepers sleep on */
+
+bit tail_held, head_held, armed_held, room_held;
+byte tail_new, head_new, armed_new, room_new, armed_at_new, room_at_new;
+
+active proctype buffers()
+{
+end:	do
+	:: atomic { tail_held -> tail = tail_new; tail_held = 0 }
+	:: atomic { head_held -> head = head_new; head_held = 0 }
+	:: atomic { armed_held -> armed = armed_new; armed_at = armed_at_new; armed_held = 0 }
+	:: atomic { room_held -> room = room_new; room_at = room_at_new; room_held = 0 }
+	od
+}
+
+active proctype producer()
+{
+	byte mine, seen, at, number, told, bell;
+
+	do
+	:: mine == ENTRIES -> break
+	:: else ->
+		seen = head;
+		if
+		:: mine - seen < ROOM ->
+			ring[mine % ROOM] = mine;
+			mine++;
+#ifdef WEAK_TAIL
+			atomic { !tail_held -> tail_new = mine; tail_held = 1 }
+#else
+			tail = mine;
+#endif
+			atomic { seen = armed; at = armed_at }
+			if
+#ifdef NO_POSITION
+			:: seen != 0 && seen != told -> told = seen;
+#else
+			:: seen != 0 && seen != told && at != mine -> told = seen;
+#endif
+			   data_bell++
+			:: else -> skip
+			fi
+		:: else ->
+#ifndef LATE_BELL
+			bell = room_bell;
+#endif
+			number++;
+#ifdef WEAK_ROOM
+			atomic { !room_held -> room_new = number; room_at_new = seen; room_held = 1 }
+#else
+			atomic { room = number; room_at = seen }
+#endif
+#ifndef NO_SECOND_LOOK
+			seen = head;
+			if
+			:: mine - seen < ROOM -> goto again
+			:: else -> skip
+			fi;
+#endif
+#ifdef LATE_BELL
+			bell = room_bell;
+#endif
+			do
+			:: room_bell != bell -> /* sleeps */
+				bell = room_bell;
+				at = head;
+				if
+				:: at != seen -> break
+				:: else -> skip
+				fi
+			od
+		fi;
+again:		skip
+	od
+}
+
+active proctype consumer()
+{
+	byte mine, seen, at, number, told, bell;
+
+	do
+	:: mine == ENTRIES -> break
+	:: else ->
+		seen = tail;
+		if
+		:: seen != mine ->
+			assert(seen > mine && seen - mine <= ROOM);
+			assert(ring[mine % ROOM] == mine);
+			mine++;
+#ifdef WEAK_HEAD
+			atomic { !head_held -> head_new = mine; head_held = 1 }
+#else
+			head = mine;
+#endif
+			atomic { seen = room; at = room_at }
+			if
+#ifdef NO_POSITION
+			:: seen != 0 && seen != told -> told = seen;
+#else
+			:: seen != 0 && seen != told && at != mine -> told = seen;
+#endif
+			   room_bell++
+			:: else -> skip
+			fi
+		:: else ->
+#ifndef LATE_BELL
+			bell = data_bell;
+#endif
+			number++;
+#ifdef WEAK_ARMED
+			atomic { !armed_held -> armed_new = number; armed_at_new = seen; armed_held = 1 }
+#else
+			atomic { armed = number; armed_at = seen }
+#endif
+#ifndef NO_SECOND_LOOK
+			seen = tail;
+			if
+			:: seen != mine -> goto again
+			:: else -> skip
+			fi;
+#endif
+#ifdef LATE_BELL
+			bell = data_bell;
+#endif
+			do
+			:: data_bell != bell -> /* sleeps */
+				bell = data_bell;
+				at = tail;
+				if
+				:: at != seen -> break
+				:: else -> skip
+				fi
+			od
+		fi;
+again:		skip
+	od
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The app is this program: it works on the rings' memory by the engine of wire, as libiokit does.
+ */
+#include <DriverKit/DextRingDispatchSource.h>
+
+#include "source_scene.h"
+
+#include "call_page.h"
+#include "descriptor.h"
+#include "mapped_source.h"
+#include "shared_ring.h"
+
+struct entry {
+	uint64_t number, check;
+};
+
+static const struct shared_ring_shape shape = {sizeof(struct entry), {8, 4}};
+
+static struct source_scene scene;
+static DextRingDispatchSource *source;
+static OSAction *action;
+static struct shared_ring *ring;
+static struct shared_ring_producer app;
+static struct shared_ring_consumer app_end;
+static struct meter calls = METER_INITIALIZER;
+static unsigned taken, told;
+static bool drains = true, puts_inside, floods;
+
+static void
+app_puts(uint32_t count)
+{
+	struct entry entries[8] = {{0}};
+	uint32_t pushed;
+	bool tell;
+
+	ck_assert_int_eq(shared_ring_push(&app, entries, count, &pushed, &tell), kIOReturnSuccess);
+	ck_assert_uint_eq(pushed, count);
+	if (tell) {
+		told++;
+		mapped_source_look((IODispatchSource *)source);
+	}
+}
+
+static void
+on_ready(OSObject *target, OSAction *which)
+{
+	struct entry entry;
+	uint32_t count;
+
+	while (drains && DextRingDispatchSource_Pop(source, &entry, 1, &count) == kIOReturnSuccess)
+		if (taken++, floods && taken < 1000)
+			app_puts(1);
+	if (puts_inside) {
+		puts_inside = false;
+		app_puts(2);
+	}
+	meter_raise(&calls);
+}
+
+static void
+set(bool handled)
+{
+	IOMemoryDescriptor *memory;
+
+	source_scene_set(&scene);
+	ck_assert_int_eq(DextRingDispatchSource_Create(shape.entry_size, shape.capacity[0],
+						       shape.capacity[1], scene.queue, &source),
+			 kIOReturnSuccess);
+	ck_assert_int_eq(DextRingDispatchSource_CopyMemory(source, &memory), kIOReturnSuccess);
+	ck_assert_uint_ge(memory_length(memory), shared_ring_length(&shape));
+	ring = memory_address(memory);
+	OSRelease(memory);
+	shared_ring_produce(&app, ring, &shape, SHARED_RING_SUBMISSION);
+	shared_ring_consume(&app_end, ring, &shape, SHARED_RING_COMPLETION);
+	ck_assert_int_eq(DextRingDispatchSource_CreateActionReady((OSObject *)scene.target,
+								  on_ready, 0, &action),
+			 kIOReturnSuccess);
+	if (handled)
+		ck_assert_int_eq(DextRingDispatchSource_SetReadyHandler(source, action),
+				 kIOReturnSuccess);
+}
+
+static void
+clear(void)
+{
+	IODispatchSource_Cancel_f((IODispatchSource *)source, NULL, NULL);
+	OSSafeReleaseNULL(source);
+	OSSafeReleaseNULL(action);
+	source_scene_clear(&scene);
+}
+
+START_TEST(the_handler_is_called_for_what_has_come)
+{
+	set(false);
+	/* There before the handler was. */
+	app_puts(3);
+	ck_assert_uint_eq(told, 1);
+	ck_assert_int_eq(DextRingDispatchSource_SetReadyHandler(source, action), kIOReturnSuccess);
+	meter_wait(&calls, 1);
+	source_scene_settle(&scene);
+	ck_assert_uint_eq(taken, 3);
+	for (unsigned i = 2; i < 50; i++) {
+		app_puts(1);
+		meter_wait(&calls, i);
+		source_scene_settle(&scene);
+		ck_assert_uint_eq(taken, 2 + i);
+	}
+	clear();
+}
+END_TEST
+
+START_TEST(what_comes_during_the_handler_costs_the_app_nothing)
+{
+	set(true);
+	puts_inside = true;
+	app_puts(1);
+	meter_wait(&calls, 2);
+	source_scene_settle(&scene);
+	ck_assert_uint_eq(taken, 3);
+	ck_assert_uint_eq(told, 1);
+	clear();
+}
+END_TEST
+
+START_TEST(it_is_not_called_again_for_what_was_left)
+{
+	struct entry entries[8];
+	uint32_t count;
+
+	set(true);
+	drains = false;
+	app_puts(2);
+	meter_wait(&calls, 1);
+	source_scene_settle(&scene);
+	ck_assert_uint_eq(meter_read(&calls), 1);
+	/* But for more. */
+	app_puts(1);
+	meter_wait(&calls, 2);
+	source_scene_settle(&scene);
+	ck_assert_int_eq(DextRingDispatchSource_Pop(source, entries, 8, &count), kIOReturnSuccess);
+	ck_assert_uint_eq(count, 3);
+	ck_assert_uint_eq(meter_read(&calls), 2);
+	clear();
+}
+END_TEST
+
+START_TEST(an_app_that_submits_for_ever_lets_others_have_their_turn)
+{
+	set(true);
+	floods = true;
+	app_puts(1);
+	/* A call gets 8 of them, so that many calls there are. */
+	meter_wait(&calls, 1000 / shape.capacity[0]);
+	source_scene_settle(&scene);
+	ck_assert_uint_eq(taken, 1000);
+	clear();
+}
+END_TEST
+
+START_TEST(the_driver_is_told_of_room)
+{
+	struct entry entries[8] = {{0}};
+	uint32_t count;
+	bool tell;
+
+	set(true);
+	ck_assert_int_eq(DextRingDispatchSource_Push(source, entries, 6, &count), kIOReturnSuccess);
+	ck_assert_uint_eq(count, 4);
+	ck_assert_int_eq(DextRingDispatchSource_Push(source, entries, 2, &count), kIOReturnOverrun);
+	ck_assert_uint_eq(count, 0);
+	source_scene_settle(&scene);
+	ck_assert_uint_eq(meter_read(&calls), 0);
+	ck_assert_int_eq(shared_ring_pop(&app_end, entries, 1, &count, &tell), kIOReturnSuccess);
+	ck_assert(tell);
+	ck_assert(mapped_source_look((IODispatchSource *)source));
+	meter_wait(&calls, 1);
+	ck_assert_int_eq(DextRingDispatchSource_Push(source, entries, 1, &count), kIOReturnSuccess);
+	clear();
+}
+END_TEST
+
+static void
+count_tells(OSAction *listener)
+{
+	told++;
+}
+
+START_TEST(an_app_that_waits_is_told_once)
+{
+	struct entry entry = {0};
+	uint32_t count, bell;
+
+	set(false);
+	ck_assert_int_eq(mapped_source_claim((IODispatchSource *)source, &app), kIOReturnSuccess);
+	ck_assert_int_eq(
+		mapped_source_listen((IODispatchSource *)source, &app, action, count_tells),
+		kIOReturnSuccess);
+	bell = shared_ring_bell(ring);
+	DextRingDispatchSource_Push(source, &entry, 1, &count);
+	ck_assert_uint_eq(told, 0);
+	ck_assert_uint_eq(shared_ring_bell(ring), bell);
+	shared_ring_await_entries(&app_end, shared_ring_empty_at(&app_end));
+	DextRingDispatchSource_Push(source, &entry, 1, &count);
+	DextRingDispatchSource_Push(source, &entry, 1, &count);
+	ck_assert_uint_eq(told, 1);
+	ck_assert_uint_eq(shared_ring_bell(ring), bell + 1);
+	mapped_source_disown((IODispatchSource *)source, &app);
+	clear();
+}
+END_TEST
+
+START_TEST(a_spoiled_ring_is_an_error_and_no_more)
+{
+	struct entry entry = {0};
+	uint32_t count;
+
+	set(false);
+	atomic_store(&ring->lane[0].tail.index, 100);
+	atomic_store(&ring->lane[1].head.index, 100);
+	ck_assert_int_eq(DextRingDispatchSource_Pop(source, &entry, 1, &count), kIOReturnError);
+	ck_assert_uint_eq(count, 0);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(DextRingDispatchSource_Push(source, &entry, 1, &count),
+				 kIOReturnSuccess);
+	ck_assert_int_eq(DextRingDispatchSource_Push(source, &entry, 1, &count), kIOReturnError);
+	clear();
+}
+END_TEST
+
+START_TEST(what_cannot_be_is_refused)
+{
+	DextRingDispatchSource *made;
+	IOMemoryDescriptor *memory;
+
+	set(false);
+	ck_assert_int_eq(DextRingDispatchSource_Create(64, 8, 8, NULL, &made),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(DextRingDispatchSource_Create(64, 8, 8, scene.queue, NULL),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(DextRingDispatchSource_Create(64, 8, 9, scene.queue, &made),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(DextRingDispatchSource_Create(8, 8, 8, scene.queue, &made),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(DextRingDispatchSource_CopyMemory(source, NULL), kIOReturnBadArgument);
+	DextRingDispatchSource_CopyMemory(source, &memory);
+	ck_assert_uint_eq(mapped_source_flags((IODispatchSource *)source),
+			  CALL_QUEUE_RING | shared_ring_to_flags(&shape));
+	OSRelease(memory);
+	clear();
+}
+END_TEST
+
+UNIT_MAIN("ring source", the_handler_is_called_for_what_has_come,
+	  what_comes_during_the_handler_costs_the_app_nothing,
+	  it_is_not_called_again_for_what_was_left,
+	  an_app_that_submits_for_ever_lets_others_have_their_turn, the_driver_is_told_of_room,
+	  an_app_that_waits_is_told_once, a_spoiled_ring_is_an_error_and_no_more,
+	  what_cannot_be_is_refused)

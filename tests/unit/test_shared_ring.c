@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Both sides of one ring in this process; and a side that lies. */
+#include "shared_ring.h"
+#include "unit.h"
+
+#include <stdlib.h>
+
+#include "call_page.h"
+
+struct entry {
+	uint64_t number, check;
+};
+
+static struct shared_ring *ring;
+static struct shared_ring_shape shape = {sizeof(struct entry), {8, 4}};
+static struct shared_ring_producer producer;
+static struct shared_ring_consumer consumer;
+static uint64_t put, got;
+
+static void
+set(enum shared_ring_direction direction)
+{
+	uint64_t length = (shared_ring_length(&shape) + 4095) & ~UINT64_C(4095);
+
+	ring = aligned_alloc(4096, length);
+	memset(ring, 0, length);
+	shared_ring_init(ring, &shape);
+	shared_ring_produce(&producer, ring, &shape, direction);
+	shared_ring_consume(&consumer, ring, &shape, direction);
+	put = got = 0;
+}
+
+static IOReturn
+push(uint32_t count, uint32_t *pushed, bool *tell)
+{
+	struct entry entries[16];
+	IOReturn res;
+
+	for (uint32_t i = 0; i < count; i++)
+		entries[i] = (struct entry){put + i, ~(put + i)};
+	res = shared_ring_push(&producer, entries, count, pushed, tell);
+	put += *pushed;
+	return res;
+}
+
+static IOReturn
+pop(uint32_t room, uint32_t *popped, bool *tell)
+{
+	struct entry entries[16];
+	IOReturn res = shared_ring_pop(&consumer, entries, room, popped, tell);
+
+	for (uint32_t i = 0; i < *popped; i++, got++) {
+		ck_assert_uint_eq(entries[i].number, got);
+		ck_assert_uint_eq(entries[i].check, ~got);
+	}
+	return res;
+}
+
+START_TEST(entries_come_in_order_across_the_end)
+{
+	uint32_t count, room;
+	bool tell;
+
+	set((enum shared_ring_direction)_i);
+	room = shape.capacity[_i];
+	/* Batches of all lengths begin at all places. */
+	for (uint32_t round = 0; round < 1000; round++) {
+		uint32_t size = round % room + 1;
+
+		ck_assert_int_eq(push(size, &count, &tell), kIOReturnSuccess);
+		ck_assert_uint_eq(count, size);
+		ck_assert_int_eq(pop(16, &count, &tell), kIOReturnSuccess);
+		ck_assert_uint_eq(count, size);
+	}
+	ck_assert_uint_eq(got, put);
+	free(ring);
+}
+END_TEST
+
+START_TEST(full_and_empty_are_told_apart)
+{
+	uint32_t count;
+	bool tell;
+
+	set(SHARED_RING_SUBMISSION);
+	ck_assert(!shared_ring_has_entries(&consumer));
+	ck_assert_int_eq(pop(1, &count, &tell), kIOReturnUnderrun);
+	ck_assert_uint_eq(count, 0);
+	ck_assert_int_eq(push(5, &count, &tell), kIOReturnSuccess);
+	/* What there is room for. */
+	ck_assert_int_eq(push(5, &count, &tell), kIOReturnSuccess);
+	ck_assert_uint_eq(count, 3);
+	ck_assert(!shared_ring_has_room(&producer));
+	ck_assert_int_eq(push(1, &count, &tell), kIOReturnOverrun);
+	ck_assert_uint_eq(count, 0);
+	ck_assert_int_eq(pop(1, &count, &tell), kIOReturnSuccess);
+	ck_assert(shared_ring_has_room(&producer));
+	ck_assert_int_eq(push(1, &count, &tell), kIOReturnSuccess);
+	ck_assert_int_eq(pop(16, &count, &tell), kIOReturnSuccess);
+	ck_assert_uint_eq(count, 8);
+	ck_assert_int_eq(pop(1, &count, &tell), kIOReturnUnderrun);
+	free(ring);
+}
+END_TEST
+
+START_TEST(positions_run_over)
+{
+	uint32_t count;
+	bool tell;
+
+	set(SHARED_RING_SUBMISSION);
+	atomic_store(&ring->lane[0].tail.index, UINT32_MAX - 2);
+	atomic_store(&ring->lane[0].head.index, UINT32_MAX - 2);
+	shared_ring_produce(&producer, ring, &shape, SHARED_RING_SUBMISSION);
+	shared_ring_consume(&consumer, ring, &shape, SHARED_RING_SUBMISSION);
+	for (int round = 0; round < 4; round++) {
+		ck_assert_int_eq(push(8, &count, &tell), kIOReturnSuccess);
+		ck_assert_uint_eq(count, 8);
+		ck_assert_int_eq(push(1, &count, &tell), kIOReturnOverrun);
+		ck_assert_int_eq(pop(3, &count, &tell), kIOReturnSuccess);
+		ck_assert_int_eq(pop(16, &count, &tell), kIOReturnSuccess);
+		ck_assert_uint_eq(count, 5);
+	}
+	free(ring);
+}
+END_TEST
+
+START_TEST(who_waits_is_told_once)
+{
+	uint32_t count;
+	bool tell;
+
+	set(SHARED_RING_SUBMISSION);
+	push(1, &count, &tell);
+	ck_assert(!tell);
+	pop(1, &count, &tell);
+	shared_ring_await_entries(&consumer, shared_ring_empty_at(&consumer));
+	ck_assert(!shared_ring_has_entries(&consumer));
+	push(1, &count, &tell);
+	ck_assert(tell);
+	push(1, &count, &tell);
+	ck_assert(!tell);
+	/* Waiting anew is another time. */
+	shared_ring_await_entries(&consumer, shared_ring_empty_at(&consumer));
+	push(1, &count, &tell);
+	ck_assert(tell);
+	push(8, &count, &tell);
+	shared_ring_await_room(&producer, shared_ring_full_at(&producer));
+	ck_assert(!shared_ring_has_room(&producer));
+	pop(1, &count, &tell);
+	ck_assert(tell);
+	pop(1, &count, &tell);
+	ck_assert(!tell);
+	free(ring);
+}
+END_TEST
+
+START_TEST(nobody_is_told_of_what_it_knows)
+{
+	uint32_t count;
+	bool tell;
+
+	set(SHARED_RING_SUBMISSION);
+	push(1, &count, &tell);
+	/* As if the asking came between the store of the tail and the look at this word. */
+	shared_ring_await_entries(&consumer, 2);
+	push(1, &count, &tell);
+	ck_assert(!tell);
+	push(1, &count, &tell);
+	ck_assert(tell);
+	push(5, &count, &tell);
+	shared_ring_await_room(&producer, 2);
+	pop(2, &count, &tell);
+	ck_assert(!tell);
+	pop(1, &count, &tell);
+	ck_assert(tell);
+	free(ring);
+}
+END_TEST
+
+START_TEST(a_position_that_cannot_be_is_an_error)
+{
+	static const uint32_t lies[] = {9, 1000, UINT32_MAX, UINT32_MAX / 2};
+	uint32_t count, lie = lies[_i];
+	bool tell;
+
+	set(SHARED_RING_SUBMISSION);
+	atomic_store(&ring->lane[0].tail.index, lie);
+	ck_assert_int_eq(pop(16, &count, &tell), kIOReturnError);
+	ck_assert_uint_eq(count, 0);
+	/* It is not believed later, either. */
+	ck_assert_int_eq(pop(1, &count, &tell), kIOReturnError);
+	atomic_store(&ring->lane[0].tail.index, 0);
+	ck_assert_int_eq(pop(1, &count, &tell), kIOReturnUnderrun);
+
+	ck_assert_int_eq(push(8, &count, &tell), kIOReturnSuccess);
+	atomic_store(&ring->lane[0].head.index, lie);
+	ck_assert_int_eq(push(1, &count, &tell), kIOReturnError);
+	ck_assert_uint_eq(count, 0);
+	atomic_store(&ring->lane[0].head.index, 0);
+	ck_assert_int_eq(push(1, &count, &tell), kIOReturnOverrun);
+	/* One's own words are not read back. */
+	atomic_store(&ring->lane[0].head.index, 77);
+	ck_assert_int_eq(pop(16, &count, &tell), kIOReturnSuccess);
+	ck_assert_uint_eq(count, 8);
+	ck_assert_uint_eq(atomic_load(&ring->lane[0].head.index), 8);
+	free(ring);
+}
+END_TEST
+
+START_TEST(shapes_at_the_limits_and_past_them)
+{
+	static const struct {
+		struct shared_ring_shape shape;
+		bool possible;
+	} cases[] = {
+		{{DEXT_RING_ENTRY_MIN, {1, 1}}, true},
+		{{DEXT_RING_ENTRY_MAX, {DEXT_RING_ENTRIES_MAX, DEXT_RING_ENTRIES_MAX}}, true},
+		{{64, {1, DEXT_RING_ENTRIES_MAX}}, true},
+		{{DEXT_RING_ENTRY_MIN - 8, {8, 8}}, false},
+		{{DEXT_RING_ENTRY_MAX + 8, {8, 8}}, false},
+		{{20, {8, 8}}, false},
+		{{64, {0, 8}}, false},
+		{{64, {8, 0}}, false},
+		{{64, {12, 8}}, false},
+		{{64, {8, 2 * DEXT_RING_ENTRIES_MAX}}, false},
+	};
+	struct shared_ring_shape back;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct shared_ring_shape *tried = &cases[i].shape;
+		uint32_t flags;
+
+		ck_assert_msg(shared_ring_is_possible(tried) == cases[i].possible, "case %zu", i);
+		if (!cases[i].possible)
+			continue;
+		flags = shared_ring_to_flags(tried);
+		ck_assert_uint_eq(flags & ~CALL_QUEUE_RING_SHAPE, 0);
+		ck_assert(shared_ring_from_flags(flags | CALL_QUEUE_RING, &back));
+		ck_assert_mem_eq(&back, tried, sizeof(back));
+	}
+	/* A capacity of 2^31, an entry of 0 bytes, of 504 bytes. */
+	ck_assert(!shared_ring_from_flags((31u | 8u << 10) << 8, &back));
+	ck_assert(!shared_ring_from_flags(0, &back));
+	ck_assert(!shared_ring_from_flags(63u << 10 << 8, &back));
+}
+END_TEST
+
+START_TEST(the_bell_wakes_and_is_not_missed)
+{
+	uint32_t bell;
+
+	set(SHARED_RING_SUBMISSION);
+	bell = shared_ring_bell(ring);
+	shared_ring_ring_bell(ring);
+	/* Rung before: it does not sleep, else this ends by the test's deadline. */
+	shared_ring_sleep(ring, bell, UINT64_C(3600) * 1000000000);
+	ck_assert_uint_ne(shared_ring_bell(ring), bell);
+	free(ring);
+}
+END_TEST
+
+int
+main(void)
+{
+	const struct {
+		const TTest *test;
+		int times;
+	} tests[] = {
+		{entries_come_in_order_across_the_end, 2},
+		{full_and_empty_are_told_apart, 1},
+		{positions_run_over, 1},
+		{who_waits_is_told_once, 1},
+		{nobody_is_told_of_what_it_knows, 1},
+		{a_position_that_cannot_be_is_an_error, 4},
+		{shapes_at_the_limits_and_past_them, 1},
+		{the_bell_wakes_and_is_not_missed, 1},
+	};
+	Suite *suite = suite_create("shared ring");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	for (unsigned i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		TCase *tcase = tcase_create(tests[i].test->name);
+
+		tcase_set_timeout(tcase, UNIT_TIMEOUT_SEC);
+		tcase_add_loop_test(tcase, tests[i].test, 0, tests[i].times);
+		suite_add_tcase(suite, tcase);
+	}
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
