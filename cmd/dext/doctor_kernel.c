@@ -26,6 +26,7 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
+#define USER_MODE_ONLY	1 /* UFFD_USER_MODE_ONLY, of Linux 5.11 */
 #define OLDEST_MAJOR	5
 #define OLDEST_MINOR	10
 #define MAP_COUNT_LEAST 65530
@@ -104,16 +105,37 @@ check_populate(struct doctor *doctor)
 		munmap(page, 4096);
 }
 
+/* As src/client/adopt.c asks for it. */
+static void
+check_userfaultfd(struct doctor *doctor)
+{
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | USER_MODE_ONLY);
+	if (fd >= 0)
+		doctor_ok(doctor, "userfaultfd", "memory of malloc can be shared with a driver");
+	else
+		doctor_hint(
+			doctor, "userfaultfd",
+			errno == ENOSYS
+				? "boot a kernel with CONFIG_USERFAULTFD, or use memory of "
+				  "mach_vm_allocate in apps"
+				: "allow userfaultfd in the container's seccomp profile, or sudo "
+				  "sysctl -w vm.unprivileged_userfaultfd=1, or use memory of "
+				  "mach_vm_allocate in apps",
+			"%s; structures over 4096 bytes that a driver keeps stay copies",
+			strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
 void
 doctor_check_memory(struct doctor *doctor)
 {
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | 1 /* UFFD_USER_MODE_ONLY */);
-
 	check_seals(doctor);
 	check_populate(doctor);
-	doctor_ok(doctor, "userfaultfd", "%s, and not needed", fd >= 0 ? "there" : strerror(errno));
-	if (fd >= 0)
-		close(fd);
+	check_userfaultfd(doctor);
 }
 
 void

@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -41,6 +42,20 @@
 #define UFFD_FEATURE_WP_HUGETLBFS_SHMEM (1 << 12)
 #endif
 
+/* Once: it will be so for each structure that a driver keeps. */
+static void
+say_missing(int error)
+{
+	static atomic_bool said;
+
+	status_from_errno(error, "userfaultfd");
+	if (!atomic_exchange_explicit(&said, true, memory_order_relaxed))
+		log_error("a structure that a driver keeps stays a copy, since userfaultfd cannot "
+			  "be had (%s); use memory of mach_vm_allocate, or allow userfaultfd in "
+			  "the container's seccomp profile",
+			  strerror(error));
+}
+
 static IOReturn
 open_userfaultfd(uint64_t features, int *ret_fd)
 {
@@ -50,7 +65,7 @@ open_userfaultfd(uint64_t features, int *ret_fd)
 	if (fd < 0)
 		fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
 	if (fd < 0) {
-		status_from_errno(errno, "userfaultfd");
+		say_missing(errno);
 		return kIOReturnUnsupported;
 	}
 	if (ioctl(fd, UFFDIO_API, &api) < 0) {

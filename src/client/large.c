@@ -27,6 +27,7 @@
 #include "packet.h"
 #include "sharing.h"
 #include "status.h"
+#include "touch.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ  22
@@ -49,8 +50,11 @@ is_usable(const struct large *large)
 
 	if (madvise(pages, file_length(large), advice) == 0)
 		return true;
-	/* A kernel before 5.14 knows neither: what is wrong is a fault there. */
-	return errno == EINVAL && madvise(pages, 0, advice) < 0;
+	if (errno != EINVAL || madvise(pages, 0, advice) == 0)
+		return false;
+	/* A kernel before 5.14 knows neither advice. */
+	return (large->output ? touch_to_write(pages, file_length(large))
+			      : touch_to_read(pages, file_length(large))) == 0;
 }
 
 /*

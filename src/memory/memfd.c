@@ -15,6 +15,7 @@
 #include "log.h"
 #include "packet.h"
 #include "status.h"
+#include "touch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -226,6 +227,7 @@ IOReturn
 memfd_populate(void *address, uint64_t length)
 {
 	uint64_t size = page_round_up(length);
+	int status;
 
 	for (;;) {
 		if (madvise(address, size, MADV_POPULATE_WRITE) == 0)
@@ -235,8 +237,6 @@ memfd_populate(void *address, uint64_t length)
 		if (errno != EAGAIN && errno != EINTR)
 			return status_from_errno(errno, "populating memory");
 	}
-	/* An or with 0 writes the page and changes nothing, even if others write there now. */
-	for (uint64_t at = 0; at < size; at += page_size())
-		__atomic_fetch_or((char *)address + at, 0, __ATOMIC_RELAXED);
-	return kIOReturnSuccess;
+	status = touch_to_write(address, size);
+	return status == 0 ? kIOReturnSuccess : status_from_errno(status, "populating memory");
 }

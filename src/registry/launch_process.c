@@ -121,8 +121,12 @@ host_spawn(struct host *host)
 	host->withdrew = false;
 	host->control = ends[0];
 	host->pidfd = pidfd_open(child, 0); /* not reaped yet, so the number is still its own */
-	if (host->pidfd < 0)
+	if (host->pidfd < 0) {
+		log_error("pidfd_open: %s; it needs Linux 5.3, and a container's seccomp profile "
+			  "that allows it",
+			  strerror(errno));
 		return status_from_errno(errno, "pidfd_open");
+	}
 	return kIOReturnSuccess;
 }
 

@@ -78,8 +78,12 @@ sandbox_enter(enum sandbox_level level, const char *bundle, const char *executab
 	else if (res != kIOReturnUnsupported)
 		return res;
 	else if (level == SANDBOX_REQUIRED)
-		return refuse("Landlock", "Linux 5.13 or newer with `landlock` in its list of "
-					  "security modules (lsm=), and a build without sanitizer");
+		return refuse("Landlock",
+			      "Linux 5.13 or newer with `landlock` in its list of "
+			      "security modules (lsm=), in a container a seccomp "
+			      "profile that allows its calls, and a build without "
+			      "sanitizer; `dext doctor` tells more, --sandbox=best goes "
+			      "on without");
 	res = calls_restrict(&count);
 	if (res == kIOReturnSuccess)
 		snprintf(calls, sizeof(calls), "system calls: %u by seccomp", count);
@@ -87,7 +91,8 @@ sandbox_enter(enum sandbox_level level, const char *bundle, const char *executab
 		return res;
 	else if (level == SANDBOX_REQUIRED)
 		return refuse("seccomp", "a kernel with CONFIG_SECCOMP_FILTER, and a build without "
-					 "sanitizer");
+					 "sanitizer; `dext doctor` tells more, --sandbox=best goes "
+					 "on without");
 	log_info("sandbox: %s; %s; no new privileges", files, calls);
 	return kIOReturnSuccess;
 }

@@ -5,9 +5,9 @@ import sys
 import traceback
 
 
-def run(*arguments, **options):
+def run(*arguments, timeout=60, **options):
     """The finished process: returncode, stdout, stderr."""
-    return subprocess.run([str(argument) for argument in arguments], capture_output=True, text=True, timeout=60,
+    return subprocess.run([str(argument) for argument in arguments], capture_output=True, text=True, timeout=timeout,
                           check=False, **options)
 
 
