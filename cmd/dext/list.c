@@ -19,6 +19,8 @@ static const char help_text[] =
 	"of\n"
 	"the host, and id. The name is what IOServiceNameMatching takes.\n"
 	"\n"
+	"Example: dext list --json | jq -r '.[].name'\n"
+	"\n"
 	"Exit status: 0 (also when there is none), 2 wrong command line, 3 there is no registry.\n";
 
 struct service {

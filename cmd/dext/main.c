@@ -53,7 +53,7 @@ help(FILE *to)
 {
 	fprintf(to, "usage: dext COMMAND [ARGUMENT...]\n\n");
 	for (unsigned i = 0; i < COMMANDS; i++)
-		fprintf(to, "  %-6s %s\n", commands[i].name, commands[i].summary);
+		fprintf(to, "  %-7s %s\n", commands[i].name, commands[i].summary);
 	fprintf(to, "\n`dext COMMAND --help` tells more.\n\n"
 		    "Exit status: 0 success, 1 error, 2 wrong command line, 3 no such driver or "
 		    "service,\n"

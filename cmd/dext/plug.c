@@ -22,14 +22,18 @@
 static const char plug_help[] =
 	"usage: dext plug [--serial TEXT] [--json] SPEC\n"
 	"\n"
-	"Plugs a virtual USB device into the running registry: sink, source, loopback or ftdi, with\n"
+	"Plugs a virtual USB device into the running registry: sink, source, loopback or ftdi, "
+	"with\n"
 	"options after a comma (speed, latency, stall-every, short-every, corrupt-every, nak,\n"
-	"nak-control, serial, baud, unplug-after). Prints its name and id. It takes the lowest free\n"
+	"nak-control, serial, baud, unplug-after). Prints its name and id. It takes the lowest "
+	"free\n"
 	"place on the virtual bus; the drivers that match it are started, which takes a moment\n"
 	"longer than this command.\n"
 	"\n"
 	"  --serial TEXT    the same as the option serial=TEXT\n"
 	"  --json           name, id, serial number and place as JSON\n"
+	"\n"
+	"Example: dext plug loopback,speed=super,serial=A1\n"
 	"\n"
 	"Exit status: 0, 2 wrong command line or SPEC, 3 there is no registry, 4 it refused.\n";
 
@@ -39,6 +43,8 @@ static const char unplug_help[] =
 	"Unplugs a virtual USB device, named by its id, serial number, place or name, and returns "
 	"when\n"
 	"it has gone: its drivers were stopped, and what was under way has ended with an error.\n"
+	"\n"
+	"Example: dext unplug A1\n"
 	"\n"
 	"Exit status: 0, 2 wrong command line, or DEVICE means several, 3 there is no registry or "
 	"no\n"
@@ -159,7 +165,7 @@ plug_main(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return usage_error("plug", "one SPEC was expected: sink, source, loopback or "
-				     "ftdi");
+					   "ftdi");
 	length = snprintf(spec, sizeof(spec), "%s%s%s", argv[optind],
 			  serial != NULL ? ",serial=" : "", serial != NULL ? serial : "");
 	if (length <= 0 || (size_t)length >= sizeof(spec))

@@ -30,7 +30,13 @@ static const char usage[] =
 	"  --size BYTES    size of each, rounded up to whole packets (256K)\n"
 	"  --service NAME  the driver's service (BulkStream), or its id in `dext list`\n"
 	"  --json          print one JSON object instead of a sentence; with FILE - it goes to\n"
-	"                  standard error\n";
+	"                  standard error\n"
+	"\n"
+	"Example: dext recv --bytes 1048576 /tmp/received\n"
+	"\n"
+	"Exit status: 0, 1 error, 2 wrong command line, 3 no such service, 4 refused, 5 the "
+	"device\n"
+	"or its driver failed, 6 data differ, 7 a file, 130 Ctrl-C: what was done is said first.\n";
 
 struct receiver {
 	struct transfer transfer; /* first: completions get it */

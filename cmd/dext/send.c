@@ -34,7 +34,13 @@ static const char usage[] =
 	"  --buffers N     how many buffers are used (1 to 4096; 16)\n"
 	"  --size BYTES    size of each, with K, M or G if you like (256K)\n"
 	"  --service NAME  the driver's service (BulkStream), or its id in `dext list`\n"
-	"  --json          print one JSON object instead of a sentence\n";
+	"  --json          print one JSON object instead of a sentence\n"
+	"\n"
+	"Example: tar -c . | dext send --size 1M -\n"
+	"\n"
+	"Exit status: 0, 1 error, 2 wrong command line, 3 no such service, 4 refused, 5 the "
+	"device\n"
+	"or its driver failed, 6 data differ, 7 a file, 130 Ctrl-C: what was done is said first.\n";
 
 struct part {
 	uint64_t position; /* of its first byte in the stream */
