@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -51,10 +52,10 @@ fill_standard_descriptors(void)
 static void
 help(FILE *to)
 {
-	fprintf(to, "usage: dext COMMAND [ARGUMENT...]\n\n");
+	fprintf(to, "usage: dext [-q | -v] COMMAND [ARGUMENT...]\n\n");
 	for (unsigned i = 0; i < COMMANDS; i++)
 		fprintf(to, "  %-7s %s\n", commands[i].name, commands[i].summary);
-	fprintf(to, "\n`dext COMMAND --help` tells more.\n\n"
+	fprintf(to, "\n`dext COMMAND --help` tells more. -q: no log, -v: more of it.\n\n"
 		    "Exit status: 0 success, 1 error, 2 wrong command line, 3 no such driver or "
 		    "service,\n"
 		    "4 refused, 5 device or driver failed, 6 data differ, 7 a file cannot be read "
@@ -77,13 +78,29 @@ execute(const char *name, char **argv)
 	return DEXT_EXIT_ERROR;
 }
 
+/* -q and -v before the command, for it and all that it starts. False: the word is neither. */
+static bool
+set_log(const char *word)
+{
+	const char *level = NULL;
+
+	if (strcmp(word, "-q") == 0 || strcmp(word, "--quiet") == 0)
+		level = "off";
+	else if (strcmp(word, "-v") == 0 || strcmp(word, "--verbose") == 0)
+		level = "info";
+	return level != NULL && setenv("OPENDEXT_LOG", level, 1) == 0;
+}
+
 int
 main(int argc, char **argv)
 {
-	const char *name = argc > 1 ? argv[1] : NULL;
+	const char *name;
 
 	if (!fill_standard_descriptors())
 		return DEXT_EXIT_ERROR;
+	for (; argc > 1 && set_log(argv[1]); argc--)
+		argv++;
+	name = argc > 1 ? argv[1] : NULL;
 	if (name == NULL) {
 		help(stderr);
 		return DEXT_EXIT_USAGE;

@@ -108,6 +108,14 @@ def a_registry_is_looked_for():
         assert "ok    registry: answers at " in done.stdout, done
 
 
+def the_log_is_as_loud_as_asked():
+    for option, wanted in (("-v", True), ("--verbose", True), ("-q", False), ("--quiet", False)):
+        done = tap.run(DEXT, option, "run", BUNDLE, "--virtual", "sink", "--", "true")
+        assert done.returncode == 0 and ("sandbox: " in done.stderr) == wanted, (option, done)
+        assert wanted or done.stderr == "", done
+    assert tap.run(DEXT, "-v").returncode == 2
+
+
 def lines_are_as_documented():
     with tempfile.TemporaryDirectory() as root:
         done = tap.run(DEXT, "doctor", "--quiet", "--root", root)
@@ -119,4 +127,4 @@ def lines_are_as_documented():
 
 
 tap.main([a_good_system_is_ok, an_old_kernel_is_named, limits_are_named, control_groups_are_named, usb_is_named,
-          bundles_are_checked, a_registry_is_looked_for, lines_are_as_documented])
+          bundles_are_checked, a_registry_is_looked_for, the_log_is_as_loud_as_asked, lines_are_as_documented])
