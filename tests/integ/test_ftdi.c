@@ -4,6 +4,7 @@
 #include "plugging.h"
 #include "unit.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <time.h>
@@ -427,6 +428,30 @@ START_TEST(pulled_out_and_plugged_in_again)
 }
 END_TEST
 
+/* A file through the terminal in a pipe: all of it comes back before it ends. */
+START_TEST(the_terminal_works_in_a_pipe)
+{
+	const char *terminal = harness_bundle("SERIAL_TERMINAL_APP");
+	char command[PATH_MAX];
+
+	start("ftdi,baud=9600");
+	snprintf(command, sizeof(command),
+		 "seq 20000 | %s --baud 9600 --linger 2000 | cmp - <(seq 20000) 2>&1", terminal);
+	setenv("COMMAND", command, 1);
+	ck_assert_int_eq(system("bash -c \"$COMMAND\""), 0);
+	snprintf(command, sizeof(command), "%s --baud 2500000 </dev/null 2>/dev/null", terminal);
+	ck_assert_int_eq(WEXITSTATUS(system(command)), 1);
+	snprintf(command, sizeof(command), "%s --parity both </dev/null 2>/dev/null", terminal);
+	ck_assert_int_eq(WEXITSTATUS(system(command)), 2);
+	/* Its port is somebody else's. */
+	open_port();
+	snprintf(command, sizeof(command), "%s </dev/null 2>/dev/null", terminal);
+	ck_assert_int_eq(WEXITSTATUS(system(command)), 1);
+	close_port();
+	ck_assert_int_eq(harness_stop(&harness), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -445,6 +470,7 @@ main(void)
 	tcase_add_test(tcase, an_open_port_is_taken);
 	tcase_add_test(tcase, a_stall_stops_sending_until_it_is_known);
 	tcase_add_test(tcase, pulled_out_and_plugged_in_again);
+	tcase_add_test(tcase, the_terminal_works_in_a_pipe);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
