@@ -2,51 +2,15 @@
 /* dext run and dext list as commands: exit statuses, sentences, and that nothing is left behind. */
 #include "echo.h"
 #include "harness.h"
+#include "shell.h"
 
 #include "unit.h"
-#include <dext_cdefs.h>
 
 #include <limits.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
-
-/* What a command wrote to both outputs, and how it ended. */
-static char said[65536];
-
-/* Runs a shell command line in which $DEXT, $ECHO, $BULK stand for themselves. */
-static int run(const char *format, ...) DEXT_PRINTF(1, 2);
-
-static int
-run(const char *format, ...)
-{
-	char line[2048];
-	va_list arguments;
-	size_t length;
-	FILE *output;
-	int status;
-
-	setenv("ECHO", harness_bundle("ECHO_BUNDLE"), 1);
-	setenv("BULK", harness_bundle("BULKSTREAM_BUNDLE"), 1);
-	va_start(arguments, format);
-	snprintf(line, sizeof(line), "exec 2>&1; ");
-	vsnprintf(line + strlen(line), sizeof(line) - strlen(line), format, arguments);
-	va_end(arguments);
-	output = popen(line, "re");
-	ck_assert_ptr_nonnull(output);
-	length = fread(said, 1, sizeof(said) - 1, output);
-	said[length] = '\0';
-	status = pclose(output);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static void
-check_said(const char *text)
-{
-	ck_assert_msg(strstr(said, text) != NULL, "no '%s' in:\n%s", text, said);
-}
 
 START_TEST(ends_with_the_commands_status)
 {
