@@ -195,14 +195,9 @@ FTDISerialUserClient_Stop(IOService *self, IOService *provider)
 	struct port *port = client->port;
 
 	if (port != NULL && port->client == client) {
-		IOService *service = (IOService *)port->service;
-
-		/* Their last completions come before Abort returns: the memory may go after that.
-		 */
-		(void)IOUSBHostPipe_Abort(port->in.usb, kIOUSBAbortSynchronous, kIOReturnAborted,
-					  service);
-		(void)IOUSBHostPipe_Abort(port->out.usb, kIOUSBAbortSynchronous, kIOReturnAborted,
-					  service);
+		/* The last completions come before these return: the memory may go after that. */
+		receive_stop(&client->receive);
+		(void)transmit_abort(&client->transmit);
 		line_close(port);
 		port->client = NULL;
 	}

@@ -171,6 +171,18 @@ receive_start(struct receive *receive, uint8_t lines)
 	fill(receive);
 }
 
+void
+receive_stop(struct receive *receive)
+{
+	struct port *port = receive->client->port;
+
+	/* First: a transfer that had ended before the abort is told of in there, too. */
+	if (receive->failure == kIOReturnSuccess)
+		receive->failure = kIOReturnAborted;
+	(void)IOUSBHostPipe_Abort(port->in.usb, kIOUSBAbortSynchronous, kIOReturnAborted,
+				  (IOService *)port->service);
+}
+
 kern_return_t
 receive_listen(struct receive *receive, OSAction *completion)
 {

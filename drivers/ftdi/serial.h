@@ -99,6 +99,8 @@ kern_return_t receive_create(struct receive *receive, struct client *client);
 /* After the pipe's transfers have ended. */
 void receive_free(struct receive *receive);
 void receive_start(struct receive *receive, uint8_t lines);
+/* Returns when no transfer is underway any more; none is queued after that. */
+void receive_stop(struct receive *receive);
 kern_return_t receive_listen(struct receive *receive, OSAction *completion);
 kern_return_t receive_take(struct receive *receive, uint64_t position);
 

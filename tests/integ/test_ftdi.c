@@ -149,7 +149,8 @@ take(uint64_t position)
 static uint8_t
 pattern(uint64_t position)
 {
-	return (uint8_t)(position * 131 + (position >> 8));
+	/* Does not repeat with the size of the ring. */
+	return (uint8_t)(position * 131 + (position >> 8) + (position >> 16) * 7);
 }
 
 /* Buffer i, with the bytes of the pattern from `position`. */
