@@ -12,13 +12,14 @@ import sys
 import tempfile
 
 import cases_dextd
+import cases_ftdi
 import cases_replug
 import cases_serial
 import cases_store
 import cases_usb
 from machine import Machine
 
-CASES = [*cases_usb.CASES, *cases_replug.CASES, *cases_dextd.CASES, *cases_serial.CASES,
+CASES = [*cases_usb.CASES, *cases_replug.CASES, *cases_dextd.CASES, *cases_ftdi.CASES, *cases_serial.CASES,
          *cases_store.CASES]
 
 
