@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """dextd, and devices that come and go."""
 import os
-import re
 
 from machine import MIB, fail, make_payload
-from scripts import GADGET
+from scripts import GADGET, check_console
 
 
 def hot_plug(machine):
@@ -14,7 +13,7 @@ def hot_plug(machine):
     come, go = until.format("until"), until.format("while")
     udc = "/sys/kernel/config/usb_gadget/g/UDC"
     make_payload(os.path.join(machine.root, "payload"), MIB)
-    console = machine.boot([
+    script = [
         *[line.replace("0x0d10", "0x0d01") for line in GADGET if line.startswith("run")],
         # A control group that is dextd's alone, as systemd's Delegate= makes one.
         "run mkdir -p /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && cd /sys/fs/cgroup"
@@ -22,14 +21,16 @@ def hot_plug(machine):
         f"run (echo 0 >/sys/fs/cgroup/dextd/cgroup.procs; exec /usr/local/sbin/dextd --bundles {bundles}"
         f" --memory-max 256M 2>/tmp/log) & {come}",
         "usb 1209:0d01",
-        "run echo '' >" + udc + " || true; " + go,
-        f"run echo dummy_udc.0 >{udc}; {come}",
+        "hold",
+        f"run echo '' >{udc}; {go}; echo dummy_udc.0 >{udc}; {come}",
         "run head -c 100000 /payload | dext send --json -",
         "run for p in $(pidof dext-host); do grep -E '^(Uid|Gid|Groups|CapEff)' /proc/$p/status; done",
         "run cat /sys/fs/cgroup/dextd/host-*/memory.max",
         "run cat /tmp/log",
-    ], [])
-    if re.search(r"^vm: [^0]", console, re.MULTILINE) or "Uid:\t65000" not in console or "\n268435456" not in console:
+    ]
+    console = machine.boot(script, [])
+    check_console(console, script)
+    if "Uid:\t65000" not in console or "\n268435456" not in console:
         fail("dextd:\n" + console[-6000:])
 
 

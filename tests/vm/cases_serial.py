@@ -3,6 +3,7 @@
 import os
 
 from machine import MIB, fail, make_payload, sha256
+from scripts import check_console
 
 
 def serial_devices(output):
@@ -18,12 +19,9 @@ def send_through_ftdi(machine, size):
     if os.path.exists(output):
         os.remove(output)
     bundle = machine.bundle("bulkstream")
-    console = machine.boot([
-        "usb 0403:6001",
-        f"run dext run {bundle} --usb $USB -- dext send --json /payload",
-    ], serial_devices(output))
-    if f"vm: 0 dext run {bundle}" not in console:
-        fail("dext send failed:\n" + console[-4000:])
+    script = ["usb 0403:6001", "hold", f"run dext run {bundle} --usb $USB -- dext send --json /payload"]
+    console = machine.boot(script, serial_devices(output))
+    check_console(console, script)
     if sha256(payload) != sha256(output):
         fail(f"{os.path.getsize(output)} of {size} bytes arrived, or others:\n{console[-4000:]}")
 

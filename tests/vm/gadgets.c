@@ -8,23 +8,10 @@
  *	loopback	the kernel's Loopback
  *	sizes		the kernel's SourceSink, which sends zeros and wants zeros: 1 byte to 64 MiB
  *	requests	the same: asynchronous requests, bundles, another configuration, a reset
- *	replugged	IDS=VVVV:PPPP is pulled out in mid-stream and plugged in again ROUNDS
- *			times, by UDC=FILE of a gadget, or by whoever runs the machine
  */
-#include "real.h"
-
-#include <malloc.h>
-
-#include "function.h"
-#include "plugged.h"
+#include "function_host.h"
 
 #define SHORT_MSEC 200
-#define LONG_MSEC  20000
-
-/* What is queued when the device is pulled out. */
-#define STREAM_DEPTH 20
-#define STREAM_EACH  (MIB / 4)
-#define SLACK	     16384 /* bytes by which the heap may have grown in the second half */
 
 static void
 open_gadget(void)
@@ -42,68 +29,7 @@ open_gadget(void)
 							      : kIOUSBHostConnectionSpeedHigh);
 }
 
-static IOReturn
-io(IOUSBHostPipe *pipe, uint32_t length, uint32_t timeout, uint32_t *ret_actual)
-{
-	*ret_actual = 0;
-	return IOUSBHostPipe_IO(pipe, scene_memory(&scene), length, ret_actual, timeout);
-}
-
 /* --- function --- */
-
-static uint64_t sent, received;
-static unsigned transfers;
-
-static void
-order(uint8_t request, uint16_t value)
-{
-	ck_assert_int_eq(IOUSBHostInterface_DeviceRequest(scene.interface, 0x41, request, value, 0,
-							  0, NULL, NULL, LONG_MSEC),
-			 kIOReturnSuccess);
-}
-
-static struct function_state
-ask_state(void)
-{
-	struct function_state state;
-	uint16_t actual = 0;
-
-	ck_assert_int_eq(IOUSBHostInterface_DeviceRequest(scene.interface, 0xc1, FUNCTION_STATE, 0,
-							  0, sizeof(state), scene_memory(&scene),
-							  &actual, LONG_MSEC),
-			 kIOReturnSuccess);
-	ck_assert_uint_eq(actual, sizeof(state));
-	memcpy(&state, scene.bytes, sizeof(state));
-	return state;
-}
-
-/* Its thread looks at a transfer a moment after that has ended here. */
-static void
-check_state(void)
-{
-	struct function_state state;
-
-	do
-		state = ask_state();
-	while (state.out_bytes < sent || state.out_reads < transfers);
-	ck_assert_uint_eq(state.out_bytes, sent);
-	ck_assert_uint_eq(state.out_reads, transfers);
-	ck_assert_uint_eq(state.out_wrong, 0);
-}
-
-static IOReturn
-send_stream(uint32_t length, uint32_t timeout)
-{
-	uint32_t actual;
-	IOReturn res;
-
-	for (uint32_t i = 0; i < length; i++)
-		scene.bytes[i] = function_byte(sent + i);
-	res = io(scene.out, length, timeout, &actual);
-	sent += actual;
-	transfers += res == kIOReturnSuccess;
-	return res;
-}
 
 /* Of full packets, which only a zero-length packet ends. */
 static void
@@ -397,92 +323,4 @@ START_TEST(requests)
 }
 END_TEST
 
-/* --- replug --- */
-
-static void
-plug(bool in)
-{
-	const char *path = getenv("UDC");
-	FILE *udc;
-
-	if (path == NULL) {
-		printf("vm: host %s\n", in ? "plug" : "pull");
-		fflush(stdout);
-		return;
-	}
-	udc = fopen(path, "we");
-	ck_assert_ptr_nonnull(udc);
-	fputs(in ? "dummy_udc.0\n" : "\n", udc);
-	ck_assert_int_eq(fclose(udc), 0);
-}
-
-static struct meter streams_ended;
-static _Atomic unsigned accepted;
-
-/* Each of the queued transfers is sent again until the device has gone. */
-static void
-send_again(struct ScenePerson_IVars *person, OSAction *action, unsigned index)
-{
-	if (person->log[index].status == kIOReturnSuccess &&
-	    scene_send(&scene, STREAM_EACH, 0) == kIOReturnSuccess)
-		accepted++;
-	else
-		meter_raise(&streams_ended);
-}
-
-static void
-pulled_in_mid_stream(void)
-{
-	static const struct meter none = METER_INITIALIZER;
-	unsigned answered;
-
-	streams_ended = none;
-	accepted = STREAM_DEPTH;
-	open_gadget();
-	memset(scene.bytes, 0, STREAM_EACH);
-	person_of(scene.person)->then = send_again;
-	for (unsigned i = 0; i < STREAM_DEPTH; i++)
-		ck_assert_int_eq(scene_send(&scene, STREAM_EACH, 0), kIOReturnSuccess);
-	scene_call(&scene, STREAM_DEPTH);
-	plug(false);
-	meter_wait(&streams_ended, STREAM_DEPTH);
-	meter_wait(&scene.gone, 1);
-	/* Each was answered once. */
-	answered = person_of(scene.person)->count;
-	ck_assert_uint_eq(answered, accepted);
-	for (unsigned i = 0; i < answered; i++) {
-		IOReturn status = scene_call(&scene, i).status;
-
-		ck_assert_msg(status == kIOReturnSuccess || status == kIOReturnNoDevice ||
-				      status == kIOReturnNotResponding ||
-				      status == kIOReturnAborted,
-			      "0x%08x", (unsigned)status);
-	}
-	ck_assert_int_eq(scene_send(&scene, 1, 0), kIOReturnNoDevice);
-	scene_close(&scene);
-}
-
-START_TEST(replugged)
-{
-	unsigned rounds = (unsigned)atoi(getenv("ROUNDS")), descriptors = count_descriptors();
-	size_t held = 0, now = 0;
-	char usb[16];
-
-	for (unsigned i = 0; i < rounds; i++) {
-		pulled_in_mid_stream();
-		plug(true);
-		ck_assert(plugged_wait(getenv("IDS"), usb));
-		setenv("USB", usb, 1);
-		ck_assert_uint_eq(count_descriptors(), descriptors);
-		now = mallinfo2().uordblks;
-		printf("round %u: %zu bytes held\n", i, now);
-		if (i == rounds / 2)
-			held = now;
-	}
-	/* The first rounds leave what is made once, and what a heap of many threads moves about. */
-	now = mallinfo2().uordblks;
-	ck_assert_msg(now <= held + SLACK, "%zu bytes are held, not %zu", now, held);
-}
-END_TEST
-
-UNIT_MAIN("gadgets", function, loopback, sizes, requests, replugged)
+UNIT_MAIN("gadgets", function, loopback, sizes, requests)

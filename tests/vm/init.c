@@ -5,6 +5,8 @@
  *
  *	usb VVVV:PPPP	waits until such a device is there and sets USB=BUS:DEV for the commands
  *	run COMMAND	runs it by /bin/sh and prints "vm: STATUS COMMAND"
+ *	hold		from now on a command may leave nothing behind (leaks.h),
+ *	loose		and from here on it may
  *
  * and ends the machine through QEMU's exit port: status 0 if every command returned 0.
  */
@@ -22,6 +24,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "leaks.h"
 #include "plugged.h"
 
 #define EXIT_PORT 0xf4
@@ -110,7 +113,7 @@ int
 main(void)
 {
 	int failed = 0;
-	char line[1024];
+	char line[4096];
 	FILE *script;
 
 	mount_all();
@@ -132,8 +135,14 @@ main(void)
 		} else if (strncmp(line, "run ", 4) == 0) {
 			int status = run(line + 4);
 
+			if (!leaks_check())
+				status = 1;
 			printf("vm: %d %s\n", status, line + 4);
 			failed |= status != 0;
+		} else if (strcmp(line, "hold") == 0) {
+			leaks_begin();
+		} else if (strcmp(line, "loose") == 0) {
+			leaks_end();
 		}
 		fflush(stdout);
 	}

@@ -31,8 +31,8 @@ read_attribute(const char *device, const char *name, char *value, size_t size)
 	return got;
 }
 
-static bool
-find(const char *ids, char usb[16])
+bool
+plugged_find(const char *ids, char usb[16], char name[PLUGGED_NAME])
 {
 	DIR *devices = opendir("/sys/bus/usb/devices");
 	bool found = false;
@@ -52,7 +52,7 @@ find(const char *ids, char usb[16])
 		if (strcmp(value, ids) != 0 || configuration[0] == '\0')
 			continue;
 		snprintf(usb, 16, "%s:%s", bus, number);
-		found = true;
+		found = snprintf(name, PLUGGED_NAME, "%s", entry->d_name) < PLUGGED_NAME;
 	}
 	if (devices != NULL)
 		closedir(devices);
@@ -65,13 +65,13 @@ plugged_wait(const char *ids, char usb[16])
 	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
 	time_t deadline = time(NULL) + DEVICE_DEADLINE;
 	int uevents = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+	char event[8192], name[PLUGGED_NAME];
 	bool there = false;
-	char event[8192];
 
 	/* Before the first look: what comes after that is heard of. */
 	if (uevents < 0 || bind(uevents, (struct sockaddr *)&address, sizeof(address)) < 0)
 		perror("vm: uevents");
-	while (!(there = find(ids, usb))) {
+	while (!(there = plugged_find(ids, usb, name))) {
 		struct pollfd wait = {.fd = uevents, .events = POLLIN};
 		time_t left = deadline - time(NULL);
 

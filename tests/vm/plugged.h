@@ -5,6 +5,11 @@
 
 #include <stdbool.h>
 
+#define PLUGGED_NAME 32
+
+/* Its BUS:DEV, and its name in sysfs ("3-1"); false: it is not there, or has no configuration. */
+bool plugged_find(const char *ids, char usb[16], char name[PLUGGED_NAME]);
+
 /*
  * Waits until a device with these ids (VVVV:PPPP) is there and has its configuration; writes its
  * BUS:DEV. False: it did not come.

@@ -10,6 +10,7 @@ those with it in their names.
 import os
 import sys
 import tempfile
+import time
 
 import cases_dextd
 import cases_ftdi
@@ -31,6 +32,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="opendext-vm-") as work:
         machine = Machine(work, build)
         for number, (name, function, *arguments) in enumerate(chosen, 1):
+            begun = time.monotonic()
             try:
                 cases += function(machine, *arguments) or 1
                 print(f"ok {number} {name}", flush=True)
@@ -38,6 +40,7 @@ def main():
                 failed += 1
                 print("\n".join("# " + line for line in str(error).splitlines()))
                 print(f"not ok {number} {name}", flush=True)
+            print(f"# {time.monotonic() - begun:.0f} s", flush=True)
     print(f"# {cases} cases", flush=True)
     return 1 if failed else 0
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lines of the machine's script that several cases use: gadgets of the kernel, and what is run on them."""
+import re
+
 from machine import fail
 
 CONFIGFS = "run mount -t configfs none /sys/kernel/config"
@@ -14,12 +16,19 @@ GADGET = [
 ]
 
 
-def gadget(name, product, functions):
+def gadget(name, product, functions, speed=None):
     """A gadget of the kernel, not yet bound."""
     folder = f"/sys/kernel/config/usb_gadget/{name}"
     made = " && ".join(f"mkdir -p functions/{each} && ln -s functions/{each} configs/c.1" for each in functions)
+    chosen = f" && echo {speed}-speed >max_speed" if speed else ""
     return (f"run mkdir {folder} && cd {folder} && echo 0x1209 >idVendor && echo {product} >idProduct"
-            f" && mkdir -p configs/c.1 && {made}")
+            f" && mkdir -p configs/c.1 && {made}{chosen}")
+
+
+def function(name, controller=0):
+    """vm-function behind FunctionFS, for the gadget of that name, which is bound."""
+    return (f"run mkdir -p /ffs/{name} && mount -t functionfs {name} /ffs/{name}"
+            f" && (vm-function /ffs/{name} /sys/kernel/config/usb_gadget/{name}/UDC dummy_udc.{controller} &)")
 
 
 def bind(name, speed=None):
@@ -37,8 +46,10 @@ def gadget_case(case, environment=""):
 
 
 def check_console(console, script):
-    """Every command of the script has run and returned 0. Returns the number of cases of vm-gadgets."""
-    for line in script:
-        if not line.startswith("usb ") and f"vm: 0 {line[4:]}" not in console:
-            fail(f"{line[4:]} failed:\n" + console[-6000:])
+    """Every command of the script has run, returned 0 and, behind "hold", left nothing behind. Returns the number of
+    cases of vm-gadgets."""
+    failed = re.search(r"^vm: [1-9]\d* (.*)", console, re.MULTILINE)
+    missing = [line for line in script if line.startswith("run ") and f"vm: 0 {line[4:]}" not in console]
+    if failed or missing:
+        fail(f"{failed[1] if failed else missing[0]} failed:\n" + console[-6000:])
     return sum("vm-gadgets" in line for line in script)
