@@ -254,14 +254,18 @@ scan(struct hotplug *hotplug)
 		arm(hotplug, POLL);
 }
 
-/* Whether these lines of an event, each ended by a NUL, are of a USB device. */
+/*
+ * Whether these lines of an event, each ended by a NUL, are of a USB device or of an interface. A
+ * device that loses its configuration, because it may not be used any more (`authorized`) or
+ * another program takes it away, has no event of its own: only its interfaces go.
+ */
 static bool
 is_usb(const char *event, size_t length)
 {
-	static const char key[] = "DEVTYPE=usb_device";
+	static const char key[] = "DEVTYPE=usb_";
 
 	for (size_t at = 0; at < length; at += strlen(event + at) + 1) {
-		if (strcmp(event + at, key) == 0)
+		if (strncmp(event + at, key, sizeof(key) - 1) == 0)
 			return true;
 	}
 	return false;

@@ -30,7 +30,7 @@ def usb_classes(machine):
 
 
 def gadgets(machine):
-    """The kernel's gadgets and a device of our own, at high and super speed, replugged in mid-stream."""
+    """The kernel's gadgets and a device of our own, at high and super speed."""
     script = [CONFIGFS,
               gadget("own", "0x0d11", ["ffs.own"], "high"),
               gadget("loop", "0x0d12", ["Loopback.0"]),

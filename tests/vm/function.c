@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The device of function.h: vm-function FOLDER UDC_FILE CONTROLLER. FOLDER is a mounted FunctionFS;
- * the name of the controller is written to UDC_FILE when the endpoints are there.
+ * The device of function.h: vm-function FOLDER UDC_FILE CONTROLLER [RECORD]. FOLDER is a mounted
+ * FunctionFS; the name of the controller is written to UDC_FILE when the endpoints are there. With
+ * RECORD whatever arrives is appended to that file, and not compared.
  *
  * Three threads: endpoint 0, which takes requests; OUT, which reads and checks; IN, which does one
  * order after the other. It runs on the little-endian machine of the suite. FunctionFS halts an
@@ -82,7 +83,7 @@ static struct order {
 	uint16_t value;
 } orders[ORDERS];	      /* [lock] for IN */
 static unsigned first, count; /* [lock] */
-static int control_fd, out_fd, in_fd;
+static int control_fd, out_fd, in_fd, record_fd = -1;
 
 static void
 die(const char *what)
@@ -117,8 +118,10 @@ serve_out(void *unused)
 			continue; /* unbound: the next read waits until it is bound again */
 		if (got < 0)
 			die("OUT");
+		if (record_fd >= 0 && write(record_fd, bytes, (size_t)got) != got)
+			die("record");
 		pthread_mutex_lock(&lock);
-		for (ssize_t i = 0; i < got; i++)
+		for (ssize_t i = 0; record_fd < 0 && i < got; i++)
 			state.out_wrong += bytes[i] != function_byte(state.out_bytes++);
 		state.out_reads++;
 		halt = halt_out;
@@ -211,8 +214,11 @@ main(int argc, char **argv)
 	pthread_t thread;
 	FILE *udc;
 
-	if (argc != 4)
+	if (argc < 4)
 		return 2;
+	if (argc > 4 &&
+	    (record_fd = open(argv[4], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) < 0)
+		die(argv[4]);
 	control_fd = open_in(argv[1], "ep0");
 	if (write(control_fd, &descriptors, sizeof(descriptors)) < 0 ||
 	    write(control_fd, &strings, sizeof(strings)) < 0)

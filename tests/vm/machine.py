@@ -4,6 +4,7 @@ process 1 (init.c) carries out."""
 import hashlib
 import json
 import os
+import plistlib
 import re
 import shutil
 import socket
@@ -70,6 +71,7 @@ class Machine:
         for entry in os.scandir(os.path.join(self.build, "tests/vm")):
             if entry.is_file() and entry.name.startswith("vm-") and os.access(entry.path, os.X_OK):
                 self.copy(entry.path, "bin/" + entry.name)
+        self.copy(os.path.join(HERE, "steps.sh"), "steps.sh")
         self.copy_libraries()
 
     def bundle(self, name):
@@ -78,6 +80,25 @@ class Machine:
             if folder.endswith(f"/{name}.dext"):
                 return folder[len(self.root):]
         return fail(f"{name}.dext is not installed")
+
+    def make_bundle(self, name, matches):
+        """A folder of bundles with one in it, which is bulkstream for other devices: keys of personalities."""
+        own = self.root + self.bundle("bulkstream")
+        made = os.path.join(self.root, "bundles", name, name + ".dext")
+        shutil.rmtree(made, ignore_errors=True)
+        shutil.copytree(own, made)
+        with open(os.path.join(made, "Info.plist"), "rb") as file:
+            info = plistlib.load(file)
+        usual = info["IOKitPersonalities"]["VirtualSink"]
+        del usual["BulkStreamRequests"]
+        identifier = "org.opendext.test." + name
+        info["CFBundleIdentifier"] = identifier
+        info["IOKitPersonalities"] = {
+            f"P{number}": {**usual, "CFBundleIdentifier": identifier, "IOUserServerName": identifier, **keys}
+            for number, keys in enumerate(matches)}
+        with open(os.path.join(made, "Info.plist"), "wb") as file:
+            plistlib.dump(info, file)
+        return f"/bundles/{name}"
 
     def copy(self, source, target):
         target = os.path.join(self.root, target)
@@ -113,7 +134,7 @@ class Machine:
                 parameters = modules.get(name.split(".")[0], "")
                 file.write(f"/modules/{name} {parameters}".rstrip() + "\n")
 
-    def boot(self, script, devices, host=None, modules=None):
+    def boot(self, script, devices, host=None, modules=None, seconds=BOOT_SECONDS):
         """Runs the script in a fresh machine; returns its console. host: called with what a program inside asks for
         by a line "vm: host WORD", and with a Monitor of QEMU. modules: as in MODULES, added to those or in their
         place."""
@@ -131,11 +152,11 @@ class Machine:
                    "-display", "none", "-no-reboot", "-serial", "stdio",
                    "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
                    "-kernel", os.path.join(self.cache, "vmlinux"), "-initrd", image,
-                   "-append", "console=ttyS0 quiet mitigations=off nokaslr panic=-1", *devices]
+                   "-append", "console=ttyS0 quiet mitigations=off nokaslr panic=-1 oops=panic", *devices]
         monitor = os.path.join(self.work, "monitor")
         command += ["-qmp", f"unix:{monitor},server=on,wait=off"]
         console, link = [], None
-        with subprocess.Popen(["timeout", "-k", "5", str(BOOT_SECONDS), *command], stdin=subprocess.DEVNULL,
+        with subprocess.Popen(["timeout", "-k", "5", str(seconds), *command], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as done:
             for line in done.stdout:
                 console.append(line)
@@ -144,7 +165,9 @@ class Machine:
                     host(asked[1], link)
         console = "".join(console)
         if done.returncode % 2 == 0:
-            fail(f"the machine ended with {done.returncode}:\n{console[-4000:]}")
+            broken = re.search(r"^.*(BUG:|Oops|general protection|kernel NULL).*", console, re.MULTILINE)
+            last = console[broken.start():][:6000] if broken else console[-4000:]
+            fail(f"the machine ended with {done.returncode}:\n{last}")
         return console
 
 

@@ -13,6 +13,7 @@ import tempfile
 import time
 
 import cases_dextd
+import cases_faults
 import cases_ftdi
 import cases_replug
 import cases_serial
@@ -20,8 +21,8 @@ import cases_store
 import cases_usb
 from machine import Machine
 
-CASES = [*cases_usb.CASES, *cases_replug.CASES, *cases_dextd.CASES, *cases_ftdi.CASES, *cases_serial.CASES,
-         *cases_store.CASES]
+CASES = [*cases_usb.CASES, *cases_replug.CASES, *cases_dextd.CASES, *cases_faults.CASES,
+         *cases_ftdi.CASES, *cases_serial.CASES, *cases_store.CASES]
 
 
 def main():

@@ -25,10 +25,21 @@ def gadget(name, product, functions, speed=None):
             f" && mkdir -p configs/c.1 && {made}{chosen}")
 
 
-def function(name, controller=0):
-    """vm-function behind FunctionFS, for the gadget of that name, which is bound."""
+def udc_of(name):
+    return f"/sys/kernel/config/usb_gadget/{name}/UDC"
+
+
+def function(name, controller=0, gadget_name=None, record=""):
+    """vm-function behind FunctionFS, for the gadget of that name, which is bound; "": it has other functions, too,
+    and the last of them binds it."""
+    udc = "/dev/null" if gadget_name == "" else udc_of(gadget_name or name)
     return (f"run mkdir -p /ffs/{name} && mount -t functionfs {name} /ffs/{name}"
-            f" && (vm-function /ffs/{name} /sys/kernel/config/usb_gadget/{name}/UDC dummy_udc.{controller} &)")
+            f" && (vm-function /ffs/{name} {udc} dummy_udc.{controller} {record} &)")
+
+
+def dextd(bundles):
+    """Started with a folder of bundles, its log in /tmp/log. Its services are waited for by `await`."""
+    return f"run (exec /usr/local/sbin/dextd --bundles {bundles} 2>>/tmp/log) & . /steps.sh; await '[ -S /run/opendext/registry ]'"
 
 
 def bind(name, speed=None):
@@ -46,10 +57,10 @@ def gadget_case(case, environment=""):
 
 
 def check_console(console, script):
-    """Every command of the script has run, returned 0 and, behind "hold", left nothing behind. Returns the number of
-    cases of vm-gadgets."""
+    """Every command of the script has run, returned 0 and, behind "hold", left nothing behind. Returns how many of
+    them are test programs."""
     failed = re.search(r"^vm: [1-9]\d* (.*)", console, re.MULTILINE)
     missing = [line for line in script if line.startswith("run ") and f"vm: 0 {line[4:]}" not in console]
     if failed or missing:
         fail(f"{failed[1] if failed else missing[0]} failed:\n" + console[-6000:])
-    return sum("vm-gadgets" in line for line in script)
+    return sum("CK_RUN_CASE" in line for line in script)
