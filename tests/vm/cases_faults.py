@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dextd on real devices: processes that are killed, and several devices at once."""
+"""dextd on real devices: processes that are killed, several devices, kernel drivers that are taken and given back."""
 import os
 
 from machine import MIB, make_payload
@@ -69,7 +69,37 @@ def several(machine):
     return len(cases)
 
 
+def kernel_driver(machine):
+    """The kernel's driver of a disk is detached while a host may come back, and works again afterwards."""
+    image = os.path.join(machine.work, "disk.img")
+    make_payload(image, MIB)
+    make_payload(os.path.join(machine.root, "payload0"), MIB)
+    machine.make_bundle("disk", [{"idVendor": 0x46f4, "idProduct": 1}])
+    # The log has a line for each time that it was bound.
+    bound = ("[ $(dmesg | grep -c Mass.Storage.device.detected) -eq {} ] &&"
+             " [ \"$(driver 46f4:0001)\" = {} ]")
+    works = "await '[ -b /dev/sda ]' && cmp /dev/sda /payload0"
+    again = "await '[ -n \"$(pidof dext-host)\" ] && [ \"$(pidof dext-host)\" != $old ]' && services 1"
+    crash = "old=$(pidof dext-host) && kill -9 $old && " + again + " && " + bound.format(1, "usbfs")
+    script = ["usb 46f4:0001", steps(works, bound.format(1, "usb-storage")), "run mkdir /tmp/bundles",
+              dextd("/tmp/bundles"), "hold"]
+    take = "cp -r /bundles/disk/disk.dext /tmp/bundles/ && services 1"
+    cases = [
+        steps(take, bound.format(1, "usbfs"), crash, crash, "rm -r /tmp/bundles/disk.dext", "services 0",
+              "await '" + bound.format(2, "usb-storage") + "'", works),
+        # Gone for good with dextd itself, too.
+        "loose", steps(take, bound.format(2, "usbfs"), "kill $(pidof dextd)",
+                       "await '" + bound.format(3, "usb-storage") + "'", works),
+    ]
+    script += cases
+    devices = ["-device", "qemu-xhci", "-drive", f"file={image},if=none,id=d0,format=raw",
+               "-device", "usb-storage,drive=d0"]
+    check_console(machine.boot(script, devices, modules={"usb_storage": "", "sd_mod": ""}), script)
+    return 2
+
+
 CASES = [
     ("dextd: app, host and device end in mid-stream", killed),
     ("dextd: two devices, three interfaces", several),
+    ("dextd: a kernel driver is detached and given back", kernel_driver),
 ]

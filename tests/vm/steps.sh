@@ -46,3 +46,11 @@ ended() {
 	status=$?
 	[ $status -eq "$1" ] || { echo "the app ended with $status, not $1"; cat /tmp/sent /tmp/log; return 1; }
 }
+
+# driver VVVV:PPPP: of interface 0 of that device.
+driver() {
+	for each in /sys/bus/usb/devices/*; do
+		ids=$(cat "$each/idVendor" "$each/idProduct" 2>/dev/null | tr '\n' :)
+		[ "$ids" != "$1:" ] || basename "$(readlink "$each/${each##*/}:1.0/driver")"
+	done
+}
