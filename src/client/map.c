@@ -3,10 +3,10 @@
  * IOConnectMapMemory64 and IOConnectUnmapMemory64.
  *
  * The host answers a map call with MEMORY on the socket, then in the slot. Each segment is checked
- * (sealed against shrinking, then long enough) before it is mapped, and its descriptor is closed
- * right after. All segments go into one reserved range of addresses, one after the other, so that a
- * failure in the middle leaves nothing behind and a fixed address never replaces somebody's
- * mapping.
+ * (a device's file of fixed size, or sealed against shrinking; then long enough) before it is
+ * mapped, and its descriptor is closed right after. All segments go into one reserved range of
+ * addresses, one after the other, so that a failure in the middle leaves nothing behind and a fixed
+ * address never replaces somebody's mapping.
  *
  * map_lock is held over the whole of a map or unmap call: map calls of one connection take turns,
  * so the MEMORY on the socket is always for the caller that reads it.
@@ -27,6 +27,7 @@
 
 #include "clock.h"
 #include "connection_private.h"
+#include "device_memory.h"
 #include "errno_kept.h"
 #include "log.h"
 #include "memfd.h"
@@ -57,6 +58,7 @@ struct memory {
 	uint32_t count;
 	uint64_t length; /* of all, not rounded */
 	bool read_only;
+	bool device;	/* a segment of it is a device's */
 	uint32_t queue; /* CALL_QUEUE_x, or 0 */
 };
 
@@ -225,9 +227,13 @@ check_segments(struct memory *memory)
 {
 	for (uint32_t i = 0; i < memory->count; i++) {
 		struct segment *segment = &memory->segments[i];
-		IOReturn status = memfd_check_peer(segment->fd, segment->offset + segment->length);
+		uint64_t end = segment->offset + segment->length;
+		bool device = device_file_is(segment->fd);
+		IOReturn status = device ? device_file_check(segment->fd, end)
+					 : memfd_check_peer(segment->fd, end);
 		struct stat about;
 
+		memory->device |= device;
 		if (status != kIOReturnSuccess)
 			return status;
 		if (fstat(segment->fd, &about) < 0)
@@ -236,6 +242,21 @@ check_segments(struct memory *memory)
 		segment->inode = about.st_ino;
 	}
 	return kIOReturnSuccess;
+}
+
+/* The kernel maps a device's memory uncached and all other memory cached; there is no choice. */
+static IOReturn
+check_cache(const struct memory *memory, IOOptionBits options)
+{
+	IOOptionBits cache = options & kIOMapCacheMask;
+
+	if (cache == kIOMapDefaultCache ||
+	    cache == (memory->device ? kIOMapInhibitCache : kIOMapCopybackCache))
+		return kIOReturnSuccess;
+	log_error("IOConnectMapMemory64: no cache mode but the default and %s for this memory, not "
+		  "0x%x",
+		  memory->device ? "kIOMapInhibitCache" : "kIOMapCopybackCache", cache);
+	return kIOReturnBadArgument;
 }
 
 static bool
@@ -412,6 +433,8 @@ map_locked(struct connection *connection, uint32_t type, void *fixed, IOOptionBi
 	read_only = memory.read_only || (options & kIOMapReadOnly) != 0;
 	if (status == kIOReturnSuccess)
 		status = check_segments(&memory);
+	if (status == kIOReturnSuccess)
+		status = check_cache(&memory, options);
 	if (status == kIOReturnSuccess) {
 		*ret_map = fixed == NULL ? find_same(connection, &memory, type, read_only) : NULL;
 		if (*ret_map == NULL)
@@ -441,11 +464,12 @@ are_good(const mach_vm_address_t *address, const mach_vm_size_t *size, task_port
 		log_error("IOConnectMapMemory64: unknown options 0x%x", options & ~known_options);
 		return false;
 	}
-	/* What the memory is anyway, or nothing that this kernel gives for it. */
+	/* What memory is anyway (check_cache says which), or nothing that this kernel gives. */
 	if ((options & kIOMapCacheMask) != kIOMapDefaultCache &&
+	    (options & kIOMapCacheMask) != kIOMapInhibitCache &&
 	    (options & kIOMapCacheMask) != kIOMapCopybackCache) {
-		log_error("IOConnectMapMemory64: no cache mode but the default and copyback, not "
-			  "0x%x",
+		log_error("IOConnectMapMemory64: no cache mode but the default, copyback for "
+			  "memory and inhibit for a device's, not 0x%x",
 			  options & kIOMapCacheMask);
 		return false;
 	}

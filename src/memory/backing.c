@@ -33,6 +33,7 @@ file_new_take(int fd, uint64_t start)
 		return NULL;
 	}
 	file->fd = fd;
+	file->readonly_fd = -1;
 	file->start = start;
 	return file;
 }
@@ -43,6 +44,7 @@ file_free(struct memory_file *file)
 	if (file == NULL)
 		return;
 	fd_close(&file->fd);
+	fd_close(&file->readonly_fd);
 	free(file);
 }
 
@@ -132,6 +134,22 @@ backing_create_from_peer_take(int fd, uint64_t offset, uint64_t length, bool rea
 	backing->from_peer = true;
 	backing->readonly = readonly;
 	use_add(use, backing, offset, length, descriptor);
+	return kIOReturnSuccess;
+}
+
+IOReturn
+backing_create_for_device_take(int fd, int readonly_fd, uint64_t length, struct memory_use *use,
+			       IOMemoryDescriptor *descriptor)
+{
+	struct memory_backing *backing = backing_new_take(fd, length);
+
+	if (backing == NULL) {
+		fd_close(&readonly_fd);
+		return kIOReturnNoMemory;
+	}
+	backing->device = true;
+	backing->extents[0].file->readonly_fd = readonly_fd;
+	use_add(use, backing, 0, length, descriptor);
 	return kIOReturnSuccess;
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What descriptors are made over: a backing is the memory of one IOBufferMemoryDescriptor, or of
- * one piece of an app's memory. It is one memfd at birth; a split moves a range of it into a memfd
- * of its own, so a backing is a sorted list of extents, each a range of one file. Descriptors name
- * ranges of backings, never files, and so need not know of splits.
+ * What descriptors are made over: a backing is the memory of one IOBufferMemoryDescriptor, of one
+ * piece of an app's memory, or of a device (device_memory.h). It is one memfd at birth; a split
+ * moves a range of it into a memfd of its own, so a backing is a sorted list of extents, each a
+ * range of one file. Descriptors name ranges of backings, never files, and so need not know of
+ * splits.
  *
  * Every descriptor and every mapping registers a use for each range that it covers. A backing lives
  * while it has uses.
@@ -24,7 +25,8 @@ enum memory_handed {
 
 struct memory_file {
 	int fd;
-	uint64_t start; /* [const] the backing's offset that is byte 0 of the file */
+	int readonly_fd; /* [const] a device's, opened for reading; else -1 */
+	uint64_t start;	 /* [const] the backing's offset that is byte 0 of the file */
 	enum memory_handed handed;
 };
 
@@ -44,10 +46,11 @@ struct memory_use {
 
 struct memory_backing {
 	pthread_mutex_t lock;
-	void *address;	 /* [const] read-write since birth; NULL: an app's */
+	void *address;	 /* [const] read-write since birth; NULL: an app's, or a device's */
 	uint64_t length; /* [const] bytes; what follows up to the page's end is nobody's */
 	bool from_peer;	 /* [const] an app's file: not ours to seal */
 	bool readonly;	 /* [const] an app's, for reading */
+	bool device;	 /* [const] a device's file: it has no seals, and pages of its own */
 	void (*gone)(void *context, uint64_t length); /* [const] see memory_when_gone */
 	void *gone_context;			      /* [const] */
 	uint64_t gone_length;			      /* [const] */
@@ -61,6 +64,9 @@ IOReturn backing_create(uint64_t length, struct memory_use *use, IOMemoryDescrip
 /* `length` bytes from `offset` of an app's file, checked; the first use is registered. */
 IOReturn backing_create_from_peer_take(int fd, uint64_t offset, uint64_t length, bool readonly,
 				       struct memory_use *use, IOMemoryDescriptor *descriptor);
+/* A device's memory: all of it, in whole pages. The first use is registered. */
+IOReturn backing_create_for_device_take(int fd, int readonly_fd, uint64_t length,
+					struct memory_use *use, IOMemoryDescriptor *descriptor);
 
 /* The backing must have a use that stays while this runs. */
 void use_add(struct memory_use *use, struct memory_backing *backing, uint64_t offset,

@@ -4,7 +4,8 @@
  *
  * A buffer descriptor has one segment, its own memfd, mapped read-write in this process from birth.
  * A window (sub-descriptor) is one range of its parent's segments, a joined descriptor is the
- * segments of its parts. A descriptor brought by an app is one segment that is its app's memfd.
+ * segments of its parts. A descriptor brought by an app is one segment that is its app's memfd; one
+ * over a device's memory (device_memory.h) is one segment that is the device's file.
  *
  * A segment's file object is shared by all descriptors over it, and is what carries the right with
  * which it was first handed over: that is fixed for all clients (memory_hand_over).

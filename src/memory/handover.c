@@ -6,6 +6,9 @@
  * that covers all of it; what covers only a part is first split off into a file of its own. And a
  * file's right is fixed by the seals of its first hand-over, for all clients.
  *
+ * A device's memory is handed over whole or not at all, and has no seals: what is read-only leaves
+ * as a file that was opened for reading, which only the device's owner can open again otherwise.
+ *
  * All parts are checked before the first is changed, because seals cannot be taken off again.
  * Hand-overs run one at a time; the lock is taken before any backing's.
  */
@@ -126,6 +129,16 @@ prepare_locked(const IOMemoryDescriptor *memory, const struct memory_use *part,
 }
 
 static IOReturn
+check_device(const struct memory_use *part)
+{
+	if (part->offset == 0 && part->length == part->backing->length)
+		return kIOReturnSuccess;
+	log_error("handing over a part of a device's memory: its file shows all of it, so only the "
+		  "whole can be handed over");
+	return kIOReturnNotPermitted;
+}
+
+static IOReturn
 prepare(const IOMemoryDescriptor *memory, enum memory_handed wanted, bool change)
 {
 	struct IOMemoryDescriptor_IVars *ivars = OSObjectIVars(IOMemoryDescriptor, memory);
@@ -138,6 +151,10 @@ prepare(const IOMemoryDescriptor *memory, enum memory_handed wanted, bool change
 			log_error("memory that an app brought cannot be handed over to an app");
 			return kIOReturnNotPermitted;
 		}
+		if (backing->device) {
+			status = check_device(&ivars->parts[i]);
+			continue;
+		}
 		pthread_mutex_lock(&backing->lock);
 		status = prepare_locked(memory, &ivars->parts[i], wanted, change);
 		pthread_mutex_unlock(&backing->lock);
@@ -147,8 +164,8 @@ prepare(const IOMemoryDescriptor *memory, enum memory_handed wanted, bool change
 
 /* Appends the segments of the first `length` bytes of a part. Needs the lock. */
 static bool
-list_locked(const struct memory_use *part, uint64_t length, struct memory_segment *segments,
-	    uint32_t *count)
+list_locked(const struct memory_use *part, uint64_t length, bool readonly,
+	    struct memory_segment *segments, uint32_t *count)
 {
 	struct memory_backing *backing = part->backing;
 	uint64_t offset = part->offset;
@@ -162,10 +179,12 @@ list_locked(const struct memory_use *part, uint64_t length, struct memory_segmen
 		if (here > length)
 			here = length;
 		segments[(*count)++] = (struct memory_segment){
-			.fd = extent->file->fd,
+			.fd = readonly && backing->device ? extent->file->readonly_fd
+							  : extent->file->fd,
 			.offset = offset - extent->file->start,
 			.length = here,
-			.address = (char *)backing->address + offset,
+			.address =
+				backing->address != NULL ? (char *)backing->address + offset : NULL,
 		};
 		offset += here;
 		length -= here;
@@ -174,8 +193,8 @@ list_locked(const struct memory_use *part, uint64_t length, struct memory_segmen
 }
 
 static IOReturn
-list(const IOMemoryDescriptor *memory, uint64_t length, struct memory_segment *segments,
-     uint32_t *ret_count)
+list(const IOMemoryDescriptor *memory, uint64_t length, bool readonly,
+     struct memory_segment *segments, uint32_t *ret_count)
 {
 	struct IOMemoryDescriptor_IVars *ivars = OSObjectIVars(IOMemoryDescriptor, memory);
 	uint32_t count = 0;
@@ -186,7 +205,7 @@ list(const IOMemoryDescriptor *memory, uint64_t length, struct memory_segment *s
 		uint64_t here = part->length < length ? part->length : length;
 
 		pthread_mutex_lock(&part->backing->lock);
-		fits = list_locked(part, here, segments, &count);
+		fits = list_locked(part, here, readonly, segments, &count);
 		pthread_mutex_unlock(&part->backing->lock);
 		length -= here;
 	}
@@ -229,7 +248,7 @@ populate(const IOMemoryDescriptor *memory)
 		bool is_new;
 
 		pthread_mutex_lock(&part->backing->lock);
-		is_new = !part->backing->from_peer && is_new_locked(part);
+		is_new = part->backing->address != NULL && is_new_locked(part);
 		pthread_mutex_unlock(&part->backing->lock);
 		if (is_new)
 			status = memfd_populate((char *)part->backing->address + part->offset -
@@ -272,6 +291,8 @@ seal(const IOMemoryDescriptor *memory, enum memfd_right right, enum memory_hande
 	for (uint32_t i = 0; i < ivars->part_count && status == kIOReturnSuccess; i++) {
 		struct memory_backing *backing = ivars->parts[i].backing;
 
+		if (backing->device)
+			continue;
 		pthread_mutex_lock(&backing->lock);
 		status = seal_locked(&ivars->parts[i], right, wanted);
 		pthread_mutex_unlock(&backing->lock);
@@ -301,7 +322,7 @@ memory_hand_over(IOMemoryDescriptor *memory, enum memfd_right right,
 	if (status == kIOReturnSuccess)
 		status = prepare(memory, wanted, true);
 	if (status == kIOReturnSuccess)
-		status = list(memory, length, segments, &count);
+		status = list(memory, length, right == MEMFD_READONLY, segments, &count);
 	if (status == kIOReturnSuccess)
 		status = seal(memory, right, wanted);
 	pthread_mutex_unlock(&one_at_a_time);

@@ -4,6 +4,7 @@
  * mapping" is seen as "the driver still holds the memory". Constant after creation; any thread.
  */
 #include "descriptor_ivars.h"
+#include "device_memory.h"
 #include "log.h"
 #include "object.h"
 #include "readonly.h"
@@ -51,8 +52,23 @@ bad(const char *what)
 	return kIOReturnBadArgument;
 }
 
+/* A device's memory is not cached, everything else is. */
 static IOReturn
-check_options(uint64_t options)
+check_cache(uint64_t cache, const IOMemoryDescriptor *memory)
+{
+	bool device = memory_is_device(memory);
+
+	if (cache == kIOMemoryMapCacheModeDefault ||
+	    cache == (device ? kIOMemoryMapCacheModeInhibit : kIOMemoryMapCacheModeCopyback))
+		return kIOReturnSuccess;
+	log_error("IOMemoryDescriptor_CreateMapping: options: no cache mode but the default and "
+		  "%s, which are one",
+		  device ? "inhibit" : "copyback");
+	return kIOReturnUnsupported;
+}
+
+static IOReturn
+check_options(uint64_t options, const IOMemoryDescriptor *memory)
 {
 	uint64_t known = kIOMemoryMapFixedAddress | kIOMemoryMapReadOnly | kIOMemoryMapGuardedMask |
 			 CACHE_MODES;
@@ -60,12 +76,7 @@ check_options(uint64_t options)
 
 	if ((options & ~known) || guard > kIOMemoryMapGuardedLarge || (cache & (cache - 1)))
 		return bad("options: an unknown bit or mode");
-	if (cache != kIOMemoryMapCacheModeDefault && cache != kIOMemoryMapCacheModeCopyback) {
-		log_error("IOMemoryDescriptor_CreateMapping: options: no cache mode but the "
-			  "default and copyback, which are one");
-		return kIOReturnUnsupported;
-	}
-	return kIOReturnSuccess;
+	return check_cache(cache, memory);
 }
 
 kern_return_t
@@ -83,7 +94,7 @@ IOMemoryDescriptor_CreateMapping(IOMemoryDescriptor *memory, uint64_t options, u
 
 	if (memory == NULL || map == NULL)
 		return bad(memory == NULL ? "memory is NULL" : "map is NULL");
-	status = check_options(options);
+	status = check_options(options, memory);
 	if (status != kIOReturnSuccess)
 		return status;
 	if (alignment != 0)
