@@ -4,10 +4,11 @@
  * a descriptor; it is not meant to be started by hand. It is linked to the same libdriverkit that
  * the driver's shared object is, so that there is one copy of every class.
  *
- * Which provider the driver gets is decided here: a USB device or interface if START names a
- * device, else a plain IOService (IOUserResources, a driver without hardware).
+ * Which provider the driver gets is decided here: a USB device or interface, or a PCI device, if
+ * START names one, else a plain IOService (IOUserResources, a driver without hardware).
  */
 #include "host.h"
+#include "pci_provider.h"
 #include "provider.h"
 
 #include <errno.h>
@@ -32,32 +33,49 @@ create_resources(IOService **ret_provider)
 	return kIOReturnSuccess;
 }
 
-static IOReturn
-create_take(OSDictionary *start, int device_fd, struct loop *loop, IOService **ret_provider)
+static const struct host_provider *
+methods_of(const IOService *provider)
 {
-	if (OSDictionaryGetValue(start, "Device") != NULL)
-		return usb_host_provider.create_take(start, device_fd, loop, ret_provider);
-	if (device_fd >= 0)
-		close(device_fd);
-	return create_resources(ret_provider);
+	return OSDynamicCast(IOPCIDevice, provider) != NULL ? &pci_host_provider
+							    : &usb_host_provider;
+}
+
+static bool
+is_plain(IOService *provider)
+{
+	return strcmp(OSObject_GetClassName(provider), "IOService") == 0;
+}
+
+static IOReturn
+create(OSDictionary *start, struct fd_list *files, struct loop *loop, IOService **ret_provider)
+{
+	const OSDictionary *device =
+		OSDynamicCast(OSDictionary, OSDictionaryGetValue(start, "Device"));
+	const char *backend = device != NULL ? OSDictionaryGetStringValue(device, "Backend") : NULL;
+
+	if (OSDictionaryGetValue(start, "Device") == NULL)
+		return create_resources(ret_provider);
+	if (backend != NULL && strcmp(backend, "pci") == 0)
+		return pci_host_provider.create(start, files, loop, ret_provider);
+	return usb_host_provider.create(start, files, loop, ret_provider);
 }
 
 static void
 close_provider(IOService *provider)
 {
-	if (strcmp(OSObject_GetClassName(provider), "IOService") != 0)
-		usb_host_provider.close(provider);
+	if (!is_plain(provider))
+		methods_of(provider)->close(provider);
 }
 
 static void
 unplug(IOService *provider)
 {
-	if (strcmp(OSObject_GetClassName(provider), "IOService") != 0)
-		usb_host_provider.unplug(provider);
+	if (!is_plain(provider))
+		methods_of(provider)->unplug(provider);
 }
 
 static const struct host_provider provider = {
-	.create_take = create_take,
+	.create = create,
 	.close = close_provider,
 	.unplug = unplug,
 };

@@ -241,3 +241,21 @@ packet_close_fds(struct packet *packet)
 		fd_close(&packet->fds[i]);
 	packet->fd_count = 0;
 }
+
+int
+fd_list_take(struct fd_list *list, unsigned index)
+{
+	int fd = index < list->count ? list->fds[index] : -1;
+
+	if (fd >= 0)
+		list->fds[index] = -1;
+	return fd;
+}
+
+void
+fd_list_close(struct fd_list *list)
+{
+	for (unsigned i = 0; i < list->count; i++)
+		fd_close(&list->fds[i]);
+	list->count = 0;
+}

@@ -63,6 +63,17 @@ struct packet {
  */
 IOReturn packet_receive(int socket, struct packet *packet, bool wait);
 
+/* Descriptors that belong together; a place whose descriptor was taken is -1. */
+struct fd_list {
+	int fds[PACKET_FDS_MAX];
+	unsigned count;
+};
+
+/* The caller owns it; -1: there is none, or it was taken. */
+int fd_list_take(struct fd_list *list, unsigned index);
+/* Closes what was not taken. */
+void fd_list_close(struct fd_list *list);
+
 /* Takes descriptor `index` out of the packet: the caller owns it. */
 int packet_take_fd(struct packet *packet, unsigned index);
 void packet_close_fds(struct packet *packet);

@@ -47,7 +47,7 @@ static struct {
 	const struct host_provider *provider_methods; /* [const] */
 	OSDictionary *start;			      /* [const] */
 	struct bundle *bundle; /* [start_task] never unloaded: its code may run to the last */
-	int device_fd;	       /* [start_task] */
+	struct fd_list files;  /* [start_task] of the device, which came with START */
 	struct loop_task start_task, end_task;
 	struct loop_timer deadline, taking;
 	pthread_mutex_t lock;
@@ -60,7 +60,7 @@ static struct {
 	bool ending;	     /* [lock] the driver has stopped; for the apps there is `taking` */
 	bool deadline_armed; /* [lock] */
 	int status;	     /* [lock] of the process */
-} host = {.lock = PTHREAD_MUTEX_INITIALIZER, .device_fd = -1};
+} host = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 struct loop *
 host_loop(void)
@@ -273,12 +273,11 @@ static IOReturn
 start(bool *ret_root_made)
 {
 	IOService *provider = NULL, *root = NULL;
-	int fd = host.device_fd;
 	bool unplugged;
 	IOReturn res;
 
-	host.device_fd = -1;
-	res = host.provider_methods->create_take(host.start, fd, host.loop, &provider);
+	res = host.provider_methods->create(host.start, &host.files, host.loop, &provider);
+	fd_list_close(&host.files);
 	if (res != kIOReturnSuccess) {
 		log_error("the provider: %s", status_string(res));
 		return res;
@@ -423,7 +422,7 @@ clean_up(void)
 	OSSafeReleaseNULL(host.root);
 	OSSafeReleaseNULL(host.provider);
 	OSSafeReleaseNULL(host.start);
-	fd_close(&host.device_fd);
+	fd_list_close(&host.files);
 	services_set(NULL, NULL, 0);
 }
 
@@ -440,7 +439,7 @@ host_run_take(int control_socket, const struct host_provider *provider)
 		res = hide_from_others(control_socket);
 	control_open_take(control_socket);
 	if (res == kIOReturnSuccess)
-		res = control_receive_start(&host.start, &host.device_fd);
+		res = control_receive_start(&host.start, &host.files);
 	if (res == kIOReturnSuccess) {
 		const char *name = OSDictionaryGetStringValue(host.start, "Bundle");
 

@@ -10,7 +10,7 @@
  *	BundlePath		string	the bundle's folder, which stays readable
  *	Sandbox			string	"required", "best" or "off"
  *	Personality		dict	of Info.plist, with IOUserClass
- *	Device			dict	Backend ("virtual" or "usb"), Spec (virtual)
+ *	Device			dict	Backend ("virtual", "usb" or "pci"), and what that has
  *	InterfaceNumber		number	absent: the provider is the device itself
  *	ProviderID		number	registry id of the provider
  */
@@ -18,6 +18,7 @@
 #define DRIVER_HOST_H
 
 #include "loop.h"
+#include "packet.h"
 
 #include <DriverKit/IOService.h>
 
@@ -25,11 +26,11 @@ DEXT_BEGIN_DECLS
 
 struct host_provider {
 	/*
-	 * Makes the provider that START describes, +1; takes device_fd (-1: none) on every path.
-	 * Its descriptors are added to the loop.
+	 * Makes the provider that START describes, +1; takes what it needs of the files that came
+	 * with it. Its descriptors are added to the loop.
 	 */
-	IOReturn (*create_take)(OSDictionary *start, int device_fd, struct loop *loop,
-				IOService **ret_provider);
+	IOReturn (*create)(OSDictionary *start, struct fd_list *files, struct loop *loop,
+			   IOService **ret_provider);
 	/* Closes it after the driver has stopped. */
 	void (*close)(IOService *provider);
 	/*

@@ -172,7 +172,7 @@ set(const struct packet *packet)
 }
 
 IOReturn
-control_receive_start(OSDictionary **ret_start, int *ret_device)
+control_receive_start(OSDictionary **ret_start, struct fd_list *ret_files)
 {
 	struct packet *packet = malloc(sizeof(*packet));
 	OSObject *decoded = NULL;
@@ -199,7 +199,9 @@ control_receive_start(OSDictionary **ret_start, int *ret_device)
 	if (res == kIOReturnSuccess) {
 		control.start_sequence = packet->header->sequence;
 		*ret_start = (OSDictionary *)decoded;
-		*ret_device = packet->fd_count > 0 ? packet_take_fd(packet, 0) : -1;
+		ret_files->count = packet->fd_count;
+		for (unsigned i = 0; i < packet->fd_count; i++)
+			ret_files->fds[i] = packet_take_fd(packet, i);
 	}
 	packet_close_fds(packet);
 out:

@@ -8,7 +8,7 @@
 
 void control_open_take(int socket);
 /* Waits for START, the first packet. *ret_device: its descriptor, or -1. */
-IOReturn control_receive_start(OSDictionary **ret_start, int *ret_device);
+IOReturn control_receive_start(OSDictionary **ret_start, struct fd_list *ret_files);
 /* OPEN and STOP from now on. */
 IOReturn control_listen(struct loop *loop);
 /* Start's result; after a success everything that was registered is published. */

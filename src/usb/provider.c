@@ -9,7 +9,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "log.h"
 #include "objects.h"
@@ -79,7 +78,7 @@ choose_provider(OSDictionary *start, IOUSBHostDevice *device, IOService **ret_pr
 }
 
 static IOReturn
-create_take(OSDictionary *start, int device_fd, struct loop *loop, IOService **ret_provider)
+create(OSDictionary *start, struct fd_list *files, struct loop *loop, IOService **ret_provider)
 {
 	const struct usb_backend *backend;
 	IOUSBHostDevice *device = NULL;
@@ -87,12 +86,8 @@ create_take(OSDictionary *start, int device_fd, struct loop *loop, IOService **r
 	const char *spec;
 	IOReturn res = choose_backend(start, &backend, &spec);
 
-	if (res != kIOReturnSuccess) {
-		if (device_fd >= 0)
-			close(device_fd);
-		return res;
-	}
-	res = usb_port_open_take(backend, spec, device_fd, loop, &port);
+	if (res == kIOReturnSuccess)
+		res = usb_port_open_take(backend, spec, fd_list_take(files, 0), loop, &port);
 	if (res != kIOReturnSuccess)
 		return res;
 	res = device_create(port, &device);
@@ -140,7 +135,7 @@ close_provider(IOService *provider)
 }
 
 const struct host_provider usb_host_provider = {
-	.create_take = create_take,
+	.create = create,
 	.close = close_provider,
 	.unplug = unplug,
 };

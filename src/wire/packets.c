@@ -385,7 +385,7 @@ static const struct rule rules[] = {
 	{PACKET_REGISTRY_REPLY, STATUS_ZERO, PACKET_EVENT,
 	 sizeof(struct event_body) + sizeof(uint64_t), BODY_MAX, 0, 0, check_event},
 
-	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_START, 1, BODY_MAX, 0, 1, NULL},
+	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_START, 1, BODY_MAX, 0, START_FDS_MAX, NULL},
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_OPEN, sizeof(struct host_open_body),
 	 sizeof(struct host_open_body), 2, 2, check_host_open},
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_STOP, 0, 0, 0, 0, NULL},

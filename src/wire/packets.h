@@ -25,6 +25,9 @@
 /* The socket that the registry listens on, in its runtime directory. */
 #define REGISTRY_SOCKET_NAME "registry"
 
+/* Descriptors of HOST_START: a PCI device's configuration space, and the memory of 6 BARs twice. */
+#define START_FDS_MAX 13u
+
 enum packet_type {
 	/* host -> app */
 	PACKET_READY = 0x0101, /* status; body ready_body; descriptors: call page, doorbell, pipe */
@@ -49,7 +52,7 @@ enum packet_type {
 	PACKET_EVENT = 0x0281, /* body event_body, then u64 ids of watches */
 
 	/* registry -> host */
-	PACKET_HOST_START = 0x0301, /* body: binary plist; a descriptor with a real device */
+	PACKET_HOST_START = 0x0301, /* body: binary plist; descriptors of a real device */
 	PACKET_HOST_OPEN =
 		0x0302, /* body host_open_body; descriptors: the connection, the app's pidfd */
 	PACKET_HOST_STOP = 0x0303,	     /* no body: stop the driver, then end */

@@ -3,15 +3,12 @@
 #include "host.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 static IOReturn
-create_take(OSDictionary *start, int device_fd, struct loop *loop, IOService **ret_provider)
+create(OSDictionary *start, struct fd_list *files, struct loop *loop, IOService **ret_provider)
 {
 	IOService *provider = OSTypeAlloc(IOService);
 
-	if (device_fd >= 0)
-		close(device_fd);
 	if (OSDictionaryGetValue(start, "Device") != NULL) {
 		OSRelease(provider);
 		return kIOReturnNoDevice;
@@ -36,7 +33,7 @@ unplug(IOService *provider)
 int
 main(int argc, char **argv)
 {
-	static const struct host_provider provider = {create_take, close_provider, unplug};
+	static const struct host_provider provider = {create, close_provider, unplug};
 
 	return argc == 2 ? host_run_take(atoi(argv[1]), &provider) : 2;
 }

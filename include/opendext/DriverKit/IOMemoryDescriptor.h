@@ -65,7 +65,8 @@ kern_return_t IOMemoryDescriptor_GetLength(IOMemoryDescriptor *memory, uint64_t 
  * at `address`, never over an existing one. A descriptor with direction Out that an app brought
  * gives a read-only mapping. kIOReturnBadArgument: offset + length past the end, an unknown option
  * bit, alignment other than 0. kIOReturnError: the kernel refused. Cache modes other than the
- * default and copyback, which are one here, are refused with kIOReturnUnsupported.
+ * default and copyback, which are one here (and of a device's memory inhibit), are refused with
+ * kIOReturnUnsupported.
  */
 kern_return_t IOMemoryDescriptor_CreateMapping(IOMemoryDescriptor *memory, uint64_t options,
 					       uint64_t address, uint64_t offset, uint64_t length,
