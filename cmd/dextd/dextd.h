@@ -20,6 +20,7 @@ struct dextd_options {
 	bool allow_virtual;
 	bool release_limits;	   /* that, and nothing else */
 	unsigned store_most;	   /* descriptors that systemd keeps for it; 0: none */
+	const char *pci_root;	   /* where PCI functions are, as in sysfs */
 	uint64_t memory_max;	   /* bytes of a host; 0: no limit */
 	uid_t first_uid, last_uid; /* 0: hosts have this process's user */
 };

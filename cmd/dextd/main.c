@@ -8,12 +8,12 @@
 #include "dextd.h"
 
 #include "folders.h"
-#include "program.h"
 #include "hotplug.h"
 #include "log.h"
 #include "loop.h"
 #include "notify.h"
 #include "packet.h"
+#include "program.h"
 #include "status.h"
 #include "store.h"
 
@@ -182,7 +182,8 @@ set_up(struct dextd *dextd)
 	if (status == kIOReturnSuccess)
 		status = registry_adopt(dextd->registry);
 	if (status == kIOReturnSuccess)
-		status = hotplug_create(dextd->loop, dextd->registry, &dextd->hotplug);
+		status = hotplug_create(dextd->loop, dextd->registry, options->pci_root,
+					&dextd->hotplug);
 	if (status == kIOReturnSuccess)
 		status = registry_start(dextd->registry, error);
 	if (error[0] != '\0')

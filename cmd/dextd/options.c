@@ -4,6 +4,7 @@
 
 #include "defaults.h"
 #include "environment.h"
+#include "hotplug.h"
 
 #include <dext_cdefs.h>
 #include <getopt.h>
@@ -17,7 +18,7 @@
 static const char help_text[] =
 	"usage: dextd [--bundles DIR]... [--runtime-dir DIR] [--access FILE] [--sandbox=LEVEL]\n"
 	"             [--host-uids FIRST-LAST] [--memory-max SIZE] [--keep-hosts N]\n"
-	"             [--allow-virtual]\n"
+	"             [--allow-virtual] [--pci-devices DIR]\n"
 	"\n"
 	"Serves the drivers in the folders of bundles: each one that matches a device runs in a\n"
 	"process of its own. A bundle that is dropped in is started, one that is replaced is "
@@ -44,6 +45,7 @@ static const char help_text[] =
 	"has\n"
 	"                          left, and ends: before the next one is started\n"
 	"  --allow-virtual         `dext plug` may plug in virtual devices\n"
+	"  --pci-devices DIR       PCI devices are in DIR and not in sysfs: for tests\n"
 	"\n"
 	"Exit status: 0 ended by a signal, 1 it cannot run, 2 wrong command line.\n";
 
@@ -151,6 +153,9 @@ parse_option(struct dextd_options *options, int option)
 	case 'v':
 		options->allow_virtual = true;
 		return OPTIONS_GO;
+	case 'p':
+		options->pci_root = optarg;
+		return OPTIONS_GO;
 	default:
 		return OPTIONS_WRONG; /* getopt has said what */
 	}
@@ -190,6 +195,7 @@ options_parse(struct dextd_options *options, int argc, char **argv)
 		{"keep-hosts", required_argument, NULL, 'k'},
 		{"release-limits", no_argument, NULL, 'l'},
 		{"allow-virtual", no_argument, NULL, 'v'},
+		{"pci-devices", required_argument, NULL, 'p'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -199,6 +205,7 @@ options_parse(struct dextd_options *options, int argc, char **argv)
 	*options = (struct dextd_options){
 		.access_file = ACCESS_FILE,
 		.sandbox = SANDBOX_REQUIRED,
+		.pci_root = HOTPLUG_PCI_ROOT,
 		.first_uid = geteuid() == 0 ? HOST_FIRST_UID : 0,
 		.last_uid = geteuid() == 0 ? HOST_LAST_UID : 0,
 	};

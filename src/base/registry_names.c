@@ -19,6 +19,7 @@ static const char *const classes[][2] = {
 	{"IOUSBHostDevice", "IOUSBDevice"},
 	{"IOUSBInterface", "IOService"},
 	{"IOUSBHostInterface", "IOUSBInterface"},
+	{"IOPCIDevice", "IOService"},
 	{"IOUserResources", "IOService"},
 	{"IOUserService", "IOService"},
 	{"IOUserClient", "IOService"},

@@ -6,13 +6,14 @@
  * drives the device, one its interface) have two separate models. The registry knows what such a
  * device says of itself and nothing more.
  *
- * One thread, the registry's. What comes and goes is in plug.c, real devices in device_usb.c, the
- * nodes in device_nodes.c.
+ * One thread, the registry's. What comes and goes is in plug.c, real USB devices in device_usb.c,
+ * PCI functions in device_pci.c, the nodes in device_nodes.c.
  */
 #include "device_private.h"
 
 #include "clock.h"
 #include "packet.h"
+#include "pci_function.h"
 #include "status.h"
 #include "vdev_descriptors.h"
 
@@ -198,6 +199,7 @@ device_close(struct device *device)
 	fd_close(&device->record);
 	free(device->ids);
 	free(device->kept);
+	pci_free(device->pci);
 	free(device->descriptors);
 	free(device->label);
 	free(device->spec);

@@ -78,6 +78,7 @@ make_properties(const struct device *device, const uint8_t *interface)
 		return NULL;
 	complete = OSDictionarySetStringValue(properties, "dext_device", device->label) &&
 		   set_device(properties, device) &&
+		   (device->pci == NULL || device_set_pci(properties, device)) &&
 		   (interface != NULL || set_identity(properties, device));
 	if (complete && interface != NULL) {
 		unsigned value = device->descriptors[DEVICE_DESCRIPTOR_SIZE + 5];
@@ -108,9 +109,13 @@ static IOReturn
 add_node(struct device *device, struct tree *tree, uint64_t id, const uint8_t *interface,
 	 struct entry **ret_entry)
 {
-	const char *class_name = interface != NULL		    ? "IOUSBHostInterface"
-				 : device->kind == DEVICE_RESOURCES ? "IOUserResources"
-								    : "IOUSBHostDevice";
+	static const char *const classes[] = {
+		[DEVICE_RESOURCES] = "IOUserResources",
+		[DEVICE_VIRTUAL] = "IOUSBHostDevice",
+		[DEVICE_USB] = "IOUSBHostDevice",
+		[DEVICE_PCI] = "IOPCIDevice",
+	};
+	const char *class_name = interface != NULL ? "IOUSBHostInterface" : classes[device->kind];
 	OSDictionary *properties = make_properties(device, interface);
 	IOReturn status;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of devices share: device.c (devices, and the virtual ones), device_usb.c (real
- * ones) and device_nodes.c (what the tree shows of them).
+ * ones), device_pci.c (PCI functions) and device_nodes.c (what the tree shows of them).
  */
 #ifndef REGISTRY_DEVICE_PRIVATE_H
 #define REGISTRY_DEVICE_PRIVATE_H
@@ -37,5 +37,10 @@ IOReturn device_keep(struct device *device, const uint8_t *own, const uint8_t *c
 		     size_t length);
 /* The next interface descriptor with alternate setting 0; NULL at the end. */
 const uint8_t *device_next_interface(const struct device *device, size_t *at);
+
+/* device_pci.c */
+IOReturn device_prepare_pci(const struct device *device, struct fd_list *ret_files);
+/* What the tree shows of it. False: no memory. */
+bool device_set_pci(OSDictionary *properties, const struct device *device);
 
 #endif

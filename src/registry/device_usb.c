@@ -348,16 +348,17 @@ detach_all(struct device *device, int interface, uint32_t *ret_mask)
 }
 
 IOReturn
-device_prepare(struct device *device, int interface, int *ret_fd)
+device_prepare(struct device *device, int interface, struct fd_list *ret_files)
 {
 	uint32_t mask = 0;
 	IOReturn status;
 	int fd;
 
-	if (device->kind != DEVICE_USB) {
-		*ret_fd = -1;
+	ret_files->count = 0;
+	if (device->kind == DEVICE_PCI)
+		return device_prepare_pci(device, ret_files);
+	if (device->kind != DEVICE_USB)
 		return kIOReturnSuccess;
-	}
 	status = detach_all(device, interface, &mask);
 	if (status != kIOReturnSuccess)
 		return status;
@@ -371,7 +372,7 @@ device_prepare(struct device *device, int interface, int *ret_fd)
 		fd_close(&fd);
 		return status;
 	}
-	*ret_fd = fd;
+	ret_files->fds[ret_files->count++] = fd;
 	return kIOReturnSuccess;
 }
 

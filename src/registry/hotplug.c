@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Real USB devices by hot-plug: sysfs says which there are, the kernel's uevents say when to look.
+ * Real devices by hot-plug, USB ones here and PCI functions in hotplug_pci.c: sysfs says which
+ * there are, the kernel's uevents say when to look.
  *
  * One source for systems with and without udevd. udevd's own events would come when its rules have
  * set the owner of the device's file; here a file that cannot be opened yet is tried again for
@@ -54,7 +55,9 @@ struct locked {
 struct hotplug {
 	struct loop *loop;
 	struct registry *registry;
+	const char *pci_root;	   /* NULL: no PCI functions */
 	struct loop_source source; /* uevents; fd -1: there are none */
+	bool polls;		   /* nor of a folder that is not the kernel's */
 	struct loop_timer timer;
 	bool armed;
 	struct locked *locked;
@@ -248,24 +251,28 @@ scan(struct hotplug *hotplug)
 	for (unsigned i = 0; i < count; i++)
 		again |= come(hotplug, &places[i]);
 	forget_locked(hotplug, false);
+	if (hotplug->pci_root != NULL)
+		again |= pci_scan(registry, hotplug->pci_root);
 	if (again)
 		arm(hotplug, RETRY);
-	else if (hotplug->source.fd < 0)
+	else if (hotplug->source.fd < 0 || hotplug->polls)
 		arm(hotplug, POLL);
 }
 
 /*
- * Whether these lines of an event, each ended by a NUL, are of a USB device or of an interface. A
- * device that loses its configuration, because it may not be used any more (`authorized`) or
- * another program takes it away, has no event of its own: only its interfaces go.
+ * Whether these lines of an event, each ended by a NUL, are of a USB device, of an interface
+ * of one, or of a PCI function. A device that loses its configuration, because it may not be used
+ * any more (`authorized`) or another program takes it away, has no event of its own: only its
+ * interfaces go.
  */
 static bool
-is_usb(const char *event, size_t length)
+is_device(const char *event, size_t length)
 {
 	static const char key[] = "DEVTYPE=usb_";
 
 	for (size_t at = 0; at < length; at += strlen(event + at) + 1) {
-		if (strncmp(event + at, key, sizeof(key) - 1) == 0)
+		if (strncmp(event + at, key, sizeof(key) - 1) == 0 ||
+		    strcmp(event + at, "SUBSYSTEM=pci") == 0)
 			return true;
 	}
 	return false;
@@ -286,7 +293,7 @@ uevent_ready(struct loop_source *source, uint32_t events)
 			break;
 		if (length >= 0)
 			event[length] = '\0';
-		any |= length < 0 || is_usb(event, (size_t)length);
+		any |= length < 0 || is_device(event, (size_t)length);
 	}
 	/* Several come for each device; and it has its configuration after the first one. */
 	if (any)
@@ -306,7 +313,8 @@ open_uevents(void)
 }
 
 IOReturn
-hotplug_create(struct loop *loop, struct registry *registry, struct hotplug **ret_hotplug)
+hotplug_create(struct loop *loop, struct registry *registry, const char *pci_root,
+	       struct hotplug **ret_hotplug)
 {
 	struct hotplug *hotplug = calloc(1, sizeof(*hotplug));
 
@@ -314,13 +322,15 @@ hotplug_create(struct loop *loop, struct registry *registry, struct hotplug **re
 		return kIOReturnNoMemory;
 	hotplug->loop = loop;
 	hotplug->registry = registry;
+	hotplug->pci_root = pci_root;
+	hotplug->polls = pci_root != NULL && strcmp(pci_root, HOTPLUG_PCI_ROOT) != 0;
 	hotplug->source = (struct loop_source){
 		.fd = open_uevents(),
 		.events = EPOLLIN,
 		.handler = uevent_ready,
 	};
 	if (hotplug->source.fd < 0)
-		log_info("USB devices are looked for every second: the kernel's events cannot be "
+		log_info("devices are looked for every second: the kernel's events cannot be "
 			 "had (%s)",
 			 strerror(errno));
 	else if (loop_source_add(loop, &hotplug->source) != kIOReturnSuccess)

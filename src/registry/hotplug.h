@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Real USB devices as they come and go. Create it after registry_create; what is there already is
- * added at once. Destroy it before the registry, after the loop has stopped.
+ * Real USB devices and PCI functions as they come and go. Create it after registry_create; what is
+ * there already is added at once. Destroy it before the registry, after the loop has stopped.
  */
 #ifndef REGISTRY_HOTPLUG_H
 #define REGISTRY_HOTPLUG_H
@@ -10,8 +10,14 @@
 
 struct hotplug;
 
-/* Without uevents it looks every second, and the log says so. */
-IOReturn hotplug_create(struct loop *loop, struct registry *registry, struct hotplug **ret_hotplug);
+#define HOTPLUG_PCI_ROOT "/sys/bus/pci/devices"
+
+/*
+ * Without uevents it looks every second, and the log says so. `pci_root`, which is kept: where PCI
+ * functions are, HOTPLUG_PCI_ROOT or a test's folder, which is looked at every second; NULL: none.
+ */
+IOReturn hotplug_create(struct loop *loop, struct registry *registry, const char *pci_root,
+			struct hotplug **ret_hotplug);
 void hotplug_destroy(struct hotplug *hotplug); /* NULL is allowed */
 
 /* Where a device is, as in /dev/bus/usb/BUS/NUMBER. */
@@ -25,5 +31,9 @@ struct hotplug_place {
  */
 unsigned hotplug_list(const char *folder, struct hotplug_place *places, unsigned most,
 		      bool *ret_unsettled);
+
+/* hotplug_pci.c: adds functions that have come, and tells of those that have gone. True: again
+ * soon. */
+bool pci_scan(struct registry *registry, const char *root);
 
 #endif

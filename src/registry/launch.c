@@ -83,7 +83,7 @@ host_launch(struct host *host)
 	OSDictionary *start = host_make_start(host);
 	char name[256];
 	IOReturn status;
-	int device_fd = -1;
+	struct fd_list files = {.count = 0};
 
 	assert(host->pid == 0);
 	host_describe(host, name, sizeof(name));
@@ -91,7 +91,7 @@ host_launch(struct host *host)
 	host->state = HOST_STARTING;
 	status = start != NULL ? identity_give(host) : kIOReturnNoMemory;
 	if (status == kIOReturnSuccess)
-		status = device_prepare(host->device, host->interface, &device_fd);
+		status = device_prepare(host->device, host->interface, &files);
 	if (status == kIOReturnSuccess)
 		status = host_spawn(host);
 	if (status == kIOReturnSuccess)
@@ -101,9 +101,9 @@ host_launch(struct host *host)
 	if (status == kIOReturnSuccess)
 		status = host_watch(host);
 	if (status == kIOReturnSuccess)
-		status = host_send_start(host, start, device_fd);
+		status = host_send_start(host, start, &files);
 	OSSafeReleaseNULL(start);
-	fd_close(&device_fd);
+	fd_list_close(&files);
 	if (status == kIOReturnSuccess)
 		return;
 	log_error("%s could not be launched: %s", name, status_string(status));

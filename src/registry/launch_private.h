@@ -47,8 +47,8 @@ IOReturn host_spawn(struct host *host);
 IOReturn host_watch(struct host *host);
 /* What HOST_START says; the caller's, NULL without memory. */
 OSDictionary *host_make_start(const struct host *host);
-/* Sends HOST_START; the descriptor (or -1) stays the caller's. */
-IOReturn host_send_start(struct host *host, const OSDictionary *start, int device_fd);
+/* Sends HOST_START; the descriptors stay the caller's. */
+IOReturn host_send_start(struct host *host, const OSDictionary *start, const struct fd_list *files);
 /* Ends a process that was only half set up. */
 void host_discard(struct host *host);
 /* Waits for a process that has ended, and forgets it. */

@@ -184,6 +184,8 @@ host_make_start(const struct host *host)
 			   OSDictionarySetStringValue(described, "Spec", device->spec);
 	if (complete && device->kind == DEVICE_USB)
 		complete = OSDictionarySetStringValue(described, "Backend", "usb");
+	if (complete && device->kind == DEVICE_PCI)
+		complete = device_describe_pci(described, device);
 	if (complete && device->kind != DEVICE_RESOURCES)
 		complete = OSDictionarySetValue(start, "Device", described);
 	OSSafeReleaseNULL(described);
@@ -193,7 +195,7 @@ host_make_start(const struct host *host)
 }
 
 IOReturn
-host_send_start(struct host *host, const OSDictionary *start, int device_fd)
+host_send_start(struct host *host, const OSDictionary *start, const struct fd_list *files)
 {
 	struct packet_header header = {.type = PACKET_HOST_START, .sequence = 1};
 	void *bytes = NULL;
@@ -201,8 +203,8 @@ host_send_start(struct host *host, const OSDictionary *start, int device_fd)
 	IOReturn status = plist_encode(start, &bytes, &length);
 
 	if (status == kIOReturnSuccess)
-		status = packet_send(host->control, &header, bytes, length, &device_fd,
-				     device_fd >= 0 ? 1 : 0, false);
+		status = packet_send(host->control, &header, bytes, length, files->fds,
+				     files->count, false);
 	free(bytes);
 	return status;
 }

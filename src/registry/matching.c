@@ -10,6 +10,7 @@
  */
 #include "matching.h"
 
+#include "matching_pci.h"
 #include "plane.h"
 
 #include <stdio.h>
@@ -187,7 +188,9 @@ matching_personality(const struct personality *personality, const struct entry *
 			 "the provider's properties differ from IOPropertyMatch");
 		return false;
 	}
-	return match_usb(personality->properties, provider->properties, ret_keys, reason);
+	return match_usb(personality->properties, provider->properties, ret_keys, reason) &&
+	       match_pci(personality->properties, provider->properties, ret_keys, reason,
+			 MATCH_REASON_MAX);
 }
 
 /* Puts the personality where its category's winner is, if it beats that one. */
@@ -367,7 +370,8 @@ matching_entry(const OSDictionary *matching, const struct entry *entry)
 		    !matching_entry(parent, entry->provider))
 			return false;
 	}
-	if (entry->host == NULL && !match_usb(matching, entry->properties, &keys, NULL))
+	if (entry->host == NULL && (!match_usb(matching, entry->properties, &keys, NULL) ||
+				    !match_pci(matching, entry->properties, &keys, NULL, 0)))
 		return false;
 	return looked_at + keys > 0;
 }

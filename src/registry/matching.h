@@ -13,7 +13,8 @@
 
 /*
  * Whether the personality takes this provider. False: `reason` says which key differed, what the
- * personality asks for and what the provider has. True: *ret_keys is how many USB keys agreed.
+ * personality asks for and what the provider has. True: *ret_keys is how many USB and PCI keys
+ * agreed.
  */
 bool matching_personality(const struct personality *personality, const struct entry *provider,
 			  unsigned *ret_keys, char reason[MATCH_REASON_MAX]);
@@ -44,8 +45,8 @@ const struct personality *matching_next(const struct bundle *bundles, const stru
  * Whether an app's dictionary matches the entry. Keys: IOProviderClass (the entry's class or one
  * that it derives from; of a service the driver's class too), IONameMatch, IORegistryEntryID,
  * IOPropertyMatch, IOPropertyExistsMatch, IOPathMatch, IOLocationMatch, IOParentMatch, and the USB
- * keys on USB nodes. Other keys
- * are not looked at, as on macOS. A dictionary without any of them matches nothing.
+ * and PCI keys on nodes of devices. Other keys are not looked at, as on macOS. A dictionary without
+ * any of them matches nothing.
  */
 bool matching_entry(const OSDictionary *matching, const struct entry *entry);
 

@@ -36,11 +36,30 @@ plane_parent(const struct entry *entry, enum plane plane)
 	return entry;
 }
 
+/* Device and function of its bus; function 0 is not said. */
+static bool
+pci_location(const struct entry *entry, char *text, size_t size)
+{
+	const char *place = OSDictionaryGetStringValue(entry->properties, "pcidebug");
+	unsigned device, function;
+
+	if (place == NULL || sscanf(place, "%*u:%u:%u", &device, &function) != 2)
+		return false;
+	if (function != 0)
+		snprintf(text, size, "%x,%x", device, function);
+	else
+		snprintf(text, size, "%x", device);
+	return true;
+}
+
 bool
 plane_location(const struct entry *entry, char *text, size_t size)
 {
 	const char *key = "bInterfaceNumber";
 	uint64_t number;
+
+	if (class_conforms(entry->class_name, "IOPCIDevice"))
+		return pci_location(entry, text, size);
 
 	if (class_conforms(entry->class_name, "IOUSBDevice"))
 		key = "locationID";

@@ -115,7 +115,7 @@ plug_has_room(const struct registry *registry, char error[SENTENCE_MAX])
 	unsigned count = 0;
 
 	for (const struct device *device = registry->devices; device != NULL; device = device->next)
-		count += device->kind != DEVICE_RESOURCES;
+		count += device->kind == DEVICE_VIRTUAL || device->kind == DEVICE_USB;
 	snprintf(error, SENTENCE_MAX, "there are DEXT_LIMIT_DEVICES (%u) devices; unplug one",
 		 count);
 	return count < DEXT_LIMIT_DEVICES;
@@ -177,7 +177,7 @@ find(struct registry *registry, uint64_t id, struct device **ret_device, char er
 	}
 	if (device->kind != DEVICE_VIRTUAL) {
 		snprintf(error, SENTENCE_MAX, "%s is no virtual device%s", device->label,
-			 device->kind == DEVICE_USB ? "; pull it out" : "");
+			 device->kind == DEVICE_RESOURCES ? "" : "; pull it out");
 		return kIOReturnUnsupported;
 	}
 	if (device->waiter != NULL) {

@@ -202,6 +202,17 @@ registry_open_usb(struct registry *registry, unsigned bus, unsigned number,
 }
 
 IOReturn
+registry_open_pci(struct registry *registry, const char *root, const char *address,
+		  struct device **ret_device)
+{
+	IOReturn status = device_open_pci(root, address, ret_device);
+
+	if (status == kIOReturnSuccess)
+		registry_take_device(registry, *ret_device);
+	return status;
+}
+
+IOReturn
 registry_add_usb(struct registry *registry, unsigned bus, unsigned number,
 		 char error[REGISTRY_ERROR_MAX])
 {

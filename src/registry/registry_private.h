@@ -244,6 +244,8 @@ IOReturn registry_open_usb(struct registry *registry, unsigned bus, unsigned num
 void registry_take_device(struct registry *registry, struct device *device);
 /* What follows when it is known which hosts there are. */
 void registry_run(struct registry *registry);
+IOReturn registry_open_pci(struct registry *registry, const char *root, const char *address,
+			   struct device **ret_device);
 /* Puts the device's nodes into the tree and makes a host, not launched, for each winner. */
 IOReturn registry_match(struct registry *registry, struct device *device);
 void registry_changed(struct registry *registry);

@@ -83,11 +83,11 @@ START_TEST(needs_no_descriptor_for_a_virtual_device)
 {
 	struct device *device = NULL;
 	char error[DEVICE_ERROR_MAX] = "";
-	int fd = 99;
+	struct fd_list files = {.count = 9};
 
 	ck_assert_int_eq(device_open_virtual("sink", 1, &device, error), kIOReturnSuccess);
-	ck_assert_int_eq(device_prepare(device, 0, &fd), kIOReturnSuccess);
-	ck_assert_int_eq(fd, -1);
+	ck_assert_int_eq(device_prepare(device, 0, &files), kIOReturnSuccess);
+	ck_assert_uint_eq(files.count, 0);
 	device_give_back(device, 0);
 	device_close(device);
 }
