@@ -6,3 +6,71 @@
 #	make bench [QUICK=1] [ROW=stream]	every figure beside its yardstick; table, build/bench/results.json, plots
 #	make mutants		break one line for each row of the scenario; its test must fail
 #	make model		every order of steps of the models in src/wire
+#	make fuzz [TARGET=...] [TIME=...]	the targets of tests/fuzz (TARGET=all) for TIME seconds each
+#	make fuzz-coverage	lines of each parser that the corpus runs
+#	make bootstrap		only install what is missing
+#	make install DESTDIR=...
+#	make dist		a release's tarball of what is committed: build/dist
+#	make deb		Debian packages from it, checked by lintian: build/deb
+
+SHELL := /bin/bash
+BUILD := build
+
+.PHONY: all bootstrap demo test bench mutants model fuzz fuzz-coverage install dist deb format clean
+
+all: bootstrap $(BUILD)/dev/build.ninja
+	ninja -C $(BUILD)/dev --quiet
+
+bootstrap:
+	@scripts/bootstrap.sh build
+
+$(BUILD)/dev/build.ninja:
+	meson setup $(BUILD)/dev --buildtype=release -Dwerror=true
+
+demo: all
+	scripts/demo.sh $(BUILD)/dev $(FILE)
+
+test:
+	@scripts/bootstrap.sh build test
+	python3 scripts/test.py --build $(BUILD) $(if $(SUITE),--suite $(SUITE))
+
+bench:
+	@scripts/bootstrap.sh build bench
+	@test -f $(BUILD)/dev/build.ninja || meson setup $(BUILD)/dev --buildtype=release -Dwerror=true
+	ninja -C $(BUILD)/dev --quiet bench
+	QUICK=$(QUICK) ROW="$(ROW)" bench/run.sh $(BUILD)/dev $(BUILD)/bench
+
+mutants: bootstrap
+	python3 scripts/mutants.py --build $(BUILD)/mutants
+
+model:
+	@scripts/bootstrap.sh build test
+	scripts/model.sh
+
+TARGET ?= all
+TIME ?= 60
+
+fuzz:
+	@scripts/bootstrap.sh build test
+	scripts/fuzz.py --build $(BUILD) run $(TARGET) $(TIME)
+
+fuzz-coverage:
+	@scripts/bootstrap.sh build test
+	scripts/fuzz.py --build $(BUILD) coverage $(TARGET)
+
+install: all
+	meson install -C $(BUILD)/dev $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+
+dist: all
+	meson dist -C $(BUILD)/dev --no-tests --formats xztar
+	mkdir -p $(BUILD)/dist && cp $(BUILD)/dev/meson-dist/*.tar.xz $(BUILD)/dist
+
+deb: dist
+	@scripts/bootstrap.sh build deb
+	scripts/deb.sh $(BUILD)/dist/*.tar.xz $(BUILD)/deb
+
+format:
+	git ls-files '*.[ch]' | xargs clang-format -i
+
+clean:
+	rm -rf $(BUILD)
