@@ -283,7 +283,14 @@ transfer_max(struct usb_device *device)
 static IOReturn
 claim(struct usb_device *device, uint8_t interface)
 {
-	return libusb_result(libusb_claim_interface(device->handle, interface), "claim");
+	int error = libusb_claim_interface(device->handle, interface);
+	unsigned number = interface;
+
+	/* Not one of this file's: libusb has no word for that, so the kernel is asked again. */
+	if (error == LIBUSB_ERROR_OTHER &&
+	    ioctl(device->fd, USBDEVFS_CLAIMINTERFACE, &number) < 0 && errno == EACCES)
+		return kIOReturnNotPermitted;
+	return libusb_result(error, "claim");
 }
 
 static IOReturn

@@ -44,7 +44,8 @@ def gadgets(machine):
                    "usb 1209:0d12", gadget_case("loopback", f"SPEED={speed}"),
                    unbind("loop"), bind("sink", speed),
                    "usb 1209:0d13", gadget_case("sizes", f"SPEED={speed}"),
-                   gadget_case("requests", f"SPEED={speed}")]
+                   gadget_case("requests", f"SPEED={speed}"),
+                   "run CK_TIMEOUT_MULTIPLIER=30 CK_RUN_CASE=codes vm-codes"]
     return check_console(machine.boot(script, []), script)
 
 

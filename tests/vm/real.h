@@ -16,8 +16,8 @@ static struct scene scene;
 static IOBufferMemoryDescriptor *large;
 __attribute__((unused)) static uint8_t *large_bytes;
 
-__attribute__((unused)) static void
-open_interface(uint8_t interface)
+static int
+open_usb_file(void)
 {
 	unsigned bus = 0, device = 0;
 	const char *usb = getenv("USB");
@@ -29,7 +29,13 @@ open_interface(uint8_t interface)
 	snprintf(path, sizeof(path), "/dev/bus/usb/%03u/%03u", bus, device);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	ck_assert_int_ge(fd, 0);
-	scene_open_device(&scene, &usb_backend_libusb, NULL, fd, interface);
+	return fd;
+}
+
+__attribute__((unused)) static void
+open_interface(uint8_t interface)
+{
+	scene_open_device(&scene, &usb_backend_libusb, NULL, open_usb_file(), interface);
 }
 
 /* The pipes of the first two endpoints of the selected setting. */
