@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +19,8 @@
 #include <unistd.h>
 
 #define BATCHES_MAX 65536
+#define WARM_UP	    16u
+#define HOGS	    2
 
 struct side {
 	const struct contestant *what;
@@ -109,32 +112,76 @@ compare(const void *left, const void *right)
 	return difference < 0 ? -1 : difference > 0;
 }
 
+/* CPU time of a process; 0: this one, -1: none. */
 static uint64_t
-cpu_nsec(pid_t server)
+cpu_nsec(pid_t process)
 {
 	struct timespec spent = {0, 0};
-	uint64_t sum;
 	clockid_t clock;
 
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
-	sum = (uint64_t)spent.tv_sec * 1000000000 + (uint64_t)spent.tv_nsec;
-	if (server > 0 && clock_getcpuclockid(server, &clock) == 0 &&
-	    clock_gettime(clock, &spent) == 0)
-		sum += (uint64_t)spent.tv_sec * 1000000000 + (uint64_t)spent.tv_nsec;
+	if (process < 0 || clock_getcpuclockid(process, &clock) != 0 ||
+	    clock_gettime(clock, &spent) != 0)
+		return 0;
+	return (uint64_t)spent.tv_sec * 1000000000 + (uint64_t)spent.tv_nsec;
+}
+
+/*
+ * How often the eventfds of this process were written: those that nobody reads, as the doorbells
+ * are, count it.
+ */
+static uint64_t
+count_bells(void)
+{
+	DIR *directory = opendir("/proc/self/fdinfo");
+	struct dirent *entry;
+	uint64_t sum = 0, count;
+	char path[300], line[128];
+
+	while (directory != NULL && (entry = readdir(directory)) != NULL) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%s", entry->d_name);
+		file = entry->d_name[0] == '.' ? NULL : fopen(path, "r");
+		while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+			if (sscanf(line, "eventfd-count: %" SCNx64, &count) == 1)
+				sum += count;
+		if (file != NULL)
+			fclose(file);
+	}
+	if (directory != NULL)
+		closedir(directory);
 	return sum;
+}
+
+/* Batches are in ascending order. */
+static void
+sum_up(const double *batches, size_t count, struct turn *turn)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += batches[i];
+	turn->mean = sum / (double)count;
+	turn->median = batches[count / 2];
+	turn->p99 = batches[count * 99 / 100];
+	turn->p999 = batches[count * 999 / 1000];
 }
 
 static struct turn
 take_turn(const struct contestant *what, void *state, pid_t server, unsigned msec)
 {
 	static double batches[BATCHES_MAX];
-	uint64_t end = now_nsec() + msec * UINT64_C(1000000), operations = 0, cpu;
+	uint64_t end = now_nsec() + msec * UINT64_C(1000000), operations = 0, own_cpu, host_cpu,
+		 bells;
 	size_t count = 0;
 	struct turn turn;
 
-	for (unsigned i = 0; i < what->batch; i++)
+	/* What was underway since the last turn is over then. */
+	for (unsigned i = 0; i < (what->batch > WARM_UP ? what->batch : WARM_UP); i++)
 		what->once(state);
-	cpu = cpu_nsec(server);
+	bells = count_bells();
+	own_cpu = cpu_nsec(0);
+	host_cpu = cpu_nsec(server > 0 ? server : -1);
 	do {
 		uint64_t begun = now_nsec(), own = 0;
 
@@ -145,9 +192,13 @@ take_turn(const struct contestant *what, void *state, pid_t server, unsigned mse
 			own = now_nsec() - begun;
 		batches[count++] = (double)own / what->batch;
 	} while (now_nsec() < end && count < BATCHES_MAX);
-	turn.cpu = (double)(cpu_nsec(server) - cpu) / (double)operations;
+	own_cpu = cpu_nsec(0) - own_cpu;
+	host_cpu = cpu_nsec(server > 0 ? server : -1) - host_cpu;
+	turn.host = (double)host_cpu / (double)operations;
+	turn.cpu = (double)(own_cpu + host_cpu) / (double)operations;
+	turn.bells = (double)(count_bells() - bells) / (double)operations;
 	qsort(batches, count, sizeof(batches[0]), compare);
-	turn.nsec = batches[count / 2];
+	sum_up(batches, count, &turn);
 	return turn;
 }
 
@@ -245,7 +296,7 @@ contest_open(const struct contestant *ours, const struct contestant *yardstick, 
 static struct turn
 have_turn(struct side *side, unsigned msec)
 {
-	struct turn turn = {0, 0};
+	struct turn turn = {0};
 
 	stop_server(side, SIGCONT);
 	if (write(side->in, &msec, sizeof(msec)) != sizeof(msec) ||
@@ -268,6 +319,98 @@ contest_pair(struct contest *contest, unsigned msec, struct turn *ret_ours,
 	turns[!first] = have_turn(&contest->sides[!first], msec);
 	*ret_ours = turns[0];
 	*ret_yardstick = turns[1];
+}
+
+/* The CPU on which a process last ran: that of its thread which has run most. */
+static int
+cpu_of(pid_t process)
+{
+	unsigned long user, system, most = 0;
+	char path[300], line[1024];
+	struct dirent *entry;
+	DIR *directory;
+	int cpu = -1, found;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)process);
+	directory = opendir(path);
+	while (directory != NULL && (entry = readdir(directory)) != NULL) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", (int)process, entry->d_name);
+		file = entry->d_name[0] == '.' ? NULL : fopen(path, "r");
+		/* After the name, which may hold anything: fields 14, 15 and 39 of proc(5). */
+		if (file != NULL && fgets(line, sizeof(line), file) != NULL &&
+		    strrchr(line, ')') != NULL &&
+		    sscanf(strrchr(line, ')') + 1,
+			   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d "
+			   "%*d %*d %*u %*u %*d %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u "
+			   "%*u %*d %d",
+			   &user, &system, &found) == 3 &&
+		    (cpu < 0 || user + system > most)) {
+			most = user + system;
+			cpu = found;
+		}
+		if (file != NULL)
+			fclose(file);
+	}
+	if (directory != NULL)
+		closedir(directory);
+	return cpu;
+}
+
+static void
+pin_to(pid_t process, int number)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(number, &one);
+	sched_setaffinity(process, sizeof(one), &one);
+}
+
+void
+contest_placed_pair(struct contest *contest, unsigned msec, struct turn *ret_ours,
+		    struct turn *ret_yardstick, bool *ret_same)
+{
+	struct side *other = &contest->sides[1];
+	int client, server;
+
+	*ret_ours = have_turn(&contest->sides[0], msec);
+	client = cpu_of(contest->sides[0].client);
+	server = cpu_of(contest->sides[0].server);
+	if (client >= 0 && server >= 0) {
+		pin_to(other->client, client);
+		if (other->server > 0)
+			pin_to(other->server, server);
+	}
+	*ret_yardstick = have_turn(other, msec);
+	*ret_same = client == server;
+}
+
+static pid_t hogs[HOGS];
+
+void
+hogs_start(void)
+{
+	for (int i = 0; i < HOGS; i++) {
+		hogs[i] = fork();
+		if (hogs[i] == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			pin(0, i);
+			for (volatile unsigned turn = 0;; turn = turn + 1)
+				;
+		}
+	}
+}
+
+void
+hogs_end(void)
+{
+	for (int i = 0; i < HOGS; i++)
+		if (hogs[i] > 0) {
+			kill(hogs[i], SIGKILL);
+			waitpid(hogs[i], NULL, 0);
+		}
 }
 
 void

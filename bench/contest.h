@@ -34,10 +34,12 @@ enum placement {
 
 extern const char *const placement_names[];
 
-/* What one turn brought: medians of its batches. */
+/* What one turn brought. The times are of an operation, in ns, over the batches of the turn. */
 struct turn {
-	double nsec; /* an operation */
-	double cpu;  /* ns of CPU time an operation took, both sides */
+	double median, mean, p99, p999;
+	double cpu;   /* CPU time, both sides */
+	double host;  /* the same, the server's process */
+	double bells; /* doorbells that an operation rang */
 };
 
 struct contest;
@@ -48,7 +50,17 @@ struct contest *contest_open(const struct contestant *ours, const struct contest
 /* One pair of turns, `msec` each. */
 void contest_pair(struct contest *contest, unsigned msec, struct turn *ret_ours,
 		  struct turn *ret_yardstick);
+/*
+ * The same, ours first and the other then on the CPUs that ours was found on afterwards. *ret_same:
+ * both sides were on one.
+ */
+void contest_placed_pair(struct contest *contest, unsigned msec, struct turn *ret_ours,
+			 struct turn *ret_yardstick, bool *ret_same);
 void contest_close(struct contest *contest);
+
+/* A process for each of the two CPUs that does nothing but compute, until hogs_end. */
+void hogs_start(void);
+void hogs_end(void);
 
 uint64_t now_nsec(void);
 /* Pins a thread; -1: to all CPUs that there are. */

@@ -6,7 +6,7 @@
  *	bench FOLDER [quick] [NAME]
  *
  * with the rows only whose name has NAME in it, runs below `dext run`, which has the drivers bench
- *and bulkstream (on the virtual sink).
+ * and bulkstream (on a virtual sink and on a virtual source).
  */
 #include <poll.h>
 #include <sched.h>
@@ -18,69 +18,30 @@
 
 #include "contest.h"
 #include "ours.h"
-#include "peers/peers.h"
 #include "report.h"
+#include "rows.h"
 
-#define PAIRS	   15
-#define PAIRS_MAX  31
-#define STARTS	   20
-#define STARTS_FEW 5
-#define IDLE_MSEC  500
-#define IDLE_NAME  "idle host with 64 clients"
+#define PAIRS	  15
+#define PAIRS_MAX 31
+#define STARTS	  20
+#define IDLE_MSEC 500
+#define IDLE_NAME "idle host with 64 clients"
 
-enum what {
-	TIME,	    /* us an operation */
-	CPU,	    /* us of CPU an operation */
-	THROUGHPUT, /* GB/s, `argument` bytes an operation */
+struct unit {
+	const char *unit, *suffix; /* of the row's name */
 };
 
-struct row {
-	const char *name;
-	const struct contestant *ours, *yardstick;
-	uint64_t argument;
-	enum placement placement;
-	enum what what;
-	double goal;
-	bool at_least;
+static const struct unit units[] = {
+	[MEDIAN] = {"us", ""},
+	[MEAN] = {"us", ", mean"},
+	[P99] = {"us", ", p99"},
+	[P999] = {"us", ", p99.9"},
+	[CPU] = {"us CPU", ", CPU time"},
+	[HOST_CPU] = {"us CPU", ", host's CPU time"},
+	[THROUGHPUT] = {"GB/s", ""},
+	[CPU_PER_GIB] = {"s/GiB", ", CPU time"},
+	[BELLS] = {"bells", ", doorbells"},
 };
-
-static const struct row rows[] = {
-	{"call, both awake", &our_call, &raw_line, 0, TWO_CPUS, TIME, 1.5, false},
-	{"call", &our_call, &raw_futex, 0, ONE_CPU, TIME, 1.15, false},
-	{"call, CPU time", &our_call, &raw_futex, 0, ONE_CPU, CPU, 1.15, false},
-	{"call, both asleep", &our_sleeping_call, &raw_futex, 0, TWO_CPUS, TIME, 1.15, false},
-	{"call each millisecond", &our_paced_call, &our_paced_sleeping_call, 0, TWO_CPUS, TIME, 0,
-	 false},
-	{"call each millisecond, CPU time", &our_paced_call, &our_paced_sleeping_call, 0, TWO_CPUS,
-	 CPU, 0, false},
-	{"call", &our_call, &vfio_region, 0, ONE_CPU, TIME, 0.5, false},
-	{"call", &our_call, &vfio_region, 0, TWO_CPUS, TIME, 0.01, false},
-	{"call", &our_call, &sdbus_call, 0, ONE_CPU, TIME, 0.5, false},
-	{"call", &our_call, &sdbus_call, 0, TWO_CPUS, TIME, 0.01, false},
-	{"call", &our_call, &raw_seqpacket, 0, ONE_CPU, TIME, 0, false},
-	{"call", &our_call, &raw_seqpacket, 0, TWO_CPUS, TIME, 0, false},
-	{"stream of 16 KiB", &our_stream, &thread_stream, 16 << 10, TWO_CPUS, THROUGHPUT, 0.95,
-	 true},
-	{"stream of 64 KiB", &our_stream, &thread_stream, 64 << 10, TWO_CPUS, THROUGHPUT, 0.95,
-	 true},
-	{"stream of 16 KiB, mach_msg", &our_stream_by_mach_msg, &thread_stream, 16 << 10, TWO_CPUS,
-	 THROUGHPUT, 0.95, true},
-	{"stream of 64 KiB, mach_msg", &our_stream_by_mach_msg, &thread_stream, 64 << 10, TWO_CPUS,
-	 THROUGHPUT, 0.95, true},
-	{"stream of 1 MiB", &our_stream, &thread_stream, 1 << 20, TWO_CPUS, THROUGHPUT, 0.95, true},
-	{"stream of 64 KiB", &our_stream, &thread_stream, 64 << 10, ONE_CPU, THROUGHPUT, 0.95,
-	 true},
-	{"stream of 1 MiB", &our_stream, &socket_stream, 1 << 20, TWO_CPUS, THROUGHPUT, 5, true},
-	{"stream of 64 KiB", &our_stream, &socket_stream, 64 << 10, TWO_CPUS, THROUGHPUT, 0, true},
-	{"hand over 64 MiB", &our_handover, &raw_handover, 0, TWO_CPUS, TIME, 1.05, false},
-	{"hand over 64 MiB", &our_handover, &raw_handover, 0, ONE_CPU, TIME, 1.05, false},
-	{"64 clients, CPU time", &our_many, &our_one, 0, TWO_CPUS, CPU, 1.3, false},
-};
-
-static const struct row start_row = {
-	"call, fresh start", &our_call, &raw_futex, 0, UNPINNED, TIME, 1.3, false};
-
-static const char *const units[] = {"us", "us CPU", "GB/s"};
 
 static int
 compare(const void *left, const void *right)
@@ -98,86 +59,121 @@ median(double *values, unsigned count)
 }
 
 static double
-figure(const struct row *row, const struct turn *turn)
+figure(const struct row *row, enum figure figure, const struct turn *turn)
 {
-	switch (row->what) {
-	case TIME:
-		return turn->nsec / 1000;
+	double size = row->shape != NULL ? (double)row->shape->size : 0;
+
+	switch (figure) {
+	case MEAN:
+		return turn->mean / 1000;
+	case P99:
+		return turn->p99 / 1000;
+	case P999:
+		return turn->p999 / 1000;
 	case CPU:
 		return turn->cpu / 1000;
+	case HOST_CPU:
+		return turn->host / 1000;
+	case THROUGHPUT:
+		return turn->mean > 0 ? size / turn->mean : 0;
+	case CPU_PER_GIB:
+		return turn->cpu / size * 1.073741824;
+	case BELLS:
+		return turn->bells;
 	default:
-		return turn->nsec > 0 ? (double)row->argument / turn->nsec : 0;
+		return turn->median / 1000;
 	}
 }
 
-/* Adds what the pairs say. */
+/* What the pairs say of one figure; and of the worst of them, if that is what has the goal. */
 static void
-conclude(const struct row *row, double *ours, double *yardstick, unsigned count)
+conclude(const struct row *row, const struct wanted *wanted, struct turn (*pairs)[2],
+	 unsigned count, const char *worst)
 {
-	double ratios[PAIRS_MAX];
+	const struct unit *unit = &units[wanted->figure];
+	double ratios[PAIRS_MAX], ours[PAIRS_MAX], yardstick[PAIRS_MAX];
 	struct result result = {
-		.name = row->name,
 		.placement = placement_names[row->placement],
-		.unit = units[row->what],
-		.against = row->yardstick->name,
-		.goal = row->goal,
-		.at_least = row->at_least,
+		.unit = unit->unit,
+		.plot = row->plot,
+		.x = row->x,
+		.goal = worst == NULL ? wanted->goal : 0,
+		.at_least = wanted->at_least,
 	};
 
-	for (unsigned i = 0; i < count; i++)
+	snprintf(result.name, sizeof(result.name), "%s%s, against %s", row->name, unit->suffix,
+		 row->yardstick->name);
+	for (unsigned i = 0; i < count; i++) {
+		ours[i] = figure(row, wanted->figure, &pairs[i][0]);
+		yardstick[i] = figure(row, wanted->figure, &pairs[i][1]);
 		ratios[i] = yardstick[i] > 0 ? ours[i] / yardstick[i] : 0;
+	}
+	result.has_yardstick = wanted->figure != BELLS;
 	result.ratio = median(ratios, count);
 	result.low = ratios[0];
 	result.high = ratios[count - 1];
 	result.ours = median(ours, count);
 	result.yardstick = median(yardstick, count);
 	report_add(&result);
+	if (worst == NULL)
+		return;
+	snprintf(result.name, sizeof(result.name), "%s, against %s", worst, row->yardstick->name);
+	result.plot = PLOT_NONE;
+	result.goal = wanted->goal;
+	result.ratio = result.high;
+	report_add(&result);
 }
 
 static void
 run_row(const struct row *row, unsigned msec)
 {
-	double ours[PAIRS_MAX], yardstick[PAIRS_MAX];
-	struct contest *contest =
-		contest_open(row->ours, row->yardstick, row->argument, row->placement);
+	uint64_t argument = row->shape != NULL ? (uint64_t)(uintptr_t)row->shape : row->argument;
+	struct turn pairs[PAIRS_MAX][2];
+	struct contest *contest;
 
+	if (row->hogs)
+		hogs_start();
+	contest = contest_open(row->ours, row->yardstick, argument, row->placement);
+	for (unsigned i = 0; contest != NULL && i < PAIRS; i++)
+		contest_pair(contest, msec, &pairs[i][0], &pairs[i][1]);
+	if (row->hogs)
+		hogs_end();
 	if (contest == NULL) {
-		report_skip(row->name, placement_names[row->placement], row->yardstick->name);
+		report_skip(row->name, placement_names[row->placement],
+			    "this system or build does not have it");
 		return;
 	}
-	for (unsigned i = 0; i < PAIRS; i++) {
-		struct turn turns[2];
-
-		contest_pair(contest, msec, &turns[0], &turns[1]);
-		ours[i] = figure(row, &turns[0]);
-		yardstick[i] = figure(row, &turns[1]);
-	}
 	contest_close(contest);
-	conclude(row, ours, yardstick, PAIRS);
+	for (unsigned i = 0; i < WANTED_MAX && row->wanted[i].figure != NOTHING; i++)
+		conclude(row, &row->wanted[i], pairs, PAIRS, NULL);
 }
 
-/* Each start is a contest of its own, in the placement that the kernel chose. */
+/* Each start is a contest of its own, in the placement that the kernel chose for ours. */
 static void
 run_starts(unsigned starts, unsigned msec)
 {
-	const struct row row = start_row;
-	double ours[PAIRS_MAX], yardstick[PAIRS_MAX];
+	struct turn pairs[PAIRS_MAX][2];
+	unsigned count = 0, on_one = 0;
+	char worst[96];
 
 	for (unsigned i = 0; i < starts; i++) {
-		struct contest *contest = contest_open(row.ours, row.yardstick, 0, UNPINNED);
-		struct turn turns[2];
+		struct contest *contest =
+			contest_open(start_row.ours, start_row.yardstick, 0, UNPINNED);
+		bool same;
 
 		if (contest == NULL)
 			return;
-		contest_pair(contest, msec, &turns[0], &turns[1]);
+		contest_placed_pair(contest, msec, &pairs[count][0], &pairs[count][1], &same);
 		contest_close(contest);
-		ours[i] = figure(&row, &turns[0]);
-		yardstick[i] = figure(&row, &turns[1]);
+		on_one += same;
+		count++;
 	}
-	conclude(&row, ours, yardstick, starts);
+	snprintf(worst, sizeof(worst), "%s, the worst of %u (%u on one CPU)", start_row.name, count,
+		 on_one);
+	conclude(&start_row, &start_row.wanted[0], pairs, count, worst);
 }
 
-/* From whole buffers to calls: what a buffer costs that is not touched. */
+/* How often threads of the host are woken that has 64 clients, none of which does anything. */
 static void
 run_idle(void)
 {
@@ -185,8 +181,7 @@ run_idle(void)
 		.name = IDLE_NAME,
 		.placement = placement_names[UNPINNED],
 		.unit = "wake-ups",
-		.against = "none",
-		.yardstick = 0,
+		.wants_none = true,
 	};
 	pid_t pid = fork();
 	unsigned long before;
@@ -221,7 +216,7 @@ main(int argc, char **argv)
 		return 2;
 	}
 	sched_getaffinity(0, sizeof(cpus), &cpus);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (unsigned i = 0; i < row_count; i++)
 		if (strstr(rows[i].name, wanted) == NULL)
 			continue;
 		else if (rows[i].placement == TWO_CPUS && CPU_COUNT(&cpus) < 2)
@@ -229,7 +224,7 @@ main(int argc, char **argv)
 		else
 			run_row(&rows[i], msec);
 	if (strstr(start_row.name, wanted) != NULL)
-		run_starts(quick ? STARTS_FEW : STARTS, msec);
+		run_starts(STARTS, msec);
 	if (strstr(IDLE_NAME, wanted) != NULL)
 		run_idle();
 	return report_write(argv[1]) ? 0 : 1;

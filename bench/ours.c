@@ -11,18 +11,15 @@
 
 #include <CoreFoundation/CoreFoundation.h>
 #include <IOKit/IOKitLib.h>
-#include <bulkstream.h>
 #include <dext_iokit.h>
 #include <mach/mach.h>
-
-#include "peers/stream_shape.h"
 
 #define CLIENTS_MAX 64
 
 /* --- the driver's process --- */
 
-static pid_t
-host_of(io_service_t service)
+pid_t
+bench_host_of(io_service_t service)
 {
 	CFTypeRef number = IORegistryEntryCreateCFProperty(service, CFSTR("dext_host_pid"),
 							   kCFAllocatorDefault, 0);
@@ -44,7 +41,7 @@ open_service(const char *name, io_connect_t *ret_connect, pid_t *ret_host)
 
 	if (service == IO_OBJECT_NULL)
 		return false;
-	*ret_host = host_of(service);
+	*ret_host = bench_host_of(service);
 	opened = IOServiceOpen(service, mach_task_self(), 0, ret_connect) == kIOReturnSuccess;
 	IOObjectRelease(service);
 	return opened && *ret_host > 0;
@@ -115,7 +112,7 @@ open_connections(uint64_t count, void **ret_state, pid_t *ret_server)
 static bool
 open_many(uint64_t argument, void **ret_state, pid_t *ret_server)
 {
-	return open_connections(CLIENTS_MAX, ret_state, ret_server);
+	return open_connections(argument, ret_state, ret_server);
 }
 
 static bool
@@ -131,130 +128,6 @@ many_once(void *state)
 	struct many *many = state;
 
 	call(many->connects[many->next++ / 8 % many->count]);
-	return 0;
-}
-
-/* --- streams --- */
-
-struct stream {
-	io_connect_t connect;
-	IONotificationPortRef port;
-	uint8_t **buffers;
-	uint64_t size, count, next, done;
-	void (*wait)(struct stream *stream);
-};
-
-static void
-on_done(void *refcon, IOReturn result, void **args, uint32_t count)
-{
-	struct stream *stream = refcon;
-
-	if (result != kIOReturnSuccess) {
-		fprintf(stderr, "bench: a transfer failed\n");
-		_exit(1);
-	}
-	stream->done++;
-}
-
-static bool
-set_up_stream(struct stream *stream)
-{
-	uint64_t reference[kIOAsyncCalloutCount] = {0};
-	uint64_t in[6] = {DEXT_BULKSTREAM_ANY, 0,
-			  DEXT_BULKSTREAM_ANY, DEXT_BULKSTREAM_ANY,
-			  stream->count,       stream->size};
-
-	stream->port = IONotificationPortCreate(kIOMainPortDefault);
-	stream->buffers = calloc(stream->count, sizeof(*stream->buffers));
-	reference[kIOAsyncCalloutFuncIndex] = (uint64_t)(uintptr_t)on_done;
-	reference[kIOAsyncCalloutRefconIndex] = (uint64_t)(uintptr_t)stream;
-	if (IOConnectCallScalarMethod(stream->connect, DEXT_BULKSTREAM_CONFIGURE, in, 6, NULL,
-				      NULL) != kIOReturnSuccess ||
-	    IOConnectCallAsyncScalarMethod(stream->connect, DEXT_BULKSTREAM_REGISTER,
-					   IONotificationPortGetMachPort(stream->port), reference,
-					   kIOAsyncCalloutCount, NULL, 0, NULL,
-					   NULL) != kIOReturnSuccess)
-		return false;
-	for (uint64_t i = 0; i < stream->count; i++) {
-		mach_vm_address_t address = 0;
-		mach_vm_size_t size = 0;
-
-		if (IOConnectMapMemory64(stream->connect, (uint32_t)i, mach_task_self(), &address,
-					 &size, kIOMapAnywhere) != kIOReturnSuccess)
-			return false;
-		stream->buffers[i] = (uint8_t *)(uintptr_t)address;
-		memset(stream->buffers[i], 0, stream->size);
-	}
-	return true;
-}
-
-/* As a program does that has a poll loop of its own. */
-static void
-wait_by_poll(struct stream *stream)
-{
-	struct pollfd wait = {.fd = IONotificationPortGetFileDescriptor(stream->port),
-			      .events = POLLIN};
-
-	if (dext_notification_port_dispatch(stream->port) == 0)
-		poll(&wait, 1, 1000);
-}
-
-static void
-wait_by_mach_msg(struct stream *stream)
-{
-	struct {
-		mach_msg_header_t header;
-		uint8_t rest[512];
-	} message;
-
-	if (mach_msg(&message.header, MACH_RCV_MSG, 0, sizeof(message),
-		     IONotificationPortGetMachPort(stream->port), 0,
-		     MACH_PORT_NULL) != MACH_MSG_SUCCESS)
-		_exit(1);
-	IODispatchCalloutFromMessage(NULL, &message.header, stream->port);
-}
-
-static bool
-open_stream_with(uint64_t argument, void (*wait)(struct stream *stream), void **ret_state,
-		 pid_t *ret_server)
-{
-	struct stream *stream = calloc(1, sizeof(*stream));
-
-	stream->wait = wait;
-
-	stream->size = argument;
-	stream->count = STREAM_POOL / argument;
-	*ret_state = stream;
-	return open_service(DEXT_BULKSTREAM_SERVICE, &stream->connect, ret_server) &&
-	       set_up_stream(stream);
-}
-
-static bool
-open_stream(uint64_t argument, void **ret_state, pid_t *ret_server)
-{
-	return open_stream_with(argument, wait_by_poll, ret_state, ret_server);
-}
-
-static bool
-open_stream_by_mach_msg(uint64_t argument, void **ret_state, pid_t *ret_server)
-{
-	return open_stream_with(argument, wait_by_mach_msg, ret_state, ret_server);
-}
-
-static uint64_t
-stream_once(void *state)
-{
-	struct stream *stream = state;
-	uint64_t i = stream->next % stream->count;
-	uint64_t in[4] = {i, 0, stream->size, 0};
-
-	while (stream->next - stream->done >= STREAM_DEPTH)
-		stream->wait(stream);
-	memset(stream->buffers[i], (int)stream->next, stream->size);
-	stream->next++;
-	if (IOConnectCallScalarMethod(stream->connect, DEXT_BULKSTREAM_SEND, in, 4, NULL, NULL) !=
-	    kIOReturnSuccess)
-		_exit(1);
 	return 0;
 }
 
@@ -299,7 +172,7 @@ bench_host_sleeps(void)
 	struct dirent *entry;
 	DIR *tasks;
 
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)host_of(service));
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)bench_host_of(service));
 	IOObjectRelease(service);
 	tasks = opendir(path);
 	while (tasks != NULL && (entry = readdir(tasks)) != NULL) {
@@ -334,14 +207,8 @@ const struct contestant our_paced_sleeping_call = {.name = "call each ms, nobody
 						   .batch = 8,
 						   .sets = "OPENDEXT_SPIN=0"};
 const struct contestant our_many = {
-	.name = "64 connections", .open = open_many, .once = many_once, .batch = 64};
+	.name = "connections in turn", .open = open_many, .once = many_once, .batch = 64};
 const struct contestant our_one = {
 	.name = "one connection", .open = open_one, .once = many_once, .batch = 64};
-const struct contestant our_stream = {
-	.name = "bulkstream", .open = open_stream, .once = stream_once, .batch = 16};
-const struct contestant our_stream_by_mach_msg = {.name = "bulkstream, mach_msg",
-						  .open = open_stream_by_mach_msg,
-						  .once = stream_once,
-						  .batch = 16};
 const struct contestant our_handover = {
 	.name = "map and unmap", .open = open_call, .once = handover_once, .batch = 4};

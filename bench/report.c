@@ -5,16 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RESULTS_MAX 128
+#define RESULTS_MAX 256
 
 static struct result results[RESULTS_MAX];
 static unsigned count;
 
 static bool
+has_goal(const struct result *result)
+{
+	return result->goal != 0 || result->wants_none;
+}
+
+static bool
 holds(const struct result *result)
 {
-	if (result->goal == 0)
-		return true;
+	if (result->wants_none)
+		return result->ours == 0;
 	return result->at_least ? result->ratio >= result->goal : result->ratio <= result->goal;
 }
 
@@ -22,26 +28,29 @@ void
 report_add(const struct result *result)
 {
 	if (count == 0)
-		printf("%-34s %-9s %-8s %10s %10s %8s %15s %8s\n", "", "", "", "ours", "yardstick",
-		       "ratio", "least-greatest", "goal");
+		printf("%-9s %-8s %10s %10s %8s %15s %8s\n", "", "", "ours", "yardstick", "ratio",
+		       "least-greatest", "goal");
 	if (count < RESULTS_MAX)
 		results[count++] = *result;
-	printf("%-34s %-9s %-8s %10.4g %10.4g %8.3f %7.2f-%7.2f ", result->name, result->placement,
-	       result->unit, result->ours, result->yardstick, result->ratio, result->low,
-	       result->high);
-	if (result->goal == 0)
-		printf("%8s", "-");
+	printf("%-9s %-8s %10.4g ", result->placement, result->unit, result->ours);
+	if (result->has_yardstick)
+		printf("%10.4g %8.3f %7.2f-%7.2f ", result->yardstick, result->ratio, result->low,
+		       result->high);
+	else
+		printf("%10s %8s %15s ", "", "", "");
+	if (!has_goal(result))
+		printf("%8s       ", "");
 	else
 		printf("%s %5.2f %s", result->at_least ? ">=" : "<=", result->goal,
-		       holds(result) ? "" : "  MISSED");
-	printf("   (%s)\n", result->against);
+		       holds(result) ? "      " : "MISSED");
+	printf("  %s\n", result->name);
 	fflush(stdout);
 }
 
 void
 report_skip(const char *name, const char *placement, const char *why)
 {
-	printf("%-34s %-9s not measured: %s\n", name, placement, why);
+	printf("%-9s not measured: %s: %s\n", placement, name, why);
 	fflush(stdout);
 }
 
@@ -58,6 +67,25 @@ open_in(const char *folder, const char *name)
 	return file;
 }
 
+static void
+write_result(FILE *file, const struct result *r)
+{
+	fprintf(file, " {\"name\": \"%s\", \"placement\": \"%s\", \"unit\": \"%s\", \"ours\": %.6g",
+		r->name, r->placement, r->unit, r->ours);
+	if (r->has_yardstick)
+		fprintf(file,
+			", \"yardstick\": %.6g, \"ratio\": %.4g, \"low\": %.4g, \"high\": %.4g",
+			r->yardstick, r->ratio, r->low, r->high);
+	else
+		fprintf(file,
+			", \"yardstick\": null, \"ratio\": null, \"low\": null, \"high\": null");
+	if (!has_goal(r))
+		fprintf(file, ", \"goal\": null, \"holds\": null}");
+	else
+		fprintf(file, ", \"goal\": \"%s %.4g\", \"holds\": %s}",
+			r->at_least ? ">=" : "<=", r->goal, holds(r) ? "true" : "false");
+}
+
 static bool
 write_json(const char *folder)
 {
@@ -67,61 +95,74 @@ write_json(const char *folder)
 		return false;
 	fprintf(file, "[\n");
 	for (unsigned i = 0; i < count; i++) {
-		const struct result *r = &results[i];
-
-		fprintf(file,
-			" {\"name\": \"%s\", \"placement\": \"%s\", \"unit\": \"%s\", \"against\": "
-			"\"%s\", \"ours\": %.6g, \"yardstick\": %.6g, \"ratio\": %.4g, \"low\": "
-			"%.4g, "
-			"\"high\": %.4g, ",
-			r->name, r->placement, r->unit, r->against, r->ours, r->yardstick, r->ratio,
-			r->low, r->high);
-		if (r->goal == 0)
-			fprintf(file, "\"goal\": null, \"holds\": null}");
-		else
-			fprintf(file, "\"goal\": \"%s %.4g\", \"holds\": %s}",
-				r->at_least ? ">=" : "<=", r->goal, holds(r) ? "true" : "false");
+		write_result(file, &results[i]);
 		fprintf(file, "%s\n", i + 1 < count ? "," : "");
 	}
 	fprintf(file, "]\n");
 	return fclose(file) == 0;
 }
 
-/* Rows whose unit is this one, as bars. */
+struct picture {
+	enum plot plot;
+	const char *unit; /* of a plot's rows only those in it */
+	const char *name, *title;
+	const char *how;
+};
+
+static const struct picture pictures[] = {
+	{PLOT_LATENCY, "us", "latency", "A round trip, by placement",
+	 "set style data histograms\nset style fill solid\nset xtics rotate by -35 noenhanced font "
+	 "',9'\nset bmargin 14\nset rmargin 20\n"
+	 "plot data using 2:xtic(4) title 'ours', '' using 3 title 'yardstick'\n"},
+	{PLOT_SIZE, "GB/s", "throughput", "Streaming, by size of a buffer",
+	 "set logscale x 2\nset xlabel 'bytes'\n"
+	 "plot data using 1:2 with linespoints title 'ours', '' using 1:3 with linespoints "
+	 "title 'yardstick'\n"},
+	{PLOT_CLIENTS, "us CPU", "cost", "CPU time of the host for a call, by number of clients",
+	 "set logscale x 2\nset xlabel 'clients'\n"
+	 "plot data using 1:2 with linespoints title 'so many', '' using 1:3 with "
+	 "linespoints title 'one client'\n"},
+};
+
+/* Leaves no plot out silently but where no row of it was run. */
 static void
-plot(const char *folder, const char *unit, const char *name, const char *title)
+draw(const char *folder, const struct picture *picture)
 {
 	char path[64];
 	FILE *file, *gnuplot;
+	unsigned drawn = 0;
 
-	snprintf(path, sizeof(path), "%s.dat", name);
+	snprintf(path, sizeof(path), "%s.dat", picture->name);
 	file = open_in(folder, path);
 	if (file == NULL)
 		return;
-	for (unsigned i = 0; i < count; i++)
-		if (strcmp(results[i].unit, unit) == 0)
-			fprintf(file, "\"%s, %s (%s)\" %g %g\n", results[i].name,
-				results[i].placement, results[i].against, results[i].ours,
-				results[i].yardstick);
+	for (unsigned i = 0; i < count; i++) {
+		const struct result *r = &results[i];
+
+		if (r->plot != picture->plot || strcmp(r->unit, picture->unit) != 0 ||
+		    strstr(r->name, ", p99") != NULL || strstr(r->name, ", mean") != NULL)
+			continue;
+		fprintf(file, "%g %g %g \"%s (%s)\"\n", r->x, r->ours, r->yardstick, r->name,
+			r->placement);
+		drawn++;
+	}
 	fclose(file);
-	gnuplot = popen("gnuplot", "w");
+	gnuplot = drawn > 0 ? popen("gnuplot", "w") : NULL;
 	if (gnuplot == NULL)
 		return;
 	fprintf(gnuplot,
 		"set terminal svg size 1000,700\nset output '%s/%s.svg'\nset title '%s'\n"
-		"set style data histograms\nset style fill solid\nset logscale y\nset grid y\n"
-		"set ylabel '%s'\nset xtics rotate by -35 noenhanced font ',9'\nset bmargin 14\n"
-		"set rmargin 16\nplot '%s/%s.dat' using 2:xtic(1) title 'ours', '' using 3 title "
-		"'yardstick'\n",
-		folder, name, title, unit, folder, name);
-	pclose(gnuplot);
+		"set logscale y\nset grid y\nset ylabel '%s'\nset key left top\n",
+		folder, picture->name, picture->title, picture->unit);
+	fprintf(gnuplot, "data = '%s/%s.dat'\n%s", folder, picture->name, picture->how);
+	if (pclose(gnuplot) != 0)
+		fprintf(stderr, "bench: gnuplot did not draw %s.svg\n", picture->name);
 }
 
 bool
 report_write(const char *folder)
 {
-	plot(folder, "us", "latency", "A round trip, by placement");
-	plot(folder, "GB/s", "throughput", "Streaming, by size of a buffer");
-	plot(folder, "us CPU", "cost", "CPU time of both sides");
+	for (unsigned i = 0; i < sizeof(pictures) / sizeof(pictures[0]); i++)
+		draw(folder, &pictures[i]);
 	return write_json(folder);
 }

@@ -1,26 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What was measured: a table as it comes, results.json and plots at the end. */
+/* What came out: a line for each row, results.json, and plots by gnuplot. */
 #ifndef BENCH_REPORT_H
 #define BENCH_REPORT_H
 
 #include <stdbool.h>
 
+enum plot {
+	PLOT_NONE,
+	PLOT_LATENCY, /* by placement */
+	PLOT_SIZE,    /* throughput by the size of a buffer */
+	PLOT_CLIENTS, /* the host's CPU time by the number of clients */
+};
+
 struct result {
-	const char *name;
-	const char *placement;
-	const char *unit;
-	const char *against;
-	double ours, yardstick; /* medians */
-	double ratio;		/* median of the pairs' ratios */
-	double low, high;	/* the least and the greatest of them */
-	double goal;		/* 0: none */
-	bool at_least;		/* the goal is a least ratio; else a greatest */
+	char name[160];
+	const char *placement, *unit;
+	double ours, yardstick;
+	double ratio, low, high; /* ours over the yardstick: median and the extremes of the pairs */
+	double goal;		 /* for the ratio; 0: none */
+	bool at_least;		 /* the goal is a lower bound, else an upper one */
+	bool has_yardstick;
+	bool wants_none; /* without a yardstick: the goal is that ours is 0 */
+	enum plot plot;
+	double x;
 };
 
 void report_add(const struct result *result);
-/* A row that could not be measured here. */
 void report_skip(const char *name, const char *placement, const char *why);
-/* Writes results.json and the plots into the folder. */
+/* Writes the files into the folder. False: they cannot be written. */
 bool report_write(const char *folder);
 
 #endif

@@ -14,9 +14,18 @@ extern const struct contestant raw_seqpacket;
 extern const struct contestant vfio_region; /* vfio-user's region write, with its header */
 /* sdbus.c: a method call with 16 words each way, peer to peer. */
 extern const struct contestant sdbus_call;
-/* streams.c: buffers of `argument` bytes, written whole by one side and hashed by the other. */
-extern const struct contestant thread_stream; /* a thread of this process, a ring between */
-extern const struct contestant socket_stream; /* a daemon, a stream socket between */
+/* streams.c: buffers of a shape, written whole by one side and hashed by the other. */
+extern const struct contestant thread_stream;	 /* a thread of this process, a ring between */
+extern const struct contestant thread_latency;	 /* the same; what counts is send to completion */
+extern const struct contestant thread_in_stream; /* the thread writes, the client hashes */
+extern const struct contestant socket_stream;	 /* a daemon, a stream socket between */
+/* pages.c: `argument` bytes of a new memfd mapped, made and given back. */
+extern const struct contestant touched_pages;	/* one after the other, by a write each */
+extern const struct contestant populated_pages; /* MADV_POPULATE_WRITE */
+extern const struct contestant huge_pages;	/* the same on shmem huge pages */
+extern const struct contestant hugetlb_pages;	/* and on those of hugetlbfs */
+/* The same memory, mapped anew and read each time, or mapped once. */
+extern const struct contestant mapped_again, mapped_once;
 /* handover.c: 64 MiB of shared memory by descriptor. */
 extern const struct contestant raw_handover;
 

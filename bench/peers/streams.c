@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Streaming without a driver: buffers from a pool of 8 MiB, oldest first, each written whole by one
- * side and hashed whole by the other, 8 underway. Once through a ring in one process, which is what
- * a program has that runs its USB stack itself; once copied through a socket to a daemon.
+ * Streaming without a driver: buffers from a pool, oldest first, each written whole by one side and
+ * read whole by the other, so many underway. Once through a ring in one process, which is what a
+ * program has that runs its USB stack itself; once copied through a socket to a daemon.
  */
 #include "peers.h"
 
@@ -19,62 +19,153 @@
 
 struct thread_state {
 	uint8_t *pool;
-	size_t size, count;
-	size_t next;
+	size_t size;
+	unsigned count, depth;
+	XXH3_state_t *hash;
+	uint64_t next, seen;
+	uint64_t sent_at[STREAM_DEPTH_MAX];
 	_Alignas(128) _Atomic uint64_t sent;
 	_Alignas(128) _Atomic uint64_t done;
 };
 
-static void *
-hash_buffers(void *context)
+static uint8_t *
+buffer_of(const struct thread_state *state, uint64_t number)
 {
-	struct thread_state *state = context;
-	XXH3_state_t *hash = XXH3_createState();
+	return state->pool + number % state->count * state->size;
+}
 
-	XXH3_64bits_reset(hash);
+/* The other side: takes each buffer in turn. */
+static void *
+serve(struct thread_state *state, void (*use)(struct thread_state *state, uint64_t number))
+{
 	pin(0, server_cpu);
-	for (size_t i = 0;; i++) {
+	for (uint64_t i = 0;; i++) {
 		unsigned turns = 0;
 
 		while (atomic_load_explicit(&state->sent, memory_order_acquire) == i)
 			stream_wait(&turns);
-		XXH3_64bits_update(hash, state->pool + i % state->count * state->size, state->size);
+		use(state, i);
 		atomic_store_explicit(&state->done, i + 1, memory_order_release);
 	}
 	return NULL;
 }
 
-static bool
-open_thread(uint64_t argument, void **ret_state, pid_t *ret_server)
+static void
+hash_one(struct thread_state *state, uint64_t number)
 {
+	XXH3_64bits_update(state->hash, buffer_of(state, number), state->size);
+}
+
+/* The pattern of the virtual source: 64-bit words that count. */
+static void
+fill_one(struct thread_state *state, uint64_t number)
+{
+	uint64_t *words = (uint64_t *)(void *)buffer_of(state, number);
+
+	for (size_t i = 0; i < state->size / sizeof(*words); i++)
+		words[i] = number * (state->size / sizeof(*words)) + i;
+}
+
+static void *
+be_sink(void *context)
+{
+	return serve(context, hash_one);
+}
+
+static void *
+be_source(void *context)
+{
+	return serve(context, fill_one);
+}
+
+static bool
+open_thread(uint64_t argument, void **ret_state, pid_t *ret_server, void *(*run)(void *context))
+{
+	const struct stream_shape *shape = (const void *)(uintptr_t)argument;
 	struct thread_state *state = aligned_alloc(128, sizeof(*state));
 	pthread_t thread;
 
 	if (state == NULL)
 		return false;
 	memset(state, 0, sizeof(*state));
-	state->size = argument;
-	state->count = STREAM_POOL / argument;
-	state->pool = mmap(NULL, STREAM_POOL, PROT_READ | PROT_WRITE,
+	state->size = shape->size;
+	state->count = stream_count(shape);
+	state->depth = stream_depth(shape);
+	state->hash = XXH3_createState();
+	XXH3_64bits_reset(state->hash);
+	state->pool = mmap(NULL, state->count * state->size, PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	*ret_state = state;
 	*ret_server = 0;
-	return state->pool != MAP_FAILED && pthread_create(&thread, NULL, hash_buffers, state) == 0;
+	return state->pool != MAP_FAILED && pthread_create(&thread, NULL, run, state) == 0;
+}
+
+static bool
+open_sink(uint64_t argument, void **ret_state, pid_t *ret_server)
+{
+	return open_thread(argument, ret_state, ret_server, be_sink);
+}
+
+static bool
+open_source(uint64_t argument, void **ret_state, pid_t *ret_server)
+{
+	return open_thread(argument, ret_state, ret_server, be_source);
+}
+
+static void
+await(struct thread_state *state, uint64_t count)
+{
+	unsigned turns = 0;
+
+	while (atomic_load_explicit(&state->done, memory_order_acquire) < count)
+		stream_wait(&turns);
+}
+
+static void
+give(struct thread_state *state)
+{
+	state->next++;
+	atomic_store_explicit(&state->sent, state->next, memory_order_release);
 }
 
 static uint64_t
-thread_once(void *context)
+out_once(void *context)
 {
 	struct thread_state *state = context;
-	unsigned turns = 0;
 
-	while (state->next - atomic_load_explicit(&state->done, memory_order_acquire) >=
-	       STREAM_DEPTH)
-		stream_wait(&turns);
-	memset(state->pool + state->next % state->count * state->size, (int)state->next,
-	       state->size);
-	state->next++;
-	atomic_store_explicit(&state->sent, state->next, memory_order_release);
+	if (state->next >= state->depth)
+		await(state, state->next - state->depth + 1);
+	memset(buffer_of(state, state->next), (int)state->next, state->size);
+	give(state);
+	return 0;
+}
+
+/* From a buffer's sending until its sender finds it done. */
+static uint64_t
+latency_once(void *context)
+{
+	struct thread_state *state = context;
+	uint64_t *sent_at;
+
+	memset(buffer_of(state, state->next), (int)state->next, state->size);
+	state->sent_at[state->next % STREAM_DEPTH_MAX] = now_nsec();
+	give(state);
+	if (state->next - state->seen < state->depth)
+		return 1; /* the first ones, before so many are underway */
+	await(state, state->seen + 1);
+	sent_at = &state->sent_at[state->seen++ % STREAM_DEPTH_MAX];
+	return now_nsec() - *sent_at;
+}
+
+static uint64_t
+in_once(void *context)
+{
+	struct thread_state *state = context;
+
+	while (state->next - state->seen < state->depth)
+		give(state);
+	await(state, state->seen + 1);
+	hash_one(state, state->seen++);
 	return 0;
 }
 
@@ -103,6 +194,7 @@ hash_socket(int fd, size_t size)
 static bool
 open_socket(uint64_t argument, void **ret_state, pid_t *ret_server)
 {
+	const struct stream_shape *shape = (const void *)(uintptr_t)argument;
 	struct socket_state *state = calloc(1, sizeof(*state));
 	int ends[2], room = 4 << 20;
 
@@ -112,13 +204,13 @@ open_socket(uint64_t argument, void **ret_state, pid_t *ret_server)
 	*ret_server = fork_server();
 	if (*ret_server == 0) {
 		close(ends[0]);
-		hash_socket(ends[1], argument);
+		hash_socket(ends[1], shape->size);
 	}
 	close(ends[1]);
 	state->fd = ends[0];
-	state->size = argument;
-	state->count = STREAM_POOL / argument;
-	state->pool = malloc(STREAM_POOL);
+	state->size = shape->size;
+	state->count = stream_count(shape);
+	state->pool = malloc(state->count * state->size);
 	*ret_state = state;
 	return state->pool != NULL && *ret_server > 0;
 }
@@ -142,8 +234,24 @@ socket_once(void *context)
 
 const struct contestant thread_stream = {
 	.name = "one process, two threads, a ring",
-	.open = open_thread,
-	.once = thread_once,
+	.open = open_sink,
+	.once = out_once,
+	.server_spins = true,
+	.batch = 16,
+};
+
+const struct contestant thread_latency = {
+	.name = "one process, two threads, a ring",
+	.open = open_sink,
+	.once = latency_once,
+	.server_spins = true,
+	.batch = 1,
+};
+
+const struct contestant thread_in_stream = {
+	.name = "one process, two threads, a ring",
+	.open = open_source,
+	.once = in_once,
 	.server_spins = true,
 	.batch = 16,
 };

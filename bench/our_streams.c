@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Our side of the streams: an app of bulkstream, with a call for each buffer. */
+#include "ours.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <IOKit/IOKitLib.h>
+#include <bulkstream.h>
+#include <dext_iokit.h>
+#include <mach/mach.h>
+
+#include "peers/stream_shape.h"
+
+struct stream {
+	io_connect_t connect;
+	IONotificationPortRef port;
+	uint8_t **buffers;
+	uint64_t size, count, depth, next, done, seen;
+	uint64_t sent_at[STREAM_DEPTH_MAX], latency[STREAM_DEPTH_MAX];
+	XXH3_state_t *hash;
+	void (*wait)(struct stream *stream);
+};
+
+static void
+on_done(void *refcon, IOReturn result, void **args, uint32_t count)
+{
+	struct stream *stream = refcon;
+	uint64_t place = stream->done % STREAM_DEPTH_MAX;
+
+	if (result != kIOReturnSuccess) {
+		fprintf(stderr, "bench: a transfer failed\n");
+		_exit(1);
+	}
+	if (stream->sent_at[place] != 0)
+		stream->latency[place] = now_nsec() - stream->sent_at[place];
+	stream->done++;
+}
+
+/* Of the services there are, the one whose device has the endpoints that are asked for. */
+static bool
+connect_to(struct stream *stream, bool in, pid_t *ret_host)
+{
+	uint64_t input[6] = {DEXT_BULKSTREAM_ANY,
+			     0,
+			     in ? DEXT_BULKSTREAM_NONE : DEXT_BULKSTREAM_ANY,
+			     in ? DEXT_BULKSTREAM_ANY : DEXT_BULKSTREAM_NONE,
+			     stream->count,
+			     stream->size};
+	io_iterator_t services;
+	io_service_t service;
+	bool connected = false;
+
+	if (IOServiceGetMatchingServices(kIOMainPortDefault,
+					 IOServiceNameMatching(DEXT_BULKSTREAM_SERVICE),
+					 &services) != kIOReturnSuccess)
+		return false;
+	while (!connected && (service = IOIteratorNext(services)) != IO_OBJECT_NULL) {
+		if (IOServiceOpen(service, mach_task_self(), 0, &stream->connect) ==
+		    kIOReturnSuccess) {
+			connected = IOConnectCallScalarMethod(stream->connect,
+							      DEXT_BULKSTREAM_CONFIGURE, input, 6,
+							      NULL, NULL) == kIOReturnSuccess;
+			if (!connected)
+				IOServiceClose(stream->connect);
+		}
+		*ret_host = bench_host_of(service);
+		IOObjectRelease(service);
+	}
+	IOObjectRelease(services);
+	return connected;
+}
+
+static bool
+set_up(struct stream *stream)
+{
+	uint64_t reference[kIOAsyncCalloutCount] = {0};
+
+	stream->port = IONotificationPortCreate(kIOMainPortDefault);
+	stream->buffers = calloc(stream->count, sizeof(*stream->buffers));
+	reference[kIOAsyncCalloutFuncIndex] = (uint64_t)(uintptr_t)on_done;
+	reference[kIOAsyncCalloutRefconIndex] = (uint64_t)(uintptr_t)stream;
+	if (IOConnectCallAsyncScalarMethod(stream->connect, DEXT_BULKSTREAM_REGISTER,
+					   IONotificationPortGetMachPort(stream->port), reference,
+					   kIOAsyncCalloutCount, NULL, 0, NULL,
+					   NULL) != kIOReturnSuccess)
+		return false;
+	for (uint64_t i = 0; i < stream->count; i++) {
+		mach_vm_address_t address = 0;
+		mach_vm_size_t size = 0;
+
+		if (IOConnectMapMemory64(stream->connect, (uint32_t)i, mach_task_self(), &address,
+					 &size, kIOMapAnywhere) != kIOReturnSuccess)
+			return false;
+		stream->buffers[i] = (uint8_t *)(uintptr_t)address;
+		memset(stream->buffers[i], 0, stream->size);
+	}
+	return true;
+}
+
+/* As a program does that has a poll loop of its own. */
+static void
+wait_by_poll(struct stream *stream)
+{
+	struct pollfd wait = {.fd = IONotificationPortGetFileDescriptor(stream->port),
+			      .events = POLLIN};
+
+	if (dext_notification_port_dispatch(stream->port) == 0)
+		poll(&wait, 1, 1000);
+}
+
+static void
+wait_by_mach_msg(struct stream *stream)
+{
+	struct {
+		mach_msg_header_t header;
+		uint8_t rest[512];
+	} message;
+
+	if (mach_msg(&message.header, MACH_RCV_MSG, 0, sizeof(message),
+		     IONotificationPortGetMachPort(stream->port), 0,
+		     MACH_PORT_NULL) != MACH_MSG_SUCCESS)
+		_exit(1);
+	IODispatchCalloutFromMessage(NULL, &message.header, stream->port);
+}
+
+static bool
+open_with(uint64_t argument, bool in, void (*wait)(struct stream *stream), void **ret_state,
+	  pid_t *ret_server)
+{
+	const struct stream_shape *shape = (const void *)(uintptr_t)argument;
+	struct stream *stream = calloc(1, sizeof(*stream));
+
+	if (stream == NULL)
+		return false;
+	stream->wait = wait;
+	stream->size = shape->size;
+	stream->count = stream_count(shape);
+	stream->depth = stream_depth(shape);
+	stream->hash = XXH3_createState();
+	XXH3_64bits_reset(stream->hash);
+	*ret_state = stream;
+	return connect_to(stream, in, ret_server) && set_up(stream);
+}
+
+static bool
+open_out(uint64_t argument, void **ret_state, pid_t *ret_server)
+{
+	return open_with(argument, false, wait_by_mach_msg, ret_state, ret_server);
+}
+
+static bool
+open_by_poll(uint64_t argument, void **ret_state, pid_t *ret_server)
+{
+	return open_with(argument, false, wait_by_poll, ret_state, ret_server);
+}
+
+static bool
+open_in(uint64_t argument, void **ret_state, pid_t *ret_server)
+{
+	return open_with(argument, true, wait_by_mach_msg, ret_state, ret_server);
+}
+
+static void
+transfer(struct stream *stream, uint32_t selector)
+{
+	uint64_t i = stream->next++ % stream->count;
+	uint64_t send[4] = {i, 0, stream->size, 0}, receive[2] = {i, stream->size};
+	bool out = selector == DEXT_BULKSTREAM_SEND;
+
+	if (IOConnectCallScalarMethod(stream->connect, selector, out ? send : receive, out ? 4 : 2,
+				      NULL, NULL) != kIOReturnSuccess) {
+		fprintf(stderr, "bench: a transfer was refused\n");
+		_exit(1);
+	}
+}
+
+static void
+fill(struct stream *stream)
+{
+	memset(stream->buffers[stream->next % stream->count], (int)stream->next, stream->size);
+}
+
+static uint64_t
+out_once(void *state)
+{
+	struct stream *stream = state;
+
+	while (stream->next - stream->done >= stream->depth)
+		stream->wait(stream);
+	fill(stream);
+	transfer(stream, DEXT_BULKSTREAM_SEND);
+	return 0;
+}
+
+static uint64_t
+latency_once(void *state)
+{
+	struct stream *stream = state;
+
+	fill(stream);
+	stream->sent_at[stream->next % STREAM_DEPTH_MAX] = now_nsec();
+	transfer(stream, DEXT_BULKSTREAM_SEND);
+	if (stream->next - stream->seen < stream->depth)
+		return 1; /* the first ones, before so many are underway */
+	while (stream->done == stream->seen)
+		stream->wait(stream);
+	return stream->latency[stream->seen++ % STREAM_DEPTH_MAX];
+}
+
+static uint64_t
+in_once(void *state)
+{
+	struct stream *stream = state;
+
+	while (stream->next - stream->seen < stream->depth)
+		transfer(stream, DEXT_BULKSTREAM_RECEIVE);
+	while (stream->done == stream->seen)
+		stream->wait(stream);
+	XXH3_64bits_update(stream->hash, stream->buffers[stream->seen++ % stream->count],
+			   stream->size);
+	return 0;
+}
+
+/* The call alone; nothing else is underway. */
+static uint64_t
+send_once(void *state)
+{
+	struct stream *stream = state;
+	uint64_t begun = now_nsec(), spent;
+
+	transfer(stream, DEXT_BULKSTREAM_SEND);
+	spent = now_nsec() - begun;
+	while (stream->done < stream->next)
+		stream->wait(stream);
+	return spent;
+}
+
+static const struct stream_shape small_buffers = {.size = 4096};
+
+static bool
+open_small(uint64_t argument, void **ret_state, pid_t *ret_server)
+{
+	return open_out((uint64_t)(uintptr_t)&small_buffers, ret_state, ret_server);
+}
+
+const struct contestant our_stream = {
+	.name = "bulkstream", .open = open_out, .once = out_once, .batch = 16};
+const struct contestant our_stream_by_poll = {
+	.name = "bulkstream, poll", .open = open_by_poll, .once = out_once, .batch = 16};
+const struct contestant our_latency = {
+	.name = "bulkstream, latency", .open = open_out, .once = latency_once, .batch = 1};
+const struct contestant our_in_stream = {
+	.name = "bulkstream, IN", .open = open_in, .once = in_once, .batch = 16};
+const struct contestant our_send = {
+	.name = "a buffer of this size", .open = open_out, .once = send_once, .batch = 4};
+const struct contestant our_small_send = {
+	.name = "a buffer of 4 KiB", .open = open_small, .once = send_once, .batch = 4};

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of the bench, as data: what is done, beside what, where, and what is looked at. */
+#ifndef BENCH_ROWS_H
+#define BENCH_ROWS_H
+
+#include "contest.h"
+#include "peers/stream_shape.h"
+#include "report.h"
+
+enum figure {
+	NOTHING,
+	MEDIAN, /* us an operation */
+	MEAN,
+	P99,
+	P999,
+	CPU,	     /* us of CPU time an operation, both sides */
+	HOST_CPU,    /* the server's */
+	THROUGHPUT,  /* GB/s */
+	CPU_PER_GIB, /* s */
+	BELLS,	     /* doorbells an operation */
+};
+
+struct wanted {
+	enum figure figure;
+	double goal; /* 0: none */
+	bool at_least;
+};
+
+#define WANTED_MAX 4
+
+struct row {
+	const char *name;
+	const struct contestant *ours, *yardstick;
+	uint64_t argument;		  /* if there is no shape */
+	const struct stream_shape *shape; /* NULL: no stream */
+	enum placement placement;
+	bool hogs; /* a program that computes on each CPU */
+	enum plot plot;
+	double x; /* its place in the plot */
+	struct wanted wanted[WANTED_MAX];
+};
+
+extern const struct row rows[];
+extern const unsigned row_count;
+/* For each fresh start. */
+extern const struct row start_row;
+
+#endif
