@@ -226,13 +226,19 @@ in_once(void *state)
 	return 0;
 }
 
-/* The call alone; nothing else is underway. */
+/*
+ * The call alone; nothing else is underway. After a call that does nothing, so that both sides are
+ * awake whatever the buffer before it took.
+ */
 static uint64_t
 send_once(void *state)
 {
 	struct stream *stream = state;
-	uint64_t begun = now_nsec(), spent;
+	uint64_t out = DEXT_BULKSTREAM_OUT, begun, spent;
 
+	IOConnectCallScalarMethod(stream->connect, DEXT_BULKSTREAM_CLEAR_STALL, &out, 1, NULL,
+				  NULL);
+	begun = now_nsec();
 	transfer(stream, DEXT_BULKSTREAM_SEND);
 	spent = now_nsec() - begun;
 	while (stream->done < stream->next)
