@@ -765,11 +765,12 @@ calls_doorbell(struct loop_source *source, uint32_t events)
 	struct connection *c =
 		(struct connection *)((char *)source - offsetof(struct connection, doorbell));
 
-	bool calls = true, found = true;
+	bool calls, found = true;
 
+	/* Before the scan: one that a thread looks at from now on is not armed. */
+	if (call_page_has_moved(c->page.page, call_page_seen(&c->page)))
+		spinning_offer(c);
 	scan(c, SCAN_RUNG, &calls, &found);
 	if (!found)
 		count_empty(c);
-	else if (calls)
-		spinning_offer(c);
 }

@@ -120,7 +120,8 @@ struct connection {
 	struct loop_timer pause;
 
 	_Atomic bool hot; /* offered to a thread that spins, or in its set, which has a reference */
-	_Atomic(const void *) watched; /* the set in which it is; NULL: none. Only compared */
+	_Atomic(const void *) watched; /* the set in which it is, or that it is offered;
+					  NULL: neither. Only compared */
 	struct spin_backoff backoff;
 	struct connection *next_offered; /* [spinning.lock] */
 

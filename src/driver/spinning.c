@@ -16,10 +16,10 @@
  *   take the token: both sides change their word first and look at the other's then, all seq_cst.
  * - A client that is left alone while a method blocks here rings without being asked, before it
  *   sleeps: call_page_is_left. It is then scanned, and armed, by another thread.
- * - A thread that was rung for leaves a connection unarmed that is in the set of the holder
- *   (spinning_watches). Arming it would have the client ring at its next call, and wake that thread
- *   again, on the CPU where the other one spins: a ring every few calls for as long as they come.
- *   The holder lets a connection go first and arms it then.
+ * - A thread that was rung for leaves a connection unarmed that is in the set of the holder, or
+ *   offered to it (spinning_watches). Arming it would have the client ring at its next call, and
+ * wake that thread again, on the CPU where the other one spins: a ring every few calls for as long
+ * as they come. The holder lets a connection go first and arms it then.
  *
  * A hostile client can have a thread spin for a budget after a call that it made, not longer (its
  * page is looked at for longer only if others keep the thread awake); and
@@ -33,17 +33,23 @@
 
 #define HOT_MAX	  64u /* connections in a set; others sleep and ring */
 #define LOOK_NSEC (500 * NSEC_PER_USEC)
-/* Of one connection, while others keep the thread awake: looking at its page costs less than a
- * ring. */
-#define QUIET_NSEC (2 * NSEC_PER_MSEC)
+/*
+ * Of one connection, while others keep the thread awake: looking at its page costs less than a ring.
+ * Longer than it takes 64 clients to ring once each, or they would never all be in the set.
+ */
+#define QUIET_NSEC  (20 * NSEC_PER_MSEC)
+#define FEW	    4u /* connections whose queues are looked at each time */
+#define QUEUE_TURNS 8u
 /* Between two looks at the clock: so long only if the thread ran a method, or did not run. */
 #define AWAY_NSEC (10 * NSEC_PER_USEC)
 
 struct hot {
 	struct connection *connection; /* +1 */
-	uint64_t last;		       /* when it had something */
-	bool found;		       /* it had something since the last look at the clock */
-	bool worked;		       /* it ever had */
+	const struct call_page *page;
+	uint64_t seen; /* of the page, as it was last; may be older */
+	uint64_t last; /* when it had something */
+	bool found;    /* it had something since the last look at the clock */
+	bool worked;   /* it ever had */
 };
 
 struct set {
@@ -93,6 +99,8 @@ give_token(void)
 static void
 offer_take(struct connection *c)
 {
+	/* Before it can be adopted, which says in whose set it is. */
+	atomic_store_explicit(&c->watched, &spinning, memory_order_relaxed);
 	pthread_mutex_lock(&spinning.lock);
 	c->next_offered = spinning.offered;
 	spinning.offered = c;
@@ -132,9 +140,11 @@ next_offer(void)
 bool
 spinning_watches(const struct connection *c)
 {
-	const void *set = atomic_load_explicit(&c->watched, memory_order_relaxed);
+	const void *by = atomic_load_explicit(&c->watched, memory_order_relaxed);
+	/* Pairs with give_token: either this finds no holder, or that one finds the offer. */
+	const void *holder = atomic_load_explicit(&spinning.token, memory_order_seq_cst);
 
-	return set != NULL && set == atomic_load_explicit(&spinning.token, memory_order_relaxed);
+	return by != NULL && holder != NULL && (by == holder || by == &spinning);
 }
 
 /*
@@ -189,7 +199,11 @@ adopt(struct set *set, uint64_t now)
 		if (c == NULL)
 			return;
 		atomic_store_explicit(&c->watched, set, memory_order_relaxed);
-		set->hot[set->count++] = (struct hot){.connection = c, .last = now};
+		set->hot[set->count++] = (struct hot){
+			.connection = c,
+			.page = c->page.page,
+			.last = now,
+		};
 		set->last = now;
 	}
 }
@@ -209,9 +223,15 @@ note_found(struct set *set, uint64_t now)
 }
 
 static bool
+is_over(const struct set *set, uint64_t now)
+{
+	return now - set->last > SPIN_BUDGET;
+}
+
+static bool
 is_quiet(const struct set *set, const struct hot *hot, uint64_t now)
 {
-	return now - set->last > SPIN_BUDGET || now - hot->last > QUIET_NSEC ||
+	return is_over(set, now) || now - hot->last > QUIET_NSEC ||
 	       !call_page_can_spin(&hot->connection->page);
 }
 
@@ -219,7 +239,6 @@ is_quiet(const struct set *set, const struct hot *hot, uint64_t now)
 static bool
 age(struct set *set, uint64_t now)
 {
-	note_found(set, now);
 	/* From the end, since the last one fills the gap. */
 	for (unsigned i = set->count; i-- > 0;) {
 		struct hot *hot = &set->hot[i];
@@ -249,23 +268,35 @@ forgive(struct set *set, uint64_t now)
 		set->hot[i].last += away;
 }
 
-/* What is done now and then. False: the loop stops, or the token is another's. */
+/* False: the loop stops, or the token is another's. */
+static bool
+look(struct loop *loop, struct set *set, uint64_t now)
+{
+	set->looked = now;
+	/* What it finds there may block. */
+	give_token();
+	set->stopped = !loop_look(loop);
+	return !set->stopped && take_token(set);
+}
+
+/*
+ * What is done now and then. False: the loop stops, or the token is another's.
+ *
+ * Before a set is let go that nothing came from, the descriptors are looked at: one who is not in
+ * it may have rung meanwhile, and joins it then. Else clients that call in turn would have each
+ * other's connections let go, and each turn begin with a ring that waits for a budget to end.
+ */
 static bool
 tend(struct loop *loop, struct set *set)
 {
 	uint64_t now = clock_now();
 
 	forgive(set, now);
-	if (!age(set, now))
-		return false;
+	note_found(set, now);
 	adopt(set, now);
-	if (now - set->looked < LOOK_NSEC)
-		return true;
-	set->looked = now;
-	/* What it finds there may block. */
-	give_token();
-	set->stopped = !loop_look(loop);
-	return !set->stopped && take_token(set);
+	if (now - set->looked >= LOOK_NSEC || (is_over(set, now) && set->looked < set->last))
+		return look(loop, set, now);
+	return age(set, now);
 }
 
 /*
@@ -279,15 +310,32 @@ run_deferred(struct loop *loop, struct set *set)
 	return take_token(set);
 }
 
+/*
+ * Of many pages all but one have nothing: so a look costs one line of the page and one of the set.
+ * What a data queue has is looked for less often if there are many.
+ */
+static bool
+is_due(struct hot *hot, bool also_queues)
+{
+	const struct call_page_host *host;
+
+	if (!also_queues && !call_page_has_moved(hot->page, hot->seen))
+		return false;
+	host = &hot->connection->page;
+	hot->seen = call_page_seen(host);
+	return call_page_is_due(host);
+}
+
 /* Until the set is empty. False: without the token. */
 static bool
 spin_over(struct loop *loop, struct set *set)
 {
 	for (unsigned turn = 1; set->count > 0; turn++) {
+		bool also_queues = set->count <= FEW || turn % QUEUE_TURNS == 0;
 		bool found = false;
 
 		for (unsigned i = 0; i < set->count; i++) {
-			if (!call_page_is_due(&set->hot[i].connection->page))
+			if (!is_due(&set->hot[i], also_queues))
 				continue;
 			if (!calls_scan_spinning(set->hot[i].connection, false))
 				continue;

@@ -85,6 +85,18 @@ call_page_is_due(const struct call_page_host *host)
 		       atomic_load_explicit(&host->looked, memory_order_relaxed);
 }
 
+uint64_t
+call_page_seen(const struct call_page_host *host)
+{
+	return atomic_load_explicit(&host->seen, memory_order_relaxed);
+}
+
+bool
+call_page_has_moved(const struct call_page *page, uint64_t seen)
+{
+	return atomic_load_explicit(&page->submitted.bits, memory_order_relaxed) != seen;
+}
+
 bool
 call_page_can_spin(const struct call_page_host *host)
 {

@@ -309,6 +309,9 @@ void call_page_init(struct call_page_host *host, struct call_page *page);
 
 /* Whether there is something to take. Any thread. */
 bool call_page_is_due(const struct call_page_host *host);
+/* `submitted` as it was last taken, and whether it has changed since it was `seen`. */
+uint64_t call_page_seen(const struct call_page_host *host);
+bool call_page_has_moved(const struct call_page *page, uint64_t seen);
 /* Whether spinning over the page can help. Any thread. */
 bool call_page_can_spin(const struct call_page_host *host);
 /* Before a look at the data queues. Any thread. */

@@ -13,6 +13,7 @@
 #include "harness.h"
 
 #include <dirent.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -24,6 +25,10 @@
 
 #define WINDOW	64 /* calls */
 #define CLIENTS 64
+#define TAKERS	8 /* clients that call in turn, */
+#define TURN	8 /* so often each, */
+#define CYCLES	20
+#define ENTRIES (3 * TAKERS) /* rings until all are looked at */
 
 static struct harness harness;
 
@@ -160,6 +165,87 @@ START_TEST(no_system_call_while_both_are_awake)
 }
 END_TEST
 
+/* How often this process has rung: doorbells are eventfds that nobody reads. */
+static uint64_t
+rings(void)
+{
+	DIR *directory = opendir("/proc/self/fdinfo");
+	uint64_t sum = 0, count;
+	struct dirent *entry;
+	char path[300], line[128];
+
+	ck_assert_ptr_nonnull(directory);
+	while ((entry = readdir(directory)) != NULL) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%s", entry->d_name);
+		file = entry->d_name[0] == '.' ? NULL : fopen(path, "r");
+		while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+			if (sscanf(line, "eventfd-count: %" SCNx64, &count) == 1)
+				sum += count;
+		if (file != NULL)
+			fclose(file);
+	}
+	closedir(directory);
+	return sum;
+}
+
+static void
+pin(pid_t thread, void *cpu)
+{
+	sched_setaffinity(thread, sizeof(cpu_set_t), cpu);
+}
+
+/* The app on one CPU and the host on another. False: there is but one. */
+static bool
+part(pid_t host)
+{
+	cpu_set_t all, one[2];
+	int count = 0;
+
+	ck_assert_int_eq(sched_getaffinity(0, sizeof(all), &all), 0);
+	for (int cpu = 0; cpu < CPU_SETSIZE && count < 2; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one[count]);
+		CPU_SET(cpu, &one[count++]);
+	}
+	if (count < 2)
+		return false;
+	pin(0, &one[0]);
+	each_thread(host, pin, &one[1]);
+	return true;
+}
+
+/*
+ * While the others have their turns, whoever spins has to keep a client in mind: else each turn
+ * begins with a ring. Counting takes so long that the host sleeps afterwards; so in the first cycle
+ * each may ring, and again until it is among those that are looked at.
+ */
+START_TEST(clients_that_call_in_turn_do_not_ring)
+{
+	uint64_t deadline = mach_absolute_time() + HARNESS_DEADLINE_SEC * UINT64_C(1000000000);
+	io_connect_t connects[TAKERS];
+	uint64_t before, rung;
+
+	start();
+	for (unsigned i = 0; i < TAKERS; i++)
+		connects[i] = harness_open("Echo", 0);
+	/* On one CPU nobody spins. */
+	rung = part(harness_host_pid("Echo")) ? UINT64_MAX : 0;
+	while (rung > ENTRIES && mach_absolute_time() < deadline) {
+		before = rings();
+		for (unsigned i = 0; i < CYCLES * TAKERS * TURN; i++)
+			call(connects[i / TURN % TAKERS]);
+		rung = rings() - before;
+	}
+	ck_assert_uint_le(rung, ENTRIES);
+	for (unsigned i = 0; i < TAKERS; i++)
+		ck_assert_int_eq(IOServiceClose(connects[i]), kIOReturnSuccess);
+	harness_stop(&harness);
+}
+END_TEST
+
 static void
 add_switches(pid_t thread, void *context)
 {
@@ -222,4 +308,5 @@ START_TEST(an_idle_host_is_never_woken)
 }
 END_TEST
 
-UNIT_MAIN("awake", no_system_call_while_both_are_awake, an_idle_host_is_never_woken)
+UNIT_MAIN("awake", no_system_call_while_both_are_awake, clients_that_call_in_turn_do_not_ring,
+	  an_idle_host_is_never_woken)
