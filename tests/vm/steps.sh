@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Steps that several scripts of the machine take; `. /steps.sh`.
 
@@ -7,7 +8,7 @@ await() {
 	end=$((${now%.*} + 40))
 	until eval "$1"; do
 		read -r now _ </proc/uptime
-		[ ${now%.*} -lt $end ] || { echo "never: $1"; dext list; cat /tmp/log; return 1; }
+		[ "${now%.*}" -lt $end ] || { echo "never: $1"; dext list; cat /tmp/log; return 1; }
 		sleep 0.1
 	done
 }
@@ -42,7 +43,7 @@ begin() {
 
 # ended STATUS: the app has ended with it.
 ended() {
-	wait $app
+	wait "$app"
 	status=$?
 	[ $status -eq "$1" ] || { echo "the app ended with $status, not $1"; cat /tmp/sent /tmp/log; return 1; }
 }
