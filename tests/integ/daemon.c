@@ -101,20 +101,23 @@ daemon_prepare(struct daemon *daemon, uid_t uid)
 static void
 become_dextd(const struct daemon *daemon, const char *const *arguments, pid_t parent)
 {
-	char bundles[96], access_file[96], sandbox[64];
+	char bundles[96], access_file[96], no_pci[96], sandbox[64];
 	char *argv[ARGUMENTS_MAX] = {
 		(char *)harness_bundle("DEXTD"),
 		(char *)"--bundles",
 		bundles,
 		(char *)"--access",
 		access_file,
+		(char *)"--pci-devices", /* this machine's are no part of a test */
+		no_pci,
 		sandbox,
 	};
-	unsigned count = 6;
+	unsigned count = 8;
 	int log = open(daemon->harness.log_path, O_WRONLY | O_APPEND | O_CLOEXEC);
 
 	snprintf(bundles, sizeof(bundles), "%s/bundles", daemon->folder);
 	snprintf(access_file, sizeof(access_file), "%s/access", daemon->folder);
+	snprintf(no_pci, sizeof(no_pci), "%s/no-pci", daemon->folder);
 	snprintf(sandbox, sizeof(sandbox), "--sandbox=%s", harness_bundle("DEXTD_SANDBOX"));
 	for (; *arguments != NULL && count < ARGUMENTS_MAX - 1; arguments++)
 		argv[count++] = (char *)*arguments;
