@@ -23,6 +23,8 @@ def mapped_bar(machine):
     with open(os.path.join(machine.root, "access"), "w", encoding="ascii") as file:
         file.write("* everyone\n")
 
+    plugged = []
+
     def host(word, monitor):
         if word == "check":
             with open(memory, "r+b") as file:
@@ -38,7 +40,12 @@ def mapped_bar(machine):
             monitor.run("device_del", id="s0")
             monitor.wait(lambda line: line.get("event") == "DEVICE_DELETED" and line["data"].get("device") == "s0")
         else:
-            monitor.run("device_add", **DEVICE)
+            # QEMU wants other memory for another device; it is the same file.
+            number = len(plugged) + 1
+            plugged.append(number)
+            monitor.run("object-add", **{"qom-type": "memory-backend-file", "id": f"m{number}", "share": True,
+                                         "size": MIB, "mem-path": memory})
+            monitor.run("device_add", **{**DEVICE, "memdev": f"m{number}"})
 
     count = "run ls /proc/$(pidof dextd)/fd | wc -l >/tmp/{0}; pidof dext-host | wc -w >>/tmp/{0}"
     wait = "i=0; until dext list | grep -q PCIMemory; do i=$((i+1)); [ $i -lt 60 ] || exit 1; sleep 0.5; done"
