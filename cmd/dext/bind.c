@@ -36,6 +36,10 @@ static const char bind_help[] =
 	"\n"
 	"The bundle links to the shared object, so it follows upgrades. `dext unbind` removes it.\n"
 	"\n"
+	"Examples:\n"
+	"  dext bind 1234:5678 bulkstream                what `dext send` then streams to\n"
+	"  dext bind --dry-run 1234:5678:1 bulkstream    what would be written for interface 1\n"
+	"\n"
 	"Exit status: 0, 1 error, 2 wrong command line, 3 no such interface, or no bulkstream,\n"
 	"4 there is such a bundle, or not permitted, 7 it cannot be written.\n";
 
@@ -45,6 +49,9 @@ static const char unbind_help[] =
 	"Removes the bundle that `dext bind` wrote; dextd stops the driver then. INTERFACE is 0 "
 	"if\n"
 	"it is left out.\n"
+	"\n"
+	"Example:\n"
+	"  dext unbind 1234:5678    the kernel's driver gets the interface back\n"
 	"\n"
 	"Exit status: 0, 1 error, 2 wrong command line, 3 there is none, 4 not permitted.\n";
 

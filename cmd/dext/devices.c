@@ -24,6 +24,10 @@ static const char help_text[] =
 	"  --json         the same as JSON\n"
 	"  --sysfs DIR    where to look, instead of " PLUGGED_SYSFS "\n"
 	"\n"
+	"Examples:\n"
+	"  dext devices           what is plugged\n"
+	"  dext devices --json    the same, for a program\n"
+	"\n"
 	"Exit status: 0 (also when there is none), 2 wrong command line, 7 DIR cannot be read.\n";
 
 struct owners {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a command's page names what the command's help names.
+"""Whether a command's page names what the command's help names, and each help has an example.
 
     man_page.py PAGE PROGRAM
 
@@ -27,7 +27,10 @@ def main():
         missing = sorted(word for word in wanted - {"--help"} if word not in page)
         for word in missing:
             print(f"# {command}: the page does not name {word}")
-        print(f"{'not ok' if missing else 'ok'} {number} - {command}")
+        example = "Example" in help_of(program, command)
+        if not example:
+            print(f"# {command}: its help has no example")
+        print(f"{'ok' if example and not missing else 'not ok'} {number} - {command}")
     return 0 if commands else 1
 
 
