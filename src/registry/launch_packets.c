@@ -18,6 +18,7 @@
 #include "status.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -250,7 +251,7 @@ handle(struct host *host, const struct packet *packet)
 IOReturn
 host_take_packets(struct host *host, unsigned most)
 {
-	struct packet *packet = &host->registry->packet;
+	struct packet *packet = &host->registry->host_packet;
 	char name[256];
 
 	for (unsigned i = 0; i < most; i++) {
@@ -288,4 +289,16 @@ host_control_ready(struct loop_source *source, uint32_t events)
 			host_arm(host, HOST_STOP_PATIENCE);
 	}
 	registry_changed(host->registry);
+}
+
+void
+hosts_catch_up(struct registry *registry)
+{
+	struct pollfd pending = {.events = POLLIN};
+
+	for (struct host *host = registry->hosts; host != NULL; host = host->next) {
+		pending.fd = host->control;
+		if (host->control >= 0 && host->control_watched && poll(&pending, 1, 0) > 0)
+			host_control_ready(&host->control_source, (uint32_t)pending.revents);
+	}
 }

@@ -117,7 +117,8 @@ struct registry {
 
 	bool started, stopping;
 	IOReturn state;
-	struct packet packet; /* where every packet is received: one thread */
+	struct packet packet;	   /* where an app's packet is received: one thread */
+	struct packet host_packet; /* the same of hosts, who are heard while an app's is at hand */
 };
 
 /* launch.c */
@@ -139,6 +140,11 @@ void host_ask(struct host *host);
 void host_kill(const struct host *host);
 void host_launch(struct host *host);
 void host_stop(struct host *host);
+/*
+ * Takes what hosts have sent: before an app's request is answered, since the app may have heard
+ * from a driver what that has told the registry.
+ */
+void hosts_catch_up(struct registry *registry);
 /* Its device has gone: it is to end by itself, within HOST_UNPLUG_PATIENCE. */
 void host_unplug(struct host *host);
 /* No process, no timer, nothing in the loop: it may be destroyed while the loop runs. */

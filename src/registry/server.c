@@ -47,6 +47,7 @@ struct client {
 	int pidfd;
 	struct ucred who;
 	struct watcher watcher;
+	bool dropped;
 	struct client *next;
 };
 
@@ -70,6 +71,7 @@ drop(struct client *client)
 	while (*link != client)
 		link = &(*link)->next;
 	*link = client->next;
+	client->dropped = true;
 	registry->client_count--;
 	plug_forget_client(registry, client);
 	settings_forget_client(registry, client);
@@ -431,9 +433,14 @@ client_ready(struct loop_source *source, uint32_t events)
 		if (status == kIOReturnNotReady)
 			break;
 		if (status == kIOReturnSuccess) {
-			status = handle(client, packet);
+			hosts_catch_up(client->registry);
+			if (!client->dropped)
+				status = handle(client, packet);
 			packet_close_fds(packet);
 		}
+		/* It did not take an answer that came meanwhile. */
+		if (client->dropped)
+			return;
 		if (status == kIOReturnSuccess)
 			continue;
 		if (status != kIOReturnOffline)
