@@ -91,19 +91,37 @@ in_has_ended(OSObject *target, OSAction *action, IOReturn status, uint32_t actua
 	meter_raise(&in_ended);
 }
 
+/* Whether the device has got just this stream. */
+static bool
+send_to_function(void)
+{
+	struct function_state state = ask_state();
+	uint64_t wrong = state.out_wrong;
+
+	sent = state.out_bytes;
+	transfers = (unsigned)state.out_reads;
+	ck_assert_int_eq(send_stream(EXACT, LONG_MSEC), kIOReturnSuccess);
+	do
+		state = ask_state();
+	while (state.out_bytes < sent || state.out_reads < transfers);
+	return state.out_bytes == sent && state.out_reads == transfers && state.out_wrong == wrong;
+}
+
 static void
 send_exactly(unsigned round)
 {
 	uint32_t actual;
 
 	if (own) {
-		struct function_state state = ask_state();
+		unsigned tries = 1;
 
-		ck_assert_uint_eq(state.out_wrong, 0);
-		sent = state.out_bytes;
-		transfers = (unsigned)state.out_reads;
-		ck_assert_int_eq(send_stream(EXACT, LONG_MSEC), kIOReturnSuccess);
-		check_state();
+		/*
+		 * A function that was never unbound may still have what the pull has cut off, and
+		 * count it after the state was asked for. It reads again only when it has.
+		 */
+		while (!send_to_function() && plugging.way == PLUGGING_AUTHORIZED && tries < 3)
+			tries++;
+		ck_assert_uint_eq(send_to_function(), true);
 		return;
 	}
 	for (unsigned i = 0; i < EXACT; i++)
