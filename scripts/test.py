@@ -8,6 +8,7 @@ is a failure.
 """
 import argparse
 import os
+import re
 import subprocess
 import sys
 import time
@@ -54,7 +55,10 @@ def read_report(path, label, counts):
     if not os.path.exists(path):
         counts.failed.append(f"{label}: no report was written")
         return
-    for case in ElementTree.parse(path).iter("testcase"):
+    with open(path, encoding="utf-8", errors="replace") as file:
+        # What a test has printed is in there as it was, and some print what XML does not allow.
+        text = re.sub("[^\t\n\r -\ud7ff\ue000-\ufffd]", "?", file.read())
+    for case in ElementTree.fromstring(text).iter("testcase"):
         name = f"{label}: {case.get('classname', '')} {case.get('name', '')}"
         if case.find("failure") is not None or case.find("error") is not None:
             counts.failed.append(name)
