@@ -179,7 +179,7 @@ take_turn(const struct contestant *what, void *state, pid_t server, unsigned mse
 	/* What was underway since the last turn is over then. */
 	for (unsigned i = 0; i < (what->batch > WARM_UP ? what->batch : WARM_UP); i++)
 		what->once(state);
-	bells = count_bells();
+	bells = count_bells() + (what->wakes != NULL ? what->wakes(state) : 0);
 	own_cpu = cpu_nsec(0);
 	host_cpu = cpu_nsec(server > 0 ? server : -1);
 	do {
@@ -196,7 +196,8 @@ take_turn(const struct contestant *what, void *state, pid_t server, unsigned mse
 	host_cpu = cpu_nsec(server > 0 ? server : -1) - host_cpu;
 	turn.host = (double)host_cpu / (double)operations;
 	turn.cpu = (double)(own_cpu + host_cpu) / (double)operations;
-	turn.bells = (double)(count_bells() - bells) / (double)operations;
+	bells = count_bells() + (what->wakes != NULL ? what->wakes(state) : 0) - bells;
+	turn.bells = (double)bells / (double)operations;
 	qsort(batches, count, sizeof(batches[0]), compare);
 	sum_up(batches, count, &turn);
 	return turn;

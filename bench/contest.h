@@ -21,6 +21,8 @@ struct contestant {
 	bool (*open)(uint64_t argument, void **ret_state, pid_t *ret_server);
 	/* One operation. 0, or the time that counts, in ns, if that is not all of it. */
 	uint64_t (*once)(void *state);
+	/* How often it may have been woken so far, which its own doorbells do not say. NULL: no. */
+	uint64_t (*wakes)(void *state);
 	bool server_spins;
 	unsigned batch;	  /* operations between two looks at the clock */
 	const char *sets; /* an environment variable for the client, NAME=VALUE */
@@ -39,7 +41,7 @@ struct turn {
 	double median, mean, p99, p999;
 	double cpu;   /* CPU time, both sides */
 	double host;  /* the same, the server's process */
-	double bells; /* doorbells that an operation rang */
+	double bells; /* doorbells that an operation rang, both sides */
 };
 
 struct contest;

@@ -18,6 +18,7 @@
 
 #include "contest.h"
 #include "ours.h"
+#include "peers/ring_entry.h"
 #include "report.h"
 #include "rows.h"
 
@@ -41,6 +42,8 @@ static const struct unit units[] = {
 	[THROUGHPUT] = {"GB/s", ""},
 	[CPU_PER_GIB] = {"s/GiB", ", CPU time"},
 	[BELLS] = {"bells", ", doorbells"},
+	[RATE] = {"M/s", ""},
+	[RING_BELLS] = {"bells", ", doorbells for 1000 entries"},
 };
 
 static int
@@ -80,6 +83,10 @@ figure(const struct row *row, enum figure figure, const struct turn *turn)
 		return turn->cpu / size * 1.073741824;
 	case BELLS:
 		return turn->bells;
+	case RATE:
+		return turn->mean > 0 ? RING_TURN * 1000 / turn->mean : 0;
+	case RING_BELLS:
+		return turn->bells * 1000 / RING_TURN;
 	default:
 		return turn->median / 1000;
 	}
@@ -108,7 +115,7 @@ conclude(const struct row *row, const struct wanted *wanted, struct turn (*pairs
 		yardstick[i] = figure(row, wanted->figure, &pairs[i][1]);
 		ratios[i] = yardstick[i] > 0 ? ours[i] / yardstick[i] : 0;
 	}
-	result.has_yardstick = wanted->figure != BELLS;
+	result.has_yardstick = wanted->figure != BELLS && wanted->figure != RING_BELLS;
 	result.ratio = median(ratios, count);
 	result.low = ratios[0];
 	result.high = ratios[count - 1];

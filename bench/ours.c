@@ -32,8 +32,8 @@ bench_host_of(io_service_t service)
 	return pid;
 }
 
-static bool
-open_service(const char *name, io_connect_t *ret_connect, pid_t *ret_host)
+bool
+bench_open_service(const char *name, io_connect_t *ret_connect, pid_t *ret_host)
 {
 	io_service_t service =
 		IOServiceGetMatchingService(kIOMainPortDefault, IOServiceNameMatching(name));
@@ -66,7 +66,7 @@ open_call(uint64_t argument, void **ret_state, pid_t *ret_server)
 {
 	io_connect_t connect;
 
-	if (!open_service("Bench", &connect, ret_server))
+	if (!bench_open_service("Bench", &connect, ret_server))
 		return false;
 	*ret_state = (void *)(uintptr_t)connect;
 	return true;
@@ -103,7 +103,7 @@ open_connections(uint64_t count, void **ret_state, pid_t *ret_server)
 	struct many *many = calloc(1, sizeof(*many));
 
 	for (many->count = 0; many->count < count && many->count < CLIENTS_MAX; many->count++)
-		if (!open_service("Bench", &many->connects[many->count], ret_server))
+		if (!bench_open_service("Bench", &many->connects[many->count], ret_server))
 			return false;
 	*ret_state = many;
 	return true;

@@ -17,12 +17,16 @@ extern const struct contestant our_stream_by_poll;	 /* a poll loop of its own */
 extern const struct contestant our_latency;		 /* what counts is send to completion */
 extern const struct contestant our_in_stream;		 /* from the virtual source */
 extern const struct contestant our_small_send, our_send; /* what counts is the call that sends */
+/* our_rings.c: RING_TURN entries to the bench driver through dext_ring, `argument` at once. */
+extern const struct contestant our_ring;
 /* A buffer of 64 MiB mapped and unmapped. */
 extern const struct contestant our_handover;
 /* Calls over `argument` connections in turn. */
 extern const struct contestant our_many;
 extern const struct contestant our_one;
 
+/* Connects to it. *ret_host: its process. */
+bool bench_open_service(const char *name, io_connect_t *ret_connect, pid_t *ret_host);
 /* The process that has the service. */
 pid_t bench_host_of(io_service_t service);
 /* How often threads of the bench driver's process went to sleep so far. */

@@ -19,9 +19,11 @@ has_goal(const struct result *result)
 static bool
 holds(const struct result *result)
 {
+	double value = result->has_yardstick ? result->ratio : result->ours;
+
 	if (result->wants_none)
 		return result->ours == 0;
-	return result->at_least ? result->ratio >= result->goal : result->ratio <= result->goal;
+	return result->at_least ? value >= result->goal : value <= result->goal;
 }
 
 void

@@ -17,7 +17,7 @@ struct result {
 	const char *placement, *unit;
 	double ours, yardstick;
 	double ratio, low, high; /* ours over the yardstick: median and the extremes of the pairs */
-	double goal;		 /* for the ratio; 0: none */
+	double goal;		 /* for the ratio, or for ours without a yardstick; 0: none */
 	bool at_least;		 /* the goal is a lower bound, else an upper one */
 	bool has_yardstick;
 	bool wants_none; /* without a yardstick: the goal is that ours is 0 */

@@ -18,6 +18,8 @@ enum figure {
 	THROUGHPUT,  /* GB/s */
 	CPU_PER_GIB, /* s */
 	BELLS,	     /* doorbells an operation */
+	RATE,	     /* million entries a second: RING_TURN an operation */
+	RING_BELLS,  /* doorbells for 1000 entries */
 };
 
 struct wanted {

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The driver at the other end of the bench's calls: it copies 16 scalars, and has one buffer. */
+/*
+ * The driver at the other end of the bench's calls: it copies 16 scalars, and has one buffer, and a
+ * ring whose entries it checks.
+ */
 #include <DriverKit/DriverKit.h>
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "../peers/ring_entry.h"
+#include "bench.h"
 
 #define BUFFER_SIZE (UINT64_C(64) << 20)
 
@@ -12,7 +19,12 @@ struct Bench_IVars {
 
 struct BenchUserClient_IVars {
 	IOBufferMemoryDescriptor *memory;
+	DextRingDispatchSource *ring; /* NULL: nobody has asked for it */
+	OSAction *ready;
+	uint64_t expected;
+	struct ring_entry batch[RING_BATCH_MAX];
 };
+#define ivars(self) OSObjectIVars(BenchUserClient, self)
 
 extern const OSMetaClass gBenchMetaClass, gBenchUserClientMetaClass;
 
@@ -70,34 +82,90 @@ client_method(IOUserClient *self, uint64_t selector, IOUserClientMethodArguments
 						(OSObject *)self, reference);
 }
 
+/* The ring's handler: all that there is, as many at once as may come. */
+static void
+on_ready(OSObject *self, OSAction *action)
+{
+	struct BenchUserClient_IVars *own = ivars(self);
+	uint32_t count;
+
+	while (DextRingDispatchSource_Pop(own->ring, own->batch, RING_BATCH_MAX, &count) ==
+	       kIOReturnSuccess)
+		for (uint32_t i = 0; i < count; i++)
+			if (!ring_entry_is(&own->batch[i], own->expected++))
+				abort();
+}
+
+/* Only for the client that asks, so that the others have none to be looked at. */
+static kern_return_t
+make_ring(IOUserClient *self)
+{
+	IODispatchQueue *queue = NULL;
+	kern_return_t status =
+		OSObject_CopyDispatchQueue((OSObject *)self, kIOServiceDefaultQueueName, &queue);
+
+	if (status == kIOReturnSuccess)
+		status = DextRingDispatchSource_Create(sizeof(struct ring_entry), RING_CAPACITY,
+						       RING_CAPACITY, queue, &ivars(self)->ring);
+	if (status == kIOReturnSuccess)
+		status = DextRingDispatchSource_CreateActionReady((OSObject *)self, on_ready, 0,
+								  &ivars(self)->ready);
+	if (status == kIOReturnSuccess)
+		status = DextRingDispatchSource_SetReadyHandler(ivars(self)->ring,
+								ivars(self)->ready);
+	OSSafeReleaseNULL(queue);
+	return status;
+}
+
 static kern_return_t
 client_memory(IOUserClient *self, uint64_t type, uint64_t *options, IOMemoryDescriptor **memory)
 {
-	struct BenchUserClient_IVars *ivars = OSObjectIVars(BenchUserClient, self);
 	kern_return_t status = kIOReturnSuccess;
 
-	if (type != 0)
+	if (type == BENCH_RING) {
+		if (ivars(self)->ring == NULL)
+			status = make_ring(self);
+		return status == kIOReturnSuccess
+			       ? DextRingDispatchSource_CopyMemory(ivars(self)->ring, memory)
+			       : status;
+	}
+	if (type != BENCH_BUFFER)
 		return kIOReturnBadArgument;
-	if (ivars->memory == NULL)
+	if (ivars(self)->memory == NULL)
 		status = IOBufferMemoryDescriptor_Create(kIOMemoryDirectionInOut, BUFFER_SIZE, 0,
-							 &ivars->memory);
+							 &ivars(self)->memory);
 	if (status != kIOReturnSuccess)
 		return status;
-	OSRetain(ivars->memory);
-	*memory = (IOMemoryDescriptor *)ivars->memory;
+	OSRetain(ivars(self)->memory);
+	*memory = (IOMemoryDescriptor *)ivars(self)->memory;
 	return kIOReturnSuccess;
+}
+
+static kern_return_t
+client_stop(IOService *self, IOService *provider)
+{
+	if (ivars(self)->ring != NULL)
+		IODispatchSource_Cancel_f((IODispatchSource *)ivars(self)->ring, NULL, NULL);
+	OSSafeReleaseNULL(ivars(self)->ready);
+	return IOService_Stop_Impl(self, provider);
 }
 
 static void
 client_free(OSObject *self)
 {
-	OSSafeReleaseNULL(OSObjectIVars(BenchUserClient, self)->memory);
+	OSSafeReleaseNULL(ivars(self)->memory);
+	OSSafeReleaseNULL(ivars(self)->ring);
 	IOUserClient_free_Impl((IOUserClient *)self);
 }
 
 static const OSObjectMethods client_object = {
 	.size = sizeof(OSObjectMethods),
 	.free = client_free,
+};
+
+static const IOServiceMethods client_service = {
+	.size = sizeof(IOServiceMethods),
+	.Stop = client_stop,
 };
 
 static const IOUserClientMethods client_methods = {
@@ -112,6 +180,7 @@ const OSMetaClass gBenchUserClientMetaClass = {
 	.superclass = OSTypeID(IOUserClient),
 	.ivars_size = sizeof(struct BenchUserClient_IVars),
 	.object = &client_object,
+	.service = &client_service,
 	.user_client = &client_methods,
 };
 

@@ -19,6 +19,9 @@ extern const struct contestant thread_stream;	 /* a thread of this process, a ri
 extern const struct contestant thread_latency;	 /* the same; what counts is send to completion */
 extern const struct contestant thread_in_stream; /* the thread writes, the client hashes */
 extern const struct contestant socket_stream;	 /* a daemon, a stream socket between */
+/* rings.c: RING_TURN entries one way, `argument` of them at once. */
+extern const struct contestant raw_ring;     /* shared memory, both sides spin */
+extern const struct contestant raw_messages; /* SEQPACKET, one entry a call */
 /* pages.c: `argument` bytes of a new memfd mapped, made and given back. */
 extern const struct contestant touched_pages;	/* one after the other, by a write each */
 extern const struct contestant populated_pages; /* MADV_POPULATE_WRITE */
