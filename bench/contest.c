@@ -5,6 +5,8 @@
  */
 #include "contest.h"
 
+#include "calls.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -35,6 +37,7 @@ struct contest {
 
 const char *const placement_names[] = {"two CPUs", "one CPU", "unpinned"};
 
+bool counts_calls;
 int server_cpu = -1;
 
 uint64_t
@@ -172,7 +175,7 @@ take_turn(const struct contestant *what, void *state, pid_t server, unsigned mse
 {
 	static double batches[BATCHES_MAX];
 	uint64_t end = now_nsec() + msec * UINT64_C(1000000), operations = 0, own_cpu, host_cpu,
-		 bells;
+		 bells, calls;
 	size_t count = 0;
 	struct turn turn;
 
@@ -182,6 +185,7 @@ take_turn(const struct contestant *what, void *state, pid_t server, unsigned mse
 	bells = count_bells() + (what->wakes != NULL ? what->wakes(state) : 0);
 	own_cpu = cpu_nsec(0);
 	host_cpu = cpu_nsec(server > 0 ? server : -1);
+	calls = calls_read();
 	do {
 		uint64_t begun = now_nsec(), own = 0;
 
@@ -192,12 +196,14 @@ take_turn(const struct contestant *what, void *state, pid_t server, unsigned mse
 			own = now_nsec() - begun;
 		batches[count++] = (double)own / what->batch;
 	} while (now_nsec() < end && count < BATCHES_MAX);
+	calls = calls_read() - calls;
 	own_cpu = cpu_nsec(0) - own_cpu;
 	host_cpu = cpu_nsec(server > 0 ? server : -1) - host_cpu;
 	turn.host = (double)host_cpu / (double)operations;
 	turn.cpu = (double)(own_cpu + host_cpu) / (double)operations;
 	bells = count_bells() + (what->wakes != NULL ? what->wakes(state) : 0) - bells;
 	turn.bells = (double)bells / (double)operations;
+	turn.calls = (double)calls / (double)operations;
 	qsort(batches, count, sizeof(batches[0]), compare);
 	sum_up(batches, count, &turn);
 	return turn;
@@ -217,6 +223,8 @@ be_client(const struct contestant *what, uint64_t argument, int in, int out)
 		server = -1;
 	if (write(out, &server, sizeof(server)) != sizeof(server))
 		_exit(1);
+	if (counts_calls)
+		calls_open(server);
 	while (read(in, &msec, sizeof(msec)) == sizeof(msec)) {
 		struct turn turn = take_turn(what, state, server, msec);
 

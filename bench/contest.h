@@ -42,6 +42,7 @@ struct turn {
 	double cpu;   /* CPU time, both sides */
 	double host;  /* the same, the server's process */
 	double bells; /* doorbells that an operation rang, both sides */
+	double calls; /* system calls of an operation, both sides; 0: not counted */
 };
 
 struct contest;
@@ -67,6 +68,8 @@ void hogs_end(void);
 uint64_t now_nsec(void);
 /* Pins a thread; -1: to all CPUs that there are. */
 void pin(pid_t thread, int cpu);
+/* Whether turns count system calls, which makes them dearer. To be set before contest_open. */
+extern bool counts_calls;
 /* The CPU for a server thread in this client. */
 extern int server_cpu;
 /* A child process that ends with this one, pinned like a server. */

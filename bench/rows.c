@@ -431,6 +431,23 @@ const struct row rows[] = {
 };
 const unsigned row_count = sizeof(rows) / sizeof(rows[0]);
 
+/* BENCH_USB is the device of the yardstick; ours is another one of the same kind. */
+const struct row usbfs_rows[] = {
+	{.name = "usbfs, 64 KiB",
+	 .ours = &our_stream,
+	 .yardstick = &usbfs_stream,
+	 .shape = SHAPE(.size = 65536),
+	 .placement = TWO_CPUS,
+	 .wanted = {{CPU_PER_GIB, 1.1, false}, {CALLS_PER_GIB, 1.1, false}, {THROUGHPUT, 0, true}}},
+	{.name = "usbfs, 1 MiB",
+	 .ours = &our_stream,
+	 .yardstick = &usbfs_stream,
+	 .shape = SHAPE(.size = 1048576),
+	 .placement = TWO_CPUS,
+	 .wanted = {{CPU_PER_GIB, 1.1, false}, {CALLS_PER_GIB, 1.1, false}, {THROUGHPUT, 0, true}}},
+};
+const unsigned usbfs_row_count = sizeof(usbfs_rows) / sizeof(usbfs_rows[0]);
+
 const struct row start_row = {
 	.name = "call, fresh start",
 	.ours = &our_call,

@@ -20,6 +20,7 @@ enum figure {
 	BELLS,	     /* doorbells an operation */
 	RATE,	     /* million entries a second: RING_TURN an operation */
 	RING_BELLS,  /* doorbells for 1000 entries */
+	CALLS_PER_GIB,
 };
 
 struct wanted {
@@ -44,6 +45,9 @@ struct row {
 
 extern const struct row rows[];
 extern const unsigned row_count;
+/* Only where BENCH_USB names a real device (usbfs.py). */
+extern const struct row usbfs_rows[];
+extern const unsigned usbfs_row_count;
 /* For each fresh start. */
 extern const struct row start_row;
 

@@ -8,7 +8,7 @@ build_packages=(gcc g++ make pkg-config meson ninja-build python3 libusb-1.0-0-d
 test_packages=(clang libblocksruntime-dev libclang-rt-14-dev llvm-14 qemu-system-x86 cpio kmod busybox-static xz-utils
 	dpkg zstd strace libjemalloc2 spin
 	mandoc scdoc shellcheck)
-bench_packages=(libsystemd-dev gnuplot-nox)
+bench_packages=(libsystemd-dev gnuplot-nox qemu-system-x86 cpio kmod busybox-static xz-utils dpkg zstd)
 deb_packages=(build-essential debhelper dpkg-dev lintian scdoc)
 
 wanted=()

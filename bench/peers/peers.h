@@ -29,6 +29,8 @@ extern const struct contestant huge_pages;	/* the same on shmem huge pages */
 extern const struct contestant hugetlb_pages;	/* and on those of hugetlbfs */
 /* The same memory, mapped anew and read each time, or mapped once. */
 extern const struct contestant mapped_again, mapped_once;
+/* usbfs.c: buffers of a shape to a real device by libusb, no other process. */
+extern const struct contestant usbfs_stream;
 /* handover.c: 64 MiB of shared memory by descriptor. */
 extern const struct contestant raw_handover;
 
