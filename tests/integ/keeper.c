@@ -179,8 +179,11 @@ keeper_settle(struct keeper *keeper)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	unsigned before = keeper->settled;
+	unsigned before;
 
+	pthread_mutex_lock(&keeper->lock);
+	before = keeper->settled;
+	pthread_mutex_unlock(&keeper->lock);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", getenv("NOTIFY_SOCKET"));
 	ck_assert_int_eq(
 		sendto(fd, "SETTLED=1", 9, 0, (struct sockaddr *)&address, sizeof(address)), 9);
