@@ -34,8 +34,8 @@
 #define HOT_MAX	  64u /* connections in a set; others sleep and ring */
 #define LOOK_NSEC (500 * NSEC_PER_USEC)
 /*
- * Of one connection, while others keep the thread awake: looking at its page costs less than a ring.
- * Longer than it takes 64 clients to ring once each, or they would never all be in the set.
+ * Of one connection, while others keep the thread awake: looking at its page costs less than a
+ * ring. Longer than it takes 64 clients to ring once each, or they would never all be in the set.
  */
 #define QUIET_NSEC  (20 * NSEC_PER_MSEC)
 #define FEW	    4u /* connections whose queues are looked at each time */
@@ -55,10 +55,11 @@ struct hot {
 struct set {
 	struct hot hot[HOT_MAX];
 	unsigned count;
-	uint64_t last;	 /* when any of them had something */
-	uint64_t looked; /* when the descriptors were looked at */
-	uint64_t tended; /* when the clock was */
-	bool stopped;	 /* the loop is to stop */
+	uint64_t last;	   /* when any of them had something */
+	uint64_t looked;   /* when the descriptors were looked at */
+	uint64_t tended;   /* when the clock was */
+	uint64_t forgiven; /* since any of them had something */
+	bool stopped;	   /* the loop is to stop */
 };
 
 static struct {
@@ -219,6 +220,7 @@ note_found(struct set *set, uint64_t now)
 		hot->found = false;
 		hot->worked = true;
 		hot->last = set->last = now;
+		set->forgiven = 0;
 	}
 }
 
@@ -254,15 +256,19 @@ age(struct set *set, uint64_t now)
 	return true;
 }
 
-/* Time in which this thread did not look is not time in which nothing came. */
+/*
+ * Time in which this thread did not look is not time in which nothing came. But not for ever: where
+ * a turn takes longer than AWAY_NSEC (many pages, a slow machine) it would spin without an end.
+ */
 static void
 forgive(struct set *set, uint64_t now)
 {
 	uint64_t away = now - set->tended;
 
 	set->tended = now;
-	if (away < AWAY_NSEC)
+	if (away < AWAY_NSEC || set->forgiven >= QUIET_NSEC)
 		return;
+	set->forgiven += away;
 	set->last += away;
 	for (unsigned i = 0; i < set->count; i++)
 		set->hot[i].last += away;
@@ -366,6 +372,7 @@ spin(struct loop *loop)
 	       take_token(&set)) {
 		set.count = 0;
 		set.looked = set.tended = clock_now();
+		set.forgiven = 0;
 		adopt(&set, set.looked);
 		if (spin_over(loop, &set))
 			give_token();
