@@ -88,10 +88,22 @@ serve_one(int fd)
 	free(packet);
 }
 
+/* As the registry does: what is left unread at the close would reset the app before it has read. */
+static inline void
+refuse_one(int fd)
+{
+	struct packet_header refusal = {.type = PACKET_LOOKUP, .status = kIOReturnNoResources};
+	char unread[64];
+
+	packet_send(fd, &refusal, NULL, 0, NULL, 0, true);
+	shutdown(fd, SHUT_RD);
+	while (recv(fd, unread, sizeof(unread), MSG_DONTWAIT) > 0)
+		;
+}
+
 static inline void *
 serve(void *context)
 {
-	struct packet_header refusal = {.type = PACKET_LOOKUP, .status = kIOReturnNoResources};
 	int fd;
 
 	while ((fd = accept4(registry.listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
@@ -104,7 +116,7 @@ serve(void *context)
 		registry.connections++;
 		pthread_mutex_unlock(&registry.lock);
 		if (full)
-			packet_send(fd, &refusal, NULL, 0, NULL, 0, true);
+			refuse_one(fd);
 		else
 			serve_one(fd);
 		pthread_mutex_lock(&registry.lock);
