@@ -8,6 +8,7 @@
 #	make model		every order of steps of the models in src/wire
 #	make fuzz [TARGET=...] [TIME=...]	the targets of tests/fuzz (TARGET=all) for TIME seconds each
 #	make fuzz-coverage	lines of each parser that the corpus runs
+#	make docs		the site: guides, reference, man pages (build/docs/html)
 #	make bootstrap		only install what is missing
 #	make install DESTDIR=...
 #	make dist		a release's tarball of what is committed: build/dist
@@ -16,7 +17,7 @@
 SHELL := /bin/bash
 BUILD := build
 
-.PHONY: all bootstrap demo test bench mutants model fuzz fuzz-coverage install dist deb format clean
+.PHONY: all bootstrap demo test bench mutants model fuzz fuzz-coverage docs install dist deb format clean
 
 all: bootstrap $(BUILD)/dev/build.ninja
 	ninja -C $(BUILD)/dev --quiet
@@ -57,6 +58,10 @@ fuzz:
 fuzz-coverage:
 	@scripts/bootstrap.sh build test
 	scripts/fuzz.py --build $(BUILD) coverage $(TARGET)
+
+docs:
+	@scripts/bootstrap.sh build docs
+	scripts/site.sh $(BUILD)/docs
 
 install: all
 	meson install -C $(BUILD)/dev $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))

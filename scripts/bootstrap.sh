@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that are missing for `build` and, if asked for, `test`, `bench` and `deb`.
+# Installs the Debian packages that are missing for `build` and, if asked for, `test`, `bench`, `docs` and `deb`.
 # Says so first; without root it prints the command instead and fails.
 set -eu
 
@@ -7,8 +7,9 @@ build_packages=(gcc g++ make pkg-config meson ninja-build python3 libusb-1.0-0-d
 	libxxhash-dev libseccomp-dev libjson-c-dev check)
 test_packages=(clang libblocksruntime-dev libclang-rt-14-dev llvm-14 qemu-system-x86 cpio kmod busybox-static xz-utils
 	dpkg zstd strace libjemalloc2 spin
-	mandoc scdoc shellcheck)
+	mandoc scdoc shellcheck doxygen)
 bench_packages=(libsystemd-dev gnuplot-nox qemu-system-x86 cpio kmod busybox-static xz-utils dpkg zstd)
+docs_packages=(doxygen mandoc scdoc)
 deb_packages=(build-essential debhelper dpkg-dev lintian scdoc)
 
 wanted=()
@@ -17,8 +18,9 @@ for what in "$@"; do
 	build) wanted+=("${build_packages[@]}") ;;
 	test) wanted+=("${test_packages[@]}") ;;
 	bench) wanted+=("${bench_packages[@]}") ;;
+	docs) wanted+=("${docs_packages[@]}") ;;
 	deb) wanted+=("${deb_packages[@]}") ;;
-	*) echo "usage: bootstrap.sh [build] [test] [bench] [deb]" >&2 && exit 2 ;;
+	*) echo "usage: bootstrap.sh [build] [test] [bench] [docs] [deb]" >&2 && exit 2 ;;
 	esac
 done
 

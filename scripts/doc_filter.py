@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What Doxygen reads instead of a file of ours: doc_filter.py FILE.
+
+A header's comments are plain C. One that stands before a declaration becomes the declaration's, one behind a
+member the member's, the first one the file's. Of Markdown it takes off what only scripts/doc_blocks.py reads.
+"""
+import re
+import sys
+
+
+def escape(text):
+    return re.sub(r"([\\@<>#%&\"])", r"\\\1", text)
+
+
+def filter_header(lines):
+    """Yields the lines; a comment's text is no markup."""
+    first, inside = True, False
+    for line in lines:
+        body = line.rstrip("\n")
+        if inside:
+            end = body.find("*/")
+            inside = end < 0
+            yield escape(body) if end < 0 else escape(body[:end]) + body[end:]
+            continue
+        match = re.match(r"^(.*?)/\*(.*)$", body)
+        if not match or '"' in match[1] or "SPDX" in body or body.lstrip().startswith("/* ---"):
+            yield body
+            continue
+        before, after = match.groups()
+        end = after.find("*/")
+        inside = end < 0
+        text = escape(after) if inside else escape(after[:end]) + after[end:]
+        if before.strip():
+            yield f"{before}/**<{text}"
+        elif first:
+            first = False
+            yield f"{before}/** @file\n * {text.lstrip()}"
+        else:
+            yield f"{before}/**{text}"
+
+
+def filter_markdown(lines):
+    for line in lines:
+        yield re.sub(r"^```(\S+) .*$", r"```\1", line.rstrip("\n"))
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as file:
+        lines = file.readlines()
+    for line in (filter_markdown if sys.argv[1].endswith(".md") else filter_header)(lines):
+        print(line)
+
+
+if __name__ == "__main__":
+    main()
