@@ -9,6 +9,7 @@
 #	make fuzz [TARGET=...] [TIME=...]	the targets of tests/fuzz (TARGET=all) for TIME seconds each
 #	make fuzz-coverage	lines of each parser that the corpus runs
 #	make docs		the site: guides, reference, man pages (build/docs/html)
+#	make chaos [TIME=...] [CHAOS_SEED=...]	apps, hosts and registries killed while they stream, for TIME seconds
 #	make bootstrap		only install what is missing
 #	make install DESTDIR=...
 #	make dist		a release's tarball of what is committed: build/dist
@@ -17,7 +18,7 @@
 SHELL := /bin/bash
 BUILD := build
 
-.PHONY: all bootstrap demo test bench mutants model fuzz fuzz-coverage docs install dist deb format clean
+.PHONY: all bootstrap demo test bench mutants model fuzz fuzz-coverage docs chaos install dist deb format clean
 
 all: bootstrap $(BUILD)/dev/build.ninja
 	ninja -C $(BUILD)/dev --quiet
@@ -62,6 +63,11 @@ fuzz-coverage:
 docs:
 	@scripts/bootstrap.sh build docs
 	scripts/site.sh $(BUILD)/docs
+
+chaos:
+	@scripts/bootstrap.sh build test
+	@test -f $(BUILD)/gcc/build.ninja || meson setup $(BUILD)/gcc --buildtype=release -Dwerror=true
+	CHAOS_TIME=$(TIME) meson test -C $(BUILD)/gcc --timeout-multiplier 0 --verbose chaos
 
 install: all
 	meson install -C $(BUILD)/dev $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))

@@ -102,7 +102,8 @@ receive(void *context)
 		ssize_t length = recvmsg(keeper->socket, &message, MSG_CMSG_CLOEXEC);
 		struct cmsghdr *rights = length >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
 
-		if (length < 0)
+		/* 0: keeper_end */
+		if (length <= 0)
 			return NULL;
 		text[length] = '\0';
 		if (rights != NULL && rights->cmsg_type == SCM_RIGHTS) {
@@ -127,6 +128,16 @@ keeper_start(struct keeper *keeper, struct daemon *daemon, unsigned most)
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&keeper->changed, &attributes);
 	ck_assert_int_eq(pthread_create(&keeper->thread, NULL, receive, keeper), 0);
+}
+
+void
+keeper_end(struct keeper *keeper)
+{
+	ck_assert_int_eq(shutdown(keeper->socket, SHUT_RD), 0);
+	ck_assert_int_eq(pthread_join(keeper->thread, NULL), 0);
+	for (unsigned i = 0; i < keeper->count; i++)
+		close(keeper->kept[i].fd);
+	close(keeper->socket);
 }
 
 void

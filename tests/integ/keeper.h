@@ -39,6 +39,8 @@ struct keeper {
 struct daemon;
 
 void keeper_start(struct keeper *keeper, struct daemon *daemon, unsigned most);
+/* After daemon_stop, for a process that goes on: with the socket, which is closed. */
+void keeper_end(struct keeper *keeper);
 /* Waits until everything that was said so far has been heard. */
 void keeper_settle(struct keeper *keeper);
 /* In the child that becomes dextd: descriptors from 3 on and the variables. */
