@@ -110,24 +110,37 @@ client_configure(struct client *client, const uint64_t *input)
 	return kIOReturnSuccess;
 }
 
+static void
+complain(const struct client *client, const struct transfer_request *request, const char *what)
+{
+	if (request->quiet)
+		return;
+	os_log_error(OS_LOG_DEFAULT,
+		     "%s: buffer %llu, offset %llu, length %llu, flags 0x%llx; there are %u "
+		     "buffers of %u bytes",
+		     what, (unsigned long long)request->index, (unsigned long long)request->offset,
+		     (unsigned long long)request->length, (unsigned long long)request->flags,
+		     client->buffer_count, client->buffer_size);
+}
+
 /* The buffer, if a transfer may begin on it. */
 static kern_return_t
-get_buffer(struct client *client, struct stream *stream, uint64_t index, struct buffer **ret_buffer)
+get_buffer(struct client *client, struct stream *stream, const struct transfer_request *request,
+	   struct buffer **ret_buffer)
 {
 	struct buffer *buffer;
 
 	if (stream->pipe == NULL)
 		return kIOReturnNotReady;
-	if (index >= client->buffer_count) {
-		os_log_error(OS_LOG_DEFAULT, "buffer %llu does not exist: there are %u",
-			     (unsigned long long)index, client->buffer_count);
+	if (request->index >= client->buffer_count) {
+		complain(client, request, "there is no such buffer");
 		return kIOReturnBadArgument;
 	}
 	if (stream->pipe->gone)
 		return kIOReturnNoDevice;
 	if (stream->state == STREAM_FAILED)
 		return kUSBHostReturnPipeStalled;
-	buffer = &client->buffers[index];
+	buffer = &client->buffers[request->index];
 	if (buffer->state != BUFFER_FREE)
 		return kIOReturnBusy;
 	*ret_buffer = buffer;
@@ -135,44 +148,44 @@ get_buffer(struct client *client, struct stream *stream, uint64_t index, struct 
 }
 
 static kern_return_t
-begin(struct stream *stream, struct buffer *buffer, uint64_t *ret_sequence)
+begin(struct stream *stream, struct buffer *buffer, const struct transfer_request *request,
+      uint64_t *ret_sequence)
 {
 	kern_return_t status = buffer_prepare(buffer);
 
 	if (status != kIOReturnSuccess)
 		return status;
+	buffer->offset = (uint32_t)request->offset;
+	buffer->length = (uint32_t)request->length;
+	buffer->flags = (uint32_t)request->flags;
+	buffer->by_ring = request->by_ring;
 	*ret_sequence = stream->sequence;
 	pipe_enqueue(stream, buffer);
 	return kIOReturnSuccess;
 }
 
 kern_return_t
-client_send(struct client *client, uint64_t index, uint64_t offset, uint64_t length, uint64_t flags,
-	    uint64_t *ret_sequence)
+client_send(struct client *client, const struct transfer_request *request, uint64_t *ret_sequence)
 {
 	struct stream *stream = &client->streams[DEXT_BULKSTREAM_OUT];
 	struct buffer *buffer = NULL;
 	kern_return_t status;
 
-	if (offset > client->buffer_size || length > client->buffer_size - offset ||
-	    (flags & ~(uint64_t)DEXT_BULKSTREAM_ZLP) != 0) {
-		os_log_error(OS_LOG_DEFAULT,
-			     "SEND: offset %llu, length %llu, flags 0x%llx; buffers have %u bytes",
-			     (unsigned long long)offset, (unsigned long long)length,
-			     (unsigned long long)flags, client->buffer_size);
+	if (request->offset > client->buffer_size ||
+	    request->length > client->buffer_size - request->offset ||
+	    (request->flags & ~(uint64_t)DEXT_BULKSTREAM_ZLP) != 0) {
+		complain(client, request, "SEND");
 		return client->buffer_count == 0 ? kIOReturnNotReady : kIOReturnBadArgument;
 	}
-	status = get_buffer(client, stream, index, &buffer);
+	status = get_buffer(client, stream, request, &buffer);
 	if (status != kIOReturnSuccess)
 		return status;
-	buffer->offset = (uint32_t)offset;
-	buffer->length = (uint32_t)length;
-	buffer->flags = (uint32_t)flags;
-	return begin(stream, buffer, ret_sequence);
+	return begin(stream, buffer, request, ret_sequence);
 }
 
 kern_return_t
-client_receive(struct client *client, uint64_t index, uint64_t length, uint64_t *ret_sequence)
+client_receive(struct client *client, const struct transfer_request *request,
+	       uint64_t *ret_sequence)
 {
 	struct stream *stream = &client->streams[DEXT_BULKSTREAM_IN];
 	struct buffer *buffer = NULL;
@@ -180,26 +193,21 @@ client_receive(struct client *client, uint64_t index, uint64_t length, uint64_t 
 
 	if (stream->pipe == NULL)
 		return kIOReturnNotReady;
-	if (length == 0 || length > client->buffer_size) {
-		os_log_error(OS_LOG_DEFAULT, "RECEIVE: length %llu; 1 to %u expected",
-			     (unsigned long long)length, client->buffer_size);
+	if (request->length == 0 || request->length > client->buffer_size || request->offset != 0 ||
+	    request->flags != 0) {
+		complain(client, request, "RECEIVE");
 		return kIOReturnBadArgument;
 	}
-	if (length % stream->pipe->packet_size != 0) {
-		os_log_error(OS_LOG_DEFAULT,
-			     "RECEIVE: length %llu is no multiple of the packet size, %u",
-			     (unsigned long long)length, stream->pipe->packet_size);
+	if (request->length % stream->pipe->packet_size != 0) {
+		complain(client, request, "RECEIVE of something else than whole packets");
 		return kIOReturnNotAligned;
 	}
 	if (client->pool.count != 0)
 		return kIOReturnBusy;
-	status = get_buffer(client, stream, index, &buffer);
+	status = get_buffer(client, stream, request, &buffer);
 	if (status != kIOReturnSuccess)
 		return status;
-	buffer->offset = 0;
-	buffer->length = (uint32_t)length;
-	buffer->flags = 0;
-	return begin(stream, buffer, ret_sequence);
+	return begin(stream, buffer, request, ret_sequence);
 }
 
 kern_return_t
@@ -227,16 +235,16 @@ client_clear_stall(struct client *client, uint64_t direction)
 		return kIOReturnNotReady;
 	if (stream->pipe->gone)
 		return kIOReturnNoDevice;
-	if (stream->underway != 0)
+	if (stream->underway != 0 || ring_is_full(client))
 		return kIOReturnBusy;
 	stream->state = STREAM_OPEN;
 	return kIOReturnSuccess;
 }
 
-void
-client_completed(struct buffer *buffer, IOReturn status, uint64_t timestamp)
+static void
+complete_at_port(struct client *client, const struct buffer *buffer, IOReturn status,
+		 uint64_t timestamp)
 {
-	struct client *client = buffer->client;
 	uint64_t arguments[DEXT_BULKSTREAM_ARGUMENTS] = {
 		[DEXT_BULKSTREAM_ARGUMENT_DIRECTION] = buffer->direction,
 		[DEXT_BULKSTREAM_ARGUMENT_BUFFER] = buffer->index,
@@ -246,8 +254,6 @@ client_completed(struct buffer *buffer, IOReturn status, uint64_t timestamp)
 		[DEXT_BULKSTREAM_ARGUMENT_SEQUENCE] = buffer->sequence,
 	};
 
-	if (!receive_completed(buffer, status))
-		buffer->state = BUFFER_FREE;
 	if (client->completion == NULL)
 		return;
 	status = IOUserClient_AsyncCompletion((IOUserClient *)client->service, client->completion,
@@ -255,6 +261,28 @@ client_completed(struct buffer *buffer, IOReturn status, uint64_t timestamp)
 	if (status != kIOReturnSuccess)
 		os_log_error(OS_LOG_DEFAULT, "a completion cannot be sent: 0x%08x",
 			     (unsigned)status);
+}
+
+void
+client_completed(struct buffer *buffer, IOReturn status, uint64_t timestamp)
+{
+	struct client *client = buffer->client;
+	/* Before the next transfer of a pool, which may be of this very buffer. */
+	const struct buffer ended = *buffer;
+
+	if (!receive_completed(buffer, status))
+		buffer->state = BUFFER_FREE;
+	if (ended.by_ring)
+		ring_completed(client, &(struct dext_bulkstream_completion){
+					       .direction = ended.direction,
+					       .buffer = ended.index,
+					       .status = (uint32_t)status,
+					       .bytes = ended.moved,
+					       .timestamp = timestamp,
+					       .sequence = ended.sequence,
+				       });
+	else
+		complete_at_port(client, &ended, status, timestamp);
 }
 
 static void
@@ -279,6 +307,7 @@ client_finish_stop(struct client *client)
 	client->provider = NULL;
 	pipe_detach(&client->streams[0]);
 	pipe_detach(&client->streams[1]);
+	ring_stop(client);
 	OSSafeReleaseNULL(client->completion);
 	release_buffers(client);
 	/* Last: who sees in the statistics that it has gone sees that all it held has. */

@@ -23,6 +23,7 @@ fill(struct client *client)
 		buffer->offset = 0;
 		buffer->length = pool->length;
 		buffer->flags = 0;
+		buffer->by_ring = false;
 		pool->queued++;
 		pipe_enqueue(stream, buffer);
 	}

@@ -5,6 +5,7 @@
  *	driver		BulkStream: the service on one USB interface; owns the pipes
  *	client		BulkStreamUserClient: one app; owns its buffers and two streams
  *	request		one control request of an app
+ *	ring		an app's second way to submit, and where those transfers end
  *	buffer		one memory type: its memory, and the transfer that it is in
  *	stream		one app's transfers in one direction that wait for their turn
  *	pipe		one endpoint; shared by the streams of all apps that use it
@@ -52,6 +53,7 @@ struct buffer {
 	uint64_t sequence;
 	uint64_t others_before; /* pipe->completed - stream->completed when it was queued */
 	bool alone;		/* its app had no other transfer underway then */
+	bool by_ring;		/* it ends there, and not at the port */
 	struct buffer *next;
 };
 
@@ -183,6 +185,8 @@ struct receive_pool {
 	bool starved; /* an overrun was counted, and the app has given nothing back since */
 };
 
+struct ring; /* ring.c */
+
 struct client {
 	struct driver *driver;
 	BulkStreamUserClient *service;
@@ -196,6 +200,7 @@ struct client {
 	uint32_t buffer_size;
 	struct stream streams[2]; /* DEXT_BULKSTREAM_OUT, DEXT_BULKSTREAM_IN */
 	struct receive_pool pool;
+	struct ring *ring; /* NULL: never mapped */
 	uint32_t requests; /* control requests underway */
 	struct statistics statistics;
 	struct client *next;
@@ -225,10 +230,20 @@ kern_return_t driver_select_alternate(struct driver *driver, struct client *clie
 kern_return_t driver_find_endpoint(struct driver *driver, uint64_t wanted, unsigned direction,
 				   uint8_t *ret_address);
 
+/* A transfer that an app asks for, by a call or by its ring; nothing of it is checked yet. */
+struct transfer_request {
+	uint64_t index;
+	uint64_t offset;
+	uint64_t length;
+	uint64_t flags;
+	bool by_ring;
+	bool quiet; /* what is wrong with it goes into no log */
+};
+
 kern_return_t client_configure(struct client *client, const uint64_t *input);
-kern_return_t client_send(struct client *client, uint64_t index, uint64_t offset, uint64_t length,
-			  uint64_t flags, uint64_t *ret_sequence);
-kern_return_t client_receive(struct client *client, uint64_t index, uint64_t length,
+kern_return_t client_send(struct client *client, const struct transfer_request *request,
+			  uint64_t *ret_sequence);
+kern_return_t client_receive(struct client *client, const struct transfer_request *request,
 			     uint64_t *ret_sequence);
 kern_return_t client_control(struct client *client, const uint64_t *input, OSAction *completion);
 kern_return_t client_abort(struct client *client, uint64_t direction);
@@ -237,6 +252,23 @@ kern_return_t client_clear_stall(struct client *client, uint64_t direction);
 void client_completed(struct buffer *buffer, IOReturn status, uint64_t timestamp);
 /* Finishes Stop when nothing is underway any more. */
 void client_finish_stop(struct client *client);
+
+/* How many entries the ring of a configured app has room for each way. */
+uint32_t ring_entries(const struct client *client);
+/* The memory of the app's ring, +1, which is made if there is none yet. */
+kern_return_t ring_copy_memory(struct client *client, IOMemoryDescriptor **ret_memory);
+/*
+ * Takes what the app has pushed: for its handler, and before each call, so that a push and a call
+ * come in the order in which the app made them. At most one ring's worth.
+ */
+void ring_take(struct client *client);
+/* Whether there are completions that found no room in it; then nothing is taken. */
+bool ring_is_full(const struct client *client);
+/* A transfer of the ring has ended: the app is told. */
+void ring_completed(struct client *client, const struct dext_bulkstream_completion *completion);
+/* The driver stops: answers what is in it, and takes nothing any more. */
+void ring_stop(struct client *client);
+void ring_free(struct client *client);
 
 kern_return_t receive_start(struct client *client, const uint64_t *input, uint64_t flags);
 kern_return_t receive_give_back(struct client *client, uint64_t index);

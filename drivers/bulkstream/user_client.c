@@ -32,14 +32,15 @@ answer_configuration(const struct client *client, IOUserClientMethodArguments *a
 {
 	const struct pipe *out = client->streams[DEXT_BULKSTREAM_OUT].pipe;
 	const struct pipe *in = client->streams[DEXT_BULKSTREAM_IN].pipe;
-	uint64_t values[4] = {
+	uint64_t values[5] = {
 		out != NULL ? out->packet_size : 0,
 		in != NULL ? in->packet_size : 0,
 		out != NULL ? out->address : 0,
 		in != NULL ? in->address : 0,
+		ring_entries(client),
 	};
 
-	answer(arguments, values, 4);
+	answer(arguments, values, 5);
 }
 
 static kern_return_t
@@ -79,9 +80,10 @@ static kern_return_t
 send(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 {
 	const uint64_t *input = arguments->scalarInput;
+	const struct transfer_request request = {input[0], input[1], input[2],
+						 input[3], false,    false};
 	uint64_t sequence = 0;
-	kern_return_t status =
-		client_send(get_client(target), input[0], input[1], input[2], input[3], &sequence);
+	kern_return_t status = client_send(get_client(target), &request, &sequence);
 
 	if (status == kIOReturnSuccess)
 		answer(arguments, &sequence, 1);
@@ -91,9 +93,10 @@ send(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 static kern_return_t
 receive(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 {
+	const uint64_t *input = arguments->scalarInput;
+	const struct transfer_request request = {.index = input[0], .length = input[1]};
 	uint64_t sequence = 0;
-	kern_return_t status = client_receive(get_client(target), arguments->scalarInput[0],
-					      arguments->scalarInput[1], &sequence);
+	kern_return_t status = client_receive(get_client(target), &request, &sequence);
 
 	if (status == kIOReturnSuccess)
 		answer(arguments, &sequence, 1);
@@ -171,6 +174,7 @@ BulkStreamUserClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 	}
 	if (get_client(self)->stopping)
 		return kIOReturnOffline;
+	ring_take(get_client(self));
 	return IOUserClient_ExternalMethod_Impl(self, selector, arguments, &methods[selector],
 						(OSObject *)self, NULL);
 }
@@ -187,6 +191,8 @@ BulkStreamUserClient_CopyClientMemoryForType(IOUserClient *self, uint64_t type, 
 		found = type == DEXT_BULKSTREAM_MEMORY_TOTALS ? client->driver->totals.memory
 							      : client->statistics.memory;
 		*options = kIOUserClientMemoryReadOnly;
+	} else if (type == DEXT_BULKSTREAM_MEMORY_RING && !client->stopping) {
+		return ring_copy_memory(client, memory);
 	} else if (type < client->buffer_count && !client->stopping) {
 		status = buffer_prepare(&client->buffers[type]);
 		if (status != kIOReturnSuccess)
@@ -249,6 +255,7 @@ BulkStreamUserClient_free(OSObject *self)
 {
 	struct client *client = get_client(self);
 
+	ring_free(client);
 	statistics_free(&client->statistics);
 	IOUserClient_free_Impl((IOUserClient *)self);
 }

@@ -18,6 +18,12 @@
  *
  * Completions arrive at the registered port as (result, args, DEXT_BULKSTREAM_ARGUMENTS); those of
  * one direction come in the order of the calls, with sequence numbers that count up from 0.
+ *
+ * The second way to submit is a ring (DEXT_BULKSTREAM_MEMORY_RING), without a call for each buffer:
+ *
+ *	dext_ring_create(connection, DEXT_BULKSTREAM_MEMORY_RING, 0, &ring);
+ *	dext_ring_push(ring, submissions, count, &pushed);
+ *	dext_ring_pop(ring, completions, room, &popped);
  */
 #ifndef OPENDEXT_BULKSTREAM_H
 #define OPENDEXT_BULKSTREAM_H
@@ -42,7 +48,8 @@ enum {
 enum {
 	/*
 	 * in: interface number, alternate setting, OUT endpoint, IN endpoint, N, S
-	 * out: packet size of the OUT endpoint, of the IN endpoint (0: none), OUT and IN address
+	 * out: packet size of the OUT endpoint, of the IN endpoint (0: none), OUT and IN address,
+	 * entries of the ring each way (0, or no such output: the driver offers none)
 	 *
 	 * Once for each connection, before all that follows: N buffers (1 to
 	 * DEXT_BULKSTREAM_BUFFERS_MAX) of S bytes (1 to DEXT_BULKSTREAM_SIZE_MAX); memory is made
@@ -86,8 +93,8 @@ enum {
 	 * Asynchronous call: a control request; its data are the first wLength bytes of buffer i
 	 * (not looked at if wLength is 0), which is the driver's until the end. Returns when it is
 	 * queued, and completes at the port and reference of this call, within
-	 * DEXT_BULKSTREAM_CONTROL_MSEC, with one argument (IOAsyncCallback1): the bytes of the data stage. A device
-	 * that is slow to answer holds up nobody's stream.
+	 * DEXT_BULKSTREAM_CONTROL_MSEC, with one argument (IOAsyncCallback1): the bytes of the data
+	 * stage. A device that is slow to answer holds up nobody's stream.
 	 *
 	 * Of the call: kIOReturnNotPermitted: not in the driver's Info.plist (BulkStreamRequests).
 	 * kIOReturnNoResources: DEXT_BULKSTREAM_CONTROLS_MAX of this app are underway.
@@ -187,6 +194,48 @@ enum {
  */
 #define DEXT_BULKSTREAM_MEMORY_STATISTICS 0x10000
 #define DEXT_BULKSTREAM_MEMORY_TOTALS	  0x10001
+
+/*
+ * The ring of this connection, for dext_ring_create, after CONFIGURE, which says how many entries
+ * it has room for each way: at least N, so that who submits no buffer before its last completion
+ * has come never finds it full.
+ *
+ * Each submission that was pushed is answered by one completion in the ring. A transfer's end is
+ * what it is with calls: status, bytes, order, sequence, turns with other apps, what a failure does
+ * to those behind it. A submission that SEND or RECEIVE would refuse completes at once with that
+ * status and the sequence DEXT_BULKSTREAM_REFUSED, ahead of transfers that are underway: the buffer
+ * that it names is whose it was.
+ *
+ * Both ways may be used at the same time: they share the buffers and the sequence numbers, and a
+ * transfer ends where it came from, in the ring or at the port. What was pushed before a call of
+ * this connection is taken before that call is looked at: so ABORT ends it too, and CLEAR_STALL
+ * lets nothing overtake what failed. If the app leaves so many completions in the ring that one has
+ * no room there, no submission is taken until it has, and CLEAR_STALL is kIOReturnBusy.
+ *
+ * When the driver ends, it answers what it finds in the ring; what is pushed after that is not
+ * answered, and dext_ring_wait says kIOReturnOffline.
+ */
+#define DEXT_BULKSTREAM_MEMORY_RING 0x10002
+
+struct dext_bulkstream_submission {
+	uint32_t operation; /* DEXT_BULKSTREAM_SEND, DEXT_BULKSTREAM_RECEIVE; others: unsupported */
+	uint32_t buffer;
+	uint32_t offset; /* RECEIVE: 0 */
+	uint32_t length;
+	uint32_t flags;	  /* SEND: 0, or DEXT_BULKSTREAM_ZLP; RECEIVE: 0 */
+	uint32_t zero[3]; /* anything else is kIOReturnBadArgument */
+};
+
+struct dext_bulkstream_completion {
+	uint32_t direction; /* of an unknown operation: UINT32_MAX */
+	uint32_t buffer;
+	uint32_t status; /* an IOReturn */
+	uint32_t bytes;
+	uint64_t timestamp;
+	uint64_t sequence;
+};
+
+#define DEXT_BULKSTREAM_REFUSED UINT64_MAX
 
 /* Each field is written whole; fields of one moment are not always consistent with each other. */
 struct dext_bulkstream_statistics {

@@ -28,15 +28,28 @@ stream_start(struct harness *harness, const char *spec)
 						spec, NULL});
 }
 
+bool
+stream_by_ring(void)
+{
+	const char *way = getenv("STREAM_WAY");
+
+	return way != NULL && strcmp(way, "ring") == 0;
+}
+
+static struct completion *
+next_done(struct app *app)
+{
+	ck_assert_uint_lt(app->done_count, DONE_MAX);
+	return &app->done[app->done_count++];
+}
+
 static void
 on_completion(void *refcon, IOReturn result, void **args, uint32_t count)
 {
 	struct app *app = refcon;
-	struct completion *done;
+	struct completion *done = next_done(app);
 
 	ck_assert_uint_eq(count, DEXT_BULKSTREAM_ARGUMENTS);
-	ck_assert_uint_lt(app->done_count, DONE_MAX);
-	done = &app->done[app->done_count++];
 	done->direction = (unsigned)(uintptr_t)args[DEXT_BULKSTREAM_ARGUMENT_DIRECTION];
 	done->buffer = (uint32_t)(uintptr_t)args[DEXT_BULKSTREAM_ARGUMENT_BUFFER];
 	done->status = (IOReturn)(uintptr_t)args[DEXT_BULKSTREAM_ARGUMENT_STATUS];
@@ -104,7 +117,20 @@ app_configure(struct app *app, uint64_t interface, uint64_t alternate, uint64_t 
 	app->size = (uint32_t)size;
 	app->buffers = calloc(count, sizeof(*app->buffers));
 	ck_assert_ptr_nonnull(app->buffers);
+	if (stream_by_ring())
+		app_use_ring(app);
 	return status;
+}
+
+void
+app_use_ring(struct app *app)
+{
+	if (app->ring != NULL)
+		return;
+	ck_assert_int_eq(dext_ring_create(app->connect, DEXT_BULKSTREAM_MEMORY_RING, 0, &app->ring),
+			 kIOReturnSuccess);
+	app->popped = calloc(DONE_MAX, sizeof(*app->popped));
+	ck_assert_ptr_nonnull(app->popped);
 }
 
 void
@@ -119,11 +145,13 @@ app_open(struct app *app, uint32_t type, uint32_t count, uint32_t size)
 void
 app_close(struct app *app)
 {
+	dext_ring_release(app->ring);
 	IOServiceClose(app->connect);
 	IONotificationPortDestroy(app->port);
 	IONotificationPortDestroy(app->control_port);
 	free(app->buffers);
 	free(app->done);
+	free(app->popped);
 	memset(app, 0, sizeof(*app));
 }
 
@@ -164,11 +192,83 @@ app_call(struct app *app, uint32_t selector, const uint64_t *input, uint32_t cou
 	return IOConnectCallScalarMethod(app->connect, selector, input, count, NULL, NULL);
 }
 
+/* Takes out of the ring, and keeps for app_dispatch. True: there was something. */
+static bool
+pop(struct app *app)
+{
+	struct dext_bulkstream_completion *place = &app->popped[app->popped_count];
+	uint32_t count;
+
+	if (dext_ring_pop(app->ring, place, DONE_MAX - app->popped_count, &count) !=
+	    kIOReturnSuccess)
+		return false;
+	app->popped_count += count;
+	return true;
+}
+
+/* The status of the refused submission among those from `first` on, which is no completion. */
+static kern_return_t
+take_refusal(struct app *app, uint32_t first)
+{
+	for (uint32_t i = first; i < app->popped_count; i++) {
+		kern_return_t status = (kern_return_t)app->popped[i].status;
+
+		if (app->popped[i].sequence != DEXT_BULKSTREAM_REFUSED)
+			continue;
+		app->popped_count--;
+		memmove(&app->popped[i], &app->popped[i + 1],
+			(app->popped_count - i) * sizeof(app->popped[0]));
+		return status;
+	}
+	return kIOReturnSuccess;
+}
+
+static kern_return_t
+push(struct app *app, uint32_t operation, uint64_t buffer, uint64_t offset, uint64_t length,
+     uint64_t flags)
+{
+	struct dext_bulkstream_submission entry = {
+		.operation = operation,
+		.buffer = buffer > UINT32_MAX ? UINT32_MAX : (uint32_t)buffer,
+		.offset = offset > UINT32_MAX ? UINT32_MAX : (uint32_t)offset,
+		.length = length > UINT32_MAX ? UINT32_MAX : (uint32_t)length,
+		.flags = (uint32_t)flags,
+	};
+	uint32_t pushed;
+
+	return dext_ring_push(app->ring, &entry, 1, &pushed);
+}
+
+/* As a call says it. */
+static kern_return_t
+submit(struct app *app, uint32_t operation, uint64_t buffer, uint64_t offset, uint64_t length,
+       uint64_t flags)
+{
+	uint32_t first = app->popped_count;
+	kern_return_t status = push(app, operation, buffer, offset, length, flags), refused;
+
+	if (status != kIOReturnSuccess)
+		return status;
+	status = app_call(app, DEXT_BULKSTREAM_QUERY, NULL, 0);
+	while (pop(app))
+		;
+	refused = take_refusal(app, first);
+	return refused != kIOReturnSuccess ? refused : status;
+}
+
+kern_return_t
+app_push(struct app *app, uint32_t operation, uint32_t buffer, uint32_t length)
+{
+	return push(app, operation, buffer, 0, length, 0);
+}
+
 kern_return_t
 app_send(struct app *app, uint64_t i, uint64_t offset, uint64_t length, uint64_t flags)
 {
 	uint64_t input[4] = {i, offset, length, flags};
 
+	if (app->ring != NULL)
+		return submit(app, DEXT_BULKSTREAM_SEND, i, offset, length, flags);
 	return app_call(app, DEXT_BULKSTREAM_SEND, input, 4);
 }
 
@@ -177,6 +277,8 @@ app_receive(struct app *app, uint64_t i, uint64_t length)
 {
 	uint64_t input[2] = {i, length};
 
+	if (app->ring != NULL)
+		return submit(app, DEXT_BULKSTREAM_RECEIVE, i, 0, length, 0);
 	return app_call(app, DEXT_BULKSTREAM_RECEIVE, input, 2);
 }
 
@@ -254,16 +356,68 @@ app_device_state(struct app *app, uint32_t i)
 	return state;
 }
 
+static void
+dispatch_popped(struct app *app)
+{
+	while (app->popped_first < app->popped_count || pop(app)) {
+		const struct dext_bulkstream_completion from = app->popped[app->popped_first++];
+		struct completion *done;
+
+		if (app->popped_first == app->popped_count)
+			app->popped_first = app->popped_count = 0;
+		/* Of a driver that was ending: app_send has said already that it was refused. */
+		if (from.sequence == DEXT_BULKSTREAM_REFUSED)
+			continue;
+		done = next_done(app);
+		*done = (struct completion){
+			.direction = from.direction,
+			.buffer = from.buffer,
+			.status = (IOReturn)from.status,
+			.bytes = from.bytes,
+			.timestamp = from.timestamp,
+			.sequence = from.sequence,
+		};
+		if (app->on_done != NULL)
+			app->on_done(app, done);
+	}
+}
+
 void
 app_dispatch(struct app *app)
 {
 	dext_notification_port_dispatch(app->port);
+	if (app->ring != NULL)
+		dispatch_popped(app);
+}
+
+/* Both ways: of the ring, too, the transfers that calls began end at the port. */
+static void
+wait_both(struct app *app, uint32_t count)
+{
+	uint64_t deadline = now_msec() + HARNESS_DEADLINE_SEC * 1000;
+	struct pollfd wait[2] = {
+		{.fd = IONotificationPortGetFileDescriptor(app->port), .events = POLLIN},
+		{.fd = dext_ring_get_descriptor(app->ring), .events = POLLIN},
+	};
+
+	app_dispatch(app);
+	while (app->done_count < count) {
+		uint64_t now = now_msec();
+
+		ck_assert_msg(now < deadline, "%u of %u completions came", app->done_count, count);
+		if (dext_ring_arm(app->ring, DEXT_RING_ENTRIES))
+			poll(wait, 2, (int)(deadline - now));
+		app_dispatch(app);
+	}
 }
 
 void
 app_wait(struct app *app, uint32_t count)
 {
-	wait_port(app->port, &app->done_count, count);
+	if (app->ring != NULL)
+		wait_both(app, count);
+	else
+		wait_port(app->port, &app->done_count, count);
 }
 
 void

@@ -2,6 +2,9 @@
 /*
  * An app of bulkstream.h, for tests: one connection, its buffers, and every completion that came.
  * All functions fail the test where they cannot do what they say.
+ *
+ * It submits by calls, or, if the environment has STREAM_WAY=ring, through the ring: app_send and
+ * app_receive say the same then, since a call that follows a push finds it taken.
  */
 #ifndef TESTS_INTEG_STREAM_APP_H
 #define TESTS_INTEG_STREAM_APP_H
@@ -11,6 +14,7 @@
 
 #include <bulkstream.h>
 #include <dext_iokit.h>
+#include <dext_ring.h>
 #include <dext_virtual.h>
 
 #include "harness.h"
@@ -34,6 +38,10 @@ struct app {
 	uint32_t count, size;
 	uint32_t packet[2];
 	uint8_t **buffers; /* mapped at first use */
+	dext_ring_t *ring; /* NULL: calls */
+	/* Of the ring, popped and not yet dispatched: from `first` on. */
+	struct dext_bulkstream_completion *popped;
+	uint32_t popped_first, popped_count;
 	struct completion *done;
 	uint32_t done_count;
 	const struct dext_bulkstream_statistics *statistics, *totals;
@@ -44,6 +52,9 @@ struct app {
 
 /* Starts dext run with bulkstream on a virtual device. */
 void stream_start(struct harness *harness, const char *spec);
+
+/* Whether the tests submit through the ring. */
+bool stream_by_ring(void);
 
 /* Opens, configures with ANY endpoints, registers, maps the statistics. */
 void app_open(struct app *app, uint32_t type, uint32_t count, uint32_t size);
@@ -61,6 +72,9 @@ kern_return_t app_call(struct app *app, uint32_t selector, const uint64_t *input
 kern_return_t app_send(struct app *app, uint64_t i, uint64_t offset, uint64_t length,
 		       uint64_t flags);
 kern_return_t app_receive(struct app *app, uint64_t i, uint64_t length);
+/* Through the ring, which app_use_ring makes if the tests do not: pushed, and not waited for. */
+void app_use_ring(struct app *app);
+kern_return_t app_push(struct app *app, uint32_t operation, uint32_t buffer, uint32_t length);
 /* Begins a control request; app_wait_controls waits until `count` have ended in all. */
 kern_return_t app_begin_control(struct app *app, uint8_t type, uint8_t request, uint16_t length,
 				uint32_t buffer);
