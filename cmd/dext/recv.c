@@ -20,8 +20,8 @@
 #define STALLS_MAX 8
 
 static const char usage[] =
-	"usage: dext recv [--bytes N] [--buffers N] [--size BYTES] [--service NAME] [--json] "
-	"FILE|-\n"
+	"usage: dext recv [--bytes N] [--buffers N] [--size BYTES] [--service NAME] [--calls] "
+	"[--json] FILE|-\n"
 	"\n"
 	"Receives from the first bulk IN endpoint of a service into a file or standard output.\n"
 	"\n"
@@ -29,6 +29,7 @@ static const char usage[] =
 	"  --buffers N     how many buffers are used (1 to 4096; 16)\n"
 	"  --size BYTES    size of each, rounded up to whole packets (256K)\n"
 	"  --service NAME  the driver's service (BulkStream), or its id in `dext list`\n"
+	"  --calls         one call of the driver for each buffer, and no ring\n"
 	"  --json          print one JSON object instead of a sentence; with FILE - it goes to\n"
 	"                  standard error\n"
 	"\n"
@@ -97,19 +98,18 @@ queue(struct receiver *receiver)
 
 	while (status == kIOReturnSuccess && receiver->free_count != 0) {
 		uint64_t wanted = transfer->options.bytes - transfer->bytes;
-		uint64_t input[2];
+		struct transfer_piece piece = {.length = receiver->length};
 
 		if (receiver->queued >= wanted)
 			break;
 		wanted -= receiver->queued;
-		input[0] = receiver->free[--receiver->free_count];
-		input[1] = receiver->length;
+		piece.buffer = receiver->free[--receiver->free_count];
 		if (wanted < receiver->length)
-			input[1] = (wanted + packet - 1) / packet * packet;
-		receiver->lengths[input[0]] = (uint32_t)input[1];
-		status = transfer_submit(transfer, DEXT_BULKSTREAM_RECEIVE, input, 2);
+			piece.length = (uint32_t)((wanted + packet - 1) / packet * packet);
+		receiver->lengths[piece.buffer] = piece.length;
+		status = transfer_submit(transfer, &piece);
 		if (status == kIOReturnSuccess)
-			receiver->queued += input[1];
+			receiver->queued += piece.length;
 		else
 			receiver->free_count++;
 	}

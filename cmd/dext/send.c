@@ -27,13 +27,15 @@
 #define STALLS_MAX 8
 
 static const char usage[] =
-	"usage: dext send [--buffers N] [--size BYTES] [--service NAME] [--json] FILE|-\n"
+	"usage: dext send [--buffers N] [--size BYTES] [--service NAME] [--calls] [--json] "
+	"FILE|-\n"
 	"\n"
 	"Sends a file, or standard input, to the first bulk OUT endpoint of a service.\n"
 	"\n"
 	"  --buffers N     how many buffers are used (1 to 4096; 16)\n"
 	"  --size BYTES    size of each, with K, M or G if you like (256K)\n"
 	"  --service NAME  the driver's service (BulkStream), or its id in `dext list`\n"
+	"  --calls         one call of the driver for each buffer, and no ring\n"
 	"  --json          print one JSON object instead of a sentence\n"
 	"\n"
 	"Example: tar -c . | dext send --size 1M -\n"
@@ -102,8 +104,9 @@ static void
 submit(struct sender *sender, uint32_t buffer)
 {
 	struct part *part = &sender->parts[buffer];
-	uint64_t input[4] = {buffer, part->sent, part->filled - part->sent, 0};
-	kern_return_t status = transfer_submit(&sender->transfer, DEXT_BULKSTREAM_SEND, input, 4);
+	kern_return_t status = transfer_submit(
+		&sender->transfer,
+		&(struct transfer_piece){buffer, part->sent, part->filled - part->sent});
 
 	/* Often an earlier one has failed, and its completion, which says why, is on its way. */
 	if (status != kIOReturnSuccess)

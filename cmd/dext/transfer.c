@@ -52,12 +52,13 @@ transfer_fail(struct transfer *transfer, int code, const char *format, ...)
 	return code;
 }
 
-/* A driver ends with its device; its last completions, still in the port, say so. */
+/* A driver ends with its device; its last completions, still in the ring or the port, say so. */
 static IOReturn
 find_cause(struct transfer *transfer, IOReturn status)
 {
 	if (status != kIOReturnOffline && status != MACH_SEND_INVALID_DEST)
 		return status;
+	transfer_take_ring(transfer);
 	while (transfer->port != NULL && dext_notification_port_dispatch(transfer->port) != 0)
 		;
 	return transfer->unplugged ? kIOReturnNoDevice : status;
@@ -134,11 +135,7 @@ on_completion(void *refcon, IOReturn result, void **args, uint32_t count)
 	done.buffer = (uint32_t)(uintptr_t)args[DEXT_BULKSTREAM_ARGUMENT_BUFFER];
 	done.status = result;
 	done.bytes = (uint32_t)(uintptr_t)args[DEXT_BULKSTREAM_ARGUMENT_BYTES];
-	if (done.buffer >= transfer->options.buffers || done.bytes > transfer->size)
-		return;
-	transfer->in_flight--;
-	transfer->unplugged |= result == kIOReturnNoDevice;
-	transfer->completed(transfer, &done);
+	transfer_completed(transfer, &done);
 }
 
 static void
@@ -162,8 +159,8 @@ configure(struct transfer *transfer)
 			     in ? DEXT_BULKSTREAM_ANY : DEXT_BULKSTREAM_NONE,
 			     options->buffers,
 			     size};
-	uint64_t output[4] = {0};
-	uint32_t count = 4;
+	uint64_t output[5] = {0};
+	uint32_t count = 5;
 	kern_return_t status;
 
 	status = IOConnectCallScalarMethod(transfer->connection, DEXT_BULKSTREAM_CONFIGURE, input,
@@ -177,6 +174,7 @@ configure(struct transfer *transfer)
 		return transfer_fail_status(transfer, status, "the driver refused the buffers");
 	transfer->size = size;
 	transfer->packet_size = (uint32_t)output[transfer->direction];
+	transfer->has_ring = output[4] != 0; /* a driver of before the ring leaves it out */
 	return DEXT_EXIT_OK;
 }
 
@@ -309,6 +307,8 @@ transfer_open(struct transfer *transfer)
 	if (code == DEXT_EXIT_OK)
 		code = listen(transfer);
 	if (code == DEXT_EXIT_OK)
+		code = transfer_make_ring(transfer);
+	if (code == DEXT_EXIT_OK)
 		transfer_ask_device(transfer);
 	transfer->started = transfer_now();
 	return code;
@@ -317,6 +317,7 @@ transfer_open(struct transfer *transfer)
 void
 transfer_close(struct transfer *transfer)
 {
+	dext_ring_release(transfer->ring);
 	if (transfer->connection != MACH_PORT_NULL)
 		IOServiceClose(transfer->connection);
 	if (transfer->interest != MACH_PORT_NULL)
@@ -330,20 +331,6 @@ transfer_close(struct transfer *transfer)
 	XXH3_freeState(transfer->hash);
 }
 
-kern_return_t
-transfer_submit(struct transfer *transfer, uint32_t selector, const uint64_t *input, uint32_t count)
-{
-	kern_return_t status;
-
-	/* Counted before: the completion may be there when the call returns. */
-	transfer->in_flight++;
-	status =
-		IOConnectCallScalarMethod(transfer->connection, selector, input, count, NULL, NULL);
-	if (status != kIOReturnSuccess)
-		transfer->in_flight--;
-	return status;
-}
-
 static void
 read_signals(struct transfer *transfer)
 {
@@ -353,20 +340,40 @@ read_signals(struct transfer *transfer)
 		transfer->interrupted = true;
 }
 
+static int
+ring_descriptor(const struct transfer *transfer)
+{
+	return transfer->ring != NULL ? dext_ring_get_descriptor(transfer->ring) : -1;
+}
+
+/* Takes what is there; whether to wait for more, which the ring's descriptor tells then. */
+static bool
+must_wait(struct transfer *transfer)
+{
+	if (transfer->ring == NULL)
+		return true;
+	if (transfer_take_ring(transfer))
+		return false;
+	/* Not armed and nothing there: the connection has ended, and the port will say so. */
+	return dext_ring_arm(transfer->ring, DEXT_RING_ENTRIES) || !transfer_take_ring(transfer);
+}
+
 int
 transfer_wait(struct transfer *transfer, int fd, short events, bool *ret_ready)
 {
-	struct pollfd polled[3] = {
+	struct pollfd polled[4] = {
 		{.fd = IONotificationPortGetFileDescriptor(transfer->port), .events = POLLIN},
 		{.fd = transfer->signals, .events = POLLIN},
 		{.fd = fd, .events = events},
+		{.fd = ring_descriptor(transfer), .events = POLLIN},
 	};
-	int count = poll(polled, 3, STEP_MSEC);
+	int count = poll(polled, 4, must_wait(transfer) ? STEP_MSEC : 0);
 
 	*ret_ready = count > 0 && polled[2].revents != 0;
 	if (count > 0 && polled[1].revents != 0)
 		read_signals(transfer);
 	dext_notification_port_dispatch(transfer->port);
+	transfer_take_ring(transfer);
 	if (transfer->ended_driver && transfer->in_flight != 0)
 		return transfer_fail_status(transfer, kIOReturnOffline, "the connection broke");
 	progress_show(transfer);

@@ -17,6 +17,7 @@
 
 #include <bulkstream.h>
 #include <dext_iokit.h>
+#include <dext_ring.h>
 #include <dext_virtual.h>
 
 struct transfer_options {
@@ -27,6 +28,14 @@ struct transfer_options {
 	uint32_t size;	/* of a buffer, in bytes */
 	uint64_t bytes; /* to receive; UINT64_MAX: until interrupted */
 	bool json;
+	bool calls; /* one for each buffer, and no ring */
+};
+
+/* What is wanted of a buffer: a SEND of `length` bytes from `offset` on, or a RECEIVE. */
+struct transfer_piece {
+	uint32_t buffer;
+	uint32_t offset;
+	uint32_t length;
 };
 
 /* Bytes of a completion that succeeded, or not. */
@@ -44,6 +53,8 @@ struct transfer {
 	io_connect_t connection;
 	IONotificationPortRef port;
 	io_object_t interest; /* notification of the service's end */
+	bool has_ring;	      /* the driver */
+	dext_ring_t *ring;    /* NULL: calls */
 	int signals;
 	uint8_t **buffers; /* where buffer i is mapped */
 	uint32_t size;	   /* of each, as configured: the option's, and room for a request */
@@ -74,9 +85,11 @@ int transfer_parse(int argc, char **argv, const char *usage, struct transfer_opt
 int transfer_open(struct transfer *transfer);
 void transfer_close(struct transfer *transfer);
 
-/* One call of the driver that a completion will answer if it succeeds. */
-kern_return_t transfer_submit(struct transfer *transfer, uint32_t selector, const uint64_t *input,
-			      uint32_t count);
+/*
+ * Has the driver send or receive, in the transfer's direction, through the ring or by a call. After
+ * success a completion answers it; a ring says in there what a call would have refused.
+ */
+kern_return_t transfer_submit(struct transfer *transfer, const struct transfer_piece *piece);
 /*
  * Waits for completions, a signal, or `fd` (-1: none) to become ready for `events`; calls completed
  * for what arrived. *ret_ready: whether fd is ready. Fails when the driver has gone.
@@ -84,6 +97,14 @@ kern_return_t transfer_submit(struct transfer *transfer, uint32_t selector, cons
 int transfer_wait(struct transfer *transfer, int fd, short events, bool *ret_ready);
 /* Ends everything underway and waits for it, for at most two seconds. */
 void transfer_abort(struct transfer *transfer);
+
+/* Of transfer_submit.c, for transfer.c: */
+/* Unless calls are wanted. Where the driver has none it says so: calls then, too. */
+int transfer_make_ring(struct transfer *transfer);
+/* Takes what the ring has; whether there was something. */
+bool transfer_take_ring(struct transfer *transfer);
+/* The completion of a buffer, from the ring or the port. */
+void transfer_completed(struct transfer *transfer, const struct transfer_result *result);
 
 /* Prints and remembers a sentence. */
 int transfer_fail(struct transfer *transfer, int code, const char *format, ...)

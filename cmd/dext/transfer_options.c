@@ -77,6 +77,9 @@ apply(struct transfer_options *options, int option, const char *usage)
 	case 'S':
 		options->service = optarg;
 		break;
+	case 'c':
+		options->calls = true;
+		break;
 	case 'j':
 		options->json = true;
 		break;
@@ -96,13 +99,10 @@ int
 transfer_parse(int argc, char **argv, const char *usage, struct transfer_options *options)
 {
 	static const struct option table[] = {
-		{"buffers", required_argument, NULL, 'n'},
-		{"size", required_argument, NULL, 's'},
-		{"service", required_argument, NULL, 'S'},
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{"bytes", required_argument, NULL, 'b'},
-		{NULL, 0, NULL, 0},
+		{"buffers", required_argument, NULL, 'n'}, {"size", required_argument, NULL, 's'},
+		{"service", required_argument, NULL, 'S'}, {"calls", no_argument, NULL, 'c'},
+		{"json", no_argument, NULL, 'j'},	   {"help", no_argument, NULL, 'h'},
+		{"bytes", required_argument, NULL, 'b'},   {NULL, 0, NULL, 0},
 	};
 	bool receives = strcmp(argv[0], "recv") == 0;
 	int option;

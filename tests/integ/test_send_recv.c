@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dext send and dext recv as a user types them: bytes, exit statuses, sentences, JSON. */
+/*
+ * dext send and dext recv as a user types them: bytes, exit statuses, sentences, JSON. With --calls
+ * if the environment has STREAM_WAY=calls.
+ */
 #include "harness.h"
 #include "unit.h"
 
@@ -17,8 +20,10 @@ static char folder[64];
  * test's own, inside `dext run` with bulkstream on a virtual device. What it says goes to `said`.
  */
 static int
-run(const char *spec, const char *command)
+run_with(const char *bundle, const char *spec, const char *command)
 {
+	const char *way = getenv("STREAM_WAY");
+	const char *option = way != NULL && strcmp(way, "calls") == 0 ? "--calls" : "";
 	char line[4096];
 	size_t length;
 	FILE *output;
@@ -26,15 +31,23 @@ run(const char *spec, const char *command)
 
 	snprintf(line, sizeof(line),
 		 "exec 2>&1; exec '%s' run '%s' --virtual %s -- bash -o pipefail -c '"
-		 "send() { \"%s\" send \"$@\"; }; recv() { \"%s\" recv \"$@\"; }; F=%s; %s'",
-		 harness_bundle("DEXT"), harness_bundle("BULKSTREAM_BUNDLE"), spec,
-		 harness_bundle("DEXT"), harness_bundle("DEXT"), folder, command);
+		 "send() { \"%s\" send %s \"$@\"; }; recv() { \"%s\" recv %s \"$@\"; }; WAY=%s; "
+		 "F=%s; "
+		 "%s'",
+		 harness_bundle("DEXT"), harness_bundle(bundle), spec, harness_bundle("DEXT"),
+		 option, harness_bundle("DEXT"), option, option, folder, command);
 	output = popen(line, "re");
 	ck_assert_ptr_nonnull(output);
 	length = fread(said, 1, sizeof(said) - 1, output);
 	said[length] = '\0';
 	status = pclose(output);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int
+run(const char *spec, const char *command)
+{
+	return run_with("BULKSTREAM_BUNDLE", spec, command);
 }
 
 #define expect(spec, code, command)                                                            \
@@ -230,7 +243,7 @@ END_TEST
 START_TEST(interrupted)
 {
 	static const char command[] =
-		"$DEXT send --json /dev/zero & P=$!; "
+		"$DEXT send $WAY --json /dev/zero & P=$!; "
 		"until [ $(awk \"/rchar/ {print \\$2}\" /proc/$P/io) -gt 1000000 ]; do :; done; "
 		"kill -INT $P; wait $P";
 
@@ -251,7 +264,7 @@ END_TEST
 START_TEST(interrupted_while_the_driver_hangs)
 {
 	expect("sink:nak=500000", 130,
-	       "$DEXT send /dev/zero & P=$!; " FIND_HOST
+	       "$DEXT send $WAY /dev/zero & P=$!; " FIND_HOST
 	       "until [ $(awk \"/rchar/ {print \\$2}\" /proc/$P/io) -gt 1000000 ]; do :; done; "
 	       "kill -STOP $H; while grep -q . /proc/$P/cmdline; do kill -INT $P; done; wait $P");
 }
@@ -262,7 +275,7 @@ START_TEST(the_driver_is_killed)
 	const char *first;
 
 	expect("sink:nak=500000", 5,
-	       "$DEXT send /dev/zero & P=$!; " FIND_HOST
+	       "$DEXT send $WAY /dev/zero & P=$!; " FIND_HOST
 	       "until [ $(awk \"/rchar/ {print \\$2}\" /proc/$P/io) -gt 1000000 ]; do :; done; "
 	       "kill -KILL $H; wait $P");
 	first = strstr(said, "dext send:");
@@ -271,7 +284,33 @@ START_TEST(the_driver_is_killed)
 }
 END_TEST
 
+#define NO_RING "the driver offers no ring: one call for each buffer, as with --calls."
+
+/* A driver of before the ring: said, and done by calls; nothing is said where calls are wanted. */
+START_TEST(a_driver_without_a_ring)
+{
+	make_folder();
+	ck_assert_int_eq(run_with("RINGLESS_BUNDLE", "sink",
+				  "head -c 300000 /dev/urandom | $DEXT send --json -"),
+			 0);
+	expect_text("dext send: " NO_RING);
+	expect_json(300000, true);
+	ck_assert_int_eq(
+		run_with("RINGLESS_BUNDLE", "source", "$DEXT recv --json --bytes 300000 $F/a"), 0);
+	expect_text("dext recv: " NO_RING);
+	expect_json(300000, true);
+	ck_assert_int_eq(run_with("RINGLESS_BUNDLE", "sink",
+				  "head -c 300000 /dev/urandom | $DEXT send --calls --json -"),
+			 0);
+	ck_assert_ptr_null(strstr(said, NO_RING));
+	ck_assert_int_eq(run_with("BULKSTREAM_BUNDLE", "sink", "printf x | $DEXT send --json -"),
+			 0);
+	ck_assert_ptr_null(strstr(said, NO_RING));
+	remove_folder();
+}
+END_TEST
+
 UNIT_MAIN("send_recv", files_of_all_sizes, buffers_of_all_sizes, comes_back_through_a_loopback,
 	  receives_what_the_source_sends, a_service_by_its_id, survives_and_reports_faults,
 	  sentences_for_each_refusal, interrupted, interrupted_while_the_driver_hangs,
-	  the_driver_is_killed)
+	  the_driver_is_killed, a_driver_without_a_ring)
