@@ -42,6 +42,24 @@ environment_spin(void)
 }
 
 const char *
+environment_temporary_dir(void)
+{
+	return look("TMPDIR");
+}
+
+const char *
+environment_test_shuffle(void)
+{
+	return look("OPENDEXT_TEST_SHUFFLE");
+}
+
+const char *
+environment_test_timeout(void)
+{
+	return look("OPENDEXT_TEST_TIMEOUT");
+}
+
+const char *
 environment_notify_socket(void)
 {
 	return look("NOTIFY_SOCKET");

@@ -11,6 +11,11 @@ const char *environment_user_runtime_dir(void);
 const char *environment_log(void);
 /* OPENDEXT_SPIN, or NULL. */
 const char *environment_spin(void);
+/* TMPDIR, or NULL. */
+const char *environment_temporary_dir(void);
+/* OPENDEXT_TEST_SHUFFLE and OPENDEXT_TEST_TIMEOUT, <OpenDext/TestKit.h>; or NULL. */
+const char *environment_test_shuffle(void);
+const char *environment_test_timeout(void);
 /* NOTIFY_SOCKET, by which a service tells systemd how it stands; or NULL. */
 const char *environment_notify_socket(void);
 

@@ -22,6 +22,8 @@
 #define IVARS_MAX	(UINT32_C(16) << 20)
 #define CLASS_DEPTH_MAX 64
 
+const struct object_watch *object_watch;
+
 static kern_return_t
 set_queue(OSObject *self, IODispatchQueueName name, IODispatchQueue *queue)
 {
@@ -92,6 +94,8 @@ OSMetaClass_alloc(const OSMetaClass *metaclass)
 		return NULL;
 	object->metaclass = metaclass;
 	atomic_init(&object->references, 1);
+	if (object_watch != NULL)
+		object_watch->made(metaclass);
 	return object;
 }
 
@@ -146,6 +150,8 @@ OSMetaClass_ivars(const OSMetaClass *metaclass, const void *object)
 			  OSObject_GetClassName(real));
 	for (const OSMetaClass *at = metaclass->superclass; at != NULL; at = at->superclass)
 		offset += ivars_space(at);
+	if (object_watch != NULL)
+		object_watch->used(metaclass, real);
 	return (char *)real + offset;
 }
 
@@ -195,6 +201,8 @@ end(struct OSObject *object)
 	if (!(object->marks & OBJECT_FREED))
 		log_abort("%s: free returned without having called its superclass's free_Impl",
 			  OSObject_GetClassName(object));
+	if (object_watch != NULL)
+		object_watch->ended(object->metaclass);
 	free(object);
 }
 

@@ -33,6 +33,18 @@ struct OSObject {
 	uint32_t marks; /* [last owner] OBJECT_x */
 };
 
+/*
+ * Who is told of objects: driver/witness.c, for tests. NULL: nobody. Set while no object that it
+ * wants to know of is made or used.
+ */
+struct object_watch {
+	void (*made)(const OSMetaClass *metaclass);
+	void (*ended)(const OSMetaClass *metaclass);
+	/* The instance variables that `metaclass` added to it are about to be used. */
+	void (*used)(const OSMetaClass *metaclass, OSObject *object);
+};
+extern const struct object_watch *object_watch;
+
 /* The immortal OSString of a constant's text. */
 OSObject *object_of_constant(const char *text);
 

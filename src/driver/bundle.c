@@ -153,6 +153,12 @@ bundle_find_class(const struct bundle *bundle, const char *name)
 	return NULL;
 }
 
+const dext_bundle_info *
+bundle_info(const struct bundle *bundle)
+{
+	return bundle->info;
+}
+
 const char *
 bundle_identifier(const struct bundle *bundle)
 {

@@ -16,13 +16,15 @@ struct bundle;
  * says which and why.
  */
 IOReturn bundle_load(const char *path, const char *identifier, struct bundle **ret_bundle);
-/* A bundle over a table in this program, for tests. */
+/* A bundle over a table in this program, for tests. `path` is for messages. */
 IOReturn bundle_create(const dext_bundle_info *info, const char *path, const char *identifier,
 		       struct bundle **ret_bundle);
 void bundle_destroy(struct bundle *bundle);
 
 /* NULL, and a log line that lists what there is. */
 const OSMetaClass *bundle_find_class(const struct bundle *bundle, const char *name);
+/* The table of its classes; borrowed. */
+const dext_bundle_info *bundle_info(const struct bundle *bundle);
 /* CFBundleIdentifier; "" for NULL. */
 const char *bundle_identifier(const struct bundle *bundle);
 

@@ -232,6 +232,8 @@ run_method(struct call *call)
 	res = IOUserClient_ExternalMethod(call->client, request->selector, &arguments, NULL, NULL,
 					  NULL);
 	client_memory_serve(before);
+	if (call->completion != NULL && res == kIOReturnSuccess)
+		completion_promise(call->completion, request->selector);
 	answer_method(call, res, &arguments);
 }
 

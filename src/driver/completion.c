@@ -16,6 +16,7 @@
 #include "connection.h"
 #include "log.h"
 #include "object.h"
+#include "witness.h"
 
 typedef struct IOUserClientCompletion IOUserClientCompletion;
 
@@ -23,7 +24,10 @@ struct IOUserClientCompletion_IVars {
 	struct connection *connection; /* [const] retained */
 	IOUserClient *client;	       /* [const] not retained: only compared */
 	uint32_t index;		       /* [const] */
+	uint32_t selector;	       /* [call's queue] until it is promised */
 	uint32_t generation;	       /* [const] */
+	_Atomic bool promised;	       /* the method that it came with returned success */
+	_Atomic bool used;
 };
 
 static void deinit(OSObject *self);
@@ -47,6 +51,8 @@ deinit(OSObject *self)
 	struct IOUserClientCompletion_IVars *ivars = OSObjectIVars(IOUserClientCompletion, self);
 	struct connection *connection = ivars->connection;
 
+	if (ivars->promised && !ivars->used)
+		witness_uncompleted(ivars->selector);
 	if (connection != NULL) {
 		connection_registration_ended(connection, ivars->index, ivars->generation);
 		connection_release(connection);
@@ -82,6 +88,15 @@ completion_create(IOUserClient *client, struct connection *connection, uint32_t 
 	return kIOReturnSuccess;
 }
 
+void
+completion_promise(OSAction *action, uint32_t selector)
+{
+	struct IOUserClientCompletion_IVars *ivars = OSObjectIVars(IOUserClientCompletion, action);
+
+	ivars->selector = selector;
+	ivars->promised = true;
+}
+
 kern_return_t
 completion_send(IOUserClient *self, OSAction *action, IOReturn status, const uint64_t *arguments,
 		uint32_t count)
@@ -100,6 +115,7 @@ completion_send(IOUserClient *self, OSAction *action, IOReturn status, const uin
 			  OSObject_GetClassName(self));
 		return kIOReturnBadArgument;
 	}
+	ivars->used = true;
 	if (action_target(action) != NULL)
 		return connection_complete(ivars->connection, ivars->index, ivars->generation,
 					   status, arguments, count);
@@ -111,6 +127,7 @@ completion_notify(OSAction *action)
 {
 	struct IOUserClientCompletion_IVars *ivars = OSObjectIVars(IOUserClientCompletion, action);
 
+	ivars->used = true;
 	if (action_target(action) != NULL)
 		connection_notify(ivars->connection, ivars->index, ivars->generation);
 }

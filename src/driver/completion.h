@@ -17,6 +17,11 @@ IOReturn completion_create(IOUserClient *client, struct connection *connection, 
 /* IOUserClient_AsyncCompletion after its own checks. */
 kern_return_t completion_send(IOUserClient *self, OSAction *action, IOReturn status,
 			      const uint64_t *arguments, uint32_t count);
+/*
+ * The method that it came with has returned success: it is to be completed. Of one that never is,
+ * the witness hears. Before the call's own reference goes.
+ */
+void completion_promise(OSAction *action, uint32_t selector);
 /* Tells the app to look, see connection_notify. `action` was made by completion_create. */
 void completion_notify(OSAction *action);
 

@@ -36,6 +36,7 @@
 #include "sandbox.h"
 #include "service.h"
 #include "status.h"
+#include "witness.h"
 
 #define HOST_THREADS 2
 #define END_GRACE    (5 * NSEC_PER_SEC)
@@ -43,6 +44,7 @@
 #define ASKED_GRACE  (1 * NSEC_PER_SEC)
 
 static struct {
+	const struct host_inside *inside;	      /* [const] NULL: a process of its own */
 	struct loop *loop;			      /* [const] while the loop runs */
 	const struct host_provider *provider_methods; /* [const] */
 	OSDictionary *start;			      /* [const] */
@@ -121,6 +123,8 @@ finish(void *context)
 static void
 too_late(struct loop_timer *timer)
 {
+	if (host.inside != NULL)
+		log_abort("the driver's Stop has not ended");
 	log_error("the driver's Stop has not ended; the process ends without it");
 	_exit(EXIT_FAILURE);
 }
@@ -135,7 +139,8 @@ stop(void)
 	host.stopping = true;
 	root = host.root;
 	OSRetain(root);
-	arm = !host.deadline_armed && !host.ending;
+	arm = !host.deadline_armed && !host.ending &&
+	      (host.inside == NULL || !host.inside->patient);
 	host.deadline_armed |= arm;
 	pthread_mutex_unlock(&host.lock);
 	if (arm) {
@@ -240,11 +245,17 @@ make_driver(IOService *provider, IOService **ret_root)
 		log_error("START has no Personality");
 		return kIOReturnBadArgument;
 	}
-	res = bundle_load(path, identifier != NULL ? identifier : "", &bundle);
+	if (identifier == NULL)
+		identifier = "";
+	if (host.inside != NULL && host.inside->classes != NULL)
+		res = bundle_create(host.inside->classes, path, identifier, &bundle);
+	else
+		res = bundle_load(path, identifier, &bundle);
 	if (res != kIOReturnSuccess)
 		return res;
 	/* Not unloaded on failure either: nobody looks whether its code still runs. */
 	host.bundle = bundle;
+	witness_know(bundle_info(bundle));
 	metaclass = find_class(bundle, personality);
 	if (metaclass == NULL)
 		return kIOReturnNotFound;
@@ -411,11 +422,14 @@ static void
 clean_up(void)
 {
 	if (host.loop != NULL) {
-		signal(SIGALRM, give_up);
-		alarm((unsigned)(END_GRACE / NSEC_PER_SEC));
+		if (host.inside == NULL) {
+			signal(SIGALRM, give_up);
+			alarm((unsigned)(END_GRACE / NSEC_PER_SEC));
+		}
 		loop_destroy(host.loop);
 		spinning_stop();
-		alarm(0);
+		if (host.inside == NULL)
+			alarm(0);
 	}
 	host.loop = NULL;
 	control_close();
@@ -424,19 +438,44 @@ clean_up(void)
 	OSSafeReleaseNULL(host.start);
 	fd_list_close(&host.files);
 	services_set(NULL, NULL, 0);
+	if (host.inside != NULL) {
+		queue_set_loop(NULL);
+		bundle_destroy(host.bundle);
+		host.bundle = NULL;
+	}
 }
 
-int
-host_run_take(int control_socket, const struct host_provider *provider)
+/* What is the process's own, before START and after it. */
+static IOReturn
+prepare_process(int control_socket)
 {
-	IOReturn res = set_up_process();
+	IOReturn res;
 
+	if (host.inside != NULL)
+		return kIOReturnSuccess;
+	res = set_up_process();
 	log_set_level(LOG_LEVEL_INFO);
 	log_set_name("dext-host");
 	fault_explain();
+	return res == kIOReturnSuccess ? hide_from_others(control_socket) : res;
+}
+
+static IOReturn
+confine_process(void)
+{
+	IOReturn res = host.inside != NULL ? kIOReturnSuccess : enter_sandbox();
+
+	if (res != kIOReturnSuccess)
+		control_send_started(res);
+	return res;
+}
+
+static int
+run_take(int control_socket, const struct host_provider *provider)
+{
+	IOReturn res = prepare_process(control_socket);
+
 	host.provider_methods = provider;
-	if (res == kIOReturnSuccess)
-		res = hide_from_others(control_socket);
 	control_open_take(control_socket);
 	if (res == kIOReturnSuccess)
 		res = control_receive_start(&host.start, &host.files);
@@ -447,11 +486,8 @@ host_run_take(int control_socket, const struct host_provider *provider)
 			log_set_name(name);
 		res = set_up_loop();
 	}
-	if (res == kIOReturnSuccess) {
-		res = enter_sandbox();
-		if (res != kIOReturnSuccess)
-			control_send_started(res);
-	}
+	if (res == kIOReturnSuccess)
+		res = confine_process();
 	if (res == kIOReturnSuccess)
 		res = loop_run(host.loop, HOST_THREADS);
 	if (res != kIOReturnSuccess) {
@@ -460,4 +496,32 @@ host_run_take(int control_socket, const struct host_provider *provider)
 	}
 	clean_up();
 	return host.status;
+}
+
+int
+host_run_take(int control_socket, const struct host_provider *provider)
+{
+	return run_take(control_socket, provider);
+}
+
+/* What a host before has left; its threads have ended. */
+static void
+forget(void)
+{
+	host.stopping = host.unplugged = host.gone = host.asked = false;
+	host.ending = host.deadline_armed = false;
+	host.status = EXIT_SUCCESS;
+}
+
+int
+host_run_inside_take(int control_socket, const struct host_provider *provider,
+		     const struct host_inside *inside)
+{
+	int status;
+
+	forget();
+	host.inside = inside;
+	status = run_take(control_socket, provider);
+	host.inside = NULL;
+	return status;
 }

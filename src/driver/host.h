@@ -21,6 +21,7 @@
 #include "packet.h"
 
 #include <DriverKit/IOService.h>
+#include <DriverKit/dext_bundle.h>
 
 DEXT_BEGIN_DECLS
 
@@ -43,6 +44,19 @@ struct host_provider {
 /* Runs the host on this socket (which it takes) until its end; returns the process's exit status.
  */
 int host_run_take(int control_socket, const struct host_provider *provider);
+
+/*
+ * The same on threads of a program that does other things as well: a test. The process is left as
+ * it is: no sandbox, no signals, no limits. Of a table of classes (NULL: START's Executable) the
+ * driver is made. One at a time, and again when it has returned. A driver that does not stop ends
+ * the program by abort, unless it is to be waited for.
+ */
+struct host_inside {
+	const dext_bundle_info *classes;
+	bool patient;
+};
+int host_run_inside_take(int control_socket, const struct host_provider *provider,
+			 const struct host_inside *inside);
 
 /*
  * The provider's device has gone: the driver on it is terminated, and when it has stopped the host

@@ -7,7 +7,6 @@
 
 #include <PCIDriverKit/IOPCIDevice.h>
 
-/* Exported for dext-host, which runs on the same copy of the library as the driver. */
-__attribute__((visibility("default"))) extern const struct host_provider pci_host_provider;
+extern const struct host_provider pci_host_provider;
 
 #endif

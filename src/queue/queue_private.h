@@ -47,6 +47,7 @@ struct IODispatchQueue_IVars {
 	IODispatchQueue *target; /* [lock] +1; NULL: the loop's threads run its work */
 	void (*waker)(void);	 /* [const] instead of the loop; NULL: none */
 	IODispatchQueue *self;	 /* [const] for drain and turn */
+	_Atomic uint64_t shuffled; /* choices that were made for this queue, shuffle.c */
 };
 
 static inline struct IODispatchQueue_IVars *
@@ -70,6 +71,12 @@ void work_finish(struct work *work, bool run);
 void queue_drain(struct loop_task *task);
 /* The same in a turn on the target. */
 void queue_drain_turn(struct work *work);
+
+/* shuffle.c: nothing happens unless shuffle_begin was called. */
+/* Before work of the queue is run. */
+void shuffle_pause(struct IODispatchQueue_IVars *queue);
+/* Whether a callback that could run at once is appended all the same. */
+bool shuffle_appends(struct IODispatchQueue_IVars *queue);
 
 /* dispatch_queue.c */
 extern struct loop *queue_loop; /* [const] since queue_set_loop */

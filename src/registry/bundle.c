@@ -26,6 +26,7 @@
 
 /* What bundle_open is about: where an error goes and which file it names. */
 struct reader {
+	bool inside; /* there need be no shared object */
 	char *error;
 	char file[PATH_MAX];
 	struct plist_lines lines;
@@ -84,6 +85,8 @@ find_executable(struct reader *reader, struct bundle *bundle, const OSDictionary
 	const char *name = OSDictionaryGetStringValue(info, "CFBundleExecutable");
 
 	bundle->executable = bundle_file_executable(bundle->path, name);
+	if (bundle->executable == NULL && reader->inside)
+		bundle->executable = strdup(reader->file);
 	if (bundle->executable != NULL)
 		return kIOReturnSuccess;
 	return fail(reader, kIOReturnNotFound, BUNDLE_NO_EXECUTABLE, name, name, name);
@@ -233,10 +236,10 @@ add_print(uint64_t *print, const char *path)
 		*print += bundle_print_file(path, &info);
 }
 
-IOReturn
-bundle_open(const char *path, struct bundle **ret_bundle, char error[BUNDLE_ERROR_MAX])
+static IOReturn
+open_bundle(const char *path, bool inside, struct bundle **ret_bundle, char error[BUNDLE_ERROR_MAX])
 {
-	struct reader reader = {.error = error};
+	struct reader reader = {.inside = inside, .error = error};
 	OSDictionary *info = NULL;
 	struct bundle *bundle;
 	IOReturn status;
@@ -268,6 +271,18 @@ bundle_open(const char *path, struct bundle **ret_bundle, char error[BUNDLE_ERRO
 	}
 	*ret_bundle = bundle;
 	return kIOReturnSuccess;
+}
+
+IOReturn
+bundle_open(const char *path, struct bundle **ret_bundle, char error[BUNDLE_ERROR_MAX])
+{
+	return open_bundle(path, false, ret_bundle, error);
+}
+
+IOReturn
+bundle_open_inside(const char *path, struct bundle **ret_bundle, char error[BUNDLE_ERROR_MAX])
+{
+	return open_bundle(path, true, ret_bundle, error);
 }
 
 static char *

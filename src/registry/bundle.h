@@ -43,6 +43,9 @@ struct bundle {
  * must be. `error` then holds a sentence that names the file, the key and what was expected.
  */
 IOReturn bundle_open(const char *path, struct bundle **ret_bundle, char error[BUNDLE_ERROR_MAX]);
+/* The same of one whose classes are in this program: it needs no shared object. */
+IOReturn bundle_open_inside(const char *path, struct bundle **ret_bundle,
+			    char error[BUNDLE_ERROR_MAX]);
 /*
  * A bundle as it was when a host of it was sent START, with this one personality, whether it is
  * still there or not.

@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "packet.h"
 #include "pci_function.h"
+#include "registry.h"
 #include "status.h"
 #include "vdev_descriptors.h"
 
@@ -97,14 +98,11 @@ copy_virtual_string(const struct vdev_spec *spec, uint8_t index)
 	return count > 0 ? strndup(text, count) : NULL;
 }
 
-/* What the model does not say by its descriptors alone. */
 static void
-describe_virtual(struct device *device, const struct vdev_spec *spec, unsigned number)
+set_place(struct device *device, unsigned number)
 {
-	const uint8_t *own = device->descriptors;
 	unsigned left = number;
 
-	device->speed = spec->speed;
 	device->address = number;
 	device->location = VIRTUAL_BUS << 24;
 	/* As through hubs of 15 ports, the first digit the lowest. */
@@ -112,9 +110,39 @@ describe_virtual(struct device *device, const struct vdev_spec *spec, unsigned n
 		device->location |= ((left - 1) % PORTS_MAX + 1) << shift;
 		left = (left - 1) / PORTS_MAX;
 	}
+}
+
+/* What the model does not say by its descriptors alone. */
+static void
+describe_virtual(struct device *device, const struct vdev_spec *spec, unsigned number)
+{
+	const uint8_t *own = device->descriptors;
+
+	device->speed = spec->speed;
+	set_place(device, number);
 	device->vendor = copy_virtual_string(spec, own[14]);
 	device->product = copy_virtual_string(spec, own[15]);
 	device->serial = copy_virtual_string(spec, own[16]);
+}
+
+/* The last step, if those before have succeeded; takes the device, which may be NULL. */
+static IOReturn
+name_take(struct device *device, const char *text, IOReturn status, struct device **ret_device,
+	  char error[DEVICE_ERROR_MAX])
+{
+	if (status == kIOReturnSuccess && ((device->spec = strdup(text)) == NULL ||
+					   asprintf(&device->label, "virtual:%s", text) < 0)) {
+		device->label = NULL;
+		status = kIOReturnNoMemory;
+	}
+	if (status != kIOReturnSuccess) {
+		snprintf(error, DEVICE_ERROR_MAX, "virtual device '%.100s': %s", text,
+			 status_string(status));
+		device_close(device);
+		return status;
+	}
+	*ret_device = device;
+	return kIOReturnSuccess;
 }
 
 IOReturn
@@ -135,19 +163,24 @@ device_open_virtual(const char *text, unsigned number, struct device **ret_devic
 				     descriptors.configuration, descriptors.configuration_length);
 	if (status == kIOReturnSuccess)
 		describe_virtual(device, &spec, number);
-	if (status == kIOReturnSuccess && ((device->spec = strdup(text)) == NULL ||
-					   asprintf(&device->label, "virtual:%s", text) < 0)) {
-		device->label = NULL;
-		status = kIOReturnNoMemory;
+	return name_take(device, text, status, ret_device, error);
+}
+
+IOReturn
+device_open_described(const struct registry_device *described, unsigned number,
+		      struct device **ret_device, char error[DEVICE_ERROR_MAX])
+{
+	struct device *device = NULL;
+	IOReturn status = device_make(DEVICE_VIRTUAL, &device);
+
+	if (status == kIOReturnSuccess)
+		status = device_keep(device, described->device, described->configuration,
+				     described->configuration_length);
+	if (status == kIOReturnSuccess) {
+		device->speed = described->speed;
+		set_place(device, number);
 	}
-	if (status != kIOReturnSuccess) {
-		snprintf(error, DEVICE_ERROR_MAX, "virtual device '%.100s': %s", text,
-			 status_string(status));
-		device_close(device);
-		return status;
-	}
-	*ret_device = device;
-	return kIOReturnSuccess;
+	return name_take(device, described->spec, status, ret_device, error);
 }
 
 /* --- one that came back --- */

@@ -15,6 +15,7 @@
 
 struct client;
 struct pci_function;
+struct registry_device;
 
 #define DEVICE_ERROR_MAX 320
 
@@ -60,6 +61,9 @@ IOReturn device_open_resources(struct device **ret_device);
 /* `number`: 1 for the first virtual device, and so on; its place on the virtual bus. */
 IOReturn device_open_virtual(const char *spec, unsigned number, struct device **ret_device,
 			     char error[DEVICE_ERROR_MAX]);
+/* The same of one that is described. */
+IOReturn device_open_described(const struct registry_device *described, unsigned number,
+			       struct device **ret_device, char error[DEVICE_ERROR_MAX]);
 IOReturn device_open_usb(unsigned bus, unsigned number, struct device **ret_device,
 			 char error[DEVICE_ERROR_MAX]);
 /*

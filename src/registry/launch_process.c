@@ -95,6 +95,26 @@ become_host(const struct host *host, char *const *arguments, int control, pid_t 
 	_exit(127);
 }
 
+/* On threads of this process; its end is seen in the same way. */
+static IOReturn
+start_inside(struct host *host)
+{
+	const struct registry_inside *inside = host->registry->inside;
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return status_from_errno(errno, "socketpair");
+	host->pidfd = inside->start(inside->context, ends[1]);
+	if (host->pidfd < 0) {
+		fd_close(&ends[0]);
+		return kIOReturnNoResources;
+	}
+	host->control = ends[0];
+	host->inside = host->listing = true;
+	host->pid = getpid();
+	return kIOReturnSuccess;
+}
+
 IOReturn
 host_spawn(struct host *host)
 {
@@ -103,6 +123,8 @@ host_spawn(struct host *host)
 	pid_t parent = getpid(), child;
 	int ends[2];
 
+	if (host->registry->inside != NULL)
+		return start_inside(host);
 	snprintf(number, sizeof(number), "%d", CONTROL_FD);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return status_from_errno(errno, "socketpair");
@@ -212,6 +234,8 @@ host_send_start(struct host *host, const OSDictionary *start, const struct fd_li
 void
 host_kill(const struct host *host)
 {
+	if (host->inside)
+		log_abort("a driver in this process would have to be killed");
 	/* Of one that is no child the number may be another's by now. */
 	if (host->pidfd >= 0)
 		pidfd_send_signal(host->pidfd, SIGKILL, NULL, 0);
@@ -251,9 +275,15 @@ host_discard(struct host *host)
 void
 host_reap(struct host *host, siginfo_t *ret_info)
 {
+	uint64_t ended;
+
 	memset(ret_info, 0, sizeof(*ret_info));
-	while (!host->adopted && waitid(P_PIDFD, (id_t)host->pidfd, ret_info, WEXITED) < 0 &&
-	       errno == EINTR)
+	if (host->inside && read(host->pidfd, &ended, sizeof(ended)) == (ssize_t)sizeof(ended)) {
+		ret_info->si_code = CLD_EXITED;
+		ret_info->si_status = (int)(ended - 1);
+	}
+	while (!host->inside && !host->adopted &&
+	       waitid(P_PIDFD, (id_t)host->pidfd, ret_info, WEXITED) < 0 && errno == EINTR)
 		;
 	if (host->exit_watched)
 		loop_source_remove(host->registry->loop, &host->exit_source);

@@ -163,6 +163,24 @@ plug(struct registry *registry, const char *spec, uint64_t *ret_id, char error[S
 	return status;
 }
 
+IOReturn
+registry_plug(struct registry *registry, const struct registry_device *described,
+	      char error[SENTENCE_MAX])
+{
+	struct device *device = NULL;
+	IOReturn status;
+
+	if (!plug_has_room(registry, error))
+		return kIOReturnNoResources;
+	status = device_open_described(described, registry_free_place(registry), &device, error);
+	if (status != kIOReturnSuccess)
+		return status;
+	registry_take_device(registry, device);
+	status = plug_begin(registry, device, error);
+	registry_changed(registry);
+	return status;
+}
+
 /* The device with this node, if it is one that can be unplugged now. */
 static IOReturn
 find(struct registry *registry, uint64_t id, struct device **ret_device, char error[SENTENCE_MAX])

@@ -73,6 +73,7 @@ registry_create(struct loop *loop, const struct registry_options *options,
 	registry->spare_fd = -1;
 	registry->tree.changed = entry_changed;
 	registry->store = options->store;
+	registry->inside = options->inside;
 	registry->given = store_take(options->store);
 	registry->state = kIOReturnNotReady;
 	registry->runtime_dir = strdup(options->runtime_dir);
@@ -143,9 +144,8 @@ registry_destroy(struct registry *registry)
 	free(registry);
 }
 
-/* The first place on the virtual bus that no device has. */
-static unsigned
-free_place(const struct registry *registry)
+unsigned
+registry_free_place(const struct registry *registry)
 {
 	const struct device *other = registry->devices;
 	unsigned number = 1;
@@ -175,7 +175,7 @@ IOReturn
 registry_add_device(struct registry *registry, const char *spec, struct device **ret_device,
 		    char error[REGISTRY_ERROR_MAX])
 {
-	IOReturn status = device_open_virtual(spec, free_place(registry), ret_device, error);
+	IOReturn status = device_open_virtual(spec, registry_free_place(registry), ret_device, error);
 
 	if (status == kIOReturnSuccess)
 		registry_take_device(registry, *ret_device);

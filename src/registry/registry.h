@@ -25,6 +25,16 @@ struct registry;
 struct bundle;
 struct store;
 
+/*
+ * Hosts on threads of this process, for tests. `start` starts one on its control socket, which it
+ * takes in any case, and returns an eventfd, the registry's, to which 1 and the host's exit status
+ * is added when it has ended; -1: it could not.
+ */
+struct registry_inside {
+	int (*start)(void *context, int control_socket);
+	void *context;
+};
+
 struct registry_options {
 	const char *runtime_dir;    /* exists; its owner is this process's user */
 	const char *host_program;   /* path of dext-host */
@@ -36,6 +46,7 @@ struct registry_options {
 	const char *access_file;   /* who may open what, policy.h; NULL: only this user */
 	uid_t first_uid, last_uid; /* each host gets one of its own; 0: this process's */
 	struct store *store; /* where hosts outlive this process, borrowed; NULL: they do not */
+	const struct registry_inside *inside; /* borrowed; NULL: each host is a process */
 	/* Called on the loop's thread after a host was started, published or ended, after a device
 	 * has come or gone, and when the registry has started later. */
 	void (*changed)(void *context);
@@ -59,6 +70,17 @@ IOReturn registry_replace_bundle(struct registry *registry, const char *path,
 void registry_remove_bundle(struct registry *registry, struct bundle **bundle);
 IOReturn registry_add_virtual(struct registry *registry, const char *spec,
 			      char error[REGISTRY_ERROR_MAX]);
+/* A virtual device that its host knows how to make: what it is, by its descriptors. */
+struct registry_device {
+	const char *spec; /* START's Spec */
+	const uint8_t *device;
+	const uint8_t *configuration;
+	size_t configuration_length;
+	uint8_t speed; /* of kIOUSBHostConnectionSpeed... */
+};
+/* Plugs it in, after registry_start. */
+IOReturn registry_plug(struct registry *registry, const struct registry_device *described,
+		       char error[REGISTRY_ERROR_MAX]);
 IOReturn registry_add_usb(struct registry *registry, unsigned bus, unsigned number,
 			  char error[REGISTRY_ERROR_MAX]);
 

@@ -41,6 +41,7 @@ struct host {
 	unsigned crashes;      /* since it last ran well for a while */
 	uint64_t launched;     /* clock_now */
 
+	bool inside;	     /* it is threads of this process; pidfd is an eventfd, pid ours */
 	uid_t uid;	     /* of its processes, its own; 0: they have the registry's */
 	pid_t pid;	     /* 0: no process */
 	bool adopted;	     /* the process is no child of this one: there is no exit status */
@@ -105,11 +106,12 @@ struct registry {
 	bool sweeping;		     /* it is posted */
 	bool plugged;		     /* a device was, since the start */
 
-	struct store *store;	   /* borrowed; NULL: hosts end with this process */
-	struct store_entry *given; /* what came back and has not been taken */
-	bool root_kept;		   /* it is in the store */
-	bool adopting;		   /* adopted hosts are being asked */
-	bool insisted;		   /* those that have not answered were killed */
+	const struct registry_inside *inside; /* borrowed; NULL: each host is a process */
+	struct store *store;		      /* borrowed; NULL: hosts end with this process */
+	struct store_entry *given;	      /* what came back and has not been taken */
+	bool root_kept;			      /* it is in the store */
+	bool adopting;			      /* adopted hosts are being asked */
+	bool insisted;			      /* those that have not answered were killed */
 	struct loop_timer adopt_timer;
 	bool adopt_armed;
 	struct loop_task adopt_task;
@@ -246,6 +248,8 @@ IOReturn registry_add_device(struct registry *registry, const char *spec,
 			     struct device **ret_device, char error[REGISTRY_ERROR_MAX]);
 IOReturn registry_open_usb(struct registry *registry, unsigned bus, unsigned number,
 			   struct device **ret_device, char error[REGISTRY_ERROR_MAX]);
+/* The first place on the virtual bus that no device has. */
+unsigned registry_free_place(const struct registry *registry);
 /* Into the registry's list. */
 void registry_take_device(struct registry *registry, struct device *device);
 /* What follows when it is known which hosts there are. */

@@ -151,7 +151,8 @@ registry_replace_bundle(struct registry *registry, const char *path, struct bund
 			char error[REGISTRY_ERROR_MAX])
 {
 	struct bundle *new = NULL;
-	IOReturn status = bundle_open(path, &new, error);
+	IOReturn status = registry->inside != NULL ? bundle_open_inside(path, &new, error)
+						   : bundle_open(path, &new, error);
 
 	if (status != kIOReturnSuccess)
 		return status;

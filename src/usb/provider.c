@@ -27,6 +27,15 @@ device_of(IOService *provider)
 	return device;
 }
 
+/* What "virtual" stands for. [const] while a host runs */
+static const struct usb_backend *virtual_backend = &usb_backend_virtual;
+
+void
+usb_provider_set_virtual(const struct usb_backend *backend)
+{
+	virtual_backend = backend != NULL ? backend : &usb_backend_virtual;
+}
+
 static void
 gone(void *provider)
 {
@@ -46,7 +55,7 @@ choose_backend(OSDictionary *start, const struct usb_backend **ret_backend, cons
 	name = OSDictionaryGetStringValue(device, "Backend");
 	*ret_spec = OSDictionaryGetStringValue(device, "Spec");
 	if (name != NULL && strcmp(name, "virtual") == 0) {
-		*ret_backend = &usb_backend_virtual;
+		*ret_backend = virtual_backend;
 	} else if (name != NULL && strcmp(name, "usb") == 0) {
 		*ret_backend = &usb_backend_libusb;
 	} else {

@@ -5,7 +5,11 @@
 
 #include "host.h"
 
-/* Exported for dext-host, which runs on the same copy of the library as the driver. */
-__attribute__((visibility("default"))) extern const struct host_provider usb_host_provider;
+extern const struct host_provider usb_host_provider;
+
+struct usb_backend;
+
+/* From now on "virtual" devices are this backend's; NULL: the models'. While no host runs. */
+void usb_provider_set_virtual(const struct usb_backend *backend);
 
 #endif
