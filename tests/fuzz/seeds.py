@@ -185,7 +185,8 @@ def specs():
             "sink:nak-control", "sink:nak-control=1", "sink:serial=A.b-c_9", "sink:serial=" + "a" * 32,
             "sink:unplug-after=99999999999999999999", "sink:corrupt-every=0", "sink:speed=warp",
             "sink:short-every=1", "loopback:short-every=1", "sink:what=" + "y" * 99, "z" * 99,
-            "sink:speed=high:serial=", "sink:unplug-after=1", "sink:stall-every=0")):
+            "sink:speed=high:serial=", "sink:unplug-after=1", "sink:stall-every=0", "ftdi",
+            "ftdi:baud=9600", "ftdi:baud=0", "ftdi:baud=x", "sink:baud=9600")):
         put("virtual_spec", f"{number:02}", text.encode())
 
 
@@ -324,10 +325,117 @@ def hosts():
     put("host", "version", b"\2")
 
 
+def replies(how=1, flags=0, scalars=0, size=0, length=0, question=b""):
+    """What a hostile host answers with next (fuzz_client.c)."""
+    return bytes([how, flags, scalars]) + struct.pack("<HH", size, length) + question
+
+
+def clients():
+    def call(answer, how=0, sizes=b"\0\0"):
+        return b"\1" + answer + bytes([how]) + sizes
+
+    def memory(how, *segments):
+        return bytes([how]) + b"".join(struct.pack("<BBH", *one) for one in segments)
+
+    def map_(packet, answer, type_=0):
+        return b"\3" + packet + answer + bytes([type_])
+
+    def ask(count, flags, *segments, how=3):
+        return replies(how, 0x10, question=bytes([count, flags]) + b"".join(
+            bytes(one) for one in segments))
+
+    page = (0, 0, 4096)
+    listen = call(replies(), how=0x42)
+    steps = {
+        "call": call(replies(scalars=2, size=4), how=2, sizes=b"\4\4"),
+        "failed": call(replies(how=0, question=b"")), "flags": call(replies(flags=0xff)),
+        "large": call(replies(size=9000), how=0x32),
+        "map": map_(memory(0, page), replies(length=4096)) * 2,
+        "map-two": map_(memory(1, page, page), replies(length=8192)),
+        "map-read-only": map_(memory(0, page), replies(how=0x11, length=4096)),
+        "map-nothing": map_(memory(0, (0, 0, 0)), replies()),
+        "map-odd": map_(memory(1, (0, 0, 100), page), replies(length=4196)),
+        "map-long": map_(memory(0, page), replies(length=9000)),
+        "map-then-two": map_(memory(0, page), replies(length=4096)) +
+        map_(memory(1, page, page), replies(length=8192)),
+        "map-then-other": map_(memory(0, page), replies(length=4096)) +
+        map_(memory(0, (1, 0, 4096)), replies(length=4096)),
+        "map-unmap": map_(memory(0, page), replies(length=4096), 4) + replies(),
+        "map-none": b"\6" + replies(),
+        "map-other-packet": b"\xcf\x10" + struct.pack("<IIQ", 1, 0, 4096 + 64 * 512 + 1024 * 192 +
+                                                      64 * 8192) + b"\x83" + replies() + b"\0",
+        "map-no-packet": b"\x27\x04abcd" + b"\x83" + replies(length=4096) + b"\0",
+        "map-unread": b"\x43" + memory(0, page) + replies(length=4096) + b"\0",
+        "complete": listen + b"\4\0\1\0" + b"\5\1\1\0", "complete-many": listen + b"\4\xfe\1\2\5\0\1\0",
+        "complete-no-port": call(replies(), how=0xc2) + b"\5\0\1\0", "complete-tail": b"\5\xff\1\0\xff\xff",
+        "complete-padding": listen + b"\5\x0f\1\0" + struct.pack("<IIIiII", 1, 0, 1, 0, 0, 9),
+        "complete-zero": listen + b"\5\x0f\1\0" + struct.pack("<IIIiII", 1, 0, 1, 0, 0, 0) + bytes(128) +
+        b"\1" * 40, "listen": b"\6" + replies(),
+    }
+    for kind in range(6):
+        steps[f"map-kind-{kind}"] = map_(memory(0, (kind, 0, 4096)), replies(length=4096))
+    for at in range(8):
+        changed = struct.pack("<IIII", 0, 1, 1, 0) + struct.pack("<QQ", 0, 4096)
+        changed = changed[:at * 4] + b"\xff\xff\xff\x7f" + changed[at * 4 + 4:]
+        steps[f"map-word-{at}"] = map_(b"\x20\0\0" + struct.pack("<H", 4096) + bytes([32]) + changed,
+                                       replies(length=4096))
+    for flags in range(3):
+        for which in range(4):
+            for length in (16, 15, 0):
+                steps[f"ask-{flags}-{which}-{length}"] = call(
+                    ask(1, flags, (which, length)), how=2, sizes=bytes([16, 0]))
+    steps["ask-two"] = call(ask(2, 0, (0, 16), (1, 16)), how=2, sizes=bytes([16, 0]))
+    steps["ask-none"] = call(ask(0, 0), how=2)
+    steps["ask-long"] = call(ask(0, 0, how=7) + struct.pack("<IIIIQQ", 1, 0, 0, 0, 4096, 1 << 62),
+                             how=2)
+    for name, step in steps.items():
+        put("client", name, b"\0" + step)
+    for how in range(208, 248):
+        put("client", f"ready-{how}", bytes([how]) + b"\xff" * 40)
+    put("client", "ready-memory", b"\xd7" + memory(0, page))
+    put("client", "silent", b"\xd5\1\xfe" + bytes(13))
+    put("client", "silent-map", b"\xd5\x83" + replies(length=4096) + b"\0")
+
+
+def registries():
+    """Every second packet goes over the other socket: `ask` puts one in between."""
+    def ask(*parts):
+        return b"".join(one + b"\1\0\0" for one in parts)
+
+    device = pairs(IOProviderClass=text("IOUSBHostDevice"))
+
+    def watch(number, matching_=None, id_=0):
+        return bytes([6, 0, id_, number]) + (b"\0" + matching_ if matching_ else b"\1")
+
+    plug, unplug = b"\4\0\0\0", b"\5\0\xc8"
+    calls = {
+        "look-up": b"\0\0\0" + device, "look-up-bytes": b"\0\xf0\5hello",
+        "properties": b"\1\0\0", "gone": ask(plug, unplug, b"\1\0\xc8", b"\x09\0\xc8\1"),
+        "open": b"\2\0\0\0" + b"\2\0\1\0" + b"\2\0\2\0", "set": b"\x0b\0\0" + device,
+        "watch": ask(watch(1, device), watch(2, device), plug, unplug),
+        "watch-entry": ask(watch(1), plug, watch(2, id_=0xc8), unplug),
+        "watch-twice": ask(watch(1, device), watch(1, device)), "watch-none": watch(1, id_=2),
+        "unwatch": ask(watch(1, device), b"\7\0\0\1", plug, b"\7\0\0\1"),
+        "watch-bytes": b"\6\xf0\x14\1" + bytes(15) + b"junk", "event": b"\x0a\0\0",
+        "watch-array": b"\6\xf0\x27\1" + bytes(15) + b"<plist><array/></plist>",
+        "look-up-array": b"\0\xf0\x17<plist><array/></plist>",
+        "fds": b"\1\xe0\0", "status": b"\1\xd8\0", "short": b"\1\xc8\0",
+        "many-plugs": plug * 12, "odd-plug": b"\4\0\0\3",
+    }
+    for relation in range(6):
+        for plane in range(4):
+            calls[f"entries-{relation}-{plane}"] = bytes([3, 0, 0, plane, relation])
+            calls[f"describe-{relation}-{plane}"] = bytes([9, 0, relation % 3, plane])
+    for name, call in calls.items():
+        put("registry", name, call)
+
+
 property_lists()
 bundles()
 matching()
 hosts()
+clients()
+registries()
 usb()
 packets()
 specs()

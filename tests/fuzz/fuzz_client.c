@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An app's library against a hostile host: READY, packets with memory, answers, questions and
+ * completions are the input's, written before the call whose answer they are. A call that waits for
+ * more than that is answered once more by a second thread, and then hung up on. Then the app
+ * closes, and no descriptor is left.
+ */
+#include "fuzz.h"
+
+#include "call_page.h"
+#include "clock.h"
+#include "connection_private.h"
+#include "doorbell.h"
+#include "memfd.h"
+#include "object_table.h"
+#include "packets.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <IOKit/IOKitLib.h>
+#include <mach/mach.h>
+#include <mach/mach_vm.h>
+
+#define KINDS 6u
+/* A call waits so long for what is not there, in ns. */
+#define ANSWERS	 (300 * UINT64_C(1000))
+#define HANGS_UP (4 * NSEC_PER_MSEC)
+
+static int kinds[KINDS];  /* files that a host may hand over, for right and for wrong */
+static uint64_t named[4]; /* memory that calls name: by a scalar, and by a word of the structure */
+static mach_vm_address_t allocated;
+
+struct host {
+	int socket, bell;
+	struct call_page *page;
+	uint32_t tail;
+	io_connect_t name;
+	struct connection *connection; /* borrowed */
+	IONotificationPortRef port;
+	bool silent; /* nothing is answered but what the input says */
+};
+
+static unsigned
+count_fds(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	unsigned count = 0;
+
+	FUZZ_CHECK(folder != NULL);
+	while (readdir(folder) != NULL)
+		count++;
+	closedir(folder);
+	return count;
+}
+
+static void
+make_kinds(void)
+{
+	FUZZ_CHECK(memfd_create_sealed("sealed", 8192, &kinds[0]) == 0);
+	FUZZ_CHECK(memfd_create_sealed("page", sizeof(struct call_page), &kinds[1]) == 0);
+	kinds[2] = memfd_create("unsealed", MFD_CLOEXEC);
+	kinds[3] = open("/", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	kinds[4] = open("/sys/kernel/uevent_seqnum", O_RDONLY | O_CLOEXEC); /* as a device's */
+	if (kinds[4] < 0)
+		kinds[4] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	FUZZ_CHECK(memfd_create_sealed("small", 1, &kinds[5]) == 0);
+	FUZZ_CHECK(mach_vm_allocate(mach_task_self(), &allocated, 8192, VM_FLAGS_ANYWHERE) == 0);
+}
+
+/* --- the second thread --- */
+
+static struct {
+	pthread_mutex_t lock;
+	struct host *host; /* [lock] NULL: nobody waits */
+	uint64_t since;	   /* [lock] */
+} waiting = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void
+wait_from_now(struct host *host)
+{
+	pthread_mutex_lock(&waiting.lock);
+	waiting.host = host;
+	waiting.since = clock_now();
+	pthread_mutex_unlock(&waiting.lock);
+}
+
+/* With nothing, so that a call which was asked again and again ends too. */
+static void
+answer_locked(struct host *host)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		struct call_slot *slot = &host->page->slot[i];
+
+		if (clock_now() > waiting.since + HANGS_UP / 2)
+			memset(&slot->reply.status, 0,
+			       sizeof(slot->reply) - offsetof(struct call_reply, status));
+		call_slot_answer(slot, host->connection->generation[i]);
+	}
+}
+
+static void *
+end_waiting(void *unused)
+{
+	const struct timespec step = {.tv_nsec = ANSWERS / 2};
+
+	for (;;) {
+		nanosleep(&step, NULL);
+		pthread_mutex_lock(&waiting.lock);
+		if (waiting.host != NULL && !waiting.host->silent &&
+		    clock_now() > waiting.since + ANSWERS)
+			answer_locked(waiting.host);
+		if (waiting.host != NULL && clock_now() > waiting.since + HANGS_UP)
+			shutdown(waiting.host->socket, SHUT_RDWR);
+		pthread_mutex_unlock(&waiting.lock);
+	}
+	return NULL;
+}
+
+/* --- what the host sends and writes --- */
+
+static void
+send_packet(struct host *host, uint16_t type, int32_t status, const void *body, size_t length,
+	    const int *fds, unsigned count)
+{
+	struct packet_header header = {.type = type, .status = status, .sequence = 1};
+
+	packet_send(host->socket, &header, body, length, fds, count, false);
+}
+
+static void
+send_memory(struct host *host, struct fuzz *fuzz)
+{
+	struct {
+		struct memory_body body;
+		struct memory_segment_body segments[4];
+	} packet = {{0}, {{0}}};
+	int fds[4];
+	uint8_t how = fuzz_u8(fuzz);
+	unsigned count = 1 + how % 4;
+
+	packet.body.slot = how >> 6;
+	packet.body.generation = 1;
+	if (host->connection != NULL)
+		packet.body.generation =
+			call_next_generation(host->connection->generation[how >> 6]);
+	packet.body.segment_count = count;
+	for (unsigned i = 0; i < count; i++) {
+		fds[i] = kinds[fuzz_u8(fuzz) % KINDS];
+		packet.segments[i].offset = fuzz_u8(fuzz) % 3 * 4096u;
+		packet.segments[i].length = fuzz_u16(fuzz);
+	}
+	if (how & 0x20)
+		fuzz_fill(fuzz, &packet, fuzz_u8(fuzz) % sizeof(packet));
+	send_packet(host, PACKET_MEMORY, 0, &packet,
+		    sizeof(packet.body) + count * sizeof(packet.segments[0]), fds, count);
+}
+
+/* False: the app would not have it. */
+static bool
+open_host(struct host *host, struct fuzz *fuzz)
+{
+	struct ready_body body = {.version = PROTOCOL_VERSION,
+				  .page_length = sizeof(struct call_page)};
+	struct call_page_host side = {0};
+	int ends[2], fds[3] = {-1, -1, -1}, page = -1;
+	uint8_t how = fuzz_u8(fuzz);
+	IOReturn status;
+
+	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
+	host->socket = ends[0];
+	FUZZ_CHECK(memfd_create_sealed("call page", sizeof(struct call_page), &page) == 0);
+	host->page =
+		mmap(NULL, sizeof(struct call_page), PROT_READ | PROT_WRITE, MAP_SHARED, page, 0);
+	FUZZ_CHECK(host->page != MAP_FAILED);
+	call_page_init(&side, host->page);
+	FUZZ_CHECK(doorbell_create(&fds[1]) == 0 && bell_pipe_create(&fds[2], &host->bell) == 0);
+	fds[0] = how >= 240 ? kinds[how % KINDS] : page;
+	if (how >= 232 && how < 240)
+		fuzz_fill(fuzz, &host->page->header, sizeof(host->page->header));
+	if (how >= 224 && how < 232)
+		fuzz_fill(fuzz, &body, sizeof(body));
+	if (how >= 216 && how < 224)
+		send_packet(host, PACKET_READY, -1, &(struct ready_body){0}, sizeof(body), NULL, 0);
+	else if (how == 215)
+		send_memory(host, fuzz);
+	else
+		send_packet(host, PACKET_READY, 0, &body, sizeof(body), fds, how == 214 ? 2 : 3);
+	host->silent = how == 213;
+	close(page);
+	close(fds[1]);
+	close(fds[2]);
+	status = connection_open_take(ends[1], 5, &host->connection);
+	if (status != kIOReturnSuccess)
+		return false;
+	FUZZ_CHECK(object_add_connection_take(host->connection, &host->name) == 0);
+	return true;
+}
+
+static void
+write_question(struct fuzz *fuzz, bool any, struct call_question *question)
+{
+	const uint64_t addresses[] = {(uintptr_t)&named[0], (uintptr_t)&named[2], allocated, 4096};
+
+	question->segment_count = fuzz_u8(fuzz) % 34;
+	question->flags = fuzz_u8(fuzz) % 3;
+	for (unsigned i = 0; i < QUESTION_SEGMENTS_MAX && i < question->segment_count; i++) {
+		question->segments[i].address = addresses[fuzz_u8(fuzz) % 4];
+		question->segments[i].length = fuzz_u8(fuzz);
+	}
+	if (any)
+		fuzz_fill(fuzz, question, sizeof(*question));
+}
+
+/* What every slot is answered with next, for all generations that may come next. */
+static void
+write_replies(struct host *host, struct fuzz *fuzz)
+{
+	uint8_t how = fuzz_u8(fuzz), flags = fuzz_u8(fuzz);
+	int32_t status = how & 1 ? 0 : (int32_t)fuzz_u32(fuzz);
+	uint32_t scalars = fuzz_u8(fuzz) % 18;
+	uint64_t size = fuzz_u16(fuzz), length = fuzz_u16(fuzz);
+	struct call_question question = {0};
+
+	if (flags & CALL_ASKS && how & 2)
+		write_question(fuzz, how & 4, &question);
+	for (unsigned i = 0; i < 4; i++) {
+		struct call_slot *slot = &host->page->slot[i];
+
+		slot->reply.status = status;
+		slot->reply.flags = how & 8 ? 0 : flags;
+		slot->reply.scalar_out_count = scalars;
+		slot->reply.structure_out_size = size;
+		slot->reply.map_length = length;
+		slot->reply.map_read_only = how >> 4 & 3;
+		slot->reply.zero0 = how == 0xff;
+		memcpy(host->page->data[i].output, &question, sizeof(question));
+		if (how != 0xfe)
+			atomic_store(&slot->reply.answered,
+				     call_next_generation(host->connection->generation[i]));
+	}
+}
+
+static void
+write_completion(struct host *host, struct fuzz *fuzz)
+{
+	uint8_t how = fuzz_u8(fuzz);
+	struct completion *entry = &host->page->ring[host->tail % COMPLETION_RING_MAX];
+
+	*entry = (struct completion){
+		.kind = how % 4,
+		.index = how >> 4,
+		.generation = fuzz_u8(fuzz) % 8,
+		.count = fuzz_u8(fuzz) % 18,
+	};
+	if (how == 0x0f)
+		fuzz_fill(fuzz, entry, sizeof(*entry));
+	if (how == 0xfe) /* more than half a ring of the same */
+		atomic_store(&host->page->overflow.flag, 1);
+	if (how == 0xfe)
+		for (unsigned i = 0; i < 600; i++)
+			host->page->ring[host->tail++ % COMPLETION_RING_MAX] = *entry;
+	host->tail += how == 0xff ? fuzz_u16(fuzz) : 1;
+	atomic_store(&host->page->tail.index, host->tail);
+}
+
+static void
+completed(void *reference, IOReturn result, void **arguments, uint32_t count)
+{
+	/* How many arguments it has says the kind of the call: the last two may not be there. */
+	FUZZ_CHECK(reference == &kinds);
+}
+
+static void
+call_method(struct host *host, struct fuzz *fuzz)
+{
+	static uint8_t in[16384], out[16384];
+	uint8_t how = fuzz_u8(fuzz);
+	uint64_t scalars[16] = {(uintptr_t)&named[0], 16}, reference[3] = {0};
+	const uint64_t words[] = {(uintptr_t)&named[2], UINT64_C(16) << 32};
+	uint32_t count = how & 15;
+	size_t in_size = how & 0x10 ? 9000 : fuzz_u8(fuzz);
+	size_t out_size = how & 0x20 ? 9000 : fuzz_u8(fuzz);
+
+	memcpy(in, words, sizeof(words));
+	if (how & 0x40) {
+		reference[kIOAsyncCalloutFuncIndex] = (uintptr_t)completed;
+		reference[kIOAsyncCalloutRefconIndex] = (uintptr_t)&kinds;
+		IOConnectCallAsyncMethod(
+			host->name, 1,
+			how & 0x80 ? MACH_PORT_NULL : IONotificationPortGetMachPort(host->port),
+			reference, 3, scalars, 2, in, in_size, scalars, &count, out, &out_size);
+	} else {
+		IOConnectCallMethod(host->name, 1, scalars, 2, in, in_size, scalars, &count, out,
+				    &out_size);
+	}
+	FUZZ_CHECK(count <= 16 && out_size <= 9000);
+}
+
+static void
+map_memory(struct host *host, struct fuzz *fuzz)
+{
+	mach_vm_address_t address = 0;
+	mach_vm_size_t size = 0;
+	uint8_t type = fuzz_u8(fuzz);
+
+	if (IOConnectMapMemory64(host->name, type & 3, mach_task_self(), &address, &size,
+				 kIOMapAnywhere) != kIOReturnSuccess)
+		return;
+	/* Every byte that is said to be there is there. */
+	for (mach_vm_size_t i = 0; i < size; i += 512)
+		(void)((const volatile uint8_t *)(uintptr_t)address)[i];
+	if (type & 4) {
+		write_replies(host, fuzz);
+		IOConnectUnmapMemory64(host->name, type & 3, mach_task_self(), address);
+	}
+}
+
+static void
+step(struct host *host, struct fuzz *fuzz)
+{
+	struct mach_header_room {
+		mach_msg_header_t header;
+		uint8_t rest[1024];
+	} message = {0};
+	uint8_t what = fuzz_u8(fuzz), *bytes;
+	size_t length;
+
+	switch (what % 8) {
+	case 0:
+		send_memory(host, fuzz);
+		break;
+	case 1:
+	case 2:
+		write_replies(host, fuzz);
+		call_method(host, fuzz);
+		break;
+	case 3:
+		if (!(what & 0x80))
+			send_memory(host, fuzz);
+		if (what & 0x40)
+			shutdown(host->socket, SHUT_RD);
+		write_replies(host, fuzz);
+		map_memory(host, fuzz);
+		break;
+	case 4:
+		write_completion(host, fuzz);
+		break;
+	case 5:
+		write_completion(host, fuzz);
+		connection_drain(host->connection);
+		while (mach_msg(&message.header, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0,
+				sizeof(message), IONotificationPortGetMachPort(host->port), 0,
+				MACH_PORT_NULL) == MACH_MSG_SUCCESS)
+			IODispatchCalloutFromMessage(NULL, &message.header, host->port);
+		break;
+	case 6:
+		write_replies(host, fuzz);
+		IOConnectSetNotificationPort(host->name, what >> 4,
+					     IONotificationPortGetMachPort(host->port), 0);
+		break;
+	default:
+		bytes = fuzz_copy(fuzz, fuzz_u8(fuzz) % 96, &length);
+		if (what & 0x20)
+			send(host->socket, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+		else
+			send_packet(host, (uint16_t)(0x100 + (what >> 3 & 3)), 0, bytes, length,
+				    kinds, what >> 6);
+		free(bytes);
+		break;
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz fuzz = {data, data + size};
+	struct host host = {.socket = -1, .bell = -1};
+	static bool warm;
+	pthread_t thread;
+	unsigned fds;
+
+	if (!warm) {
+		make_kinds();
+		FUZZ_CHECK(pthread_create(&thread, NULL, end_waiting, NULL) == 0);
+		pthread_detach(thread);
+	}
+	fds = count_fds();
+	host.port = IONotificationPortCreate(kIOMainPortDefault);
+	if (open_host(&host, &fuzz)) {
+		for (unsigned steps = 0; steps < 24 && fuzz_left(&fuzz) > 0; steps++) {
+			wait_from_now(&host);
+			step(&host, &fuzz);
+			wait_from_now(NULL);
+		}
+		/* The host dies: nobody waits for it. */
+		fd_close(&host.socket);
+		IOServiceClose(host.name);
+	}
+	fd_close(&host.socket);
+	fd_close(&host.bell);
+	IONotificationPortDestroy(host.port);
+	munmap(host.page, sizeof(struct call_page));
+	FUZZ_CHECK(!warm || count_fds() == fds);
+	warm = true;
+	return 0;
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The registry against hostile apps: the input is a row of packets, sent over two sockets. One
+ * registry with a virtual device serves all inputs; after each one nothing of its sockets is left,
+ * and what it plugged in is unplugged again.
+ *
+ * The apps are on the registry's own thread, and let the loop take a step whenever they wait: two
+ * threads that hand each packet over make a tenth of the executions.
+ */
+#include "fuzz.h"
+#include "objects.h"
+
+#include "loop.h"
+#include "packets.h"
+#include "plist.h"
+#include "registry.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define PLUGS_MAX 8u
+
+static char directory[] = "/tmp/opendext-fuzz-XXXXXX";
+static struct loop *loop;
+static struct registry *registry;
+static struct packet packet;
+static uint64_t known[3]; /* ids: of the device, its interface, and one of nobody */
+
+/* What the input has plugged in. */
+static struct {
+	uint64_t ids[2 * PLUGS_MAX];
+	unsigned asked, count;
+} plugs;
+
+/* What the loop's thread is to run. */
+static struct {
+	const uint8_t *data;
+	size_t size;
+	bool here;
+	sem_t done;
+} job;
+
+static void *
+run_loop(void *context)
+{
+	FUZZ_CHECK(loop_run(loop, 1) == kIOReturnSuccess);
+	return NULL;
+}
+
+static void
+nothing(struct loop_task *task)
+{
+}
+
+static void
+hand_over(const uint8_t *data, size_t size)
+{
+	static struct loop_task task = {.run = nothing};
+
+	job.data = data;
+	job.size = size;
+	job.here = true;
+	loop_post(loop, &task);
+	while (sem_wait(&job.done) < 0)
+		; /* a fuzzer has its alarms */
+}
+
+/* The registry does what it has to, until this socket has something. */
+static IOReturn
+receive_one(int fd)
+{
+	IOReturn status;
+
+	while ((status = packet_receive(fd, &packet, false)) == kIOReturnNotReady)
+		FUZZ_CHECK(loop_look(loop));
+	return status;
+}
+
+static void
+remove_directory(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, REGISTRY_SOCKET_NAME);
+	unlink(path);
+	rmdir(directory);
+}
+
+static int
+connect_registry(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", directory,
+		 REGISTRY_SOCKET_NAME);
+	FUZZ_CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	return fd;
+}
+
+static IOReturn
+ask(int fd, uint16_t type, const void *body, size_t length)
+{
+	struct packet_header header = {.type = type, .sequence = 77};
+
+	FUZZ_CHECK(packet_send(fd, &header, body, length, NULL, 0, true) == kIOReturnSuccess);
+	FUZZ_CHECK(receive_one(fd) == kIOReturnSuccess);
+	FUZZ_CHECK(packet.header->type == type && packet.header->sequence == 77);
+	return packet.header->status;
+}
+
+static void
+learn_ids(void)
+{
+	static const char *const classes[] = {"IOUSBHostDevice", "IOUSBHostInterface"};
+	int fd = connect_registry();
+
+	for (unsigned i = 0; i < 2; i++) {
+		OSDictionary *matching = OSDictionaryCreate(1);
+		void *bytes = NULL;
+		size_t length = 0;
+
+		OSDictionarySetStringValue(matching, "IOProviderClass", classes[i]);
+		FUZZ_CHECK(plist_encode(matching, &bytes, &length) == kIOReturnSuccess);
+		FUZZ_CHECK(ask(fd, PACKET_LOOKUP, bytes, length) == kIOReturnSuccess);
+		FUZZ_CHECK(packet.body_length >= sizeof(known[i]));
+		memcpy(&known[i], packet.body, sizeof(known[i]));
+		free(bytes);
+		OSRelease(matching);
+	}
+	known[2] = 12345;
+	close(fd);
+}
+
+/* --- what is sent --- */
+
+static uint64_t
+pick_id(struct fuzz *fuzz)
+{
+	uint8_t which = fuzz_u8(fuzz);
+
+	if (which >= 200 && which < 232 && plugs.count > 0)
+		return plugs.ids[which % plugs.count];
+	return which < 200 ? known[which % 3] : which;
+}
+
+static size_t
+put_dictionary(struct fuzz *fuzz, uint8_t *body)
+{
+	unsigned budget = 40;
+	OSDictionary *dictionary = fuzz_dictionary(fuzz, 0, &budget);
+	void *bytes = NULL;
+	size_t length = 0;
+
+	if (plist_encode(dictionary, &bytes, &length) != kIOReturnSuccess || length > 20000)
+		length = 0;
+	memcpy(body, bytes != NULL ? bytes : "", length);
+	free(bytes);
+	OSRelease(dictionary);
+	return length;
+}
+
+static size_t
+put_spec(struct fuzz *fuzz, uint8_t *body)
+{
+	static const char *const specs[] = {"sink", "source:speed=full", "loopback:serial=x", "?"};
+	const char *spec = specs[fuzz_u8(fuzz) % 4];
+
+	/* Those that are plugged in have to be found and unplugged again. */
+	if (plugs.asked++ >= PLUGS_MAX)
+		spec = "?";
+	memcpy(body, spec, strlen(spec));
+	return strlen(spec);
+}
+
+/* The body of a right request; what the rest of the input changes of it is up to that. */
+static size_t
+put_body(struct fuzz *fuzz, uint16_t type, uint8_t *body)
+{
+	uint64_t id = pick_id(fuzz), watch[2];
+	uint32_t words[4];
+
+	memcpy(body, &id, sizeof(id));
+	switch (type) {
+	case PACKET_LOOKUP:
+		return put_dictionary(fuzz, body);
+	case PACKET_OPEN:
+		words[0] = fuzz_u8(fuzz);
+		words[1] = PROTOCOL_VERSION;
+		words[2] = words[3] = 0;
+		memcpy(body + sizeof(id), words, sizeof(words));
+		return sizeof(id) + sizeof(words);
+	case PACKET_ENTRIES:
+	case PACKET_DESCRIBE:
+		words[0] = fuzz_u8(fuzz) % 4;
+		words[1] = type == PACKET_DESCRIBE ? 0 : fuzz_u8(fuzz) % 6;
+		memcpy(body + sizeof(id), words, 2 * sizeof(words[0]));
+		return sizeof(id) + 2 * sizeof(words[0]);
+	case PACKET_PLUG:
+		return put_spec(fuzz, body);
+	case PACKET_SET_PROPERTIES:
+		return sizeof(id) + put_dictionary(fuzz, body + sizeof(id));
+	case PACKET_WATCH:
+		watch[0] = fuzz_u8(fuzz) % 16;
+		watch[1] = fuzz_u8(fuzz) & 1 ? id : 0;
+		memcpy(body, watch, sizeof(watch));
+		return sizeof(watch) +
+		       (watch[1] == 0 ? put_dictionary(fuzz, body + sizeof(watch)) : 0);
+	case PACKET_UNWATCH:
+		id = fuzz_u8(fuzz) % 16;
+		memcpy(body, &id, sizeof(id));
+		return sizeof(id);
+	default:
+		return sizeof(id);
+	}
+}
+
+static bool
+take_answer(int fd)
+{
+	if (receive_one(fd) != kIOReturnSuccess)
+		return false;
+	FUZZ_CHECK(packets_check(&packet, PACKET_REGISTRY_REPLY) == kIOReturnSuccess);
+	if (packet.header->type == PACKET_PLUG && packet.header->status == 0) {
+		FUZZ_CHECK(plugs.count < sizeof(plugs.ids) / sizeof(plugs.ids[0]));
+		memcpy(&plugs.ids[plugs.count++], packet.body, sizeof(plugs.ids[0]));
+	}
+	packet_close_fds(&packet);
+	return true;
+}
+
+static void
+send_one(int fd, struct fuzz *fuzz)
+{
+	static const uint16_t types[] = {
+		PACKET_LOOKUP, PACKET_PROPERTIES, PACKET_OPEN,	PACKET_ENTRIES,
+		PACKET_PLUG,   PACKET_UNPLUG,	  PACKET_WATCH, PACKET_UNWATCH,
+		PACKET_WATCH,  PACKET_DESCRIBE,	  PACKET_EVENT, PACKET_SET_PROPERTIES,
+	};
+	static uint8_t body[65536];
+	uint8_t what = fuzz_u8(fuzz), how = fuzz_u8(fuzz);
+	struct packet_header header = {.type = types[what % 12], .sequence = what};
+	int some = STDERR_FILENO;
+	size_t length;
+
+	memset(body, 0, 64);
+	if (how < 240) {
+		length = put_body(fuzz, header.type, body);
+	} else { /* any bytes, but no specs that nobody knows of */
+		if (header.type == PACKET_PLUG)
+			header.type = PACKET_LOOKUP;
+		length = fuzz_u8(fuzz);
+		fuzz_fill(fuzz, body, length);
+	}
+	/* The device of all inputs stays. */
+	if (header.type == PACKET_UNPLUG && memcmp(body, &known[0], sizeof(known[0])) == 0)
+		body[0] ^= 0xff;
+	if (how >= 200 && how < 216)
+		length = length > 0 ? length - 1 : 0;
+	header.status = how >= 216 && how < 224 ? -1 : 0;
+	packet_send(fd, &header, body, length, &some, how >= 224 && how < 228 ? 1 : 0, false);
+	/* What it says next may be about the device, or is to find it gone. */
+	while ((header.type == PACKET_PLUG || header.type == PACKET_UNPLUG) && take_answer(fd) &&
+	       packet.header->type != header.type)
+		;
+}
+
+static void
+attack(const uint8_t *data, size_t size)
+{
+	struct fuzz fuzz = {data, data + size};
+	int fds[2], fd;
+
+	memset(&plugs, 0, sizeof(plugs));
+	fds[0] = connect_registry();
+	fds[1] = connect_registry();
+	for (unsigned i = 0; i < 32 && fuzz_left(&fuzz) > 0; i++)
+		send_one(fds[i & 1], &fuzz);
+	for (unsigned i = 0; i < 2; i++) {
+		shutdown(fds[i], SHUT_WR);
+		while (take_answer(fds[i]))
+			;
+		close(fds[i]);
+	}
+	fd = connect_registry();
+	for (unsigned i = 0; i < plugs.count; i++)
+		ask(fd, PACKET_UNPLUG, &plugs.ids[i], sizeof(plugs.ids[i]));
+	/* It still answers. */
+	FUZZ_CHECK(ask(fd, PACKET_PROPERTIES, &known[0], sizeof(known[0])) == kIOReturnSuccess);
+	close(fd);
+}
+
+/* Between two events of the loop. */
+static void
+work(struct loop *unused)
+{
+	if (!job.here)
+		return;
+	job.here = false;
+	if (known[0] == 0)
+		learn_ids();
+	attack(job.data, job.size);
+	sem_post(&job.done);
+}
+
+static void
+no_wait(void)
+{
+}
+
+static void
+start_registry(void)
+{
+	struct registry_options options = {
+		.plugging = true,
+		.host_program = "/nonexistent/dext-host",
+	};
+	char error[REGISTRY_ERROR_MAX] = "";
+	pthread_t thread;
+
+	FUZZ_CHECK(mkdtemp(directory) != NULL);
+	options.runtime_dir = directory;
+	atexit(remove_directory);
+	FUZZ_CHECK(loop_create(&loop) == kIOReturnSuccess && sem_init(&job.done, 0, 0) == 0);
+	loop_set_spin(loop, work, no_wait);
+	FUZZ_CHECK(registry_create(loop, &options, &registry) == kIOReturnSuccess);
+	FUZZ_CHECK(registry_add_virtual(registry, "sink", error) == kIOReturnSuccess);
+	FUZZ_CHECK(registry_start(registry, error) == kIOReturnSuccess);
+	FUZZ_CHECK(pthread_create(&thread, NULL, run_loop, NULL) == 0);
+	pthread_detach(thread);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (registry == NULL)
+		start_registry();
+	hand_over(data, size);
+	return 0;
+}
