@@ -632,8 +632,9 @@ is_to_arm(const struct connection *c, enum scan_how how)
 }
 
 /*
- * False: another thread scans. *ret_calls: calls were run, for whose time the token was given up,
- * or handlers of queues are called, which it was not. *ret_found: there was anything.
+ * False: another thread scans. *ret_calls: calls or handlers of queues were run, for whose time the
+ * token was given up, or handlers are called elsewhere, and it was not. *ret_found: there was
+ * anything.
  */
 static bool
 scan(struct connection *c, enum scan_how how, bool *ret_calls, bool *ret_found)
@@ -652,8 +653,8 @@ scan(struct connection *c, enum scan_how how, bool *ret_calls, bool *ret_found)
 			copy_queues(c, batch.first, &queues);
 	} while (more && !leave(c));
 	/* After arming, as the app that rings first writes: PROTOCOL.md 2.5. A thread that spins
-	 * arms in its last scan. */
-	looked = queues_look(c);
+	 * arms in its last scan. A handler that is called here keeps nothing waiting. */
+	looked = queues_look(c, rule == NULL && batch.first == NULL && !connection_has_ended(c));
 	*ret_calls = rule != NULL || batch.first != NULL;
 	*ret_found = found || looked;
 	if (how != SCAN_RUNG && *ret_calls)
@@ -769,8 +770,11 @@ calls_doorbell(struct loop_source *source, uint32_t events)
 
 	bool calls, found = true;
 
-	/* Before the scan: one that a thread looks at from now on is not armed. */
-	if (call_page_has_moved(c->page.page, call_page_seen(&c->page)))
+	/*
+	 * Before the scan: one that a thread looks at from now on is not armed. Also for queues
+	 * alone: an app of a ring may make no call for hours.
+	 */
+	if (call_page_is_due(&c->page))
 		spinning_offer(c);
 	scan(c, SCAN_RUNG, &calls, &found);
 	if (!found)

@@ -226,7 +226,7 @@ void call_answer(struct call *call, IOReturn status, uint32_t scalars, uint64_t 
 /* Threads of the loop spin from now on; before they are started. Stop: after they have ended. */
 void spinning_start(struct loop *loop);
 void spinning_stop(void);
-/* The connection has just brought calls by its doorbell. */
+/* The connection has just brought calls, or entries of its queues, by its doorbell. */
 void spinning_offer(struct connection *connection);
 /* The thread that spins is going to run a method. */
 void spinning_lend(void);
@@ -282,8 +282,11 @@ IOReturn queues_claim(struct connection *connection, uint64_t type, IOMemoryDesc
 void queues_disown_take(struct connection *connection, IODispatchSource *queue);
 /* CALL_LISTEN */
 void queues_listen(struct call *call);
-/* Has the handlers called for what the app has done to its queues. True if there was anything. */
-bool queues_look(struct connection *connection);
+/*
+ * Has the handlers called for what the app has done to its queues. True if there was anything.
+ * inline_ok: in this thread, if there is but one queue.
+ */
+bool queues_look(struct connection *connection, bool inline_ok);
 
 /* --- completions.c --- */
 

@@ -3,11 +3,12 @@
  * Spinning over connections: a thread that has served a call looks at the call pages for a while
  * before it sleeps, since waking it costs hundreds of times what a call does.
  *
- * A connection whose doorbell brought calls is offered; one thread at a time, the one that has the
- * token, takes what is offered into its set and looks at each. While a connection is in a set its
- * page is not armed: its client does not ring. It stays there until the whole set was quiet for the
- * budget, or it alone for QUIET_NSEC, or until its client runs on this CPU, where it could not
- * while we spin; then it is armed again. So clients that call in turn do not ring each time.
+ * A connection whose doorbell brought calls or entries of its queues is offered; one thread at a
+ * time, the one that has the token, takes what is offered into its set and looks at each. While a
+ * connection is in a set its page is not armed: its client does not ring. It stays there until the
+ * whole set was quiet for the budget, or it alone for QUIET_NSEC, or until its client runs on this
+ * CPU, where it could not while we spin; then it is armed again. So clients that call in turn do
+ * not ring each time.
  *
  * Invariants.
  * - The token is held only while its thread cannot block: it is given up before a method runs, and
@@ -21,10 +22,10 @@
  * wake that thread again, on the CPU where the other one spins: a ring every few calls for as long
  * as they come. The holder lets a connection go first and arms it then.
  *
- * A hostile client can have a thread spin for a budget after a call that it made, not longer (its
- * page is looked at for longer only if others keep the thread awake); and
- * after each time that this was in vain for 1, 2, 4 ... 64 fewer times. The descriptors are looked
- * at every LOOK_NSEC even by a thread that finds calls without end.
+ * A hostile client can have a thread spin for a budget after a call that it made, or a queue that
+ * it said to have changed, not longer (its page is looked at for longer only if others keep the
+ * thread awake); and after each time that this was in vain for 1, 2, 4 ... 64 fewer times. The
+ * descriptors are looked at every LOOK_NSEC even by a thread that finds calls without end.
  */
 #include "connection.h"
 
@@ -59,7 +60,8 @@ struct set {
 	uint64_t looked;   /* when the descriptors were looked at */
 	uint64_t tended;   /* when the clock was */
 	uint64_t forgiven; /* since any of them had something */
-	bool stopped;	   /* the loop is to stop */
+	bool ran;     /* something that was left to this thread, since the clock was looked at */
+	bool stopped; /* the loop is to stop */
 };
 
 static struct {
@@ -212,6 +214,9 @@ adopt(struct set *set, uint64_t now)
 static void
 note_found(struct set *set, uint64_t now)
 {
+	if (set->ran)
+		set->last = now;
+	set->ran = false;
 	for (unsigned i = 0; i < set->count; i++) {
 		struct hot *hot = &set->hot[i];
 
@@ -312,7 +317,7 @@ tend(struct loop *loop, struct set *set)
 static bool
 run_deferred(struct loop *loop, struct set *set)
 {
-	loop_run_deferred(loop);
+	set->ran |= loop_run_deferred(loop);
 	return take_token(set);
 }
 
@@ -373,6 +378,7 @@ spin(struct loop *loop)
 		set.count = 0;
 		set.looked = set.tended = clock_now();
 		set.forgiven = 0;
+		set.ran = false;
 		adopt(&set, set.looked);
 		if (spin_over(loop, &set))
 			give_token();

@@ -93,7 +93,7 @@ is_due(IODispatchSource *object)
 	return data_queue_is_available(&ivars((IODataQueueDispatchSource *)object)->queue);
 }
 
-static bool look_for_app(IODispatchSource *object);
+static bool look_for_app(IODispatchSource *object, bool inline_ok);
 
 static void
 check(IODispatchSource *object, bool synchronous)
@@ -181,26 +181,27 @@ say(_Atomic bool *flag)
 
 /* Answers the driver's waits from what the queue shows now. */
 static bool
-look(struct IODataQueueDispatchSource_IVars *source)
+look(struct IODataQueueDispatchSource_IVars *source, bool inline_ok)
 {
 	bool any = false;
 
-	if (source_handler_is_set(&source->available) && data_queue_is_available(&source->queue) &&
-	    take_back(&source->hungry)) {
-		source_handler_fire(&source->available, false);
-		any = true;
-	}
 	if (data_queue_is_serviced(&source->queue) && take_back(&source->cramped)) {
 		source_handler_fire(&source->serviced, false);
+		any = true;
+	}
+	/* Last, since it may be called here. */
+	if (source_handler_is_set(&source->available) && data_queue_is_available(&source->queue) &&
+	    take_back(&source->hungry)) {
+		source_handler_fire(&source->available, inline_ok);
 		any = true;
 	}
 	return any;
 }
 
 static bool
-look_for_app(IODispatchSource *object)
+look_for_app(IODispatchSource *object, bool inline_ok)
 {
-	return look(ivars((IODataQueueDispatchSource *)object));
+	return look(ivars((IODataQueueDispatchSource *)object), inline_ok);
 }
 
 /* --- the driver's calls --- */
@@ -220,7 +221,7 @@ static void
 wait_for_data(struct IODataQueueDispatchSource_IVars *source)
 {
 	say(&source->hungry);
-	look(source);
+	look(source, false);
 }
 
 /* The app was asked to tell when it has made room: and perhaps it has by now. */
@@ -231,7 +232,7 @@ wait_for_room(struct IODataQueueDispatchSource_IVars *source)
 	if (source->queue.layout->serviced == UINT32_MAX)
 		return;
 	say(&source->cramped);
-	look(source);
+	look(source, false);
 }
 
 kern_return_t
@@ -368,14 +369,14 @@ void
 IODataQueueDispatchSource_SendDataAvailable(IODataQueueDispatchSource *source)
 {
 	/* A consumer in this process, or the app. */
-	look(ivars(source));
+	look(ivars(source), false);
 	mapped_source_tell(&ivars(source)->mapped);
 }
 
 void
 IODataQueueDispatchSource_SendDataServiced(IODataQueueDispatchSource *source)
 {
-	look(ivars(source));
+	look(ivars(source), false);
 	mapped_source_tell(&ivars(source)->mapped);
 }
 
@@ -412,7 +413,7 @@ IODataQueueDispatchSource_SetDataAvailableHandler(IODataQueueDispatchSource *sou
 	IOReturn res = source_handler_set(&ivars(source)->available, action);
 
 	if (res == kIOReturnSuccess)
-		look(ivars(source));
+		look(ivars(source), false);
 	return res;
 }
 

@@ -155,7 +155,7 @@ mapped_source_listen(IODispatchSource *source, const void *owner, OSAction *list
 }
 
 bool
-mapped_source_look(IODispatchSource *source)
+mapped_source_look(IODispatchSource *source, bool inline_ok)
 {
-	return mapped_of(source)->look(source);
+	return mapped_of(source)->look(source, inline_ok);
 }

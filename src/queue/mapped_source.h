@@ -27,8 +27,9 @@ struct mapped_source {
 	/*
 	 * [const] Fires the handlers for what the app has done since, by the words in the memory
 	 * and not by its having rung. True if there was anything. Any thread, no lock held.
+	 * inline_ok: one of them in this thread if its queue is idle.
 	 */
-	bool (*look)(IODispatchSource *source);
+	bool (*look)(IODispatchSource *source, bool inline_ok);
 	/* [const] Whether the app has something to look at. */
 	bool (*is_due)(IODispatchSource *source);
 	IODispatchSource *source;   /* [const] not retained */
@@ -67,6 +68,6 @@ void mapped_source_stop_listening(struct mapped_source *mapped);
 void mapped_source_tell(struct mapped_source *mapped);
 
 /* What the kind's look says. */
-bool mapped_source_look(IODispatchSource *source);
+bool mapped_source_look(IODispatchSource *source, bool inline_ok);
 
 #endif

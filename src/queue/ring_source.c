@@ -3,9 +3,10 @@
  * DextRingDispatchSource: the rings of wire/shared_ring.h with a handler, and an app at their other
  * end.
  *
- * The app is asked to ring only after the handler has returned: what comes while it runs is seen
- * then, and costs the app nothing. Two atomic flags say what the driver waits for; who takes one
- * back fires the handler, so that each wait is answered once.
+ * The app is asked to ring only after the handler has returned and a moment has passed in which
+ * nothing came: what comes meanwhile is seen then, and costs the app nothing. Two atomic flags say
+ *what the driver waits for; who takes one back fires the handler, so that each wait is answered
+ *once.
  *
  *	hungry	entries beyond `seen`, the tail as it was when the handler was called last
  *	cramped	room beyond `freed`, the head as it was when a push found too little
@@ -28,6 +29,10 @@
 #include "object.h"
 #include "shared_ring.h"
 #include "source.h"
+#include "spin.h"
+
+/* For as long as an app needs that submits without a pause: the ring's lines change hands. */
+#define LINGER_TURNS 64u
 
 static const char ready[] = "DextRingDispatchSource::Ready";
 
@@ -40,6 +45,7 @@ struct DextRingDispatchSource_IVars {
 	_Atomic bool hungry, cramped, spoiled;
 	_Atomic uint32_t seen, freed;
 	uint32_t left; /* [whoever pops] entries until the end of the handler's turn */
+	struct spin_backoff backoff;
 };
 
 static void finish(OSObject *object);
@@ -98,7 +104,7 @@ take_back(_Atomic bool *flag)
 
 /* Answers the driver's waits from what the rings show now. */
 static bool
-look(IODispatchSource *object)
+look(IODispatchSource *object, bool inline_ok)
 {
 	struct DextRingDispatchSource_IVars *source = ivars_of(object);
 	bool any = false;
@@ -110,8 +116,25 @@ look(IODispatchSource *object)
 	if (head_of(source) != atomic_load_explicit(&source->freed, memory_order_seq_cst))
 		any |= take_back(&source->cramped);
 	if (any)
-		source_handler_fire(&source->handler, false);
+		source_handler_fire(&source->handler, inline_ok);
 	return any;
+}
+
+/* Whether entries have come since the handler was called last, or come in a moment. */
+static bool
+more_comes(struct DextRingDispatchSource_IVars *source)
+{
+	uint32_t seen = atomic_load_explicit(&source->seen, memory_order_relaxed);
+	bool comes = tail_of(source) != seen;
+
+	if (comes || !spin_allowed(&source->backoff))
+		return comes;
+	for (unsigned turn = 0; turn < LINGER_TURNS && !comes; turn++) {
+		spin_relax();
+		comes = tail_of(source) != seen;
+	}
+	spin_ended(&source->backoff, comes);
+	return comes;
 }
 
 static bool
@@ -130,7 +153,7 @@ wait_for_entries(struct DextRingDispatchSource_IVars *source)
 				  atomic_load_explicit(&source->seen, memory_order_relaxed));
 	/* Both before the look. */
 	atomic_store_explicit(&source->hungry, true, memory_order_seq_cst);
-	look(source->mapped.source);
+	look(source->mapped.source, false);
 }
 
 static void
@@ -140,7 +163,7 @@ wait_for_room(struct DextRingDispatchSource_IVars *source)
 	atomic_store_explicit(&source->freed, source->completions.head, memory_order_seq_cst);
 	shared_ring_await_room(&source->completions, source->completions.head);
 	atomic_store_explicit(&source->cramped, true, memory_order_seq_cst);
-	look(source->mapped.source);
+	look(source->mapped.source, false);
 }
 
 static void
@@ -156,7 +179,7 @@ call_ready(struct source_handler *handler, OSObject *target, OSAction *action,
 	((DextRingDispatchSource_Ready_f)function)(target, action);
 	ended = source->left == 0;
 	source->left = UINT32_MAX;
-	if (ended)
+	if (ended || more_comes(source))
 		source_handler_fire(handler, false);
 	else
 		wait_for_entries(source);
@@ -265,7 +288,7 @@ DextRingDispatchSource_SetReadyHandler(DextRingDispatchSource *source, OSAction 
 	IOReturn res = source_handler_set(&ivars(source)->handler, action);
 
 	if (res == kIOReturnSuccess)
-		look((IODispatchSource *)source);
+		look((IODispatchSource *)source, false);
 	return res;
 }
 

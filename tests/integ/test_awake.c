@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the promise "no system call while both are awake" is worth: every system call of an app and
- * of its driver's process is counted by tracing them, and none is made in a window of calls. On a
+ * of its driver's process is counted by tracing them, and none is made in a window of calls, or of
+ * entries that go through a ring and come back. On a
  * machine that does other things, too, a window may be spoilt by one side not running; so the first
  * quiet one of many is what the test waits for.
  *
@@ -11,6 +12,7 @@
 
 #include "echo.h"
 #include "harness.h"
+#include "squares.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -21,9 +23,10 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 
+#include <dext_ring.h>
 #include <mach/mach_time.h>
 
-#define WINDOW	64 /* calls */
+#define WINDOW	64 /* calls, or entries */
 #define CLIENTS 64
 #define TAKERS	8 /* clients that call in turn, */
 #define TURN	8 /* so often each, */
@@ -33,10 +36,16 @@
 static struct harness harness;
 
 static void
+start_with(const char *bundle, const char *service)
+{
+	harness_start(&harness, (const char *[]){harness_bundle(bundle), NULL});
+	IOObjectRelease(harness_wait_service(service));
+}
+
+static void
 start(void)
 {
-	harness_start(&harness, (const char *[]){harness_bundle("ECHO_BUNDLE"), NULL});
-	IOObjectRelease(harness_wait_service("Echo"));
+	start_with("ECHO_BUNDLE", "Echo");
 }
 
 static void
@@ -60,6 +69,30 @@ call_for_ever(void)
 		syscall(SYS_getppid);
 		for (unsigned i = 0; i < WINDOW; i++)
 			call(connect);
+	}
+}
+
+/* The same app, with a ring. More entries than the driver's queue runs at one go. */
+static void
+push_for_ever(void)
+{
+	dext_ring_t *ring;
+
+	if (dext_ring_create(harness_open("RingSubmit", 0), SQUARES_RINGS, DEXT_RING_ONE_THREAD,
+			     &ring) != kIOReturnSuccess)
+		abort();
+	for (;;) {
+		syscall(SYS_getppid);
+		for (unsigned i = 0; i < WINDOW; i++) {
+			struct square square = {.number = i};
+			uint32_t count;
+
+			dext_ring_push(ring, &square, 1, &count);
+			while (dext_ring_pop(ring, &square, 1, &count) != kIOReturnSuccess)
+				dext_ring_wait(ring, DEXT_RING_ENTRIES, UINT64_MAX);
+			if (square.square != (uint64_t)i * i)
+				abort();
+		}
 	}
 }
 
@@ -140,28 +173,67 @@ await_quiet_window(pid_t app, pid_t host)
 	return false;
 }
 
-START_TEST(no_system_call_while_both_are_awake)
+static void
+pin(pid_t thread, void *cpu)
 {
-	cpu_set_t cpus;
+	sched_setaffinity(thread, sizeof(cpu_set_t), cpu);
+}
+
+/* The app on one CPU and the host on another. False: there is but one. */
+static bool
+part(pid_t host)
+{
+	cpu_set_t all, one[2];
+	int count = 0;
+
+	ck_assert_int_eq(sched_getaffinity(0, sizeof(all), &all), 0);
+	for (int cpu = 0; cpu < CPU_SETSIZE && count < 2; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one[count]);
+		CPU_SET(cpu, &one[count++]);
+	}
+	if (count < 2)
+		return false;
+	pin(0, &one[0]);
+	each_thread(host, pin, &one[1]);
+	return true;
+}
+
+static void
+check_no_call(const char *bundle, const char *service, void (*go)(void))
+{
 	pid_t app, host;
 	bool quiet;
 
-	ck_assert_int_eq(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
-	if (CPU_COUNT(&cpus) < 2)
+	start_with(bundle, service);
+	host = harness_host_pid(service);
+	if (!part(host)) {
+		harness_stop(&harness);
 		return; /* there is no such while */
-	start();
-	host = harness_host_pid("Echo");
+	}
 	app = fork();
 	if (app == 0)
-		call_for_ever();
+		go();
 	each_thread(host, trace, NULL);
 	each_thread(app, trace, NULL);
 	quiet = await_quiet_window(app, host);
 	kill(app, SIGKILL);
 	waitpid(app, NULL, __WALL);
 	each_thread(host, let_go, NULL);
-	ck_assert_msg(quiet, "no window of %d calls was without a system call", WINDOW);
+	ck_assert_msg(quiet, "no window of %d was without a system call", WINDOW);
 	harness_stop(&harness);
+}
+
+START_TEST(no_system_call_while_both_are_awake)
+{
+	check_no_call("ECHO_BUNDLE", "Echo", call_for_ever);
+}
+END_TEST
+
+START_TEST(no_system_call_for_entries_of_a_ring)
+{
+	check_no_call("RING_SUBMIT_BUNDLE", "RingSubmit", push_for_ever);
 }
 END_TEST
 
@@ -188,33 +260,6 @@ rings(void)
 	}
 	closedir(directory);
 	return sum;
-}
-
-static void
-pin(pid_t thread, void *cpu)
-{
-	sched_setaffinity(thread, sizeof(cpu_set_t), cpu);
-}
-
-/* The app on one CPU and the host on another. False: there is but one. */
-static bool
-part(pid_t host)
-{
-	cpu_set_t all, one[2];
-	int count = 0;
-
-	ck_assert_int_eq(sched_getaffinity(0, sizeof(all), &all), 0);
-	for (int cpu = 0; cpu < CPU_SETSIZE && count < 2; cpu++) {
-		if (!CPU_ISSET(cpu, &all))
-			continue;
-		CPU_ZERO(&one[count]);
-		CPU_SET(cpu, &one[count++]);
-	}
-	if (count < 2)
-		return false;
-	pin(0, &one[0]);
-	each_thread(host, pin, &one[1]);
-	return true;
 }
 
 /*
@@ -308,5 +353,5 @@ START_TEST(an_idle_host_is_never_woken)
 }
 END_TEST
 
-UNIT_MAIN("awake", no_system_call_while_both_are_awake, clients_that_call_in_turn_do_not_ring,
-	  an_idle_host_is_never_woken)
+UNIT_MAIN("awake", no_system_call_while_both_are_awake, no_system_call_for_entries_of_a_ring,
+	  clients_that_call_in_turn_do_not_ring, an_idle_host_is_never_woken)

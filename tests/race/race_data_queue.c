@@ -287,7 +287,7 @@ START_TEST(the_driver_misses_no_entry)
 		ck_assert(put());
 		/* As an app: only if it had all been taken. */
 		if (rings)
-			mapped_source_look((IODispatchSource *)source);
+			mapped_source_look((IODispatchSource *)source, false);
 		while (atomic_load(&taken) != rounds + 1)
 			ck_assert_msg(clock_now() < deadline, "entry %u is not taken", rounds);
 	}

@@ -41,7 +41,7 @@ put(struct shared_ring_producer *app, uint32_t number)
 
 	ck_assert_int_eq(shared_ring_push(app, &entry, 1, &pushed, &tell), kIOReturnSuccess);
 	if (tell)
-		mapped_source_look((IODispatchSource *)source);
+		mapped_source_look((IODispatchSource *)source, false);
 }
 
 START_TEST(the_driver_misses_no_entry)

@@ -102,7 +102,7 @@ peer_puts(void)
 
 	ck_assert_int_eq(data_queue_reserve(&peer, 4, &entry), kIOReturnSuccess);
 	data_queue_publish(&peer, &entry);
-	mapped_source_look((IODispatchSource *)source);
+	mapped_source_look((IODispatchSource *)source, false);
 }
 
 static bool
@@ -137,7 +137,7 @@ START_TEST(the_driver_is_called_once_for_each_time_that_it_saw_nothing)
 	meter_wait(&available_calls, 102);
 	peer_puts();
 	peer_puts();
-	ck_assert(!mapped_source_look((IODispatchSource *)source));
+	ck_assert(!mapped_source_look((IODispatchSource *)source, false));
 	source_scene_settle(&scene);
 	ck_assert_uint_eq(meter_read(&available_calls), 102);
 	/* But it is when it has taken exactly what was there. */
@@ -197,16 +197,16 @@ START_TEST(the_driver_is_told_of_room)
 	}
 	ck_assert_uint_eq(count, BYTES / 8);
 	ck_assert(!peer_takes());
-	ck_assert(!mapped_source_look((IODispatchSource *)source));
+	ck_assert(!mapped_source_look((IODispatchSource *)source, false));
 	/* That one entry's place is not enough, since head would be reached. */
 	ck_assert_int_eq(IODataQueueDispatchSource_Enqueue_f(source, 4, NULL, put),
 			 kIOReturnOverrun);
-	ck_assert(!mapped_source_look((IODispatchSource *)source));
+	ck_assert(!mapped_source_look((IODispatchSource *)source, false));
 	ck_assert(peer_takes());
-	ck_assert(mapped_source_look((IODispatchSource *)source));
+	ck_assert(mapped_source_look((IODispatchSource *)source, false));
 	meter_wait(&serviced_calls, 1);
 	ck_assert(!peer_takes());
-	ck_assert(!mapped_source_look((IODispatchSource *)source));
+	ck_assert(!mapped_source_look((IODispatchSource *)source, false));
 	ck_assert_int_eq(IODataQueueDispatchSource_Enqueue_f(source, 4, NULL, put),
 			 kIOReturnSuccess);
 	ck_assert_int_eq(IODataQueueDispatchSource_Enqueue_f(source, BYTES, NULL, put),
@@ -296,13 +296,13 @@ START_TEST(a_spoiled_queue_is_an_error_and_no_more)
 	drains = true;
 	IODataQueueDispatchSource_SetDataAvailableHandler(source, available);
 	memset(peer.memory, 0xff, data_queue_length(peer.layout, BYTES));
-	mapped_source_look((IODispatchSource *)source);
+	mapped_source_look((IODispatchSource *)source, false);
 	meter_wait(&available_calls, 1);
 	ck_assert_int_eq(IODataQueueDispatchSource_Enqueue_f(source, 4, NULL, put), kIOReturnError);
 	ck_assert_int_eq(IODataQueueDispatchSource_Dequeue_f(source, NULL, take), kIOReturnError);
 	ck_assert_int_eq(IODataQueueDispatchSource_Peek_f(source, NULL, take), kIOReturnError);
 	/* It is called once, and not for ever. */
-	ck_assert(!mapped_source_look((IODispatchSource *)source));
+	ck_assert(!mapped_source_look((IODispatchSource *)source, false));
 	ck_assert_int_eq(data_queue_peek(&peer, &entry), kIOReturnError);
 	clear();
 }

@@ -24,6 +24,7 @@ static struct shared_ring_producer app;
 static struct shared_ring_consumer app_end;
 static struct meter calls = METER_INITIALIZER;
 static unsigned taken, told;
+static pthread_t thread; /* of the handler's last call */
 static bool drains = true, puts_inside, floods;
 
 static void
@@ -37,7 +38,7 @@ app_puts(uint32_t count)
 	ck_assert_uint_eq(pushed, count);
 	if (tell) {
 		told++;
-		mapped_source_look((IODispatchSource *)source);
+		mapped_source_look((IODispatchSource *)source, false);
 	}
 }
 
@@ -54,6 +55,7 @@ on_ready(OSObject *target, OSAction *which)
 		puts_inside = false;
 		app_puts(2);
 	}
+	thread = pthread_self();
 	meter_raise(&calls);
 }
 
@@ -122,6 +124,26 @@ START_TEST(what_comes_during_the_handler_costs_the_app_nothing)
 }
 END_TEST
 
+START_TEST(who_looks_may_call_it_there_and_then)
+{
+	struct entry entry = {0};
+	uint32_t pushed;
+	bool tell;
+
+	set(true);
+	source_scene_settle(&scene);
+	for (unsigned i = 1; i < 50; i++) {
+		ck_assert_int_eq(shared_ring_push(&app, &entry, 1, &pushed, &tell),
+				 kIOReturnSuccess);
+		ck_assert(mapped_source_look((IODispatchSource *)source, true));
+		ck_assert_uint_eq(taken, i);
+		ck_assert(pthread_equal(thread, pthread_self()));
+	}
+	ck_assert(!mapped_source_look((IODispatchSource *)source, true));
+	clear();
+}
+END_TEST
+
 START_TEST(it_is_not_called_again_for_what_was_left)
 {
 	struct entry entries[8];
@@ -172,7 +194,7 @@ START_TEST(the_driver_is_told_of_room)
 	ck_assert_uint_eq(meter_read(&calls), 0);
 	ck_assert_int_eq(shared_ring_pop(&app_end, entries, 1, &count, &tell), kIOReturnSuccess);
 	ck_assert(tell);
-	ck_assert(mapped_source_look((IODispatchSource *)source));
+	ck_assert(mapped_source_look((IODispatchSource *)source, false));
 	meter_wait(&calls, 1);
 	ck_assert_int_eq(DextRingDispatchSource_Push(source, entries, 1, &count), kIOReturnSuccess);
 	clear();
@@ -251,7 +273,7 @@ START_TEST(what_cannot_be_is_refused)
 END_TEST
 
 UNIT_MAIN("ring source", the_handler_is_called_for_what_has_come,
-	  what_comes_during_the_handler_costs_the_app_nothing,
+	  what_comes_during_the_handler_costs_the_app_nothing, who_looks_may_call_it_there_and_then,
 	  it_is_not_called_again_for_what_was_left,
 	  an_app_that_submits_for_ever_lets_others_have_their_turn, the_driver_is_told_of_room,
 	  an_app_that_waits_is_told_once, a_spoiled_ring_is_an_error_and_no_more,
