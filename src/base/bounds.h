@@ -18,12 +18,17 @@
 #define DEXT_LIMIT_COMPLETIONS	    65536u /* waiting for a slow client; past it: kIOReturnOverrun */
 #define DEXT_LIMIT_SERVICES_HOST    256u   /* services that a host publishes */
 #define DEXT_LIMIT_REGISTRY_CLIENTS 1024u  /* sockets open on the registry */
-#define DEXT_LIMIT_SETTINGS_HOST    64u	   /* settings of properties that a host has to answer */
-#define DEXT_LIMIT_DEVICES	    64u	   /* devices of a registry that are plugged in */
-#define DEXT_LIMIT_WATCHES	    4096u  /* notifications of an app */
+/* Of these, those of one user, where a registry serves several. */
+#define DEXT_LIMIT_REGISTRY_CLIENTS_USER (DEXT_LIMIT_REGISTRY_CLIENTS / 4)
+#define DEXT_LIMIT_SETTINGS_HOST	 64u /* settings of properties that a host has to answer */
+#define DEXT_LIMIT_DEVICES		 64u /* devices of a registry that are plugged in */
+#define DEXT_LIMIT_WATCHES		 4096u	/* notifications of an app */
+#define DEXT_LIMIT_WATCHES_USER		 16384u /* the same, over all apps of a user */
+#define DEXT_LIMIT_MATCHES		 8190u	/* ids of entries that one reply has */
 /* Of their matching dictionaries, and of the events that wait for an app that does not read. */
-#define DEXT_LIMIT_WATCH_BYTES (UINT64_C(4) << 20)
-#define DEXT_LIMIT_EVENT_BYTES (UINT64_C(4) << 20) /* past it: its socket ends, it asks again */
+#define DEXT_LIMIT_WATCH_BYTES	    (UINT64_C(4) << 20)
+#define DEXT_LIMIT_WATCH_BYTES_USER (UINT64_C(16) << 20) /* over all apps of a user */
+#define DEXT_LIMIT_EVENT_BYTES	    (UINT64_C(4) << 20) /* past it: its socket ends, it asks again */
 
 /* Of the calls of one pipe; one past them is kIOReturnBadArgument. */
 #define DEXT_LIMIT_ISOCH_FRAMES 1024u /* in one transfer */

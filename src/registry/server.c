@@ -34,7 +34,10 @@
 
 #define PACKETS_PER_TURN 16
 #define ACCEPTS_PER_TURN 16
-#define IDS_MAX		 ((PACKET_MAX - sizeof(struct packet_header)) / sizeof(uint64_t))
+#define IDS_MAX		 DEXT_LIMIT_MATCHES
+
+_Static_assert(IDS_MAX == (PACKET_MAX - sizeof(struct packet_header)) / sizeof(uint64_t),
+	       "a reply is one packet");
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
@@ -113,10 +116,22 @@ server_is_own_user(const struct client *client)
 
 /* --- requests --- */
 
+/* A list that was cut off would look like one that is complete. */
+static IOReturn
+reply_ids(struct client *client, const struct packet *packet, const uint64_t *ids, size_t count)
+{
+	if (count <= IDS_MAX)
+		return reply(client, packet->header, kIOReturnSuccess, ids, count * sizeof(ids[0]),
+			     -1);
+	log_error("process %d asked for more than %u entries (DEXT_LIMIT_MATCHES) at once",
+		  client->who.pid, DEXT_LIMIT_MATCHES);
+	return reply(client, packet->header, kIOReturnNoResources, NULL, 0, -1);
+}
+
 static IOReturn
 look_up(struct client *client, const struct packet *packet)
 {
-	uint64_t ids[IDS_MAX];
+	uint64_t ids[IDS_MAX + 1];
 	const OSDictionary *matching;
 	OSObject *object = NULL;
 	size_t count = 0;
@@ -125,7 +140,7 @@ look_up(struct client *client, const struct packet *packet)
 		return reply(client, packet->header, kIOReturnBadArgument, NULL, 0, -1);
 	matching = OSDynamicCast(OSDictionary, object);
 	for (const struct entry *entry = client->registry->tree.first;
-	     matching != NULL && entry != NULL && count < IDS_MAX; entry = entry->next) {
+	     matching != NULL && entry != NULL && count <= IDS_MAX; entry = entry->next) {
 		/* The root is no service: only its path means it. */
 		if (plane_is_root(entry) && OSDictionaryGetValue(matching, "IOPathMatch") == NULL)
 			continue;
@@ -135,7 +150,7 @@ look_up(struct client *client, const struct packet *packet)
 	OSRelease(object);
 	if (matching == NULL)
 		return reply(client, packet->header, kIOReturnBadArgument, NULL, 0, -1);
-	return reply(client, packet->header, kIOReturnSuccess, ids, count * sizeof(ids[0]), -1);
+	return reply_ids(client, packet, ids, count);
 }
 
 static const struct entry *
@@ -177,7 +192,7 @@ entries(struct client *client, const struct packet *packet)
 	const struct tree *tree = &client->registry->tree;
 	const struct entry *entry;
 	struct entries_body body;
-	uint64_t ids[IDS_MAX];
+	uint64_t ids[IDS_MAX + 1];
 	size_t count;
 
 	memcpy(&body, packet->body, sizeof(body));
@@ -185,8 +200,8 @@ entries(struct client *client, const struct packet *packet)
 	if (entry == NULL)
 		return reply(client, packet->header, kIOReturnNotFound, NULL, 0, -1);
 	count = plane_related(tree, entry, (enum plane)body.plane,
-			      (enum entry_relation)body.relation, ids, IDS_MAX);
-	return reply(client, packet->header, kIOReturnSuccess, ids, count * sizeof(ids[0]), -1);
+			      (enum entry_relation)body.relation, ids, IDS_MAX + 1);
+	return reply_ids(client, packet, ids, count);
 }
 
 /* The caller releases it; NULL without memory. */
@@ -374,6 +389,30 @@ set_properties(struct client *client, const struct packet *packet)
 	return reply(client, packet->header, status, NULL, 0, -1);
 }
 
+/* What all apps of this one's user watch. */
+static struct watcher_share
+watched_by_user(const struct client *client)
+{
+	struct watcher_share share = {0};
+
+	for (const struct client *other = client->registry->clients; other != NULL;
+	     other = other->next) {
+		if (other->who.uid != client->who.uid)
+			continue;
+		share.count += other->watcher.count;
+		share.plist_bytes += other->watcher.plist_bytes;
+	}
+	return share;
+}
+
+static IOReturn
+watch(struct client *client, const struct packet *packet)
+{
+	const struct watcher_share share = watched_by_user(client);
+
+	return watcher_add(client->registry, &client->watcher, &share, client->fd, packet);
+}
+
 static IOReturn
 handle(struct client *client, const struct packet *packet)
 {
@@ -399,7 +438,7 @@ handle(struct client *client, const struct packet *packet)
 	case PACKET_UNPLUG:
 		return unplug_request(client->registry, client, packet);
 	case PACKET_WATCH:
-		return watcher_add(client->registry, &client->watcher, client->fd, packet);
+		return watch(client, packet);
 	case PACKET_UNWATCH:
 		return watcher_remove(&client->watcher, packet);
 	default:
@@ -505,19 +544,36 @@ refuse_take(struct registry *registry, int fd)
 	fd_close(&fd);
 }
 
+/* NULL, or the limit that one more connection of this user is past. */
+static const char *
+past_limit(const struct registry *registry, uid_t uid)
+{
+	unsigned count = 0;
+
+	if (registry->client_count >= DEXT_LIMIT_REGISTRY_CLIENTS)
+		return "DEXT_LIMIT_REGISTRY_CLIENTS";
+	for (const struct client *client = registry->clients; client != NULL; client = client->next)
+		count += client->who.uid == uid;
+	/* A registry that serves its own user only keeps nothing back for others. */
+	if (registry->shared && count >= DEXT_LIMIT_REGISTRY_CLIENTS_USER)
+		return "DEXT_LIMIT_REGISTRY_CLIENTS_USER";
+	return NULL;
+}
+
 static void
 welcome_take(struct registry *registry, int fd)
 {
 	struct client *client = NULL;
+	const char *limit = NULL;
 	struct ucred who;
 	socklen_t length = sizeof(who);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) < 0) {
 		status_from_errno(errno, "SO_PEERCRED");
-	} else if (registry->client_count >= DEXT_LIMIT_REGISTRY_CLIENTS) {
-		log_error("process %d was refused: the registry has DEXT_LIMIT_REGISTRY_CLIENTS "
-			  "(%u) connections; close some",
-			  who.pid, DEXT_LIMIT_REGISTRY_CLIENTS);
+	} else if ((limit = past_limit(registry, who.uid)) != NULL) {
+		log_error("process %d of uid %u was refused: the registry has as many connections "
+			  "as %s allows; close some",
+			  who.pid, who.uid, limit);
 		refuse_take(registry, fd);
 		return;
 	} else {

@@ -25,7 +25,7 @@
 #include <sys/socket.h>
 
 #define BODY_MAX (PACKET_MAX - sizeof(struct packet_header))
-#define IDS_MAX	 (BODY_MAX / sizeof(uint64_t))
+#define IDS_MAX	 DEXT_LIMIT_MATCHES
 
 _Static_assert(sizeof(struct event_body) + DEXT_LIMIT_WATCHES * sizeof(uint64_t) <= BODY_MAX,
 	       "one event names all watches of a client");
@@ -179,9 +179,15 @@ fill(struct registry *registry, struct watch *watch, uint64_t *ids, size_t *ret_
 	size_t count = 0;
 
 	for (const struct entry *entry = registry->tree.first;
-	     entry != NULL && status == kIOReturnSuccess && count < IDS_MAX; entry = entry->next) {
+	     entry != NULL && status == kIOReturnSuccess; entry = entry->next) {
 		if (watch->matching != NULL ? !matches(watch, entry) : entry->id != watch->entry)
 			continue;
+		if (count == IDS_MAX) {
+			log_error("an app's notification matches more than %u entries "
+				  "(DEXT_LIMIT_MATCHES)",
+				  DEXT_LIMIT_MATCHES);
+			return kIOReturnNoResources;
+		}
 		ids[count++] = entry->id;
 		status = id_set_add(&watch->told, entry->id);
 		if (watch->matching == NULL)
@@ -194,7 +200,7 @@ fill(struct registry *registry, struct watch *watch, uint64_t *ids, size_t *ret_
 }
 
 static IOReturn
-check_limits(const struct watcher *watcher, size_t plist_bytes)
+check_limits(const struct watcher *watcher, const struct watcher_share *share, size_t plist_bytes)
 {
 	const char *limit = NULL;
 
@@ -202,6 +208,10 @@ check_limits(const struct watcher *watcher, size_t plist_bytes)
 		limit = "DEXT_LIMIT_WATCHES";
 	else if (watcher->plist_bytes + plist_bytes > DEXT_LIMIT_WATCH_BYTES)
 		limit = "DEXT_LIMIT_WATCH_BYTES";
+	else if (share->count >= DEXT_LIMIT_WATCHES_USER)
+		limit = "DEXT_LIMIT_WATCHES_USER";
+	else if (share->plist_bytes + plist_bytes > DEXT_LIMIT_WATCH_BYTES_USER)
+		limit = "DEXT_LIMIT_WATCH_BYTES_USER";
 	if (limit == NULL)
 		return kIOReturnSuccess;
 	log_error("an app was refused one more notification: %s", limit);
@@ -209,12 +219,12 @@ check_limits(const struct watcher *watcher, size_t plist_bytes)
 }
 
 static IOReturn
-make(struct registry *registry, struct watcher *watcher, const struct packet *packet, uint64_t *ids,
-     size_t *ret_count, struct watch **ret_watch)
+make(struct registry *registry, struct watcher *watcher, const struct watcher_share *share,
+     const struct packet *packet, uint64_t *ids, size_t *ret_count, struct watch **ret_watch)
 {
 	struct watch *watch;
 	struct watch_body body;
-	IOReturn status = check_limits(watcher, packet->body_length - sizeof(body));
+	IOReturn status = check_limits(watcher, share, packet->body_length - sizeof(body));
 
 	if (status != kIOReturnSuccess)
 		return status;
@@ -250,7 +260,8 @@ send_event(struct watcher *watcher, int fd, const struct event_body *event, cons
 }
 
 IOReturn
-watcher_add(struct registry *registry, struct watcher *watcher, int fd, const struct packet *packet)
+watcher_add(struct registry *registry, struct watcher *watcher, const struct watcher_share *share,
+	    int fd, const struct packet *packet)
 {
 	struct packet_header header = {.type = PACKET_WATCH, .sequence = packet->header->sequence};
 	struct watch *watch = NULL;
@@ -263,7 +274,7 @@ watcher_add(struct registry *registry, struct watcher *watcher, int fd, const st
 		log_error("a watch was made twice");
 		return kIOReturnIPCError;
 	}
-	header.status = make(registry, watcher, packet, ids, &count, &watch);
+	header.status = make(registry, watcher, share, packet, ids, &count, &watch);
 	if (watch == NULL) {
 		send_or_keep(watcher, fd, &header, NULL, 0);
 		return kIOReturnSuccess;

@@ -27,9 +27,15 @@ struct watcher {
 	bool ended; /* its socket was shut down */
 };
 
+/* What all apps of a user have, the one that asks included. */
+struct watcher_share {
+	unsigned count;
+	size_t plist_bytes;
+};
+
 /* PACKET_WATCH and PACKET_UNWATCH of a client. Not success: its connection ends. */
-IOReturn watcher_add(struct registry *registry, struct watcher *watcher, int fd,
-		     const struct packet *packet);
+IOReturn watcher_add(struct registry *registry, struct watcher *watcher,
+		     const struct watcher_share *share, int fd, const struct packet *packet);
 IOReturn watcher_remove(struct watcher *watcher, const struct packet *packet);
 
 /* Sends what waits, as far as it fits. Not success: the connection ends. */

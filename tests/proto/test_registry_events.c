@@ -352,6 +352,72 @@ START_TEST(whoever_breaks_the_rules_is_ended)
 }
 END_TEST
 
+START_TEST(a_user_watches_up_to_the_limit)
+{
+	enum { FULL = DEXT_LIMIT_WATCHES_USER / DEXT_LIMIT_WATCHES };
+	int fds[FULL + 1];
+
+	set_up();
+	for (unsigned app = 0; app <= FULL; app++)
+		fds[app] = connect_registry();
+	for (unsigned app = 0; app < FULL; app++)
+		for (uint64_t i = 1; i <= DEXT_LIMIT_WATCHES; i++)
+			ck_assert_int_eq(watch_name(fds[app], i, "Left"), kIOReturnSuccess);
+	ck_assert_int_eq(watch_name(fds[FULL], 1, "Left"), kIOReturnNoResources);
+	unwatch(fds[0], 7);
+	/* The request on that socket that comes behind it has been answered when it is known. */
+	ck_assert_int_eq(watch_entry(fds[0], 1u << 20, 1), kIOReturnNotFound);
+	ck_assert_int_eq(watch_name(fds[FULL], 2, "Left"), kIOReturnSuccess);
+	ck_assert_int_eq(watch_name(fds[FULL], 3, "Left"), kIOReturnNoResources);
+	for (unsigned app = 0; app <= FULL; app++)
+		close(fds[app]);
+	tear_down();
+}
+END_TEST
+
+static void
+run_add_many(struct change *change)
+{
+	OSDictionary *properties = named(change->name);
+	struct entry *entry;
+
+	for (unsigned i = 0; i < change->times; i++)
+		ck_assert_int_eq(tree_add(&registry->tree, 0, "IOUserService", properties, NULL,
+					  NULL, &entry),
+				 kIOReturnSuccess);
+	OSRelease(properties);
+}
+
+START_TEST(matches_up_to_the_limit)
+{
+	struct change change = {.run = run_add_many, .name = "Many", .times = DEXT_LIMIT_MATCHES};
+	OSDictionary *matching = OSDictionaryCreate(1);
+	void *plist = NULL;
+	size_t length = 0;
+	int fd;
+
+	OSDictionarySetStringValue(matching, "IONameMatch", "Many");
+	ck_assert_int_eq(plist_encode(matching, &plist, &length), kIOReturnSuccess);
+	OSRelease(matching);
+	set_up();
+	fd = connect_registry();
+	make_change(&change);
+	ck_assert_int_eq(watch_name(fd, 1, "Many"), kIOReturnSuccess);
+	ck_assert_uint_eq(packet.body_length, DEXT_LIMIT_MATCHES * sizeof(uint64_t));
+	unwatch(fd, 1);
+	ck_assert_int_eq(ask(fd, PACKET_LOOKUP, plist, length), kIOReturnSuccess);
+	ck_assert_uint_eq(packet.body_length, DEXT_LIMIT_MATCHES * sizeof(uint64_t));
+	/* One more is no shorter list that looks complete. */
+	add("Many", 0);
+	ck_assert_int_eq(watch_name(fd, 2, "Many"), kIOReturnNoResources);
+	ck_assert_int_eq(ask(fd, PACKET_LOOKUP, plist, length), kIOReturnNoResources);
+	ck_assert_uint_eq(packet.body_length, 0);
+	free(plist);
+	close(fd);
+	tear_down();
+}
+END_TEST
+
 START_TEST(watches_up_to_the_limit)
 {
 	int fd, other;
@@ -474,5 +540,6 @@ END_TEST
 
 UNIT_MAIN("registry_events", services_come_and_go, a_service_that_changed_goes_all_the_same,
 	  an_entry_is_watched, what_has_gone_is_known_for_a_while,
-	  whoever_breaks_the_rules_is_ended, watches_up_to_the_limit, dictionaries_up_to_the_limit,
+	  whoever_breaks_the_rules_is_ended, watches_up_to_the_limit,
+	  a_user_watches_up_to_the_limit, matches_up_to_the_limit, dictionaries_up_to_the_limit,
 	  events_wait_for_a_slow_app_in_order, an_app_that_does_not_read_is_cut_off)

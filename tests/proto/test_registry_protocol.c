@@ -4,9 +4,13 @@
 
 #include "bounds.h"
 #include "registry_names.h"
+#include "registry_private.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static uint64_t
 look_up(int fd, const char *class_name)
@@ -393,6 +397,38 @@ START_TEST(serves_up_to_the_limit)
 }
 END_TEST
 
+START_TEST(serves_a_user_up_to_a_share)
+{
+	static int fds[DEXT_LIMIT_REGISTRY_CLIENTS_USER];
+	char path[128];
+	int past;
+
+	set_up();
+	registry->shared = true; /* nobody is connected yet */
+	for (unsigned i = 0; i < DEXT_LIMIT_REGISTRY_CLIENTS_USER; i++)
+		fds[i] = connect_registry();
+	ck_assert_uint_ne(look_up(fds[DEXT_LIMIT_REGISTRY_CLIENTS_USER - 1], "IOUSBHostDevice"), 0);
+	past = connect_registry();
+	ck_assert_int_eq(packet_receive(past, &packet, true), kIOReturnSuccess);
+	ck_assert_int_eq(packet.header->status, kIOReturnNoResources);
+	close(past);
+	/* Another user's is let in: only root can be one. */
+	if (geteuid() == 0) {
+		snprintf(path, sizeof(path), "%s/%s", directory, REGISTRY_SOCKET_NAME);
+		ck_assert_int_eq(chmod(directory, 0755), 0);
+		ck_assert_int_eq(chmod(path, 0666), 0);
+		ck_assert_int_eq(syscall(SYS_setresuid, -1, 65534, -1), 0);
+		past = connect_registry();
+		ck_assert_int_eq(syscall(SYS_setresuid, -1, 0, -1), 0);
+		ck_assert_uint_ne(look_up(past, "IOUSBHostDevice"), 0);
+		close(past);
+	}
+	for (unsigned i = 0; i < DEXT_LIMIT_REGISTRY_CLIENTS_USER; i++)
+		close(fds[i]);
+	tear_down();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -412,6 +448,7 @@ main(void)
 	tcase_add_test(tcase, who_unplugs_and_goes_changes_nothing);
 	tcase_add_test(tcase, does_not_wait_for_who_does_not_read);
 	tcase_add_test(tcase, serves_up_to_the_limit);
+	tcase_add_test(tcase, serves_a_user_up_to_a_share);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
