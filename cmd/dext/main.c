@@ -22,6 +22,7 @@ static const struct command {
 	int (*main)(int argc, char **argv); /* NULL: a program of its own, dext-NAME */
 } commands[] = {
 	{"run", "run drivers in the foreground, and a command that uses them", run_main},
+	{"new", "make a driver with an app and a test, ready to build", new_main},
 	{"doctor", "what this system has of what OpenDext needs, and what to do", doctor_main},
 	{"lint", "check driver bundles, without running them", lint_main},
 	{"list", "list the services that can be opened", list_main},
