@@ -273,6 +273,13 @@ app_send(struct app *app, uint64_t i, uint64_t offset, uint64_t length, uint64_t
 }
 
 kern_return_t
+app_queue(struct app *app, uint32_t i, uint32_t length)
+{
+	return app->ring != NULL ? app_push(app, DEXT_BULKSTREAM_SEND, i, length)
+				 : app_send(app, i, 0, length, 0);
+}
+
+kern_return_t
 app_receive(struct app *app, uint64_t i, uint64_t length)
 {
 	uint64_t input[2] = {i, length};

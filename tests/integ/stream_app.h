@@ -72,6 +72,8 @@ kern_return_t app_call(struct app *app, uint32_t selector, const uint64_t *input
 kern_return_t app_send(struct app *app, uint64_t i, uint64_t offset, uint64_t length,
 		       uint64_t flags);
 kern_return_t app_receive(struct app *app, uint64_t i, uint64_t length);
+/* Sends a buffer's first bytes, and does not wait to hear of a refusal, where that is no answer. */
+kern_return_t app_queue(struct app *app, uint32_t i, uint32_t length);
 /* Through the ring, which app_use_ring makes if the tests do not: pushed, and not waited for. */
 void app_use_ring(struct app *app);
 kern_return_t app_push(struct app *app, uint32_t operation, uint32_t buffer, uint32_t length);

@@ -92,8 +92,7 @@ START_TEST(sixty_four_apps_with_sixteen_buffers)
 	for (unsigned round = 0; round < 4; round++) {
 		for (unsigned b = 0; b < 16; b++)
 			for (unsigned i = 0; i < APPS; i++)
-				ck_assert_int_eq(app_send(&apps[i], b, 0, 4096, 0),
-						 kIOReturnSuccess);
+				ck_assert_int_eq(app_queue(&apps[i], b, 4096), kIOReturnSuccess);
 		for (unsigned i = 0; i < APPS; i++)
 			app_wait(&apps[i], (round + 1) * 16);
 	}
@@ -113,7 +112,7 @@ static void
 send_again(struct app *app, const struct completion *done)
 {
 	ck_assert_int_eq(done->status, kIOReturnSuccess);
-	ck_assert_int_eq(app_send(app, done->buffer, 0, app->size, 0), kIOReturnSuccess);
+	ck_assert_int_eq(app_queue(app, done->buffer, app->size), kIOReturnSuccess);
 }
 
 #define MODEST 7
@@ -181,9 +180,13 @@ queue_side_by_side(struct app apps[2], unsigned ret_counts[2])
 	const uint32_t first[2] = {apps[0].done_count, apps[1].done_count};
 	uint64_t both_queued, one_ran_out = UINT64_MAX;
 
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < 2; i++) {
 		for (unsigned b = 0; b < QUEUED; b++)
-			ck_assert_int_eq(app_send(&apps[i], b, 0, 4096, 0), kIOReturnSuccess);
+			ck_assert_int_eq(app_queue(&apps[i], b, 4096), kIOReturnSuccess);
+		/* What was pushed before a call is queued then. */
+		ck_assert_int_eq(app_call(&apps[i], DEXT_BULKSTREAM_QUERY, NULL, 0),
+				 kIOReturnSuccess);
+	}
 	both_queued = mach_absolute_time();
 	for (unsigned i = 0; i < 2; i++) {
 		uint64_t last;
