@@ -161,6 +161,22 @@ run_row(const struct row *row, unsigned msec)
 		conclude(row, &row->wanted[i], pairs, PAIRS, NULL);
 }
 
+/* Those with `wanted` in their names. */
+static void
+run_rows(const struct row *list, unsigned count, const char *wanted, unsigned msec)
+{
+	cpu_set_t cpus;
+
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	for (unsigned i = 0; i < count; i++)
+		if (strstr(list[i].name, wanted) == NULL)
+			continue;
+		else if (list[i].placement == TWO_CPUS && CPU_COUNT(&cpus) < 2)
+			report_skip(list[i].name, placement_names[TWO_CPUS], "one CPU here");
+		else
+			run_row(&list[i], msec);
+}
+
 /* Each start is a contest of its own, in the placement that the kernel chose for ours. */
 static void
 run_starts(unsigned starts, unsigned msec)
@@ -230,7 +246,6 @@ main(int argc, char **argv)
 	bool quick = argc > 2 && strcmp(argv[2], "quick") == 0;
 	const char *wanted = argc > 2 + quick ? argv[2 + quick] : "";
 	unsigned msec = quick ? 20 : 100;
-	cpu_set_t cpus;
 
 	if (argc < 2) {
 		fprintf(stderr, "usage: bench FOLDER [quick] [NAME]\n");
@@ -240,14 +255,8 @@ main(int argc, char **argv)
 		run_usbfs();
 		return report_write(argv[1]) ? 0 : 1;
 	}
-	sched_getaffinity(0, sizeof(cpus), &cpus);
-	for (unsigned i = 0; i < row_count; i++)
-		if (strstr(rows[i].name, wanted) == NULL)
-			continue;
-		else if (rows[i].placement == TWO_CPUS && CPU_COUNT(&cpus) < 2)
-			report_skip(rows[i].name, placement_names[TWO_CPUS], "one CPU here");
-		else
-			run_row(&rows[i], msec);
+	run_rows(rows, row_count, wanted, msec);
+	run_rows(ring_rows, ring_row_count, wanted, msec);
 	if (strstr(start_row.name, wanted) != NULL)
 		run_starts(STARTS, msec);
 	if (strstr(IDLE_NAME, wanted) != NULL)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Our side of the streams: an app of bulkstream, with a call for each buffer. */
+/* Our side of the streams: an app of bulkstream, with a call for each buffer or through its ring.
+ */
 #include "ours.h"
 
 #include <poll.h>
@@ -12,6 +13,7 @@
 #include <IOKit/IOKitLib.h>
 #include <bulkstream.h>
 #include <dext_iokit.h>
+#include <dext_ring.h>
 #include <mach/mach.h>
 
 #include "peers/stream_shape.h"
@@ -19,6 +21,7 @@
 struct stream {
 	io_connect_t connect;
 	IONotificationPortRef port;
+	dext_ring_t *ring; /* NULL: calls */
 	uint8_t **buffers;
 	uint64_t size, count, depth, next, done, seen;
 	uint64_t sent_at[STREAM_DEPTH_MAX], latency[STREAM_DEPTH_MAX];
@@ -27,9 +30,8 @@ struct stream {
 };
 
 static void
-on_done(void *refcon, IOReturn result, void **args, uint32_t count)
+ended(struct stream *stream, IOReturn result)
 {
-	struct stream *stream = refcon;
 	uint64_t place = stream->done % STREAM_DEPTH_MAX;
 
 	if (result != kIOReturnSuccess) {
@@ -39,6 +41,12 @@ on_done(void *refcon, IOReturn result, void **args, uint32_t count)
 	if (stream->sent_at[place] != 0)
 		stream->latency[place] = now_nsec() - stream->sent_at[place];
 	stream->done++;
+}
+
+static void
+on_done(void *refcon, IOReturn result, void **args, uint32_t count)
+{
+	ended(refcon, result);
 }
 
 /* Of the services there are, the one whose device has the endpoints that are asked for. */
@@ -128,6 +136,18 @@ wait_by_mach_msg(struct stream *stream)
 	IODispatchCalloutFromMessage(NULL, &message.header, stream->port);
 }
 
+static void
+wait_by_ring(struct stream *stream)
+{
+	struct dext_bulkstream_completion completions[STREAM_DEPTH_MAX];
+	uint32_t count;
+
+	dext_ring_wait(stream->ring, DEXT_RING_ENTRIES, UINT64_MAX);
+	dext_ring_pop(stream->ring, completions, STREAM_DEPTH_MAX, &count);
+	for (uint32_t i = 0; i < count; i++)
+		ended(stream, (IOReturn)completions[i].status);
+}
+
 static bool
 open_with(uint64_t argument, bool in, void (*wait)(struct stream *stream), void **ret_state,
 	  pid_t *ret_server)
@@ -154,6 +174,29 @@ open_out(uint64_t argument, void **ret_state, pid_t *ret_server)
 }
 
 static bool
+open_by_ring(uint64_t argument, void **ret_state, pid_t *ret_server)
+{
+	struct stream *stream;
+
+	if (!open_with(argument, false, wait_by_ring, ret_state, ret_server))
+		return false;
+	stream = *ret_state;
+	return dext_ring_create(stream->connect, DEXT_BULKSTREAM_MEMORY_RING, DEXT_RING_ONE_THREAD,
+				&stream->ring) == kIOReturnSuccess;
+}
+
+/* How often the driver may have had to wake this side. */
+static uint64_t
+sleeps_of(void *state)
+{
+	const struct stream *stream = state;
+	struct dext_ring_statistics statistics;
+
+	dext_ring_get_statistics(stream->ring, &statistics);
+	return statistics.sleeps;
+}
+
+static bool
 open_by_poll(uint64_t argument, void **ret_state, pid_t *ret_server)
 {
 	return open_with(argument, false, wait_by_poll, ret_state, ret_server);
@@ -165,15 +208,33 @@ open_in(uint64_t argument, void **ret_state, pid_t *ret_server)
 	return open_with(argument, true, wait_by_mach_msg, ret_state, ret_server);
 }
 
+static kern_return_t
+push(struct stream *stream, uint32_t selector, uint64_t i)
+{
+	const struct dext_bulkstream_submission entry = {
+		.operation = selector, .buffer = (uint32_t)i, .length = (uint32_t)stream->size};
+	uint32_t pushed;
+
+	return dext_ring_push(stream->ring, &entry, 1, &pushed);
+}
+
+static kern_return_t
+call(struct stream *stream, uint32_t selector, uint64_t i)
+{
+	uint64_t send[4] = {i, 0, stream->size, 0}, receive[2] = {i, stream->size};
+	bool out = selector == DEXT_BULKSTREAM_SEND;
+
+	return IOConnectCallScalarMethod(stream->connect, selector, out ? send : receive,
+					 out ? 4 : 2, NULL, NULL);
+}
+
 static void
 transfer(struct stream *stream, uint32_t selector)
 {
 	uint64_t i = stream->next++ % stream->count;
-	uint64_t send[4] = {i, 0, stream->size, 0}, receive[2] = {i, stream->size};
-	bool out = selector == DEXT_BULKSTREAM_SEND;
 
-	if (IOConnectCallScalarMethod(stream->connect, selector, out ? send : receive, out ? 4 : 2,
-				      NULL, NULL) != kIOReturnSuccess) {
+	if ((stream->ring != NULL ? push(stream, selector, i) : call(stream, selector, i)) !=
+	    kIOReturnSuccess) {
 		fprintf(stderr, "bench: a transfer was refused\n");
 		_exit(1);
 	}
@@ -258,6 +319,11 @@ const struct contestant our_stream = {
 	.name = "bulkstream", .open = open_out, .once = out_once, .batch = 16};
 const struct contestant our_stream_by_poll = {
 	.name = "bulkstream, poll", .open = open_by_poll, .once = out_once, .batch = 16};
+const struct contestant our_ring_stream = {.name = "bulkstream, ring",
+					   .open = open_by_ring,
+					   .once = out_once,
+					   .wakes = sleeps_of,
+					   .batch = 16};
 const struct contestant our_latency = {
 	.name = "bulkstream, latency", .open = open_out, .once = latency_once, .batch = 1};
 const struct contestant our_in_stream = {

@@ -14,6 +14,7 @@ extern const struct contestant our_paced_sleeping_call;
 /* our_streams.c: buffers of a shape to the virtual sink, and how the app waits. */
 extern const struct contestant our_stream;		 /* mach_msg */
 extern const struct contestant our_stream_by_poll;	 /* a poll loop of its own */
+extern const struct contestant our_ring_stream;		 /* dext_ring */
 extern const struct contestant our_latency;		 /* what counts is send to completion */
 extern const struct contestant our_in_stream;		 /* from the virtual source */
 extern const struct contestant our_small_send, our_send; /* what counts is the call that sends */

@@ -4,8 +4,6 @@
 #include "ours.h"
 #include "peers/peers.h"
 
-#define SHAPE(...) (&(const struct stream_shape){__VA_ARGS__})
-
 const struct row rows[] = {
 	/* --- calls --- */
 	{.name = "call, both awake",
@@ -301,49 +299,6 @@ const struct row rows[] = {
 	 .shape = SHAPE(.size = 1048576),
 	 .placement = TWO_CPUS,
 	 .wanted = {{MEDIAN, 1.05, false}}},
-	/* --- rings --- */
-	{.name = "dext_ring, batch 1",
-	 .ours = &our_ring,
-	 .yardstick = &raw_ring,
-	 .argument = 1,
-	 .placement = TWO_CPUS,
-	 .wanted = {{RATE, 0.7, true}, {CPU, 0, false}, {RING_BELLS, 0.1, false}}},
-	{.name = "dext_ring, batch 8",
-	 .ours = &our_ring,
-	 .yardstick = &raw_ring,
-	 .argument = 8,
-	 .placement = TWO_CPUS,
-	 .wanted = {{RATE, 0.9, true}, {CPU, 0, false}, {RING_BELLS, 0.1, false}}},
-	{.name = "dext_ring, batch 64",
-	 .ours = &our_ring,
-	 .yardstick = &raw_ring,
-	 .argument = 64,
-	 .placement = TWO_CPUS,
-	 .wanted = {{RATE, 0.9, true}, {CPU, 0, false}, {RING_BELLS, 0.1, false}}},
-	{.name = "dext_ring, batch 1",
-	 .ours = &our_ring,
-	 .yardstick = &raw_messages,
-	 .argument = 1,
-	 .placement = TWO_CPUS,
-	 .wanted = {{RATE, 50, true}}},
-	{.name = "dext_ring, batch 8",
-	 .ours = &our_ring,
-	 .yardstick = &raw_messages,
-	 .argument = 8,
-	 .placement = TWO_CPUS,
-	 .wanted = {{RATE, 50, true}}},
-	{.name = "dext_ring, batch 64",
-	 .ours = &our_ring,
-	 .yardstick = &raw_messages,
-	 .argument = 64,
-	 .placement = TWO_CPUS,
-	 .wanted = {{RATE, 50, true}}},
-	{.name = "dext_ring, batch 64",
-	 .ours = &our_ring,
-	 .yardstick = &raw_messages,
-	 .argument = 64,
-	 .placement = ONE_CPU,
-	 .wanted = {{RATE, 0, true}, {RING_BELLS, 0, false}}},
 	/* --- memory --- */
 	{.name = "hand over 64 MiB",
 	 .ours = &our_handover,

@@ -31,6 +31,8 @@ struct wanted {
 
 #define WANTED_MAX 4
 
+#define SHAPE(...) (&(const struct stream_shape){__VA_ARGS__})
+
 struct row {
 	const char *name;
 	const struct contestant *ours, *yardstick;
@@ -45,6 +47,8 @@ struct row {
 
 extern const struct row rows[];
 extern const unsigned row_count;
+extern const struct row ring_rows[]; /* rows_rings.c */
+extern const unsigned ring_row_count;
 /* Only where BENCH_USB names a real device (usbfs.py). */
 extern const struct row usbfs_rows[];
 extern const unsigned usbfs_row_count;
