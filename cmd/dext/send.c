@@ -53,6 +53,7 @@ struct part {
 struct sender {
 	struct transfer transfer; /* first: completions get it */
 	int fd;
+	bool never_waits; /* the file: reading needs no poll */
 	bool end_of_file;
 	struct part *parts;
 	/* Rings of buffer numbers, each as large as there are buffers: first in, first out. */
@@ -213,7 +214,10 @@ stream(struct sender *sender)
 			transfer_abort(transfer);
 			break;
 		}
-		code = transfer_wait(transfer, reading ? sender->fd : -1, POLLIN, &ready);
+		if (reading && sender->never_waits)
+			ready = true;
+		else
+			code = transfer_wait(transfer, reading ? sender->fd : -1, POLLIN, &ready);
 		while (code == DEXT_EXIT_OK && ready && sender->free_count != 0 &&
 		       !sender->end_of_file && sender->failure == kIOReturnSuccess) {
 			uint32_t before = sender->free_count;
@@ -245,7 +249,8 @@ open_input(struct sender *sender)
 					     "%s is a directory: pack it first, tar -c %s | dext "
 					     "send -.",
 					     path, path);
-		if (S_ISREG(info.st_mode))
+		sender->never_waits = S_ISREG(info.st_mode);
+		if (sender->never_waits)
 			transfer->expected = (uint64_t)info.st_size;
 	}
 	return DEXT_EXIT_OK;

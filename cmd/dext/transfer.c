@@ -25,7 +25,7 @@
 
 #include <mach/mach.h>
 
-#define STEP_MSEC     200	 /* between looks at the progress bar */
+#define STEP_MSEC     100	 /* between looks at the progress bar, and at signals */
 #define GIVE_UP_NSEC  2000000000 /* for an abort that the device does not answer */
 #define MIN_SIZE      1024u	 /* a buffer must hold a packet, and a request's data */
 #define REFERENCE_LEN kIOAsyncCalloutCount
@@ -340,17 +340,18 @@ read_signals(struct transfer *transfer)
 		transfer->interrupted = true;
 }
 
+/* Not before there is something to come: from its first use on the driver tells by it, too. */
 static int
 ring_descriptor(const struct transfer *transfer)
 {
-	return transfer->ring != NULL ? dext_ring_get_descriptor(transfer->ring) : -1;
+	return transfer->in_ring != 0 ? dext_ring_get_descriptor(transfer->ring) : -1;
 }
 
 /* Takes what is there; whether to wait for more, which the ring's descriptor tells then. */
 static bool
 must_wait(struct transfer *transfer)
 {
-	if (transfer->ring == NULL)
+	if (transfer->in_ring == 0)
 		return true;
 	if (transfer_take_ring(transfer))
 		return false;
@@ -358,8 +359,9 @@ must_wait(struct transfer *transfer)
 	return dext_ring_arm(transfer->ring, DEXT_RING_ENTRIES) || !transfer_take_ring(transfer);
 }
 
-int
-transfer_wait(struct transfer *transfer, int fd, short events, bool *ret_ready)
+/* The port, signals, and whatever else is to wait for. */
+static bool
+wait_by_poll(struct transfer *transfer, int fd, short events)
 {
 	struct pollfd polled[4] = {
 		{.fd = IONotificationPortGetFileDescriptor(transfer->port), .events = POLLIN},
@@ -369,11 +371,37 @@ transfer_wait(struct transfer *transfer, int fd, short events, bool *ret_ready)
 	};
 	int count = poll(polled, 4, must_wait(transfer) ? STEP_MSEC : 0);
 
-	*ret_ready = count > 0 && polled[2].revents != 0;
 	if (count > 0 && polled[1].revents != 0)
 		read_signals(transfer);
 	dext_notification_port_dispatch(transfer->port);
 	transfer_take_ring(transfer);
+	return count > 0 && polled[2].revents != 0;
+}
+
+/*
+ * Only for what the ring brings: without a system call if that comes soon. A signal interrupts the
+ * sleep, and is seen at the end of a step. False: it will not bring it.
+ */
+static bool
+wait_by_ring(struct transfer *transfer)
+{
+	IOReturn status = kIOReturnSuccess;
+
+	if (!transfer_take_ring(transfer)) {
+		status = dext_ring_wait(transfer->ring, DEXT_RING_ENTRIES,
+					STEP_MSEC * UINT64_C(1000000));
+		transfer_take_ring(transfer);
+	}
+	transfer->interrupted |= interrupts != 0;
+	return status == kIOReturnSuccess || status == kIOReturnTimeout;
+}
+
+int
+transfer_wait(struct transfer *transfer, int fd, short events, bool *ret_ready)
+{
+	*ret_ready = false;
+	if (fd >= 0 || transfer->in_ring == 0 || !wait_by_ring(transfer))
+		*ret_ready = wait_by_poll(transfer, fd, events);
 	if (transfer->ended_driver && transfer->in_flight != 0)
 		return transfer_fail_status(transfer, kIOReturnOffline, "the connection broke");
 	progress_show(transfer);

@@ -61,6 +61,7 @@ struct transfer {
 	uint32_t packet_size;
 	const struct dext_bulkstream_statistics *totals;
 	uint32_t in_flight;
+	uint32_t in_ring; /* of them, submitted there */
 	bool interrupted;
 	bool unplugged;	   /* a completion has said so */
 	bool ended_driver; /* every completion that it sent was there before */

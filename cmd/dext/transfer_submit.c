@@ -45,9 +45,11 @@ push(struct transfer *transfer, const struct transfer_piece *piece)
 		.length = piece->length,
 	};
 	uint32_t pushed;
-
 	/* There is room for all buffers, and each is submitted once at a time. */
-	return dext_ring_push(transfer->ring, &entry, 1, &pushed);
+	kern_return_t status = dext_ring_push(transfer->ring, &entry, 1, &pushed);
+
+	transfer->in_ring += pushed;
+	return status;
 }
 
 static kern_return_t
@@ -100,6 +102,7 @@ transfer_take_ring(struct transfer *transfer)
 							     .status = (IOReturn)batch[i].status,
 							     .bytes = batch[i].bytes,
 						     });
+		transfer->in_ring -= count < transfer->in_ring ? count : transfer->in_ring;
 		any = true;
 	}
 	return any;

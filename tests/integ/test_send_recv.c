@@ -215,6 +215,8 @@ START_TEST(survives_and_reports_faults)
 	expect_text("stalled");
 	expect("sink:unplug-after=1000000", 5, "send /dev/zero");
 	expect_text("unplugged");
+	expect("sink:unplug-after=1000000", 5, "truncate -s 64M $F/a; send $F/a");
+	expect_text("unplugged");
 	expect("sink:corrupt-every=2", 6, "head -c 1M /dev/zero | send -");
 	expect_text("lost or changed");
 	remove_folder();
@@ -239,21 +241,27 @@ START_TEST(sentences_for_each_refusal)
 }
 END_TEST
 
-/* Ctrl-C in the middle of an endless stream, and on a device that takes nothing more. */
+/* An endless stream, and a file, of which reading never waits. */
+#define UNTIL_IT_READS \
+	"until [ $(awk \"/rchar/ {print \\$2}\" /proc/$P/io) -gt 1000000 ]; do :; done; "
+#define INTERRUPT(file)                                                                \
+	"truncate -s 4G $F/a; $DEXT send $WAY --json " file " & P=$!; " UNTIL_IT_READS \
+	"kill -INT $P; wait $P"
+
+/* Ctrl-C in the middle, and on a device that takes nothing more. */
 START_TEST(interrupted)
 {
-	static const char command[] =
-		"$DEXT send $WAY --json /dev/zero & P=$!; "
-		"until [ $(awk \"/rchar/ {print \\$2}\" /proc/$P/io) -gt 1000000 ]; do :; done; "
-		"kill -INT $P; wait $P";
+	static const char *const commands[] = {INTERRUPT("/dev/zero"), INTERRUPT("$F/a")};
 
 	make_folder();
-	expect("sink", 130, command);
-	expect_text("\"interrupted\": true");
-	expect_text("\"verified\": true");
-	expect("sink:nak=500000", 130, command);
-	expect_text("\"interrupted\": true");
-	expect_text("\"verified\": true");
+	for (unsigned i = 0; i < 2; i++) {
+		expect("sink", 130, commands[i]);
+		expect_text("\"interrupted\": true");
+		expect_text("\"verified\": true");
+		expect("sink:nak=500000", 130, commands[i]);
+		expect_text("\"interrupted\": true");
+		expect_text("\"verified\": true");
+	}
 	remove_folder();
 }
 END_TEST
@@ -264,23 +272,29 @@ END_TEST
 START_TEST(interrupted_while_the_driver_hangs)
 {
 	expect("sink:nak=500000", 130,
-	       "$DEXT send $WAY /dev/zero & P=$!; " FIND_HOST
-	       "until [ $(awk \"/rchar/ {print \\$2}\" /proc/$P/io) -gt 1000000 ]; do :; done; "
+	       "$DEXT send $WAY /dev/zero & P=$!; " FIND_HOST UNTIL_IT_READS
 	       "kill -STOP $H; while grep -q . /proc/$P/cmdline; do kill -INT $P; done; wait $P");
 }
 END_TEST
 
+#define KILL_THE_HOST(file)                                                               \
+	"truncate -s 4G $F/a; $DEXT send $WAY " file " & P=$!; " FIND_HOST UNTIL_IT_READS \
+	"kill -KILL $H; wait $P"
+
 START_TEST(the_driver_is_killed)
 {
-	const char *first;
+	static const char *const commands[] = {KILL_THE_HOST("/dev/zero"), KILL_THE_HOST("$F/a")};
 
-	expect("sink:nak=500000", 5,
-	       "$DEXT send $WAY /dev/zero & P=$!; " FIND_HOST
-	       "until [ $(awk \"/rchar/ {print \\$2}\" /proc/$P/io) -gt 1000000 ]; do :; done; "
-	       "kill -KILL $H; wait $P");
-	first = strstr(said, "dext send:");
-	ck_assert_ptr_nonnull(first);
-	ck_assert_ptr_null(strstr(first + 1, "dext send:"));
+	make_folder();
+	for (unsigned i = 0; i < 2; i++) {
+		const char *first;
+
+		expect("sink:nak=500000", 5, commands[i]);
+		first = strstr(said, "dext send:");
+		ck_assert_ptr_nonnull(first);
+		ck_assert_ptr_null(strstr(first + 1, "dext send:"));
+	}
+	remove_folder();
 }
 END_TEST
 
