@@ -118,7 +118,8 @@ Request(OSObject *self, void *reference, IOUserClientMethodArguments *arguments)
 static kern_return_t
 Leak(OSObject *self, void *reference, IOUserClientMethodArguments *arguments)
 {
-	static OSString *forgotten; /* so that a leak checker of the compiler says nothing */
+	static OSString
+		*volatile forgotten; /* so that a leak checker of the compiler says nothing */
 
 	forgotten = OSStringCreate("nobody's", 8);
 	return forgotten != NULL ? kIOReturnSuccess : kIOReturnNoMemory;

@@ -311,6 +311,27 @@ START_TEST(no_bundle)
 }
 END_TEST
 
+/* A driver as it was built, and one that needs no device. */
+START_TEST(shared_object)
+{
+	mach_vm_address_t address = 0;
+	mach_vm_size_t size = 0;
+	dext_test *test;
+	io_connect_t connection;
+
+	for (int round = 0; round < 2; round++) {
+		test = dext_test_begin(getenv("MAPPED_MEMORY_BUNDLE"), NULL);
+		connection = dext_test_open(test, "MappedMemory", 0);
+		ck_assert_int_eq(IOConnectMapMemory64(connection, 0, mach_task_self(), &address,
+						      &size, kIOMapAnywhere),
+				 kIOReturnSuccess);
+		ck_assert_str_eq((char *)address, "Hello, app. Please write here.");
+		IOServiceClose(connection);
+		ck_assert_int_eq(dext_test_end(test), 0);
+	}
+}
+END_TEST
+
 /* The order of a queue is promised, and holds however often it is shuffled. */
 START_TEST(shuffled)
 {
@@ -335,4 +356,5 @@ END_TEST
 
 UNIT_MAIN("testkit", script, stalls, unplugged_and_plugged_in, other_bytes, other_request, no_step,
 	  step_not_taken, leak, completion_forgotten, completion_forgotten_and_allowed,
-	  completion_late, wrong_queue, not_closed, no_personality, no_bundle, shuffled)
+	  completion_late, wrong_queue, not_closed, no_personality, no_bundle, shared_object,
+	  shuffled)
