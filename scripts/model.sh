@@ -11,7 +11,7 @@ cd "$work"
 # How many errors the model has with these definitions.
 errors() {
 	spin "${@:2}" -a "$models/$1" >/dev/null
-	gcc -O2 -w -DSAFETY -o pan pan.c
+	gcc -O2 -w -DSAFETY -DCOLLAPSE -o pan pan.c
 	./pan -m100000 | sed -n 's/.*errors: \([0-9]*\).*/\1/p'
 }
 
@@ -26,3 +26,5 @@ check() {
 
 check wire/data_queue.pml WEAK_TAIL WEAK_HEAD WEAK_ASK
 check wire/shared_ring.pml WEAK_TAIL WEAK_HEAD WEAK_ARMED WEAK_ROOM NO_SECOND_LOOK LATE_BELL NO_POSITION
+check wire/call_page.pml WEAK_SUBMIT WEAK_ARM WEAK_REQUEST WEAK_ANSWER NO_SECOND_LOOK NO_LEFT NO_AGAIN LATE_WAITER
+check wire/doorbell.pml WEAK_TAIL WEAK_ARMED WEAK_HEAD WEAK_OVERFLOW NO_SECOND_LOOK NO_SECOND_ROOM LATE_BELL ONE_NUMBER EARLY_ROOM
