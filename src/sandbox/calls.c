@@ -23,6 +23,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef PR_SET_VMA
@@ -92,6 +93,11 @@ static const char *const plain_calls[] = {
 	"rt_sigaction",
 	"rt_sigreturn",
 	"setitimer",
+/* Newer architectures have these in the place of epoll_wait and poll. */
+#ifndef SYS_epoll_wait
+	"epoll_pwait",
+	"ppoll",
+#endif
 };
 
 /* One condition under which a call is allowed. */

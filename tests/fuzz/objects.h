@@ -74,7 +74,7 @@ fuzz_string(struct fuzz *fuzz)
 				      strlen(fuzz_words[which % FUZZ_WORDS]));
 	text = (char *)fuzz_copy(fuzz, which - 192u, &length);
 	for (size_t i = 0; i < length; i++)
-		if (text[i] == '\0' || text[i] < 0)
+		if (text[i] == '\0' || (unsigned char)text[i] > 127)
 			text[i] = '?';
 	string = OSStringCreate(text, length);
 	free(text);

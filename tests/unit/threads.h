@@ -18,6 +18,25 @@
 
 #define THREADS_DEADLINE_SEC 20
 
+/* Not every architecture has epoll_wait. Under qemu-user it is the numbers of the machine below. */
+static inline bool
+is_call_of_rest(long call)
+{
+	static const long calls[] = {
+#ifdef SYS_epoll_wait
+		SYS_epoll_wait,
+#else
+		232, 281, 202, 230, 35, /* of x86-64: epoll_wait, epoll_pwait, and the three below */
+#endif
+		SYS_epoll_pwait, SYS_futex, SYS_clock_nanosleep, SYS_nanosleep,
+	};
+
+	for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (calls[i] == call)
+			return true;
+	return false;
+}
+
 /* Whether the thread waits for work, or in a test's meter; or is TSan's own, which naps. */
 static inline bool
 thread_rests(const char *thread)
@@ -32,8 +51,7 @@ thread_rests(const char *thread)
 	if (fgets(call, sizeof(call), file) == NULL)
 		call[0] = '\0';
 	fclose(file);
-	return atol(call) == SYS_epoll_wait || atol(call) == SYS_futex ||
-	       atol(call) == SYS_clock_nanosleep || atol(call) == SYS_nanosleep;
+	return is_call_of_rest(atol(call));
 }
 
 static inline bool
