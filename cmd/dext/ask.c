@@ -140,12 +140,13 @@ ask_ids(struct ask *ask, const OSDictionary *matching, uint64_t **ret_ids, size_
 	return kIOReturnSuccess;
 }
 
-IOReturn
-ask_properties(struct ask *ask, uint64_t id, OSDictionary **ret_properties)
+/* A request whose reply is a dictionary. */
+static IOReturn
+request_dictionary(struct ask *ask, uint16_t type, const void *body, size_t length,
+		   OSDictionary **ret_properties)
 {
-	struct id_body body = {.id = id};
 	OSObject *object = NULL;
-	IOReturn status = request(ask, PACKET_PROPERTIES, &body, sizeof(body));
+	IOReturn status = request(ask, type, body, length);
 
 	if (status == kIOReturnSuccess)
 		status = plist_decode(ask->packet.body, ask->packet.body_length, &object);
@@ -156,6 +157,39 @@ ask_properties(struct ask *ask, uint64_t id, OSDictionary **ret_properties)
 		return kIOReturnIPCError;
 	}
 	*ret_properties = (OSDictionary *)object;
+	return kIOReturnSuccess;
+}
+
+IOReturn
+ask_properties(struct ask *ask, uint64_t id, OSDictionary **ret_properties)
+{
+	struct id_body body = {.id = id};
+
+	return request_dictionary(ask, PACKET_PROPERTIES, &body, sizeof(body), ret_properties);
+}
+
+IOReturn
+ask_driver(struct ask *ask, uint64_t after, OSDictionary **ret_driver)
+{
+	struct driver_body body = {.after = after};
+
+	return request_dictionary(ask, PACKET_DRIVER, &body, sizeof(body), ret_driver);
+}
+
+IOReturn
+ask_log(struct ask *ask, const struct log_body *body, char **ret_lines, size_t *ret_length)
+{
+	IOReturn status = request(ask, PACKET_LOG, body, sizeof(*body));
+	char *lines;
+
+	if (status != kIOReturnSuccess)
+		return status;
+	lines = malloc(ask->packet.body_length + 1);
+	if (lines == NULL)
+		return kIOReturnNoMemory;
+	memcpy(lines, ask->packet.body, ask->packet.body_length);
+	*ret_lines = lines;
+	*ret_length = ask->packet.body_length;
 	return kIOReturnSuccess;
 }
 

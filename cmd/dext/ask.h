@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "packets.h"
+
 #include <DriverKit/OSCollections.h>
 
 struct ask; /* a connection to the registry */
@@ -33,6 +35,12 @@ IOReturn ask_ids(struct ask *ask, const OSDictionary *matching, uint64_t **ret_i
 IOReturn ask_plug(struct ask *ask, const char *spec, uint64_t *ret_id,
 		  char sentence[ASK_SENTENCE_MAX]);
 IOReturn ask_unplug(struct ask *ask, uint64_t id, char sentence[ASK_SENTENCE_MAX]);
+
+/* The first driver with a greater number; the caller releases it. kIOReturnNotFound: none. */
+IOReturn ask_driver(struct ask *ask, uint64_t after, OSDictionary **ret_driver);
+/* Lines of logs: struct log_record, each with its text, checked. The caller frees them. */
+IOReturn ask_log(struct ask *ask, const struct log_body *body, char **ret_lines,
+		 size_t *ret_length);
 
 /* The caller releases them. kIOReturnNotFound: it has gone meanwhile. */
 IOReturn ask_properties(struct ask *ask, uint64_t id, OSDictionary **ret_properties);

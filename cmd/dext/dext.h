@@ -24,6 +24,7 @@ int run_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int lint_main(int argc, char **argv);
 int list_main(int argc, char **argv);
+int logs_main(int argc, char **argv);
 int new_main(int argc, char **argv);
 int bind_main(int argc, char **argv);
 int unbind_main(int argc, char **argv);

@@ -26,6 +26,7 @@ static const struct command {
 	{"doctor", "what this system has of what OpenDext needs, and what to do", doctor_main},
 	{"lint", "check driver bundles, without running them", lint_main},
 	{"list", "list the services that can be opened", list_main},
+	{"logs", "what drivers have logged, and where they crashed", logs_main},
 	{"tree", "show the registry: devices, interfaces, services, properties", NULL},
 	{"devices", "list the USB devices that are plugged, and who has them", NULL},
 	{"bind", "have a USB device served by bulkstream, without driver code", bind_main},

@@ -112,6 +112,27 @@ print_properties(const struct tree *tree, const struct entry *entry, unsigned de
 	CFRelease(properties);
 }
 
+/* Of those that crashed, whatever the options are. */
+static void
+print_drivers(const struct tree *tree, const struct entry *entry, unsigned depth)
+{
+	CFMutableDictionaryRef properties = NULL;
+	char *lines = NULL, *next, *line;
+
+	if (IORegistryEntryCreateCFProperties(entry->object, &properties, kCFAllocatorDefault, 0) !=
+	    kIOReturnSuccess)
+		return;
+	lines = tree_drivers_text(properties, tree->list || entry->chosen);
+	CFRelease(properties);
+	for (line = lines; line != NULL && *line != '\0'; line = next) {
+		next = line + strcspn(line, "\n");
+		*next++ = '\0';
+		print_bars(tree, depth + 1);
+		printf("%s\n", line);
+	}
+	free(lines);
+}
+
 static void
 print_entry(const struct tree *tree, const struct entry *entry, unsigned depth)
 {
@@ -120,6 +141,7 @@ print_entry(const struct tree *tree, const struct entry *entry, unsigned depth)
 	if (entry->location[0] != '\0')
 		printf("@%s", entry->location);
 	printf("  <class %s, id 0x%llx>\n", entry->class_name, (unsigned long long)entry->id);
+	print_drivers(tree, entry, depth);
 	if (tree->list || entry->chosen)
 		print_properties(tree, entry, depth);
 }

@@ -8,6 +8,7 @@
 #ifndef DEXT_TREE_H
 #define DEXT_TREE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include <CoreFoundation/CoreFoundation.h>
@@ -22,6 +23,12 @@ struct json_object *tree_json_value(CFTypeRef value);
 
 /* The keys of a dictionary, sorted; the caller frees the array, not the keys. NULL: no memory. */
 CFStringRef *tree_sorted_keys(CFDictionaryRef dictionary);
+/*
+ * tree_drivers.c: lines about the entry's drivers that crashed, with their last words if `log`; the
+ * caller frees them. NULL: there is none.
+ */
+char *tree_drivers_text(CFDictionaryRef properties, bool log);
+
 /* Into `text`, cut off if it has no room; "" for what is no string. */
 const char *tree_text(CFTypeRef string, char *text, size_t size);
 

@@ -25,6 +25,13 @@
 #define DEXT_LIMIT_WATCHES		 4096u	/* notifications of an app */
 #define DEXT_LIMIT_WATCHES_USER		 16384u /* the same, over all apps of a user */
 #define DEXT_LIMIT_MATCHES		 8190u	/* ids of entries that one reply has */
+/* Of a host's log: lines in a second, past which they are counted instead of passed on; bytes of a
+ * line, past which it is split; lines and bytes that the registry keeps, past which the oldest go.
+ */
+#define DEXT_LIMIT_LOG_LINES	  1000u
+#define DEXT_LIMIT_LOG_LINE_BYTES 1024u
+#define DEXT_LIMIT_LOG_LINES_KEPT 512u
+#define DEXT_LIMIT_LOG_BYTES_KEPT (UINT64_C(64) << 10)
 /* Of their matching dictionaries, and of the events that wait for an app that does not read. */
 #define DEXT_LIMIT_WATCH_BYTES	    (UINT64_C(4) << 20)
 #define DEXT_LIMIT_WATCH_BYTES_USER (UINT64_C(16) << 20) /* over all apps of a user */

@@ -30,6 +30,7 @@
 #define LINE_MAX_BYTES	 2048
 #define FORMAT_MAX_BYTES 1024
 #define LABEL_MAX_BYTES	 256
+#define PASSED_MAX_BYTES 8192
 
 static pthread_once_t environment_once = PTHREAD_ONCE_INIT;
 static int environment_level = -1; /* [const after once] -1: not set */
@@ -73,6 +74,13 @@ log_enabled(enum log_level level)
 	return level != LOG_LEVEL_OFF && (int)level <= most;
 }
 
+/*
+ * A host's standard error is a pipe that does not block. Lines that found no room in it are
+ * counted, and the next one that does is preceded by their number. Alone, so relaxed: it pairs with
+ * nothing.
+ */
+static _Atomic unsigned lost;
+
 /* Standard error may be a pipe whose reader has gone: an app must not die of a log line. */
 static void
 put(const char *line, size_t length)
@@ -91,10 +99,29 @@ put(const char *line, size_t length)
 	do
 		sent = write(STDERR_FILENO, line, length);
 	while (sent < 0 && errno == EINTR);
+	if (sent < 0 && errno == EAGAIN)
+		atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
 	if (sent < 0 && errno == EPIPE && !was_pending)
 		while (sigtimedwait(&pipe_only, NULL, &now) < 0 && errno == EINTR)
 			;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void
+put_after_lost(const char *line, size_t length)
+{
+	unsigned count = atomic_exchange_explicit(&lost, 0, memory_order_relaxed);
+	char note[128];
+	int used;
+
+	if (count > 0) {
+		used = snprintf(note, sizeof(note), "%s: %u lines of this log found no room\n",
+				program_name, count);
+		put(note, (size_t)used);
+	}
+	if (count > 0 && atomic_load_explicit(&lost, memory_order_relaxed) > 0)
+		atomic_fetch_add_explicit(&lost, count - 1, memory_order_relaxed);
+	put(line, length);
 }
 
 /* `label` follows the program's name: what an app named its log; NULL: nothing. */
@@ -121,7 +148,7 @@ compose(const char *label, const char *format, va_list arguments)
 		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
 			line[i] = line[i] == '\t' ? '\t' : ' ';
 	line[used++] = '\n'; /* over the NUL at the latest */
-	put(line, used);
+	put_after_lost(line, used);
 	errno = saved;
 }
 
@@ -135,6 +162,20 @@ log_write(enum log_level level, const char *format, ...)
 	va_start(arguments, format);
 	compose(NULL, format, arguments);
 	va_end(arguments);
+}
+
+void
+log_pass_on(const char *who, const char *line)
+{
+	char text[PASSED_MAX_BYTES];
+	int length = snprintf(text, sizeof(text) - 1, "%s: %s", who, line);
+
+	if (length < 0)
+		return;
+	if ((size_t)length > sizeof(text) - 2)
+		length = sizeof(text) - 2;
+	text[length] = '\n';
+	put(text, (size_t)length + 1);
 }
 
 void

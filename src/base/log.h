@@ -32,6 +32,10 @@ void log_write(enum log_level level, const char *format, ...) DEXT_PRINTF(2, 3);
 #define log_info(...)  log_write(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
+/* A line of somebody else's, whatever the level is; it has no control characters (escape.h). Of
+ * more than 8 KiB the rest is cut. */
+void log_pass_on(const char *who, const char *line);
+
 /* Writes the line whatever the level is, and aborts: for what only a mistake in this process's own
  * code can bring about. */
 void log_abort(const char *format, ...) DEXT_PRINTF(1, 2) __attribute__((noreturn));

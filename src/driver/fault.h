@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Explains the one fault that a driver's author cannot understand from a stack alone. */
+/* What a driver's crash leaves in its log: the signal, the place, and the calls that led to it. */
 #ifndef DRIVER_FAULT_H
 #define DRIVER_FAULT_H
 
-/* From now on a write to an app's input structure is logged before the process ends by it. */
+/* From now on. Before the sandbox. */
 void fault_explain(void);
+/* Modules were loaded: the driver's. */
+void fault_note_modules(void);
 
 #endif

@@ -256,6 +256,7 @@ make_driver(IOService *provider, IOService **ret_root)
 	/* Not unloaded on failure either: nobody looks whether its code still runs. */
 	host.bundle = bundle;
 	witness_know(bundle_info(bundle));
+	fault_note_modules();
 	metaclass = find_class(bundle, personality);
 	if (metaclass == NULL)
 		return kIOReturnNotFound;

@@ -241,6 +241,8 @@ adopt_host(struct registry *registry, struct given *given)
 	process.record = given_take_fd(given, given->record);
 	process.control = given_take_fd(given, given->socket);
 	process.pidfd = given_take_fd(given, given->pidfd);
+	/* -1: it was started by a version that did not take logs. */
+	process.log = given_take_fd(given, given->log);
 	if (host_adopt_take(host, &process) != kIOReturnSuccess)
 		host_kill(host);
 	else if (personality->bundle->retired)

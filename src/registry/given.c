@@ -42,7 +42,7 @@ is_packet_socket(int fd)
 static void
 sort_out(struct store_entry *entry, struct given *given)
 {
-	*given = (struct given){entry, NULL, -1, -1, -1, -1, 0};
+	*given = (struct given){entry, NULL, -1, -1, -1, -1, -1, 0};
 	for (unsigned i = 0; i < entry->count; i++) {
 		int fd = entry->fds[i];
 		struct stat info;
@@ -54,6 +54,8 @@ sort_out(struct store_entry *entry, struct given *given)
 			given->record = fd;
 		else if (S_ISCHR(info.st_mode))
 			given->device = fd;
+		else if (S_ISFIFO(info.st_mode))
+			given->log = fd;
 		else if (is_packet_socket(fd))
 			given->socket = fd;
 		else if (given_pid(fd) != 0)

@@ -16,7 +16,7 @@
 struct given {
 	struct store_entry *entry;
 	OSDictionary *facts; /* NULL: it has no record */
-	int record, socket, pidfd, device;
+	int record, socket, pidfd, device, log;
 	uint64_t time; /* when the thing began: the number that was asked for */
 };
 

@@ -2,7 +2,8 @@
 /*
  * What goes into the descriptor store, so that the next process of this registry finds it: the
  * root's id, each device (a record and its usbfs file), each process of a host (a record, its
- * control socket and its pidfd). PROTOCOL.md, 3.1, has the names and keys; adopt.c reads them.
+ * control socket, its pidfd and its log). PROTOCOL.md, 3.1, has the names and keys; adopt.c reads
+ * them.
  *
  * A host goes in before it is sent START, so one that a registry has left behind unasked has not
  * run anything of its driver. One that does not fit ends with this process, as all do without a
@@ -21,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOST_FDS 3 /* record, control socket, pidfd */
+#define HOST_FDS 4 /* record, control socket, pidfd, log */
 
 /* A record with these facts, in the store under this name; -1: it is not there. */
 static int
@@ -155,7 +156,7 @@ describe_host(const struct host *host, const OSDictionary *start)
 void
 keep_host(struct host *host, const OSDictionary *start)
 {
-	const int fds[] = {host->control, host->pidfd};
+	const int fds[] = {host->control, host->pidfd, host->log.pipe};
 	OSDictionary *facts;
 
 	if (!host->outlives)

@@ -107,6 +107,9 @@ host_launch(struct host *host)
 	if (status == kIOReturnSuccess)
 		return;
 	log_error("%s could not be launched: %s", name, status_string(status));
+	snprintf(host->reason, sizeof(host->reason), "its host could not be launched: %s",
+		 status_string(status));
+	host_log_note(host, "given up: %s", host->reason);
 	host->start_status = status;
 	host_discard(host);
 	end(host, HOST_FAILED);
@@ -131,6 +134,7 @@ crashed(struct host *host, const siginfo_t *info)
 		snprintf(how, sizeof(how), "was killed by signal %d (%s)", info->si_status,
 			 sigabbrev_np(info->si_status) != NULL ? sigabbrev_np(info->si_status)
 							       : "?");
+	snprintf(host->reason, sizeof(host->reason), "its host %s", how);
 	if (clock_now() - host->launched > RAN_WELL)
 		host->crashes = 0;
 	host->crashes++;
@@ -140,6 +144,8 @@ crashed(struct host *host, const siginfo_t *info)
 		log_error("%s: its host %s, the %u. time; giving up: no service of it until the "
 			  "registry is started again",
 			  name, how, host->crashes);
+		host_log_note(host, "given up: %s, the %u. time", host->reason, host->crashes);
+		reports_keep_crash(host);
 		end(host, HOST_FAILED);
 		return;
 	}
@@ -147,6 +153,9 @@ crashed(struct host *host, const siginfo_t *info)
 		delay *= 2;
 	log_error("%s: its host %s; starting it again in %u ms (%u of %u)", name, how,
 		  (unsigned)(delay / NSEC_PER_MSEC), host->crashes, host->registry->restarts);
+	host_log_note(host, "crashed: %s; starting it again in %u ms (%u of %u)", host->reason,
+		      (unsigned)(delay / NSEC_PER_MSEC), host->crashes, host->registry->restarts);
+	reports_keep_crash(host);
 	host->state = HOST_IDLE;
 	host_arm(host, delay);
 	registry_changed(host->registry);
@@ -242,6 +251,8 @@ host_create(struct registry *registry, const struct personality *personality, st
 	host->pidfd = -1;
 	host->control = -1;
 	host->record = -1;
+	host->log.pipe = -1;
+	host->number = ++registry->last_host;
 	for (last = &registry->hosts; *last != NULL; last = &(*last)->next)
 		;
 	*last = host;
@@ -264,6 +275,7 @@ host_adopt_take(struct host *host, const struct host_process *process)
 	host->control = process->control;
 	host->pidfd = process->pidfd;
 	host->record = process->record;
+	host->log.pipe = process->log;
 	snprintf(host->kept, sizeof(host->kept), "%s", process->kept);
 	return host_watch(host);
 }
@@ -311,7 +323,8 @@ bool
 host_is_over(const struct host *host)
 {
 	return (host->state == HOST_FAILED || host->state == HOST_ENDED) && host->pid == 0 &&
-	       !host->control_watched && !host->exit_watched && !host->timer_armed;
+	       !host->control_watched && !host->exit_watched && !host->log.watched &&
+	       !host->timer_armed;
 }
 
 IOReturn
@@ -332,5 +345,7 @@ host_destroy(struct host *host)
 	host_discard(host);
 	settings_end(host);
 	host_unpublish(host);
+	host_log_free(host);
+	reports_forget_crash(host);
 	free(host);
 }

@@ -19,6 +19,7 @@
 
 #include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,8 @@ started(struct host *host, IOReturn status)
 		return;
 	}
 	log_error("%s: Start failed: %s", name, status_string(status));
+	snprintf(host->reason, sizeof(host->reason), "its Start failed: %s", status_string(status));
+	host_log_note(host, "%s", host->reason);
 	host->state = matching_next(host->registry->bundles, host->provider, host->personality)
 			      ? HOST_YIELDING
 			      : HOST_FAILED;

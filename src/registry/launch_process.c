@@ -37,6 +37,7 @@
 
 #define CONTROL_FD	   3
 #define KILL_PATIENCE_MSEC 1000
+#define LOG_PIPE_BYTES	   (256 * 1024)
 
 static void
 control_removed(struct loop_source *source)
@@ -68,7 +69,7 @@ become_user(uid_t uid)
 
 /* In the child: only what is allowed after fork. */
 static void
-become_host(const struct host *host, char *const *arguments, int control, pid_t parent)
+become_host(const struct host *host, char *const *arguments, int control, int log, pid_t parent)
 {
 	sigset_t none;
 	int null;
@@ -85,7 +86,8 @@ become_host(const struct host *host, char *const *arguments, int control, pid_t 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		_exit(126);
 	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 ||
+	    dup2(log, STDERR_FILENO) < 0)
 		_exit(126);
 	if (control == CONTROL_FD)
 		fcntl(control, F_SETFD, 0);
@@ -93,6 +95,30 @@ become_host(const struct host *host, char *const *arguments, int control, pid_t 
 		_exit(126);
 	execv(arguments[0], arguments);
 	_exit(127);
+}
+
+/*
+ * Neither side waits for the other: a host whose lines are not taken loses them and goes on. Roomy,
+ * since a burst of lines is written faster than this thread is woken.
+ */
+static int
+open_log(int ends[2])
+{
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -1;
+	fcntl(ends[1], F_SETPIPE_SZ, LOG_PIPE_BYTES);
+	/* Standard descriptors of the child are 0 to 2, its control socket is CONTROL_FD. */
+	for (unsigned i = 0; i < 2; i++) {
+		int moved = fcntl(ends[i], F_DUPFD_CLOEXEC, CONTROL_FD + 1);
+
+		fd_close(&ends[i]);
+		ends[i] = moved;
+	}
+	if (ends[0] >= 0 && ends[1] >= 0)
+		return 0;
+	fd_close(&ends[0]);
+	fd_close(&ends[1]);
+	return -1;
 }
 
 /* On threads of this process; its end is seen in the same way. */
@@ -121,22 +147,33 @@ host_spawn(struct host *host)
 	char number[16];
 	char *arguments[] = {host->registry->host_program, "--control", number, NULL};
 	pid_t parent = getpid(), child;
-	int ends[2];
+	int ends[2], log[2];
+	IOReturn status;
 
 	if (host->registry->inside != NULL)
 		return start_inside(host);
 	snprintf(number, sizeof(number), "%d", CONTROL_FD);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return status_from_errno(errno, "socketpair");
+	if (open_log(log) < 0) {
+		status = status_from_errno(errno, "pipe");
+		fd_close(&ends[0]);
+		fd_close(&ends[1]);
+		return status;
+	}
 	host->outlives = keep_has_room(host);
 	child = fork();
 	if (child == 0)
-		become_host(host, arguments, ends[1], parent);
+		become_host(host, arguments, ends[1], log[1], parent);
 	fd_close(&ends[1]);
+	fd_close(&log[1]);
 	if (child < 0) {
+		status = status_from_errno(errno, "fork");
 		fd_close(&ends[0]);
-		return status_from_errno(errno, "fork");
+		fd_close(&log[0]);
+		return status;
 	}
+	host->log.pipe = log[0];
 	host->pid = child;
 	host->adopted = host->asked = false;
 	host->listing = true;
@@ -179,7 +216,7 @@ host_watch(struct host *host)
 	if (status != kIOReturnSuccess)
 		return status;
 	host->exit_watched = true;
-	return kIOReturnSuccess;
+	return host_log_begin_take(host, host->log.pipe);
 }
 
 OSDictionary *
@@ -265,8 +302,10 @@ host_discard(struct host *host)
 	if (host->pid > 0) {
 		host_kill(host);
 		await(host);
+		host_log_drain(host);
 		limit_end(host);
 	}
+	host_log_end(host);
 	fd_close(&host->pidfd);
 	keep_forget_host(host);
 	host->pid = 0;
@@ -288,6 +327,8 @@ host_reap(struct host *host, siginfo_t *ret_info)
 	if (host->exit_watched)
 		loop_source_remove(host->registry->loop, &host->exit_source);
 	fd_close(&host->pidfd);
+	host_log_drain(host);
+	host_log_end(host);
 	limit_end(host);
 	keep_forget_host(host);
 	host->pid = 0;

@@ -5,6 +5,7 @@
 #define REGISTRY_REGISTRY_PRIVATE_H
 
 #include "device.h"
+#include "host_log.h"
 #include "id_set.h"
 #include "matching.h"
 #include "packets.h"
@@ -27,6 +28,8 @@ enum host_state {
 
 struct setting;
 
+#define HOST_REASON_MAX 160
+
 /* One driver instance, over all its processes. */
 struct host {
 	struct registry *registry;
@@ -36,10 +39,13 @@ struct host {
 	int interface; /* -1: the provider is the device itself */
 
 	enum host_state state;
-	IOReturn start_status; /* of the last HOST_STARTED */
-	unsigned published;    /* services in the tree */
-	unsigned crashes;      /* since it last ran well for a while */
-	uint64_t launched;     /* clock_now */
+	IOReturn start_status;	      /* of the last HOST_STARTED */
+	unsigned published;	      /* services in the tree */
+	unsigned crashes;	      /* since it last ran well for a while */
+	uint64_t number;	      /* over all hosts of the registry, from 1 */
+	char reason[HOST_REASON_MAX]; /* why it is not there, or was not; "": none */
+	struct log_line *crash;	      /* its last lines when it last crashed, oldest first */
+	uint64_t launched;	      /* clock_now */
 
 	bool inside;	     /* it is threads of this process; pidfd is an eventfd, pid ours */
 	uid_t uid;	     /* of its processes, its own; 0: they have the registry's */
@@ -56,6 +62,7 @@ struct host {
 	struct loop_source exit_source;
 	struct loop_timer timer; /* restart, or the end of its patience */
 	bool timer_armed;
+	struct host_log log;
 
 	struct setting *settings; /* settings.c: what it has to answer, oldest first */
 	uint64_t last_setting;
@@ -115,7 +122,12 @@ struct registry {
 	struct loop_timer adopt_timer;
 	bool adopt_armed;
 	struct loop_task adopt_task;
+	struct loop_task tell_task; /* reports.c */
+	bool telling;		    /* it is posted */
+	struct log_wait *log_waits;
 	bool adopt_posted;
+
+	uint64_t last_host, last_line; /* numbers given */
 
 	bool started, stopping;
 	IOReturn state;
@@ -132,7 +144,7 @@ struct host_process {
 	const char *kept;
 	pid_t pid;
 	uid_t uid;
-	int control, pidfd, record;
+	int control, pidfd, record, log;
 };
 /* The host gets this process, and takes its descriptors on every path. */
 IOReturn host_adopt_take(struct host *host, const struct host_process *process);
@@ -169,6 +181,31 @@ IOReturn server_reply(struct client *client, const struct packet_header *request
 /* A reply without a body, from elsewhere; a client that does not take it is dropped. */
 void server_reply_late(struct client *client, const struct packet_header *request, IOReturn status);
 bool server_is_own_user(const struct client *client);
+/* It does not take what it is sent. Not while its own request is handled. */
+void server_drop(struct client *client);
+/*
+ * Whether the app may open what this driver publishes; false: `reason`, of POLICY_REASON_MAX bytes,
+ * is the failed check.
+ */
+bool server_allows(const struct client *client, const struct host *host, char *reason);
+struct registry *server_registry(const struct client *client);
+
+/* reports.c: drivers and their logs. */
+/* DRIVER and LOG; results as of server_reply. */
+IOReturn reports_driver(struct registry *registry, struct client *client,
+			const struct packet *packet);
+IOReturn reports_log(struct registry *registry, struct client *client, const struct packet *packet);
+/* Somebody's log has a new line, or nobody may wait any more. */
+void reports_tell(struct registry *registry);
+void reports_forget_client(struct registry *registry, const struct client *client);
+/* The log as it is now is kept as the host's last words. */
+void reports_keep_crash(struct host *host);
+void reports_forget_crash(struct host *host);
+/*
+ * An array of what went wrong with the drivers of this entry, each a dictionary; NULL: nothing did.
+ * The lines of logs are in it only if the app may see them. The caller releases it.
+ */
+OSArray *reports_create_for(const struct client *client, const struct entry *entry);
 
 /* plug.c */
 /* PLUG and UNPLUG; results as of server_reply. */

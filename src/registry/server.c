@@ -34,6 +34,7 @@
 
 #define PACKETS_PER_TURN 16
 #define ACCEPTS_PER_TURN 16
+#define REPORTS_KEY	 "dext_drivers"
 #define IDS_MAX		 DEXT_LIMIT_MATCHES
 
 _Static_assert(IDS_MAX == (PACKET_MAX - sizeof(struct packet_header)) / sizeof(uint64_t),
@@ -78,6 +79,7 @@ drop(struct client *client)
 	registry->client_count--;
 	plug_forget_client(registry, client);
 	settings_forget_client(registry, client);
+	reports_forget_client(registry, client);
 	loop_source_remove(registry->loop, &client->source);
 }
 
@@ -106,6 +108,26 @@ server_reply_late(struct client *client, const struct packet_header *request, IO
 {
 	if (reply(client, request, status, NULL, 0, -1) != kIOReturnSuccess)
 		drop(client);
+}
+
+void
+server_drop(struct client *client)
+{
+	drop(client);
+}
+
+struct registry *
+server_registry(const struct client *client)
+{
+	return client->registry;
+}
+
+bool
+server_allows(const struct client *client, const struct host *host, char *reason)
+{
+	return server_is_own_user(client) ||
+	       policy_allows(client->registry->policy, client->fd, &client->who,
+			     host->personality->bundle->identifier, reason);
 }
 
 bool
@@ -161,6 +183,27 @@ find_even_gone(const struct tree *tree, uint64_t id)
 	return entry != NULL ? entry : tree_find_gone(tree, id);
 }
 
+/* With what went wrong with the entry's drivers, as long as that fits. */
+static IOReturn
+encode_properties(const struct client *client, const struct entry *entry, void **ret_bytes,
+		  size_t *ret_length)
+{
+	OSArray *reports = reports_create_for(client, entry);
+	IOReturn status;
+
+	if (reports == NULL)
+		return plist_encode(entry->properties, ret_bytes, ret_length);
+	if (!OSDictionarySetValue(entry->properties, REPORTS_KEY, reports))
+		OSDictionaryRemoveValue(entry->properties, REPORTS_KEY);
+	OSSafeReleaseNULL(reports);
+	status = plist_encode(entry->properties, ret_bytes, ret_length);
+	OSDictionaryRemoveValue(entry->properties, REPORTS_KEY);
+	if (status != kIOReturnSuccess || *ret_length <= PACKET_MAX - sizeof(struct packet_header))
+		return status;
+	free(*ret_bytes);
+	return plist_encode(entry->properties, ret_bytes, ret_length);
+}
+
 static IOReturn
 properties(struct client *client, const struct packet *packet)
 {
@@ -174,7 +217,7 @@ properties(struct client *client, const struct packet *packet)
 	entry = find_even_gone(&client->registry->tree, body.id);
 	if (entry == NULL)
 		return reply(client, packet->header, kIOReturnNotFound, NULL, 0, -1);
-	status = plist_encode(entry->properties, &bytes, &length);
+	status = encode_properties(client, entry, &bytes, &length);
 	if (status == kIOReturnSuccess && length > PACKET_MAX - sizeof(struct packet_header)) {
 		log_error("%s: its properties are %zu bytes, more than a packet holds (%u)",
 			  entry->name, length, PACKET_MAX);
@@ -298,9 +341,7 @@ check(const struct client *client, const struct entry *entry)
 		log_wrong_entry(client, entry);
 		return kIOReturnUnsupported;
 	}
-	if (!server_is_own_user(client) &&
-	    !policy_allows(client->registry->policy, client->fd, &client->who,
-			   entry->host->personality->bundle->identifier, reason)) {
+	if (!server_allows(client, entry->host, reason)) {
 		log_error("process %d of uid %u was refused %s: check %s", client->who.pid,
 			  client->who.uid, entry->name, reason);
 		return kIOReturnNotPermitted;
@@ -433,6 +474,10 @@ handle(struct client *client, const struct packet *packet)
 		return describe(client, packet);
 	case PACKET_SET_PROPERTIES:
 		return set_properties(client, packet);
+	case PACKET_DRIVER:
+		return reports_driver(client->registry, client, packet);
+	case PACKET_LOG:
+		return reports_log(client->registry, client, packet);
 	case PACKET_PLUG:
 		return plug_request(client->registry, client, packet);
 	case PACKET_UNPLUG:

@@ -20,7 +20,7 @@
 #include <DriverKit/IOReturn.h>
 
 #define STORE_NAME_MAX 64
-#define STORE_FDS_MAX  3
+#define STORE_FDS_MAX  4
 
 struct store;
 

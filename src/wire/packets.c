@@ -270,6 +270,34 @@ check_properties_reply(const struct packet *packet)
 	return NULL;
 }
 
+static const char *
+check_log(const struct packet *packet)
+{
+	struct log_body body;
+
+	memcpy(&body, packet->body, sizeof(body));
+	if ((body.flags & ~(uint32_t)LOG_WAIT) != 0)
+		return "flags are known";
+	if (body.zero != 0)
+		return "zero is 0";
+	return NULL;
+}
+
+static const char *
+check_log_reply(const struct packet *packet)
+{
+	struct log_record record;
+
+	for (size_t at = 0; at < packet->body_length; at += sizeof(record) + record.length) {
+		if (packet->body_length - at < sizeof(record))
+			return "the body is whole lines";
+		memcpy(&record, packet->body + at, sizeof(record));
+		if (record.length > packet->body_length - at - sizeof(record))
+			return "the body is whole lines";
+	}
+	return NULL;
+}
+
 static bool
 is_printable(const struct packet *packet)
 {
@@ -359,6 +387,10 @@ static const struct rule rules[] = {
 	 sizeof(struct entries_body), 0, 0, check_entries},
 	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_DESCRIBE, sizeof(struct describe_body),
 	 sizeof(struct describe_body), 0, 0, check_describe},
+	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_DRIVER, sizeof(struct driver_body),
+	 sizeof(struct driver_body), 0, 0, NULL},
+	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_LOG, sizeof(struct log_body),
+	 sizeof(struct log_body), 0, 0, check_log},
 	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_PLUG, 1, DEXT_SPEC_MAX, 0, 0, check_plug},
 	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_SET_PROPERTIES, sizeof(struct id_body) + 1,
 	 sizeof(struct id_body) + SET_PROPERTIES_MAX, 0, 0, NULL},
@@ -377,6 +409,9 @@ static const struct rule rules[] = {
 	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_ENTRIES, 0, BODY_MAX, 0, 0, check_ids},
 	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_DESCRIBE, 0, BODY_MAX, 0, 0,
 	 check_properties_reply},
+	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_DRIVER, 0, BODY_MAX, 0, 0,
+	 check_properties_reply},
+	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_LOG, 0, BODY_MAX, 0, 0, check_log_reply},
 	{PACKET_REGISTRY_REPLY, STATUS_FREE, PACKET_PLUG, 0, SENTENCE_MAX, 0, 0, check_plug_reply},
 	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_SET_PROPERTIES, 0, 0, 0, 0, NULL},
 	{PACKET_REGISTRY_REPLY, STATUS_FREE, PACKET_UNPLUG, 0, SENTENCE_MAX, 0, 0,

@@ -43,6 +43,8 @@ enum packet_type {
 	PACKET_OPEN = 0x0203,	    /* body open_body; reply: descriptor of the direct connection */
 	PACKET_ENTRIES = 0x0204,    /* body entries_body; reply: u64 ids */
 	PACKET_DESCRIBE = 0x0205,   /* body describe_body; reply: binary plist */
+	PACKET_DRIVER = 0x0208,	    /* body driver_body; reply: binary plist */
+	PACKET_LOG = 0x0209,	    /* body log_body; reply: log_record, each with its text */
 	PACKET_PLUG = 0x0210,	    /* body: a spec; reply: u64 id, or a sentence with a status */
 	PACKET_UNPLUG = 0x0211,	    /* body id_body; reply: none, or a sentence with a status */
 	PACKET_SET_PROPERTIES = 0x0212, /* body id_body, then a binary plist */
@@ -150,6 +152,32 @@ struct watch_body {
 	uint64_t entry; /* 0: whatever matches the dictionary that follows */
 };
 
+/* How a driver stands. */
+struct driver_body {
+	uint64_t after; /* the first with a greater number than this */
+};
+
+enum log_flags {
+	LOG_WAIT = 1 << 0, /* where there is no line yet: answered when there is one */
+};
+
+/* Lines of drivers' logs. */
+struct log_body {
+	uint64_t driver; /* its number; 0: all that the app may see */
+	uint64_t after;	 /* the last line that is known */
+	uint32_t flags;	 /* of enum log_flags */
+	uint32_t zero;
+};
+
+/* A line in the reply; `length` bytes of text without control characters follow. */
+struct log_record {
+	uint64_t sequence; /* of the line, rising */
+	uint64_t driver;
+	uint64_t time;	  /* CLOCK_REALTIME, ns */
+	uint32_t process; /* of the host; 0: a line of the registry about it */
+	uint32_t length;
+};
+
 enum event_kind {
 	EVENT_APPEARED = 1, /* a service that matches */
 	EVENT_GONE = 2,	    /* one that the app was told of, or the watched entry */
@@ -213,6 +241,9 @@ _Static_assert(sizeof(struct open_body) == 24, "wire");
 _Static_assert(sizeof(struct entries_body) == 16, "wire");
 _Static_assert(sizeof(struct describe_body) == 16, "wire");
 _Static_assert(sizeof(struct watch_body) == 16, "wire");
+_Static_assert(sizeof(struct driver_body) == 8, "wire");
+_Static_assert(sizeof(struct log_body) == 24, "wire");
+_Static_assert(sizeof(struct log_record) == 32, "wire");
 _Static_assert(sizeof(struct event_body) == 16, "wire");
 _Static_assert(sizeof(struct host_open_body) == 32, "wire");
 _Static_assert(sizeof(struct publish_body) == 16, "wire");

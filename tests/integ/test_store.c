@@ -53,7 +53,7 @@ START_TEST(everything_is_as_it_was)
 	/* New hosts are started beside them, with users of their own. */
 	plug("source");
 	keeper_settle(&keeper);
-	ck_assert_uint_eq(keeper_count(&keeper), kept + 1 + 3);
+	ck_assert_uint_eq(keeper_count(&keeper), kept + 1 + 4);
 	end();
 	ck_assert(harness_until(has_ended, &echo));
 	ck_assert(harness_until(has_ended, &stream));

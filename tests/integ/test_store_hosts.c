@@ -234,7 +234,7 @@ END_TEST
 
 /* --- no room --- */
 
-/* Root and device 1 descriptor each, Echo's host 3: one that does not fit ends with dextd. */
+/* Root and device 1 descriptor each, Echo's host 4: one that does not fit ends with dextd. */
 START_TEST(a_full_store)
 {
 	uint64_t id = 0;
@@ -244,14 +244,14 @@ START_TEST(a_full_store)
 		return;
 	keeper_start(&keeper, &dextd, KEEPER_MAX);
 	daemon_drop(&dextd, harness_bundle("ECHO_BUNDLE"), "echo.dext", NULL);
-	for (unsigned most = 4; most <= 5; most++) {
-		const char *const arguments[] = {"--keep-hosts", most == 4 ? "4" : "5", NULL};
+	for (unsigned most = 5; most <= 6; most++) {
+		const char *const arguments[] = {"--keep-hosts", most == 5 ? "5" : "6", NULL};
 
 		daemon_start(&dextd, arguments);
 		IOObjectRelease(harness_wait_new_service("Echo", &id));
 		pid = harness_host_pid("Echo");
 		daemon_kill(&dextd);
-		if (most == 4)
+		if (most == 5)
 			ck_assert(harness_until(has_ended, &pid));
 	}
 	daemon_start(&dextd, KEEP);

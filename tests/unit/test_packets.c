@@ -50,6 +50,12 @@ union body {
 	struct publish_body publish;
 	struct listing_body listing;
 	struct watch_body watch;
+	struct driver_body driver;
+	struct log_body log;
+	struct {
+		struct log_record head;
+		char text[8];
+	} line;
 	struct {
 		struct event_body head;
 		uint64_t watches[2];
@@ -174,6 +180,16 @@ static const struct sample samples[] = {
 	 .type = PACKET_DESCRIBE,
 	 .length = 16,
 	 .body.describe = {.id = 5, .plane = PLANE_NONE}},
+	{.name = "driver",
+	 .direction = PACKET_TO_REGISTRY,
+	 .type = PACKET_DRIVER,
+	 .length = 8,
+	 .body.driver = {.after = 5}},
+	{.name = "log",
+	 .direction = PACKET_TO_REGISTRY,
+	 .type = PACKET_LOG,
+	 .length = 24,
+	 .body.log = {.driver = 1, .after = 5, .flags = LOG_WAIT}},
 	{.name = "plug",
 	 .direction = PACKET_TO_REGISTRY,
 	 .type = PACKET_PLUG,
@@ -270,6 +286,18 @@ static const struct sample samples[] = {
 	 .length = 16,
 	 .empty_ok = true,
 	 .body.ids = {1, 2}},
+	{.name = "driver reply",
+	 .direction = PACKET_REGISTRY_REPLY,
+	 .type = PACKET_DRIVER,
+	 .length = 100,
+	 .shorter_ok = true,
+	 .longer_ok = true},
+	{.name = "log reply",
+	 .direction = PACKET_REGISTRY_REPLY,
+	 .type = PACKET_LOG,
+	 .length = 36,
+	 .empty_ok = true,
+	 .body.line = {.head = {.sequence = 1, .length = 4}, .text = "line"}},
 	{.name = "describe reply",
 	 .direction = PACKET_REGISTRY_REPLY,
 	 .type = PACKET_DESCRIBE,

@@ -115,7 +115,7 @@ come_back(void *context)
 	if (dup3(heard, 100, O_CLOEXEC) < 0)
 		return 1;
 	heard = 100;
-	hand_over(7, "device-1:host-1:host-1:device-1:host-1:host-1");
+	hand_over(8, "device-1:host-1:host-1:device-1:host-1:host-1:host-1");
 	if (store_open(0, &store) != kIOReturnSuccess)
 		return 2;
 	for (entry = store_take(store); entry != NULL; entry = next) {
@@ -128,10 +128,10 @@ come_back(void *context)
 		}
 		store_entry_free(entry);
 	}
-	/* A fourth of one name and one without a name are closed. */
-	if (count != 2 || fds != 5)
+	/* A fifth of one name and one without a name are closed. */
+	if (count != 2 || fds != 6)
 		return 4;
-	for (int fd = 3; fd < 10; fd++) {
+	for (int fd = 3; fd < 11; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0)
 			return 5;
 	}

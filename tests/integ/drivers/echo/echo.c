@@ -5,7 +5,9 @@
 #include <DriverKit/DriverKit.h>
 
 #include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -51,6 +53,8 @@ Echo_Start(IOService *self, IOService *provider)
 
 	if (status != kIOReturnSuccess)
 		return status;
+	if (mode == ECHO_START_CRASHES)
+		abort();
 	if (mode == ECHO_START_FAILS)
 		return kIOReturnNotPermitted;
 	return mode == ECHO_START_SILENT ? kIOReturnSuccess : IOService_RegisterService(self);
@@ -461,6 +465,48 @@ client_range(OSObject *target, void *reference, IOUserClientMethodArguments *arg
 				  &(IOAddressSegment){input[1] + beside, input[2]});
 }
 
+/* Exported and not inlined, so that a backtrace has their names. */
+__attribute__((noinline, visibility("default"))) void echo_fall(uint64_t how);
+__attribute__((noinline, visibility("default"))) void echo_stumble(uint64_t how);
+
+void
+echo_fall(uint64_t how)
+{
+	static volatile int *nowhere;
+	static volatile int calls;
+
+	if (how == ECHO_TALK_SEGV)
+		*nowhere = 1;
+	else if (how == ECHO_TALK_ABORT)
+		abort();
+	else if (how == ECHO_TALK_ILL)
+		raise(SIGILL);
+	else if (how == ECHO_TALK_FPE)
+		raise(SIGFPE);
+	else if (how == ECHO_TALK_BUS)
+		raise(SIGBUS);
+	calls++; /* no jump instead of a call here and above */
+}
+
+void
+echo_stumble(uint64_t how)
+{
+	static volatile int calls;
+
+	echo_fall(how);
+	calls++;
+}
+
+static kern_return_t
+talk(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	for (uint64_t i = 0; i < arguments->scalarInput[0]; i++)
+		fprintf(stderr, "talk %u \033[31mred\033[0m \302\233 \377\n", (unsigned)i);
+	if (arguments->scalarInput[1] != ECHO_TALK_ENDS)
+		echo_stumble(arguments->scalarInput[1]);
+	return kIOReturnSuccess;
+}
+
 #define ANY kIOUserClientVariableStructureSize
 
 static const IOUserClientMethodDispatch methods[] = {
@@ -476,6 +522,7 @@ static const IOUserClientMethodDispatch methods[] = {
 	[ECHO_BACK] = {back, 0, 0, ANY, 0, ANY},
 	[ECHO_CHILDREN] = {children, 0, 1, 0, 0, 0},
 	[ECHO_SET] = {set, 0, 1, 0, 0, 0},
+	[ECHO_TALK] = {talk, 0, 2, 0, 0, 0},
 	[ECHO_SET_KINDS] = {set_kinds, 0, 0, 0, 0, 0},
 	[ECHO_END] = {end, 1, 1, 0, 0, 0},
 	[ECHO_CLIENT_MEMORY] = {client_memory, 0, 1, ANY, 1, 0},

@@ -26,6 +26,18 @@ enum echo_method {
 	 * ECHO_CLIENT_BESIDE in the options it begins a byte later. */
 	ECHO_CLIENT_RANGE = 14,
 	ECHO_SET_KINDS = 15, /* sets properties of the service of every kind that there is */
+	/* Scalars in: how many lines it writes to its standard error, and of enum echo_talk. */
+	ECHO_TALK = 16,
+};
+
+/* Of ECHO_TALK. */
+enum echo_talk {
+	ECHO_TALK_ENDS = 0, /* the method returns */
+	ECHO_TALK_SEGV = 1, /* by a null pointer, in echo_fall, called by echo_stumble */
+	ECHO_TALK_ABORT = 2,
+	ECHO_TALK_ILL = 3,
+	ECHO_TALK_FPE = 4,
+	ECHO_TALK_BUS = 5,
 };
 
 /* The personality's number EchoStart: what Start does. */
@@ -34,6 +46,7 @@ enum echo_start {
 	ECHO_START_FAILS = 1,
 	ECHO_START_SILENT = 2,	    /* success without RegisterService */
 	ECHO_START_HANGS_LATER = 3, /* registers; its Stop never returns */
+	ECHO_START_CRASHES = 4,
 };
 
 /* Keys that its SetProperties knows; the service merges all others. */
