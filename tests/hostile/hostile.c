@@ -423,6 +423,69 @@ connects_to_the_limit(void)
 		enemy_registry();
 }
 
+static void
+make_watches(int registry, unsigned first, unsigned count)
+{
+	struct watch_body body = {.entry = enemy_service};
+
+	for (unsigned i = 0; i < count; i++) {
+		body.watch = first + i;
+		if (enemy_send(registry, PACKET_WATCH, &body, sizeof(body), NULL, 0) ==
+		    kIOReturnOffline)
+			return;
+	}
+}
+
+/* More than a user may have, and reads no answer. */
+static void
+watches_to_the_limit(void)
+{
+	for (unsigned i = 0; i < 8; i++)
+		make_watches(enemy_registry(), 1, DEXT_LIMIT_WATCHES + 10);
+}
+
+static void
+opens_and_closes(void)
+{
+	for (unsigned i = 0; i < 300; i++) {
+		struct call_request *request;
+
+		open_first();
+		request = enemy_request(&enemies[0], 0, CALL_METHOD, ECHO_ECHO);
+		request->scalar_in_count = request->scalar_out_count = 1;
+		enemy_submit(&enemies[0], 0);
+		enemy_close(&enemies[0]);
+	}
+}
+
+/* It plugs in and pulls out, and what it watches is told to a process that does not run. */
+static void
+is_stopped_while_events_wait(void)
+{
+	static const char matching[] = "<plist><dict><key>IOProviderClass</key>"
+				       "<string>IOUSBHostDevice</string></dict></plist>";
+	struct watch_body body = {.watch = 1};
+	int watching = enemy_registry(), plugging = enemy_registry();
+
+	memcpy(bytes, &body, sizeof(body));
+	memcpy(bytes + sizeof(body), matching, sizeof(matching) - 1);
+	NEED(enemy_send(watching, PACKET_WATCH, bytes, sizeof(body) + sizeof(matching) - 1, NULL,
+			0) == 0);
+	for (unsigned i = 0; i < 50; i++) {
+		struct id_body device;
+
+		NEED(enemy_send(plugging, PACKET_PLUG, "sink", 4, NULL, 0) == 0);
+		NEED(enemy_receive(plugging, &packet) && packet.header->status == 0);
+		memcpy(&device, packet.body, sizeof(device));
+		NEED(enemy_send(plugging, PACKET_UNPLUG, &device, sizeof(device), NULL, 0) == 0);
+		NEED(enemy_receive(plugging, &packet) && packet.header->status == 0);
+	}
+	make_watches(watching, 2, 1000);
+	printf("ready\n");
+	fflush(stdout);
+	raise(SIGSTOP);
+}
+
 /* More than an app's calls, and what the driver keeps of them, may be. */
 static void
 keeps_to_the_limit(void)
@@ -517,6 +580,9 @@ static const struct {
 	{"makes its eventfd blocking and full", full_blocking_eventfd},
 	{"opens to the limit", opens_to_the_limit},
 	{"connects to the registry without end", connects_to_the_limit},
+	{"watches to the limit", watches_to_the_limit},
+	{"opens and closes without end", opens_and_closes},
+	{"is stopped while events wait", is_stopped_while_events_wait},
 	{"hands memory over to the limit", keeps_to_the_limit},
 	{"cuts and seals mapped memory", writes_and_cuts},
 	{"forks and execs with the connection open", leaves_child},
