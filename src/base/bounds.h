@@ -7,6 +7,8 @@
 #define BASE_BOUNDS_H
 
 #define DEXT_LIMIT_CONNECTIONS	256u /* open connections of a host */
+/* Of these, those of one user, in a host of a dextd that gives hosts users of their own. */
+#define DEXT_LIMIT_CONNECTIONS_USER (DEXT_LIMIT_CONNECTIONS / 2)
 #define DEXT_LIMIT_CALLS	64u  /* calls in flight on a connection: slots of the call page */
 #define DEXT_LIMIT_MAPPED_BYTES (UINT64_C(16) << 30) /* bytes mapped by a client */
 #define DEXT_LIMIT_PEER_BYTES \

@@ -26,6 +26,7 @@
 #include "doorbell.h"
 #include "log.h"
 #include "memfd.h"
+#include "places.h"
 #include "status.h"
 #include "user_client.h"
 
@@ -36,39 +37,10 @@ struct opening {
 	int bell;
 };
 
-static pthread_mutex_t count_lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned count; /* [count_lock] */
-
 unsigned
 connection_count(void)
 {
-	unsigned now;
-
-	pthread_mutex_lock(&count_lock);
-	now = count;
-	pthread_mutex_unlock(&count_lock);
-	return now;
-}
-
-static bool
-count_in(void)
-{
-	bool room;
-
-	pthread_mutex_lock(&count_lock);
-	room = count < DEXT_LIMIT_CONNECTIONS;
-	if (room)
-		count++;
-	pthread_mutex_unlock(&count_lock);
-	return room;
-}
-
-static void
-count_out(void)
-{
-	pthread_mutex_lock(&count_lock);
-	count--;
-	pthread_mutex_unlock(&count_lock);
+	return places_taken();
 }
 
 /* --- references --- */
@@ -284,7 +256,7 @@ hang_up(struct connection *c)
 {
 	deafen(c);
 	completions_close(c);
-	count_out();
+	places_give_back(c->who.uid);
 	pthread_mutex_lock(&c->socket_lock);
 	structures_free(c);
 	if (c->socket >= 0)
@@ -508,7 +480,7 @@ refuse(struct opening *opening, IOReturn status)
 	send_ready(c->socket, status, NULL);
 	OSRelease(c->client);
 	OSRelease(c->service);
-	count_out();
+	places_give_back(c->who.uid);
 	connection_release(c);
 }
 
@@ -582,19 +554,21 @@ connection_open_take(struct loop *loop, IOService *service, int socket, int pidf
 {
 	struct opening *opening;
 	IODispatchQueue *queue;
+	const char *limit;
 	IOReturn res;
 
-	if (!count_in()) {
-		log_error("process %d: open refused: the limit of %u connections of a host "
-			  "(DEXT_LIMIT_CONNECTIONS) is reached",
-			  who->pid, DEXT_LIMIT_CONNECTIONS);
+	limit = places_take(who->uid);
+	if (limit != NULL) {
+		log_error("process %d: open refused: the limit of connections of a host (%s) is "
+			  "reached",
+			  who->pid, limit);
 		fd_close(&pidfd);
 		connection_refuse_take(socket, kIOReturnNoResources);
 		return;
 	}
 	opening = prepare_take(loop, service, socket, pidfd, who);
 	if (opening == NULL) {
-		count_out();
+		places_give_back(who->uid);
 		return;
 	}
 	opening->work = (struct work){.run = open_client, .dropped = dropped};

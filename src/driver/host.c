@@ -32,6 +32,7 @@
 #include "connection.h"
 #include "fault.h"
 #include "log.h"
+#include "places.h"
 #include "plist.h"
 #include "sandbox.h"
 #include "service.h"
@@ -337,7 +338,8 @@ run_start(struct loop_task *task)
 
 /*
  * A registry of another user has given this process one of its own. Then nobody else may look into
- * it; the user's own processes stay open to debuggers and sanitizers.
+ * it, and no user takes all its places; the user's own processes stay open to debuggers and
+ * sanitizers.
  */
 static IOReturn
 hide_from_others(int control_socket)
@@ -347,7 +349,10 @@ hide_from_others(int control_socket)
 
 	if (getsockopt(control_socket, SOL_SOCKET, SO_PEERCRED, &registry, &length) < 0)
 		return status_from_errno(errno, "SO_PEERCRED");
-	return registry.uid != geteuid() ? sandbox_hide() : kIOReturnSuccess;
+	if (registry.uid == geteuid())
+		return kIOReturnSuccess;
+	places_share();
+	return sandbox_hide();
 }
 
 static IOReturn

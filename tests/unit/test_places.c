@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include "bounds.h"
+#include "places.h"
+
+START_TEST(one_user_may_have_all)
+{
+	for (unsigned i = 0; i < DEXT_LIMIT_CONNECTIONS; i++)
+		ck_assert_ptr_null(places_take(1000));
+	ck_assert_str_eq(places_take(1000), "DEXT_LIMIT_CONNECTIONS");
+	ck_assert_str_eq(places_take(1001), "DEXT_LIMIT_CONNECTIONS");
+	places_give_back(1000);
+	ck_assert_ptr_null(places_take(1001));
+	ck_assert_uint_eq(places_taken(), DEXT_LIMIT_CONNECTIONS);
+}
+END_TEST
+
+START_TEST(shared_places_are_not_all_ones)
+{
+	places_share();
+	for (unsigned i = 0; i < DEXT_LIMIT_CONNECTIONS_USER; i++)
+		ck_assert_ptr_null(places_take(1000));
+	ck_assert_str_eq(places_take(1000), "DEXT_LIMIT_CONNECTIONS_USER");
+	ck_assert_ptr_null(places_take(1001));
+	/* Given back, it is anybody's again. */
+	places_give_back(1000);
+	ck_assert_ptr_null(places_take(1000));
+	ck_assert_str_eq(places_take(1000), "DEXT_LIMIT_CONNECTIONS_USER");
+	while (places_taken() > 1)
+		places_give_back(1000);
+	places_give_back(1001);
+	ck_assert_uint_eq(places_taken(), 0);
+}
+END_TEST
+
+START_TEST(every_place_may_be_of_another_user)
+{
+	places_share();
+	for (unsigned i = 0; i < DEXT_LIMIT_CONNECTIONS; i++)
+		ck_assert_ptr_null(places_take(i));
+	ck_assert_str_eq(places_take(DEXT_LIMIT_CONNECTIONS), "DEXT_LIMIT_CONNECTIONS");
+	for (unsigned i = 0; i < DEXT_LIMIT_CONNECTIONS; i++)
+		places_give_back(i);
+	ck_assert_uint_eq(places_taken(), 0);
+}
+END_TEST
+
+UNIT_MAIN("places", one_user_may_have_all, shared_places_are_not_all_ones,
+	  every_place_may_be_of_another_user)
