@@ -203,7 +203,7 @@ work_finish(struct work *work, bool run)
 {
 	const void *tag = work->tag;
 
-	if (run && owned_queues != NULL)
+	if (shuffle_seed != 0 && run && owned_queues != NULL)
 		shuffle_pause(queue_ivars(owned_queues->queue));
 	if (run)
 		work->run(work);
@@ -369,7 +369,8 @@ submit(IODispatchQueue *object, struct work *work, bool nested, void *entered_fr
 
 	pthread_mutex_lock(&queue->lock);
 	cancelled = queue->cancelled;
-	if (cancelled || (!nested && (owned_queues != NULL || shuffle_appends(queue))) ||
+	if (cancelled ||
+	    (!nested && (owned_queues != NULL || (shuffle_seed != 0 && shuffle_appends(queue)))) ||
 	    !enter_idle_locked(queue, false)) {
 		if (!cancelled) {
 			append_locked(queue, work);

@@ -43,10 +43,10 @@ struct IODispatchQueue_IVars {
 	unsigned dropping;  /* [lock] threads that tell what Cancel dropped */
 	struct cancel_handler *handlers; /* [lock] not called yet, oldest first */
 	struct loop_task drain;
-	struct work turn;	 /* the same, as work of the target */
-	IODispatchQueue *target; /* [lock] +1; NULL: the loop's threads run its work */
-	void (*waker)(void);	 /* [const] instead of the loop; NULL: none */
-	IODispatchQueue *self;	 /* [const] for drain and turn */
+	struct work turn;	   /* the same, as work of the target */
+	IODispatchQueue *target;   /* [lock] +1; NULL: the loop's threads run its work */
+	void (*waker)(void);	   /* [const] instead of the loop; NULL: none */
+	IODispatchQueue *self;	   /* [const] for drain and turn */
 	_Atomic uint64_t shuffled; /* choices that were made for this queue, shuffle.c */
 };
 
@@ -72,7 +72,8 @@ void queue_drain(struct loop_task *task);
 /* The same in a turn on the target. */
 void queue_drain_turn(struct work *work);
 
-/* shuffle.c: nothing happens unless shuffle_begin was called. */
+/* shuffle.c: its functions are called if this is not 0, which shuffle_begin sets. */
+extern uint64_t shuffle_seed; /* [const] while work is run */
 /* Before work of the queue is run. */
 void shuffle_pause(struct IODispatchQueue_IVars *queue);
 /* Whether a callback that could run at once is appended all the same. */

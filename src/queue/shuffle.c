@@ -13,12 +13,12 @@
 #define PAUSE_MAX NSEC_PER_MSEC
 #define FEW	  4u /* one in so many */
 
-static uint64_t seed; /* [const] while work is run; 0: nothing is shuffled */
+uint64_t shuffle_seed;
 
 void
 shuffle_begin(uint64_t value)
 {
-	seed = value;
+	shuffle_seed = value;
 }
 
 /* The finaliser of splitmix64. */
@@ -34,7 +34,7 @@ shuffle_mix(uint64_t value)
 static uint64_t
 choose(struct IODispatchQueue_IVars *queue)
 {
-	uint64_t value = seed;
+	uint64_t value = shuffle_seed;
 
 	for (const char *at = queue->name; at != NULL && *at != '\0'; at++)
 		value = shuffle_mix(value ^ (uint8_t)*at);
@@ -46,7 +46,7 @@ choose(struct IODispatchQueue_IVars *queue)
 void
 shuffle_pause(struct IODispatchQueue_IVars *queue)
 {
-	uint64_t choice = seed != 0 ? choose(queue) : 1;
+	uint64_t choice = choose(queue);
 	struct timespec pause = {.tv_nsec = (long)(choice / FEW % PAUSE_MAX)};
 
 	if (choice % FEW == 0)
@@ -56,5 +56,5 @@ shuffle_pause(struct IODispatchQueue_IVars *queue)
 bool
 shuffle_appends(struct IODispatchQueue_IVars *queue)
 {
-	return seed != 0 && choose(queue) % 2 == 0;
+	return choose(queue) % 2 == 0;
 }
