@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A host allocates nothing for a call or a completion, once it has had some of each. */
+/* A host allocates nothing for a call, a completion or an entry of a ring, once it has had some of
+ * each. */
 #include "driver_fixture.h"
 #include "unit.h"
 
 #include "counted_malloc.h"
-#include "raw_client.h"
+#include "raw_ring.h"
 
 #define ROUNDS 1000u
 
@@ -54,4 +55,27 @@ START_TEST(nothing_is_allocated_for_a_call)
 }
 END_TEST
 
-UNIT_MAIN("host_allocation", nothing_is_allocated_for_a_call)
+START_TEST(nothing_is_allocated_for_an_entry)
+{
+	struct raw_ring ring;
+	unsigned long before;
+	struct raw raw;
+
+	fixture_start();
+	uncounted = true;
+	raw_open(&raw);
+	raw_ring_map(&raw, &ring);
+	for (int i = 0; i < 10; i++)
+		raw_ring_turn(&raw, &ring, i);
+	before = atomic_load(&allocations);
+	ck_assert_uint_gt(before, 0);
+	for (unsigned i = 0; i < ROUNDS; i++)
+		raw_ring_turn(&raw, &ring, (int)i);
+	ck_assert_uint_lt(atomic_load(&allocations) - before, ROUNDS / 10);
+	raw_ring_unmap(&ring);
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+UNIT_MAIN("host_allocation", nothing_is_allocated_for_a_call, nothing_is_allocated_for_an_entry)

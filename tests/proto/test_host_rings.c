@@ -6,80 +6,21 @@
 
 #include <sched.h>
 
-#include "raw_client.h"
-#include "shared_ring.h"
+#include "raw_ring.h"
 
-#define RINGS	  22u
 #define SCRIBBLES 3000u
-
-static const struct shared_ring_shape shape = {FIXTURE_RING_ENTRY,
-					       {FIXTURE_RING_ENTRIES, 2 * FIXTURE_RING_ENTRIES}};
-
-static struct shared_ring *
-map_ring(struct raw *raw)
-{
-	static struct packet packet;
-	struct call_reply *reply;
-	void *memory;
-	int fd;
-
-	raw_request(raw, 0, CALL_MAP, RINGS)->scalar_in_count = 1;
-	reply = raw_call(raw, 0);
-	ck_assert_int_eq(reply->status, kIOReturnSuccess);
-	ck_assert_uint_eq(reply->flags, CALL_QUEUE_RING | shared_ring_to_flags(&shape));
-	ck_assert_uint_ge(reply->map_length, shared_ring_length(&shape));
-	raw_receive(raw, &packet);
-	ck_assert_int_eq(packet.header->type, PACKET_MEMORY);
-	raw_ack(raw, packet.header->sequence);
-	fd = packet_take_fd(&packet, 0);
-	memory = mmap(NULL, shared_ring_length(&shape), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	ck_assert_ptr_ne(memory, MAP_FAILED);
-	close(fd);
-	return memory;
-}
-
-static void
-tell(struct raw *raw)
-{
-	if (call_page_tell(&raw->page))
-		doorbell_ring(raw->doorbell);
-}
 
 START_TEST(entries_reach_the_driver_and_come_back)
 {
-	struct shared_ring_producer submissions;
-	struct shared_ring_consumer completions;
-	struct shared_ring *ring;
+	struct raw_ring ring;
 	struct raw raw;
 
 	fixture_start();
 	raw_open(&raw);
-	ring = map_ring(&raw);
-	shared_ring_produce(&submissions, ring, &shape, SHARED_RING_SUBMISSION);
-	shared_ring_consume(&completions, ring, &shape, SHARED_RING_COMPLETION);
-	for (unsigned i = 1; i <= 200; i++) {
-		uint8_t entry[FIXTURE_RING_ENTRY], back[FIXTURE_RING_ENTRY];
-		uint32_t count;
-		bool told;
-
-		memset(entry, (int)i, sizeof(entry));
-		ck_assert_int_eq(shared_ring_push(&submissions, entry, 1, &count, &told),
-				 kIOReturnSuccess);
-		if (told)
-			tell(&raw);
-		for (;;) {
-			uint32_t bell = shared_ring_bell(ring);
-
-			shared_ring_await_entries(&completions, shared_ring_empty_at(&completions));
-			if (shared_ring_has_entries(&completions))
-				break;
-			shared_ring_sleep(ring, bell, UINT64_C(20000000000));
-		}
-		ck_assert_int_eq(shared_ring_pop(&completions, back, 1, &count, &told),
-				 kIOReturnSuccess);
-		ck_assert_mem_eq(back, entry, sizeof(entry));
-	}
-	munmap(ring, shared_ring_length(&shape));
+	raw_ring_map(&raw, &ring);
+	for (int i = 1; i <= 200; i++)
+		raw_ring_turn(&raw, &ring, i);
+	raw_ring_unmap(&ring);
 	raw_close(&raw);
 	fixture_end();
 }
@@ -128,16 +69,18 @@ scribble(void *context)
 START_TEST(who_scribbles_harms_nobody_else)
 {
 	struct scribbler scribbler = {0};
+	struct raw_ring ring;
 	struct raw raw, other;
 	pthread_t thread;
 
 	fixture_start();
 	raw_open(&other);
 	raw_open(&raw);
-	scribbler.ring = map_ring(&raw);
+	raw_ring_map(&raw, &ring);
+	scribbler.ring = ring.memory;
 	ck_assert_int_eq(pthread_create(&thread, NULL, scribble, &scribbler), 0);
 	for (unsigned i = 0; i < SCRIBBLES; i++) {
-		tell(&raw);
+		raw_tell(&raw);
 		if (i % 100 == 0)
 			raw_echo(&other, 1);
 	}
@@ -146,7 +89,7 @@ START_TEST(who_scribbles_harms_nobody_else)
 	/* The connection itself is whole, too. */
 	raw_echo(&raw, 1);
 	raw_echo(&other, 1);
-	munmap(scribbler.ring, shared_ring_length(&shape));
+	raw_ring_unmap(&ring);
 	raw_close(&raw);
 	raw_close(&other);
 	fixture_end();
@@ -155,17 +98,17 @@ END_TEST
 
 START_TEST(the_end_of_the_app_is_the_end_of_its_ring)
 {
-	struct shared_ring *ring;
+	struct raw_ring ring;
 	struct raw raw;
 
 	fixture_start();
 	for (int i = 0; i < 3; i++) {
 		raw_open(&raw);
-		ring = map_ring(&raw);
+		raw_ring_map(&raw, &ring);
 		/* Entries that it does not wait for. */
-		atomic_store(&ring->lane[0].tail.index, FIXTURE_RING_ENTRIES);
-		tell(&raw);
-		munmap(ring, shared_ring_length(&shape));
+		atomic_store(&ring.memory->lane[0].tail.index, FIXTURE_RING_ENTRIES);
+		raw_tell(&raw);
+		raw_ring_unmap(&ring);
 		raw_close(&raw);
 		meter_wait(&fixture.client_freed, (unsigned)i + 1);
 	}

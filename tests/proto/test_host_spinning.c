@@ -162,21 +162,13 @@ START_TEST(a_quiet_client_is_let_go_while_another_calls)
 }
 END_TEST
 
-static void
-block_again(void)
-{
-	pthread_mutex_lock(&fixture.go.lock);
-	fixture.go.count = 0;
-	pthread_mutex_unlock(&fixture.go.lock);
-}
-
 /* Whether it was the thread that spins that blocks, and the other page was left unarmed. */
 static bool
 block(struct raw *clients, unsigned round)
 {
 	bool left;
 
-	block_again();
+	meter_reset(&fixture.go);
 	heat(clients, 2);
 	go_far(&clients[1]);
 	raw_request(&clients[0], 1, CALL_METHOD, TEST_BLOCK);

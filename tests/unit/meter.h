@@ -35,6 +35,14 @@ meter_raise_to(struct meter *meter, unsigned *ret_count)
 }
 
 static inline void
+meter_reset(struct meter *meter)
+{
+	pthread_mutex_lock(&meter->lock);
+	meter->count = 0;
+	pthread_mutex_unlock(&meter->lock);
+}
+
+static inline void
 meter_raise(struct meter *meter)
 {
 	unsigned count;
