@@ -134,10 +134,10 @@ class Machine:
                 parameters = modules.get(name.split(".")[0], "")
                 file.write(f"/modules/{name} {parameters}".rstrip() + "\n")
 
-    def boot(self, script, devices, host=None, modules=None, seconds=BOOT_SECONDS):
+    def boot(self, script, devices, host=None, modules=None, seconds=BOOT_SECONDS, options=""):
         """Runs the script in a fresh machine; returns its console. host: called with what a program inside asks for
         by a line "vm: host WORD", and with a Monitor of QEMU. modules: as in MODULES, added to those or in their
-        place."""
+        place. options: more of them for the kernel."""
         self.choose_modules({**MODULES, **(modules or {})})
         with open(os.path.join(self.root, "script"), "w", encoding="ascii") as file:
             file.write("\n".join(script) + "\n")
@@ -152,7 +152,7 @@ class Machine:
                    "-display", "none", "-no-reboot", "-serial", "stdio",
                    "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
                    "-kernel", os.path.join(self.cache, "vmlinux"), "-initrd", image,
-                   "-append", "console=ttyS0 quiet mitigations=off nokaslr panic=-1 oops=panic", *devices]
+                   "-append", f"console=ttyS0 quiet mitigations=off nokaslr panic=-1 oops=panic {options}", *devices]
         monitor = os.path.join(self.work, "monitor")
         command += ["-qmp", f"unix:{monitor},server=on,wait=off"]
         console, link = [], None
