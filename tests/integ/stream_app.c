@@ -442,3 +442,28 @@ app_expect(struct app *app, uint32_t first, uint32_t count, unsigned direction, 
 		}
 	}
 }
+
+struct dext_bulkstream_completion
+app_take(struct app *app)
+{
+	struct dext_bulkstream_completion completion;
+	uint32_t count;
+
+	while (dext_ring_pop(app->ring, &completion, 1, &count) != kIOReturnSuccess)
+		ck_assert_int_eq(dext_ring_wait(app->ring, DEXT_RING_ENTRIES,
+						HARNESS_DEADLINE_SEC * UINT64_C(1000000000)),
+				 kIOReturnSuccess);
+	return completion;
+}
+
+void
+app_expect_served(struct app *app, uint32_t times)
+{
+	for (uint32_t i = 0; i < times; i++) {
+		uint32_t before = app->done_count;
+
+		ck_assert_int_eq(app_send(app, 0, 0, 4096, 0), kIOReturnSuccess);
+		app_wait(app, before + 1);
+		app_expect(app, before, 1, DEXT_BULKSTREAM_OUT, kIOReturnSuccess);
+	}
+}

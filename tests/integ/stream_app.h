@@ -77,6 +77,10 @@ kern_return_t app_queue(struct app *app, uint32_t i, uint32_t length);
 /* Through the ring, which app_use_ring makes if the tests do not: pushed, and not waited for. */
 void app_use_ring(struct app *app);
 kern_return_t app_push(struct app *app, uint32_t operation, uint32_t buffer, uint32_t length);
+/* The ring's next completion, waiting for it; it is not among `done`. */
+struct dext_bulkstream_completion app_take(struct app *app);
+/* Sends buffer 0, of at least 4096 bytes, so often; each succeeds. */
+void app_expect_served(struct app *app, uint32_t times);
 /* Begins a control request; app_wait_controls waits until `count` have ended in all. */
 kern_return_t app_begin_control(struct app *app, uint8_t type, uint8_t request, uint16_t length,
 				uint32_t buffer);
