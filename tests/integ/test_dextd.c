@@ -378,6 +378,29 @@ START_TEST(another_user_streams)
 }
 END_TEST
 
+static bool
+root_reads(void *context)
+{
+	return daemon_as(0, 0, "$DEXT logs | grep -q sandbox:") == 0;
+}
+
+/* How drivers stand is everybody's to know; what they say is not. */
+START_TEST(who_may_open_may_read_the_log)
+{
+	if (!daemon_prepare(&dextd, 0))
+		return;
+	daemon_drop(&dextd, harness_bundle("ECHO_BUNDLE"), "echo.dext", NULL);
+	daemon_allow(&dextd, "org.opendext.test.echo group:54321");
+	daemon_start(&dextd, NONE);
+	IOObjectRelease(harness_wait_service("Echo"));
+	ck_assert(harness_until(root_reads, NULL));
+	ck_assert_int_eq(daemon_as(DAEMON_NOBODY, SOME_GID, "$DEXT logs | grep -q sandbox:"), 0);
+	ck_assert_int_eq(daemon_as(DAEMON_NOBODY, 0, "$DEXT logs | grep -q sandbox:"), 1);
+	ck_assert_int_eq(daemon_as(DAEMON_NOBODY, 0, "$DEXT logs | grep -q '^# 1 Echo'"), 0);
+	ck_assert_int_eq(daemon_stop(&dextd), 0);
+}
+END_TEST
+
 START_TEST(virtual_devices_are_asked_for)
 {
 	char sentence[PLUG_SENTENCE_MAX];
@@ -477,5 +500,6 @@ END_TEST
 UNIT_MAIN("dextd", root_drops_replaces_and_removes, user_drops_replaces_and_removes,
 	  changed_files_count_when_they_are_good, root_loads_only_what_is_roots,
 	  hosts_have_users_of_their_own, the_range_of_users_ends, the_access_file_decides,
-	  another_user_streams, virtual_devices_are_asked_for, hosts_end_with_it,
-	  a_limit_that_cannot_be_had, two_cannot_have_the_same_place, command_lines_that_are_wrong)
+	  another_user_streams, who_may_open_may_read_the_log, virtual_devices_are_asked_for,
+	  hosts_end_with_it, a_limit_that_cannot_be_had, two_cannot_have_the_same_place,
+	  command_lines_that_are_wrong)

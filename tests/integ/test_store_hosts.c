@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "echo.h"
 #include "packets.h"
 
 #define NULL_LIST ((const char *[]){NULL})
@@ -232,6 +233,26 @@ START_TEST(a_store_that_is_not_complete)
 }
 END_TEST
 
+/* What is written while there is no dextd waits in the pipe, which the next one has. */
+START_TEST(its_log_goes_on)
+{
+	const uint64_t lines[] = {2, ECHO_TALK_ENDS};
+	io_connect_t connect;
+
+	if (!begin())
+		return;
+	connect = harness_open("Echo", 0);
+	daemon_kill(&dextd);
+	ck_assert_int_eq(IOConnectCallScalarMethod(connect, ECHO_TALK, lines, 2, NULL, NULL),
+			 kIOReturnSuccess);
+	daemon_start(&dextd, KEEP);
+	harness_wait_log(&dextd.harness, "org.opendext.test.echo: talk 1 ");
+	ck_assert_int_eq(daemon_as(0, 0, "$DEXT logs | grep -q 'echo.[0-9]*.: talk 1 '"), 0);
+	IOServiceClose(connect);
+	end();
+}
+END_TEST
+
 /* --- no room --- */
 
 /* Root and device 1 descriptor each, Echo's host 4: one that does not fit ends with dextd. */
@@ -306,4 +327,5 @@ END_TEST
 
 UNIT_MAIN("store, hosts", one_that_does_not_answer, one_that_claims_anothers_service,
 	  one_that_claims_anothers_provider, one_whose_device_has_gone,
-	  a_store_that_is_not_complete, a_full_store, a_store_that_lets_fall, no_store)
+	  a_store_that_is_not_complete, its_log_goes_on, a_full_store, a_store_that_lets_fall,
+	  no_store)
