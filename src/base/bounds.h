@@ -6,11 +6,11 @@
 #ifndef BASE_BOUNDS_H
 #define BASE_BOUNDS_H
 
-#define DEXT_LIMIT_CONNECTIONS	256u /* open connections of a host */
+#define DEXT_LIMIT_CONNECTIONS 256u /* open connections of a host */
 /* Of these, those of one user, in a host of a dextd that gives hosts users of their own. */
 #define DEXT_LIMIT_CONNECTIONS_USER (DEXT_LIMIT_CONNECTIONS / 2)
-#define DEXT_LIMIT_CALLS	64u  /* calls in flight on a connection: slots of the call page */
-#define DEXT_LIMIT_MAPPED_BYTES (UINT64_C(16) << 30) /* bytes mapped by a client */
+#define DEXT_LIMIT_CALLS	    64u /* calls in flight on a connection: slots of the call page */
+#define DEXT_LIMIT_MAPPED_BYTES	    (UINT64_C(16) << 30) /* bytes mapped by a client */
 #define DEXT_LIMIT_PEER_BYTES \
 	(UINT64_C(2) << 30) /* of an app, in its calls or kept by the driver */
 /* Memory types a client has mapped: 4096 buffers, and the pages that go with them (statistics). */
@@ -37,6 +37,8 @@
 /* Of their matching dictionaries, and of the events that wait for an app that does not read. */
 #define DEXT_LIMIT_WATCH_BYTES	    (UINT64_C(4) << 20)
 #define DEXT_LIMIT_WATCH_BYTES_USER (UINT64_C(16) << 20) /* over all apps of a user */
+/* Services that wait in a notification's iterator; past it the oldest are forgotten. */
+#define DEXT_LIMIT_WAITING_SERVICES 16384u
 #define DEXT_LIMIT_EVENT_BYTES	    (UINT64_C(4) << 20) /* past it: its socket ends, it asks again */
 
 /* Of the calls of one pipe; one past them is kIOReturnBadArgument. */

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "departures.h"
 #include "events.h"
 #include "fork.h"
@@ -169,9 +170,24 @@ tell(struct watch *watch, enum watch_news news, bool busy)
 
 /* --- services for the app to take --- */
 
+/* An app that never looks into its iterator: what came first has most likely gone again. */
+static void
+forget_oldest_locked(struct watch *watch)
+{
+	if (!watch->forgets)
+		log_error("a notification's iterator was not looked into while %u services came "
+			  "(DEXT_LIMIT_WAITING_SERVICES): it forgets the oldest",
+			  DEXT_LIMIT_WAITING_SERVICES);
+	watch->forgets = true;
+	watch->first = (watch->first + 1) % watch->size;
+	watch->count--;
+}
+
 static bool
 push_locked(struct watch *watch, uint64_t service)
 {
+	if (watch->count == DEXT_LIMIT_WAITING_SERVICES)
+		forget_oldest_locked(watch);
 	if (watch->count == watch->size) {
 		size_t size = watch->size == 0 ? 8 : watch->size * 2;
 		uint64_t *grown = malloc(size * sizeof(*grown));

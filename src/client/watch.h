@@ -77,6 +77,7 @@ struct watch {
 	 */
 	uint64_t *waiting;
 	size_t first, count, size;
+	bool forgets;	/* the log has said that it does */
 	bool armed;	/* [lock] the next one is worth a message */
 	uint32_t owed;	/* [lock] news that the port had no room for */
 	bool busy_news; /* [lock] what NEWS_BUSY says */

@@ -2,6 +2,8 @@
 /* Notifications against a registry made of bytes: PROTOCOL.md 4.1 from the other side. */
 #include "fake_registry.h"
 
+#include "bounds.h"
+
 #include <poll.h>
 
 #include <dext_iokit.h>
@@ -181,6 +183,44 @@ START_TEST(events_of_released_notifications_are_ignored)
 	while (registry.fd >= 0)
 		pthread_cond_wait(&registry.changed, &registry.lock);
 	pthread_mutex_unlock(&registry.lock);
+	IONotificationPortDestroy(port);
+	stop();
+}
+END_TEST
+
+static void
+on_services_that_nobody_takes(void *refcon, io_iterator_t iterator)
+{
+}
+
+START_TEST(what_nobody_takes_is_bounded)
+{
+	IONotificationPortRef port = IONotificationPortCreate(0);
+	struct seen seen = {0};
+	io_service_t service;
+	uint64_t id = 0;
+
+	start();
+	ck_assert_int_eq(IOServiceAddMatchingNotification(
+				 port, kIOMatchedNotification, IOServiceNameMatching("Tester"),
+				 on_services_that_nobody_takes, NULL, &seen.iterator),
+			 0);
+	drain(&seen);
+	/* As many as wait, and one more: the first is forgotten for it. */
+	for (uint64_t i = 1; i <= DEXT_LIMIT_WAITING_SERVICES + 1; i++) {
+		send_event(EVENT_APPEARED, i, last_watch());
+		send_event(EVENT_GONE, i, last_watch());
+		if (i % 16 == 0)
+			dext_notification_port_dispatch(port);
+	}
+	dext_notification_port_dispatch(port);
+	service = IOIteratorNext(seen.iterator);
+	ck_assert_int_eq(IORegistryEntryGetRegistryEntryID(service, &id), 0);
+	ck_assert_uint_eq(id, 2);
+	IOObjectRelease(service);
+	ck_assert_uint_eq(drain(&seen), DEXT_LIMIT_WAITING_SERVICES - 1);
+	ck_assert_uint_eq(seen.last, DEXT_LIMIT_WAITING_SERVICES + 1);
+	IOObjectRelease(seen.iterator);
 	IONotificationPortDestroy(port);
 	stop();
 }
@@ -374,6 +414,7 @@ main(void)
 			    sizeof(wrong) / sizeof(wrong[0]));
 	tcase_add_test(tcase, a_restarted_registry_brings_the_difference);
 	tcase_add_test(tcase, very_many_are_renewed);
+	tcase_add_test(tcase, what_nobody_takes_is_bounded);
 	tcase_add_test(tcase, what_adding_returns);
 	tcase_add_test(tcase, the_port_goes_first);
 	suite_add_tcase(suite, tcase);
