@@ -15,6 +15,7 @@
 #include "runtime_dir.h"
 
 #include "clock.h"
+#include "closing.h"
 #include "log.h"
 #include "loop.h"
 #include "packet.h"
@@ -536,6 +537,7 @@ set_up(struct run *run)
 			 strerror(errno));
 		return DEXT_EXIT_ERROR;
 	}
+	closing_begin();
 	status = raise_limits(run);
 	if (status == kIOReturnSuccess)
 		status = loop_create(&run->loop);

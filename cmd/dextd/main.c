@@ -7,6 +7,7 @@
  */
 #include "dextd.h"
 
+#include "closing.h"
 #include "folders.h"
 #include "hotplug.h"
 #include "log.h"
@@ -169,6 +170,7 @@ set_up(struct dextd *dextd)
 	if (dextd->place < 0)
 		return kIOReturnExclusiveAccess;
 	raise_limits();
+	closing_begin();
 	status = privileges_drop();
 	if (status == kIOReturnSuccess)
 		status = loop_create(&dextd->loop);

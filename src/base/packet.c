@@ -9,6 +9,7 @@
  */
 #include "packet.h"
 
+#include "closing.h"
 #include "log.h"
 #include "status.h"
 
@@ -238,7 +239,7 @@ void
 packet_close_fds(struct packet *packet)
 {
 	for (unsigned i = 0; i < packet->fd_count; i++)
-		fd_close(&packet->fds[i]);
+		fd_close_foreign(&packet->fds[i]);
 	packet->fd_count = 0;
 }
 

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "action.h"
+#include "closing.h"
 #include "doorbell.h"
 #include "log.h"
 #include "object.h"
@@ -301,7 +302,7 @@ void
 completions_close(struct connection *c)
 {
 	pthread_mutex_lock(&c->ring_lock);
-	fd_close(&c->bell);
+	socket_close_foreign(&c->bell);
 	free(c->overflow);
 	c->overflow = NULL;
 	c->overflow_first = c->overflow_count = c->overflow_capacity = 0;

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "action.h"
+#include "closing.h"
 #include "doorbell.h"
 #include "log.h"
 #include "memfd.h"
@@ -59,7 +60,7 @@ destroy(struct connection *c)
 	structures_free(c);
 	maps_close(c);
 	completions_close(c);
-	fd_close(&c->socket);
+	socket_close_foreign(&c->socket);
 	fd_close(&c->doorbell.fd);
 	fd_close(&c->pidfd.fd);
 	if (c->page.page != NULL)
@@ -137,7 +138,7 @@ leave_socket(struct connection *c)
 	if (atomic_fetch_sub_explicit(&c->socket_holders, 1, memory_order_acq_rel) != 1)
 		return;
 	pthread_mutex_lock(&c->socket_lock);
-	fd_close(&c->socket);
+	socket_close_foreign(&c->socket);
 	pthread_mutex_unlock(&c->socket_lock);
 }
 

@@ -29,6 +29,7 @@
 
 #include "bundle.h"
 #include "clock.h"
+#include "closing.h"
 #include "connection.h"
 #include "fault.h"
 #include "log.h"
@@ -360,6 +361,7 @@ set_up_process(void)
 {
 	struct rlimit files;
 
+	closing_begin();
 	signal(SIGPIPE, SIG_IGN);
 	/* The terminal's interrupt is for whoever started the host, and reaches it as STOP. */
 	signal(SIGINT, SIG_IGN);

@@ -11,14 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "closing.h"
 #include "descriptor.h"
 #include "log.h"
 
 static void
 clear(struct structures *structures)
 {
-	fd_close(&structures->input);
-	fd_close(&structures->output);
+	fd_close_foreign(&structures->input);
+	fd_close_foreign(&structures->output);
 	structures->present = false;
 	structures->lost = false;
 }
@@ -172,7 +173,7 @@ structures_adopt_take(struct connection *c, int fd, uint64_t offset, uint64_t si
 		log_error("process %d: the structures of its calls, and those that the driver has "
 			  "kept, are more than %llu bytes (DEXT_LIMIT_PEER_BYTES)",
 			  c->who.pid, (unsigned long long)DEXT_LIMIT_PEER_BYTES);
-		fd_close(&fd);
+		fd_close_foreign(&fd);
 		return kIOReturnNoResources;
 	}
 	res = memory_create_from_peer_take(fd, offset, size, direction, ret_memory);

@@ -7,6 +7,7 @@
  */
 #include "descriptor.h"
 
+#include "closing.h"
 #include "descriptor_ivars.h"
 #include "log.h"
 #include "object.h"
@@ -85,7 +86,7 @@ memory_create_from_peer_take(int fd, uint64_t offset, uint64_t length, uint64_t 
 	IOReturn status;
 
 	if (memory == NULL) {
-		fd_close(&fd);
+		fd_close_foreign(&fd);
 		return kIOReturnNoMemory;
 	}
 	ivars = OSObjectIVars(IOMemoryDescriptor, memory);

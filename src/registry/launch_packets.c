@@ -11,6 +11,7 @@
 #include "launch_private.h"
 
 #include "bounds.h"
+#include "closing.h"
 #include "log.h"
 #include "packet.h"
 #include "plist.h"
@@ -37,7 +38,7 @@ host_close_control(struct host *host)
 {
 	if (host->control_watched)
 		loop_source_remove(host->registry->loop, &host->control_source);
-	fd_close(&host->control);
+	socket_close_foreign(&host->control);
 	settings_end(host);
 	host_unpublish(host);
 }

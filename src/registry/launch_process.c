@@ -15,6 +15,7 @@
  */
 #include "launch_private.h"
 
+#include "closing.h"
 #include "log.h"
 #include "packet.h"
 #include "plist.h"
@@ -298,7 +299,7 @@ host_discard(struct host *host)
 		loop_source_remove(host->registry->loop, &host->control_source);
 	if (host->exit_watched)
 		loop_source_remove(host->registry->loop, &host->exit_source);
-	fd_close(&host->control);
+	socket_close_foreign(&host->control);
 	if (host->pid > 0) {
 		host_kill(host);
 		await(host);

@@ -12,6 +12,7 @@
 #include "registry_private.h"
 
 #include "bounds.h"
+#include "closing.h"
 #include "log.h"
 #include "packet.h"
 #include "plane.h"
@@ -60,7 +61,7 @@ client_removed(struct loop_source *source)
 {
 	struct client *client = (struct client *)source;
 
-	fd_close(&client->fd);
+	socket_close_foreign(&client->fd);
 	fd_close(&client->pidfd);
 	watcher_clear(&client->watcher);
 	free(client);

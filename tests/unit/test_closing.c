@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Closing what a peer chose: a socket that lingers, whose peer never reads, so that the last close
+ * of it takes for ever. A function that waited for it would not return.
+ */
+#include "unit.h"
+
+#include "closing.h"
+#include "packet.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MORE_THAN_CLOSERS 100
+
+static int listener;
+static struct sockaddr_in place;
+
+static void
+listen_somewhere(void)
+{
+	socklen_t length = sizeof(place);
+
+	place = (struct sockaddr_in){.sin_family = AF_INET,
+				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&place, length), 0);
+	ck_assert_int_eq(listen(listener, MORE_THAN_CLOSERS), 0);
+	ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&place, &length), 0);
+}
+
+/* *ret_peer is the end that does not read. */
+static int
+lingering(int *ret_peer)
+{
+	static char bytes[1 << 16];
+	const struct linger forever = {.l_onoff = 1, .l_linger = 100000};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&place, sizeof(place)), 0);
+	*ret_peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	ck_assert_int_ge(*ret_peer, 0);
+	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &forever, sizeof(forever)), 0);
+	return fd;
+}
+
+static bool
+any_is_open(const int *numbers, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (fcntl(numbers[i], F_GETFD) >= 0)
+			return true;
+	return false;
+}
+
+START_TEST(a_socket_that_lingers_is_closed_by_somebody_else)
+{
+	int peer, fd;
+
+	listen_somewhere();
+	closing_begin();
+	fd = lingering(&peer);
+	fd_close_foreign(&fd);
+	ck_assert_int_eq(fd, -1);
+	close(peer);
+}
+END_TEST
+
+/* Each of them gets stuck, and lets go of its thread when others wait; no peer has read. */
+START_TEST(many_of_them_are_closed_all_the_same)
+{
+	int peers[MORE_THAN_CLOSERS], numbers[MORE_THAN_CLOSERS], fd;
+
+	listen_somewhere();
+	closing_begin();
+	for (unsigned i = 0; i < MORE_THAN_CLOSERS; i++)
+		numbers[i] = lingering(&peers[i]);
+	for (unsigned i = 0; i < MORE_THAN_CLOSERS; i++) {
+		fd = numbers[i];
+		fd_close_foreign(&fd);
+	}
+	while (any_is_open(numbers, MORE_THAN_CLOSERS)) {
+		fd = eventfd(0, EFD_CLOEXEC);
+		/* Not under a number that is looked at. */
+		numbers[0] = fcntl(fd, F_DUPFD_CLOEXEC, 1000);
+		close(fd);
+		fd_close_foreign(&numbers[0]);
+	}
+	for (unsigned i = 0; i < MORE_THAN_CLOSERS; i++)
+		close(peers[i]);
+}
+END_TEST
+
+START_TEST(memory_is_closed_at_once)
+{
+	int fd = memfd_create("closing", MFD_CLOEXEC), number = fd;
+
+	closing_begin();
+	fd_close_foreign(&fd);
+	ck_assert_int_lt(fcntl(number, F_GETFD), 0);
+	fd_close_foreign(&fd); /* there is none */
+}
+END_TEST
+
+START_TEST(a_socket_with_such_a_one_in_an_unread_packet)
+{
+	struct packet_header header = {.type = 1};
+	int ends[2], peer, fd;
+
+	listen_somewhere();
+	closing_begin();
+	fd = lingering(&peer);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_eq(packet_send(ends[0], &header, NULL, 0, &fd, 1, true), 0);
+	close(fd);
+	socket_close_foreign(&ends[1]);
+	ck_assert_int_eq(ends[1], -1);
+	/* Nothing can be sent after it any more. */
+	ck_assert_int_ne(packet_send(ends[0], &header, NULL, 0, NULL, 0, true), 0);
+	close(ends[0]);
+	close(peer);
+}
+END_TEST
+
+START_TEST(a_socket_that_was_read_is_closed_at_once)
+{
+	int ends[2], number;
+
+	closing_begin();
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	number = ends[1];
+	socket_close_foreign(&ends[1]);
+	ck_assert_int_lt(fcntl(number, F_GETFD), 0);
+	number = ends[0]; /* its peer has gone */
+	socket_close_foreign(&ends[0]);
+	ck_assert_int_lt(fcntl(number, F_GETFD), 0);
+}
+END_TEST
+
+/* An app's library makes no threads: there it is an ordinary close. */
+START_TEST(a_process_that_serves_nobody_closes_by_itself)
+{
+	int fd = eventfd(0, EFD_CLOEXEC), number = fd;
+
+	fd_close_foreign(&fd);
+	ck_assert_int_lt(fcntl(number, F_GETFD), 0);
+}
+END_TEST
+
+UNIT_MAIN("closing", a_socket_that_lingers_is_closed_by_somebody_else,
+	  many_of_them_are_closed_all_the_same, memory_is_closed_at_once,
+	  a_socket_with_such_a_one_in_an_unread_packet, a_socket_that_was_read_is_closed_at_once,
+	  a_process_that_serves_nobody_closes_by_itself)
