@@ -30,6 +30,7 @@ SELDOM = {
     "pread64": "the loader, for objects with a large header",
     "mremap": "a second writable mapping of read-only memory",
     "poll": "a socket that is full",
+    "epoll_pwait": "machines without epoll_wait", "ppoll": "machines without poll",
     "prlimit64": "the C library, when a thread's stack is sized",
     "rt_sigtimedwait": "a bell whose reader has gone", "rt_sigpending": "the same",
     "sched_getaffinity": "the C library's heap, and whether spinning makes sense",
