@@ -41,6 +41,10 @@
 #define DEXT_LIMIT_WAITING_SERVICES 16384u
 #define DEXT_LIMIT_EVENT_BYTES	    (UINT64_C(4) << 20) /* past it: its socket ends, it asks again */
 
+/* Of a matching dictionary; past them: kIOReturnBadArgument. Bytes: of its strings and data. */
+#define DEXT_LIMIT_MATCHING_NODES 4096u
+#define DEXT_LIMIT_MATCHING_BYTES (UINT64_C(128) << 10)
+
 /* Of the calls of one pipe; one past them is kIOReturnBadArgument. */
 #define DEXT_LIMIT_ISOCH_FRAMES 1024u /* in one transfer */
 #define DEXT_LIMIT_RING_SLOTS	4096u /* for bundled transfers */

@@ -11,6 +11,7 @@
  */
 #include "plist.h"
 
+#include "bounds.h"
 #include "cf_date.h"
 #include "log.h"
 #include "object.h"
@@ -164,8 +165,8 @@ decode_node(plist_t node, OSObject **ret_object)
 	}
 }
 
-IOReturn
-plist_decode(const void *bytes, size_t length, OSObject **ret_object)
+static IOReturn
+decode(const void *bytes, size_t length, const struct plist_bounds *bounds, OSObject **ret_object)
 {
 	bool binary = length >= 6 && memcmp(bytes, "bplist", 6) == 0;
 	plist_t root = NULL;
@@ -175,9 +176,9 @@ plist_decode(const void *bytes, size_t length, OSObject **ret_object)
 	if (length > UINT32_MAX)
 		wrong = "it is longer than 4 GiB";
 	else if (binary)
-		wrong = plist_scan_binary(bytes, length);
+		wrong = plist_scan_binary(bytes, length, bounds);
 	else
-		wrong = plist_scan_xml(bytes, length);
+		wrong = plist_scan_xml(bytes, length, bounds);
 	if (wrong == NULL) {
 		if (binary)
 			plist_from_bin(bytes, (uint32_t)length, &root);
@@ -193,6 +194,23 @@ plist_decode(const void *bytes, size_t length, OSObject **ret_object)
 	status = decode_node(root, ret_object);
 	plist_free(root);
 	return status;
+}
+
+IOReturn
+plist_decode(const void *bytes, size_t length, OSObject **ret_object)
+{
+	static const struct plist_bounds bounds = {PLIST_NODES_MAX, PLIST_BYTES_MAX};
+
+	return decode(bytes, length, &bounds, ret_object);
+}
+
+IOReturn
+plist_decode_matching(const void *bytes, size_t length, OSObject **ret_object)
+{
+	static const struct plist_bounds bounds = {DEXT_LIMIT_MATCHING_NODES,
+						   DEXT_LIMIT_MATCHING_BYTES};
+
+	return decode(bytes, length, &bounds, ret_object);
 }
 
 struct encoder {

@@ -11,6 +11,11 @@
 
 /* XML or binary. kIOReturnBadArgument: not a property list. The result is the caller's. */
 IOReturn plist_decode(const void *bytes, size_t length, OSObject **ret_object);
+/*
+ * The same of what any user may send: within DEXT_LIMIT_MATCHING_NODES and _BYTES, because a list
+ * may name one object often and is that much larger here than its bytes.
+ */
+IOReturn plist_decode_matching(const void *bytes, size_t length, OSObject **ret_object);
 /* Binary. The caller frees *ret_bytes. */
 IOReturn plist_encode(const void *object, void **ret_bytes, size_t *ret_length);
 IOReturn plist_encode_xml(const void *object, void **ret_bytes, size_t *ret_length);

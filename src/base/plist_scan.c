@@ -22,6 +22,7 @@ static const char too_large[] = "its strings and data are too large";
 #define TRAILER_SIZE 32u
 
 struct binary {
+	const struct plist_bounds *bounds;
 	const uint8_t *bytes;
 	uint64_t end; /* where the objects and the offset table end: the trailer */
 	uint64_t table;
@@ -106,7 +107,7 @@ measure(struct binary *list, uint64_t at, unsigned each, bool text)
 	if (!count_at(list, &at, &count) || count > list->end || !has(list, at, count * each))
 		return broken;
 	list->total += count * each;
-	if (list->total > PLIST_BYTES_MAX)
+	if (list->total > list->bounds->bytes)
 		return too_large;
 	return text && nul_inside(list, at, count, each) ? has_nul : NULL;
 }
@@ -118,7 +119,7 @@ walk(struct binary *list, uint64_t object, unsigned depth)
 
 	if (depth > PLIST_DEPTH_MAX)
 		return too_deep;
-	if (++list->nodes > PLIST_NODES_MAX)
+	if (++list->nodes > list->bounds->nodes)
 		return too_many;
 	if (object >= list->objects)
 		return broken;
@@ -137,7 +138,7 @@ walk(struct binary *list, uint64_t object, unsigned depth)
 		each = list->bytes[at] >> 4 == 0xd ? 2 : 1;
 		if (!count_at(list, &at, &count))
 			return broken;
-		if (count > PLIST_NODES_MAX)
+		if (count > list->bounds->nodes)
 			return too_many;
 		return walk_container(list, at, count * each, depth);
 	default:
@@ -146,9 +147,9 @@ walk(struct binary *list, uint64_t object, unsigned depth)
 }
 
 const char *
-plist_scan_binary(const void *bytes, size_t length)
+plist_scan_binary(const void *bytes, size_t length, const struct plist_bounds *bounds)
 {
-	struct binary list = {.bytes = bytes};
+	struct binary list = {.bounds = bounds, .bytes = bytes};
 	uint64_t trailer, root;
 
 	if (length < MAGIC_SIZE + TRAILER_SIZE || memcmp(bytes, MAGIC, MAGIC_SIZE) != 0)
@@ -185,7 +186,7 @@ past(const char *at, const char *end, const char *word)
 }
 
 const char *
-plist_scan_xml(const void *bytes, size_t length)
+plist_scan_xml(const void *bytes, size_t length, const struct plist_bounds *bounds)
 {
 	const char *at = bytes, *end = at + length;
 	uint32_t nodes = 0, depth = 0;
@@ -208,7 +209,7 @@ plist_scan_xml(const void *bytes, size_t length)
 			if (depth > 0)
 				depth--;
 		} else if (!starts(at, end, "<?") && !starts(at, end, "<!")) {
-			if (++nodes > PLIST_NODES_MAX)
+			if (++nodes > bounds->nodes)
 				return too_many;
 			/* Within <plist> and its root. */
 			if (close[-2] != '/' && ++depth > PLIST_DEPTH_MAX + 2)

@@ -13,10 +13,15 @@
 
 #define PLIST_DEPTH_MAX 32u
 #define PLIST_NODES_MAX 65536u
-#define PLIST_BYTES_MAX (UINT64_C(16) << 20) /* of strings and data, as often as they are used */
+#define PLIST_BYTES_MAX (UINT64_C(16) << 20)
+
+struct plist_bounds {
+	uint32_t nodes;
+	uint64_t bytes; /* of strings and data, as often as they are used */
+};
 
 /* NULL if the list keeps to the bounds; else what is wrong with it, static. */
-const char *plist_scan_binary(const void *bytes, size_t length);
-const char *plist_scan_xml(const void *bytes, size_t length);
+const char *plist_scan_binary(const void *bytes, size_t length, const struct plist_bounds *bounds);
+const char *plist_scan_xml(const void *bytes, size_t length, const struct plist_bounds *bounds);
 
 #endif

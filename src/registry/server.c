@@ -12,6 +12,7 @@
 #include "registry_private.h"
 
 #include "bounds.h"
+#include "clock.h"
 #include "closing.h"
 #include "log.h"
 #include "packet.h"
@@ -34,6 +35,7 @@
 #include <unistd.h>
 
 #define PACKETS_PER_TURN 16
+#define TURN_NSEC	 (1 * NSEC_PER_MSEC) /* then it is the turn of others */
 #define ACCEPTS_PER_TURN 16
 #define REPORTS_KEY	 "dext_drivers"
 #define IDS_MAX		 DEXT_LIMIT_MATCHES
@@ -159,7 +161,7 @@ look_up(struct client *client, const struct packet *packet)
 	OSObject *object = NULL;
 	size_t count = 0;
 
-	if (plist_decode(packet->body, packet->body_length, &object) != kIOReturnSuccess)
+	if (plist_decode_matching(packet->body, packet->body_length, &object) != kIOReturnSuccess)
 		return reply(client, packet->header, kIOReturnBadArgument, NULL, 0, -1);
 	matching = OSDynamicCast(OSDictionary, object);
 	for (const struct entry *entry = client->registry->tree.first;
@@ -507,12 +509,13 @@ client_ready(struct loop_source *source, uint32_t events)
 {
 	struct client *client = (struct client *)source;
 	struct packet *packet = &client->registry->packet;
+	uint64_t began = clock_now();
 
 	if (client->watcher.ended || watcher_flush(&client->watcher, client->fd)) {
 		drop(client);
 		return;
 	}
-	for (unsigned i = 0; i < PACKETS_PER_TURN; i++) {
+	for (unsigned i = 0; i < PACKETS_PER_TURN && clock_now() - began < TURN_NSEC; i++) {
 		IOReturn status = packet_receive(client->fd, packet, false);
 
 		if (status == kIOReturnNotReady)

@@ -152,8 +152,8 @@ set_matching(struct watch *watch, const struct packet *packet)
 	OSObject *object = NULL;
 
 	watch->plist_bytes = packet->body_length - sizeof(struct watch_body);
-	if (plist_decode(packet->body + sizeof(struct watch_body), watch->plist_bytes, &object) !=
-	    kIOReturnSuccess)
+	if (plist_decode_matching(packet->body + sizeof(struct watch_body), watch->plist_bytes,
+				  &object) != kIOReturnSuccess)
 		return kIOReturnBadArgument;
 	watch->matching = OSDynamicCast(OSDictionary, object);
 	if (watch->matching != NULL)

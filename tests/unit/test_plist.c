@@ -2,6 +2,7 @@
 /* Property lists: there and back, and bytes that mean harm. */
 #include "unit.h"
 
+#include "bounds.h"
 #include "cf_date.h"
 #include "object.h"
 #include "os_number.h"
@@ -9,6 +10,8 @@
 #include "plist_scan.h"
 
 #include <stdio.h>
+
+static const struct plist_bounds bounds = {PLIST_NODES_MAX, PLIST_BYTES_MAX};
 
 #define XML_HEAD "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<plist version=\"1.0\">"
 
@@ -211,7 +214,7 @@ START_TEST(a_comment_does_not_hide_depth)
 	memcpy(xml, XML_HEAD, used);
 	for (size_t i = 0; i < 1000; i++, used += sizeof(hidden) - 1)
 		memcpy(xml + used, hidden, sizeof(hidden) - 1);
-	ck_assert_ptr_nonnull(plist_scan_xml(xml, used));
+	ck_assert_ptr_nonnull(plist_scan_xml(xml, used, &bounds));
 	refused(xml, used);
 	free(xml);
 }
@@ -274,7 +277,8 @@ START_TEST(references_cannot_multiply_nodes)
 		add(&maker, (uint8_t[]){0xa2, (uint8_t)(i + 1), (uint8_t)(i + 1)}, 3);
 	add(&maker, "\x09", 1);
 	finish(&maker);
-	ck_assert_str_eq(plist_scan_binary(maker.bytes, maker.used), "it has too many nodes");
+	ck_assert_str_eq(plist_scan_binary(maker.bytes, maker.used, &bounds),
+			 "it has too many nodes");
 	refused(maker.bytes, maker.used);
 }
 END_TEST
@@ -298,9 +302,66 @@ START_TEST(references_cannot_multiply_bytes)
 	list[used + 8 + 29] = (uint8_t)(used >> 16);
 	list[used + 8 + 30] = (uint8_t)(used >> 8);
 	list[used + 8 + 31] = (uint8_t)used;
-	ck_assert_str_eq(plist_scan_binary(list, used + 40), "its strings and data are too large");
+	ck_assert_str_eq(plist_scan_binary(list, used + 40, &bounds),
+			 "its strings and data are too large");
 	refused(list, used + 40);
 	free(list);
+}
+END_TEST
+
+/* What any user may send is bounded more closely: at the limit, and one past it. */
+START_TEST(a_matching_dictionary_has_few_nodes)
+{
+	for (size_t past = 0; past < 2; past++) {
+		/* Beside them <plist> and <array>. */
+		size_t used = 0, room = DEXT_LIMIT_MATCHING_NODES * 8;
+		char *xml = calloc(1, room);
+		OSObject *object = NULL;
+
+		used += (size_t)snprintf(xml, room, "%s<array>", XML_HEAD);
+		for (size_t i = 0; i < DEXT_LIMIT_MATCHING_NODES - 2 + past; i++)
+			used += (size_t)snprintf(xml + used, room - used, "<true/>");
+		used += (size_t)snprintf(xml + used, room - used, "</array></plist>");
+		ck_assert_uint_lt(used, room);
+		ck_assert_int_eq(plist_decode_matching(xml, used, &object),
+				 past ? kIOReturnBadArgument : kIOReturnSuccess);
+		OSSafeReleaseNULL(object);
+		ck_assert_int_eq(plist_decode(xml, used, &object), kIOReturnSuccess);
+		OSRelease(object);
+		free(xml);
+	}
+}
+END_TEST
+
+START_TEST(a_matching_dictionary_has_few_bytes)
+{
+	const size_t length = DEXT_LIMIT_MATCHING_BYTES / 2;
+
+	/* An array that names half of them twice, or three times. */
+	for (uint8_t times = 2; times < 4; times++) {
+		uint8_t *list = calloc(1, length + 64);
+		size_t used = 9 + times;
+		OSObject *object = NULL;
+
+		memcpy(list, "bplist00", 8);
+		list[8] = 0xa0 | times;
+		memset(list + 9, 1, times);
+		memcpy(list + used, "\x4f\x12\x00\x01\x00\x00", 6);
+		used += 6 + length;
+		/* Offsets of two bytes, of both objects, and the trailer. */
+		list[used + 1] = 8;
+		list[used + 3] = 9 + times;
+		list[used + 4 + 6] = 2;
+		list[used + 4 + 7] = 1;
+		list[used + 4 + 15] = 2;
+		list[used + 4 + 29] = (uint8_t)(used >> 16);
+		list[used + 4 + 30] = (uint8_t)(used >> 8);
+		list[used + 4 + 31] = (uint8_t)used;
+		ck_assert_int_eq(plist_decode_matching(list, used + 36, &object),
+				 times > 2 ? kIOReturnBadArgument : kIOReturnSuccess);
+		OSSafeReleaseNULL(object);
+		free(list);
+	}
 }
 END_TEST
 
@@ -379,5 +440,6 @@ UNIT_MAIN("plist", an_info_plist_is_read, there_and_back_is_equal, reals_and_dat
 	  what_has_no_class_is_refused, what_is_no_list_is_refused, depth_is_bounded_both_ways,
 	  deep_xml_is_refused_before_it_is_parsed, a_comment_does_not_hide_depth,
 	  a_list_in_itself_is_refused, references_cannot_multiply_nodes,
-	  references_cannot_multiply_bytes, a_nul_in_a_string_is_refused,
+	  references_cannot_multiply_bytes, a_matching_dictionary_has_few_nodes,
+	  a_matching_dictionary_has_few_bytes, a_nul_in_a_string_is_refused,
 	  counts_and_offsets_outside_are_refused, every_cut_and_every_changed_byte_is_survived)

@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+static const struct plist_bounds bounds = {PLIST_NODES_MAX, PLIST_BYTES_MAX};
+
 static char *text;
 static size_t used;
 
@@ -23,7 +25,7 @@ add(const char *piece, size_t times)
 static const char *
 scan(void)
 {
-	const char *wrong = plist_scan_xml(text, used);
+	const char *wrong = plist_scan_xml(text, used, &bounds);
 
 	free(text);
 	text = NULL;
@@ -76,7 +78,7 @@ scan_binary_nest(unsigned depth)
 	trailer[7] = 1;
 	trailer[15] = (unsigned char)depth;
 	trailer[31] = (unsigned char)at;
-	return plist_scan_binary(list, at + (size_t)2 * depth + 32);
+	return plist_scan_binary(list, at + (size_t)2 * depth + 32, &bounds);
 }
 
 START_TEST(binary_depth)
