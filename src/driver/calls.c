@@ -22,6 +22,7 @@
 #include "clock.h"
 #include "completion.h"
 #include "descriptor.h"
+#include "hang.h"
 #include "log.h"
 #include "object.h"
 #include "os_data.h"
@@ -216,6 +217,7 @@ run_method(struct call *call)
 		.structureOutputDescriptor = call->output,
 		.structureOutputMaximumSize = request->structure_out_size,
 	};
+	struct hang_mark mark;
 	struct call *before;
 	IOReturn res;
 
@@ -229,8 +231,10 @@ run_method(struct call *call)
 		arguments.structureInput = call->data;
 	memset(call->scalars, 0, sizeof(call->scalars));
 	before = client_memory_serve(call);
+	mark = hang_begin(OSObject_GetClassName(call->client), "ExternalMethod", request->selector);
 	res = IOUserClient_ExternalMethod(call->client, request->selector, &arguments, NULL, NULL,
 					  NULL);
+	hang_end(mark);
 	client_memory_serve(before);
 	if (call->completion != NULL && res == kIOReturnSuccess)
 		completion_promise(call->completion, request->selector);

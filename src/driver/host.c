@@ -32,6 +32,7 @@
 #include "closing.h"
 #include "connection.h"
 #include "fault.h"
+#include "hang.h"
 #include "log.h"
 #include "places.h"
 #include "plist.h"
@@ -434,6 +435,7 @@ clean_up(void)
 			signal(SIGALRM, give_up);
 			alarm((unsigned)(END_GRACE / NSEC_PER_SEC));
 		}
+		hang_stop();
 		loop_destroy(host.loop);
 		spinning_stop();
 		if (host.inside == NULL)
@@ -451,6 +453,19 @@ clean_up(void)
 		bundle_destroy(host.bundle);
 		host.bundle = NULL;
 	}
+}
+
+/* ns; 0: the driver is not watched. */
+static uint64_t
+method_bound(void)
+{
+	OSDictionary *personality =
+		OSDynamicCast(OSDictionary, OSDictionaryGetValue(host.start, "Personality"));
+	uint64_t msec = HANG_BOUND_MSEC;
+
+	if (personality != NULL)
+		(void)OSDictionaryGetUInt64Value(personality, "DextMethodMilliseconds", &msec);
+	return (msec < UINT32_MAX ? msec : UINT32_MAX) * NSEC_PER_MSEC;
 }
 
 /* What is the process's own, before START and after it. */
@@ -471,8 +486,13 @@ prepare_process(int control_socket)
 static IOReturn
 confine_process(void)
 {
-	IOReturn res = host.inside != NULL ? kIOReturnSuccess : enter_sandbox();
+	IOReturn res;
 
+	if (host.inside != NULL)
+		return kIOReturnSuccess;
+	/* The signals of a program that has a host inside are its own. */
+	hang_start(host.loop, method_bound());
+	res = enter_sandbox();
 	if (res != kIOReturnSuccess)
 		control_send_started(res);
 	return res;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "descriptor.h"
+#include "hang.h"
 #include "log.h"
 #include "mapped_source.h"
 #include "status.h"
@@ -153,8 +154,11 @@ ask(struct call *call, IOMemoryDescriptor **ret_memory, bool *ret_read_only)
 	IOUserClient *client = call->client;
 	uint64_t options = 0, type = call->request.selector;
 	IOMemoryDescriptor *memory = NULL;
+	struct hang_mark mark =
+		hang_begin(OSObject_GetClassName(client), "CopyClientMemoryForType", type);
 	IOReturn res = IOUserClient_CopyClientMemoryForType(client, type, &options, &memory);
 
+	hang_end(mark);
 	if (res != kIOReturnSuccess) {
 		log_info("%s: type %llu: CopyClientMemoryForType: %s",
 			 OSObject_GetClassName(client), (unsigned long long)type,

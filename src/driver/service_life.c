@@ -14,6 +14,7 @@
 #include <assert.h>
 
 #include "clock.h"
+#include "hang.h"
 #include "log.h"
 #include "object.h"
 
@@ -80,7 +81,11 @@ run_start(void *context)
 {
 	struct start *start = context;
 
+	struct hang_mark mark =
+		hang_begin(OSObject_GetClassName(start->service), "Start", HANG_NO_SELECTOR);
+
 	start->res = IOService_Start(start->service, start->provider);
+	hang_end(mark);
 }
 
 /* False: it was terminated before, and Stop, which would undo this Start, will not come. */
@@ -257,8 +262,13 @@ run_stop(struct work *work)
 	pthread_mutex_lock(&service_tree);
 	none = ivars->state == SERVICE_NEW;
 	pthread_mutex_unlock(&service_tree);
-	if (!none)
+	if (!none) {
+		struct hang_mark mark =
+			hang_begin(OSObject_GetClassName(self), "Stop", HANG_NO_SELECTOR);
+
 		IOService_Stop(self, ivars->provider);
+		hang_end(mark);
+	}
 	await_super(self, none);
 	OSRelease(self);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hang.h"
 #include "host_control.h"
 #include "log.h"
 #include "object.h"
@@ -22,6 +23,7 @@ set_properties(IOService *service, const void *bytes, size_t length)
 {
 	OSDictionary *properties;
 	OSObject *object = NULL;
+	struct hang_mark mark;
 	IOReturn res;
 
 	if (METHOD(service, service, IOServiceMethods, SetProperties) ==
@@ -34,9 +36,12 @@ set_properties(IOService *service, const void *bytes, size_t length)
 	properties = OSDynamicCast(OSDictionary, object);
 	if (res == kIOReturnSuccess && properties == NULL)
 		res = kIOReturnBadArgument;
-	if (res == kIOReturnSuccess)
+	if (res == kIOReturnSuccess) {
+		mark = hang_begin(OSObject_GetClassName(service), "SetProperties",
+				  HANG_NO_SELECTOR);
 		res = IOService_SetProperties(service, properties);
-	else
+		hang_end(mark);
+	} else
 		log_error("%s: what an app sets is no dictionary", OSObject_GetClassName(service));
 	OSRelease(object);
 	return res;

@@ -8,6 +8,7 @@
 #include "user_client.h"
 
 #include "completion.h"
+#include "hang.h"
 #include "log.h"
 #include "object.h"
 
@@ -27,8 +28,10 @@ IOReturn
 user_client_create(IOService *service, uint32_t type, IOUserClient **ret_client)
 {
 	IOUserClient *made = NULL;
+	struct hang_mark mark = hang_begin(OSObject_GetClassName(service), "NewUserClient", type);
 	IOReturn res = IOService_NewUserClient(service, type, &made);
 
+	hang_end(mark);
 	if (res != kIOReturnSuccess)
 		return res;
 	if (made == NULL) {

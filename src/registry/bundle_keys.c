@@ -81,6 +81,7 @@ static const struct bundle_key personality[] = {
 	ANY("IOPCITunnelCompatible"),
 	ANY("IOPCIUseDeviceMapper"),
 	ANY("UserClientProperties"),
+	{"DextMethodMilliseconds", BUNDLE_NUMBER, 0, UINT32_MAX},
 	SHORT("idVendor"),
 	SHORT("idProduct"),
 	SHORT("idProductMask"),

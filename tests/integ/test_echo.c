@@ -249,6 +249,101 @@ call_hang(void *context)
 	return NULL;
 }
 
+/* A copy of the bundle, whose methods have `msec` to return; static storage. */
+static const char *
+copy_bundle(const char *msec)
+{
+	static char folder[64];
+	char command[1024];
+
+	snprintf(folder, sizeof(folder), "/tmp/opendext-echo-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(command, sizeof(command),
+		 "cp -rL '%s' %s/echo.dext && sed -i 's|<key>IOUserClass</key>|"
+		 "<key>DextMethodMilliseconds</key><integer>%s</integer>&|' "
+		 "%s/echo.dext/Info.plist",
+		 harness_bundle("ECHO_BUNDLE"), folder, msec, folder);
+	ck_assert_int_eq(system(command), 0);
+	return folder;
+}
+
+static void
+remove_bundle(const char *folder)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static void
+hang_with(const char *msec, pthread_t *thread, struct hanging *hanging)
+{
+	const char *folder = copy_bundle(msec);
+	char bundle[128];
+
+	snprintf(bundle, sizeof(bundle), "%s/echo.dext", folder);
+	harness_start(&harness, (const char *[]){bundle, NULL});
+	hanging->connect = harness_open("Echo", 0);
+	hanging->port = IONotificationPortCreate(kIOMainPortDefault);
+	CFRunLoopAddSource(CFRunLoopGetCurrent(), IONotificationPortGetRunLoopSource(hanging->port),
+			   kCFRunLoopDefaultMode);
+	ck_assert_int_eq(pthread_create(thread, NULL, call_hang, hanging), 0);
+	for (uint64_t end = now_msec() + 10000; !hanging->began && now_msec() < end;)
+		CFRunLoopRunInMode(kCFRunLoopDefaultMode, 1, true);
+	ck_assert(hanging->began);
+	remove_bundle(folder);
+}
+
+static void
+end_hang(pthread_t thread, struct hanging *hanging)
+{
+	ck_assert_int_eq(kill(harness_host_pid("Echo"), SIGKILL), 0);
+	pthread_join(thread, NULL);
+	IOServiceClose(hanging->connect);
+	IONotificationPortDestroy(hanging->port);
+	harness_wait_log(&harness, "was killed by signal 9");
+	ck_assert_int_eq(harness_stop(&harness), 0);
+}
+
+/* With class, method and stack, once; also in the sandbox, which this build has. */
+START_TEST(a_method_that_hangs_is_named)
+{
+	struct hanging hanging = {.status = kIOReturnSuccess};
+	const char *line, *again;
+	pthread_t thread;
+	uint64_t began = now_msec();
+
+	hang_with("300", &thread, &hanging);
+	harness_wait_log(&harness, "EchoUserClient_ExternalMethod (2) has not returned for ");
+	ck_assert_uint_ge(now_msec() - began, 300);
+	/* The method's own frame, and that of the library which called it. */
+	harness_wait_log(&harness, ": echo.so+0x");
+	harness_wait_log(&harness, ": libdriverkit.so.0+0x");
+	/* It is not told of again. */
+	for (began = now_msec(); now_msec() - began < 700;)
+		poll(NULL, 0, 50);
+	line = strstr(harness_log(&harness), "has not returned");
+	again = line != NULL ? strstr(line + 1, "has not returned") : NULL;
+	ck_assert_msg(line != NULL && again == NULL, "%s", harness_log(&harness));
+	end_hang(thread, &hanging);
+}
+END_TEST
+
+START_TEST(without_a_bound_nothing_is_named)
+{
+	struct hanging hanging = {.status = kIOReturnSuccess};
+	uint64_t began = now_msec();
+	pthread_t thread;
+
+	hang_with("0", &thread, &hanging);
+	for (; now_msec() - began < 700;)
+		poll(NULL, 0, 50);
+	ck_assert_ptr_null(strstr(harness_log(&harness), "has not returned"));
+	end_hang(thread, &hanging);
+}
+END_TEST
+
 START_TEST(host_killed)
 {
 	struct hanging hanging = {.status = kIOReturnSuccess};
@@ -423,5 +518,5 @@ START_TEST(many_connections)
 END_TEST
 
 UNIT_MAIN("echo", calls, maps_memory, completes, close_stops_the_user_client, app_killed,
-	  host_killed, gives_up_visibly, wrong_entry, other_user, found_by_class_too,
-	  many_connections)
+	  a_method_that_hangs_is_named, without_a_bound_nothing_is_named, host_killed,
+	  gives_up_visibly, wrong_entry, other_user, found_by_class_too, many_connections)

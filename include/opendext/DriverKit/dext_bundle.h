@@ -7,6 +7,10 @@
  *
  * Names in Info.plist (IOUserClass) and in the dictionaries of IOService_Create are looked up among
  *them.
+ *
+ * Of Info.plist's keys in a personality one is OpenDext's own: DextMethodMilliseconds, after which a
+ * method that has not returned is named in the log with its stack; 5000 if it is not there, 0:
+ * never.
  */
 #ifndef OPENDEXT_DRIVERKIT_DEXT_BUNDLE_H
 #define OPENDEXT_DRIVERKIT_DEXT_BUNDLE_H
