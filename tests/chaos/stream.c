@@ -136,6 +136,7 @@ take_out(struct stream *stream, uint64_t number, IOReturn status, uint32_t bytes
 	if (bytes > 0)
 		XXH3_64bits_update(stream->hash, buffer, bytes);
 	stream->lengths[number % LENGTHS] = bytes;
+	stream->open_end = status != kIOReturnSuccess;
 	if (stream->back == number && stream->back_at > bytes)
 		fail(stream->ledger, "%s: OUT %llu moved %u bytes, and %llu have come back",
 		     stream->spec, (unsigned long long)number, bytes,
@@ -468,7 +469,8 @@ has_all_back(const struct stream *stream)
 	const struct way *in = &stream->ways[DEXT_BULKSTREAM_IN];
 	const struct way *out = &stream->ways[DEXT_BULKSTREAM_OUT];
 
-	return !in->there || !out->there || in->failed || in->bytes == out->bytes;
+	return !in->there || !out->there || in->failed || stream->open_end ||
+	       in->bytes == out->bytes;
 }
 
 bool

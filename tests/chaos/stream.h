@@ -52,6 +52,8 @@ struct stream {
 	XXH3_state_t *hash; /* of what the device has taken */
 	/* Of a loopback: what comes back next, and the bytes that transfers have moved. */
 	uint64_t back, back_at;
+	bool open_end; /* the last one ended early, and without a short packet: the loopback
+			* fills a receive with what is sent next */
 	uint32_t lengths[LENGTHS];
 	uint32_t controls;
 	IOReturn control_status;
