@@ -24,6 +24,7 @@
 #include "uncancelled.h"
 
 #include <IOKit/IOKitLib.h>
+#include <dext_iokit.h>
 #include <mach/mach_vm.h>
 #include <mach/mig_errors.h>
 
@@ -51,6 +52,7 @@ struct running {
 	struct connection *connection;
 	const struct method_call *call;
 	unsigned slot;
+	uint64_t deadline; /* 0: none */
 	struct call_request request;
 	struct call_reply reply;
 	struct large input;
@@ -268,15 +270,15 @@ run_in_slot(struct running *running, bool *ret_submitted)
 		return status;
 	}
 	*ret_submitted = true;
-	status =
-		slot_call(connection, running->slot, &running->request, &running->reply, &answered);
+	status = slot_call(connection, running->slot, &running->request, running->deadline,
+			   &running->reply, &answered);
 	while (answered && running->reply.flags == CALL_ASKS) {
 		answered = false;
 		status = question_answer(connection, running->slot, &running->request,
 					 call->input_struct, call->input_size);
 		if (status == kIOReturnSuccess)
 			status = slot_await(connection, running->slot, &running->request,
-					    &running->reply, &answered);
+					    running->deadline, &running->reply, &answered);
 	}
 	if (status == kIOReturnSuccess)
 		copy_outputs(running);
@@ -291,15 +293,19 @@ run(struct running *running)
 {
 	struct connection *connection = running->connection;
 	struct call_request *request = &running->request;
+	uint64_t timeout = atomic_load_explicit(&connection->timeout, memory_order_relaxed);
 	bool submitted = false;
 	IOReturn status;
 
+	if (timeout != 0)
+		running->deadline = clock_now() + timeout;
 	fill_request(running);
 	status = prepare_large(running);
 	if (status == kIOReturnSuccess && running->call->is_async)
 		status = register_async(running);
 	if (status == kIOReturnSuccess)
-		status = slot_take(connection, &running->slot, &request->generation);
+		status = slot_take(connection, running->deadline, &running->slot,
+				   &request->generation);
 	if (status == kIOReturnSuccess)
 		status = run_in_slot(running, &submitted);
 	if (submitted)
@@ -383,6 +389,23 @@ call_set_properties(const char *function, io_connect_t connect, const void *byte
 	};
 
 	return call_method(connect, &call);
+}
+
+kern_return_t
+dext_connect_set_timeout(io_connect_t connect, uint64_t nanoseconds)
+{
+	ERRNO_KEPT;
+	struct connection *connection = object_copy_connection(connect);
+
+	if (connection == NULL)
+		return object_refusal(connect);
+	/* So that no sum with the time overflows: centuries. */
+	if (nanoseconds > INT64_MAX)
+		nanoseconds = 0;
+	/* Relaxed: of the calls that begin later. */
+	atomic_store_explicit(&connection->timeout, nanoseconds, memory_order_relaxed);
+	connection_release(connection);
+	return kIOReturnSuccess;
 }
 
 kern_return_t

@@ -37,10 +37,12 @@ struct connection {
 	int bell;
 	struct call_page_client client; /* its lower part: [ring_lock] */
 	_Atomic uint64_t answered;	/* when a call that slept had its last answer */
+	_Atomic uint64_t timeout;	/* ns that a method has; 0: for ever */
 
 	pthread_mutex_t slot_lock;
-	_Atomic uint64_t free_slots;	      /* bits */
-	_Atomic uint32_t slot_waiters;	      /* written with slot_lock */
+	_Atomic uint64_t free_slots;   /* bits */
+	_Atomic uint64_t abandoned;    /* bits: the caller has gone, the answer has not come */
+	_Atomic uint32_t slot_waiters; /* written with slot_lock */
 	uint32_t generation[CALL_PAGE_SLOTS]; /* [who has the slot] of its last use */
 	struct slot_waiter *first_waiter;     /* [slot_lock] */
 	struct slot_waiter *last_waiter;      /* [slot_lock] */

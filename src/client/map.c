@@ -379,11 +379,11 @@ unmap_call(struct connection *connection, uint32_t type)
 	struct call_reply reply;
 	bool answered;
 	unsigned slot;
-	IOReturn status = slot_take(connection, &slot, &request.generation);
+	IOReturn status = slot_take(connection, 0, &slot, &request.generation);
 
 	if (status != kIOReturnSuccess)
 		return status;
-	status = slot_call(connection, slot, &request, &reply, &answered);
+	status = slot_call(connection, slot, &request, 0, &reply, &answered);
 	if (answered)
 		slot_give_back(connection, slot);
 	return status;
@@ -402,11 +402,11 @@ map_call(struct connection *connection, uint32_t type, IOOptionBits options, str
 	struct call_reply reply;
 	bool answered;
 	unsigned slot;
-	IOReturn status = slot_take(connection, &slot, &request.generation);
+	IOReturn status = slot_take(connection, 0, &slot, &request.generation);
 
 	if (status != kIOReturnSuccess)
 		return status;
-	status = slot_call(connection, slot, &request, &reply, &answered);
+	status = slot_call(connection, slot, &request, 0, &reply, &answered);
 	if (status == kIOReturnSuccess)
 		status = take_memory(connection, &request, slot, &reply, memory);
 	else if (answered)

@@ -252,3 +252,16 @@ question_answer(struct connection *connection, unsigned slot, struct call_reques
 	fd_close(&handout.copy);
 	return kIOReturnSuccess;
 }
+
+void
+question_refuse(struct connection *connection, unsigned slot)
+{
+	struct handout handout = {.copy = -1};
+	struct client_memory_body *body = &handout.message.body;
+
+	body->status = kIOReturnTimeout;
+	body->slot = slot;
+	body->generation = slot_next_generation(connection, slot);
+	if (send(connection, &handout) != kIOReturnSuccess)
+		connection_check(connection);
+}

@@ -18,4 +18,7 @@ struct connection;
 IOReturn question_answer(struct connection *connection, unsigned slot, struct call_request *request,
 			 const void *structure, size_t size);
 
+/* The same for a question that came when its caller had gone: nothing is handed out. */
+void question_refuse(struct connection *connection, unsigned slot);
+
 #endif

@@ -266,7 +266,7 @@ listen(struct connection *connection, struct call_request *request)
 	struct call_reply reply;
 	bool answered;
 	unsigned slot;
-	IOReturn status = slot_take(connection, &slot, &request->generation);
+	IOReturn status = slot_take(connection, 0, &slot, &request->generation);
 
 	if (status != kIOReturnSuccess) {
 		if (request->flags & CALL_ASYNC)
@@ -274,7 +274,7 @@ listen(struct connection *connection, struct call_request *request)
 					request->async_generation);
 		return status;
 	}
-	status = slot_call(connection, slot, request, &reply, &answered);
+	status = slot_call(connection, slot, request, 0, &reply, &answered);
 	if (answered)
 		slot_give_back(connection, slot);
 	return status;

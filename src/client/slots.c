@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "doorbell.h"
 #include "log.h"
+#include "question.h"
 
 #define CALL_FLAGS_OF_REPLY (CALL_KEPT_INPUT | CALL_KEPT_OUTPUT)
 
@@ -68,10 +69,25 @@ dequeue_locked(struct connection *connection, struct slot_waiter *waiter)
 		connection->last_waiter = before;
 }
 
-static void
-wait_step_locked(struct connection *connection, struct slot_waiter *waiter)
+/* Of a wait that ends at the deadline, if there is one. */
+static uint64_t
+end_of_step(uint64_t deadline)
 {
-	uint64_t until = clock_now() + CALL_WAIT_STEP;
+	uint64_t end = clock_now() + CALL_WAIT_STEP;
+
+	return deadline != 0 && deadline < end ? deadline : end;
+}
+
+static bool
+is_past(uint64_t deadline)
+{
+	return deadline != 0 && clock_now() >= deadline;
+}
+
+static void
+wait_step_locked(struct connection *connection, struct slot_waiter *waiter, uint64_t deadline)
+{
+	uint64_t until = end_of_step(deadline);
 	const struct timespec time = {
 		.tv_sec = (time_t)(until / NSEC_PER_SEC),
 		.tv_nsec = (long)(until % NSEC_PER_SEC),
@@ -94,9 +110,47 @@ grant_locked(struct connection *connection)
 	}
 }
 
+/*
+ * Whether the slot, whose caller has gone, is answered for good. A question to it is refused; the
+ * answer that follows has the next generation. It may be there already, if the host did not wait;
+ * but it asks nothing more before the refusal has come.
+ */
+static bool
+is_over(struct connection *connection, unsigned slot)
+{
+	const struct call_slot *from = &connection->client.page->slot[slot];
+	uint32_t generation = connection->generation[slot], flags;
+
+	if (call_slot_is_answered(from, call_next_generation(generation))) {
+		question_refuse(connection, slot);
+		return true;
+	}
+	if (!call_slot_is_answered(from, generation))
+		return false;
+	flags = *(volatile const uint32_t *)&from->reply.flags;
+	if (flags != CALL_ASKS && call_slot_is_current(from, generation))
+		return true;
+	question_refuse(connection, slot);
+	return false;
+}
+
+/* Takes back what was abandoned and is answered by now. Who takes a bit looks at its slot alone. */
+static void
+reclaim(struct connection *connection)
+{
+	uint64_t bits = atomic_exchange_explicit(&connection->abandoned, 0, memory_order_seq_cst);
+	uint64_t over = 0;
+
+	for (uint64_t left = bits; left != 0; left &= left - 1)
+		if (is_over(connection, (unsigned)__builtin_ctzll(left)))
+			over |= left & -left;
+	atomic_fetch_or_explicit(&connection->abandoned, bits & ~over, memory_order_seq_cst);
+	atomic_fetch_or_explicit(&connection->free_slots, over, memory_order_seq_cst);
+}
+
 /* Waits for the slot that somebody hands over. */
 static IOReturn
-wait_locked(struct connection *connection, unsigned *ret_slot)
+wait_locked(struct connection *connection, uint64_t deadline, unsigned *ret_slot)
 {
 	struct slot_waiter waiter = {.slot = -1};
 	IOReturn status = kIOReturnSuccess;
@@ -111,9 +165,13 @@ wait_locked(struct connection *connection, unsigned *ret_slot)
 	atomic_fetch_add_explicit(&connection->slot_waiters, 1, memory_order_seq_cst);
 	grant_locked(connection);
 	while (waiter.slot < 0 && status == kIOReturnSuccess) {
-		wait_step_locked(connection, &waiter);
+		wait_step_locked(connection, &waiter, deadline);
+		reclaim(connection);
+		grant_locked(connection);
 		connection_check(connection);
 		status = connection_pending_status(connection);
+		if (status == kIOReturnSuccess && waiter.slot < 0 && is_past(deadline))
+			status = kIOReturnTimeout;
 	}
 	if (waiter.slot < 0)
 		dequeue_locked(connection, &waiter);
@@ -126,16 +184,20 @@ wait_locked(struct connection *connection, unsigned *ret_slot)
 }
 
 IOReturn
-slot_take(struct connection *connection, unsigned *ret_slot, uint32_t *ret_generation)
+slot_take(struct connection *connection, uint64_t deadline, unsigned *ret_slot,
+	  uint32_t *ret_generation)
 {
 	IOReturn status = kIOReturnSuccess;
 	uint32_t *generation;
 
+	/* Relaxed: what is abandoned now is looked for by a later call. */
+	if (atomic_load_explicit(&connection->abandoned, memory_order_relaxed) != 0)
+		reclaim(connection);
 	/* Relaxed: only so that nobody overtakes those who wait. */
 	if (atomic_load_explicit(&connection->slot_waiters, memory_order_relaxed) != 0 ||
 	    !take_free(connection, ret_slot)) {
 		pthread_mutex_lock(&connection->slot_lock);
-		status = wait_locked(connection, ret_slot);
+		status = wait_locked(connection, deadline, ret_slot);
 		pthread_mutex_unlock(&connection->slot_lock);
 	}
 	if (status != kIOReturnSuccess)
@@ -225,7 +287,7 @@ unanswered(struct connection *connection, unsigned slot)
 
 /* Until the answer is there. The host may have answered and ended right after: look once more. */
 static IOReturn
-wait_answer(struct connection *connection, unsigned slot, uint32_t generation)
+wait_answer(struct connection *connection, unsigned slot, uint32_t generation, uint64_t deadline)
 {
 	struct call_page_client *client = &connection->client;
 
@@ -233,13 +295,18 @@ wait_answer(struct connection *connection, unsigned slot, uint32_t generation)
 		return kIOReturnSuccess;
 	if (call_page_is_left(client, slot))
 		doorbell_ring(connection->doorbell);
-	while (!call_page_wait(client, slot, generation, clock_now() + CALL_WAIT_STEP)) {
+	while (!call_page_wait(client, slot, generation, end_of_step(deadline))) {
 		connection_check(connection);
-		if (connection_pending_status(connection) == kIOReturnSuccess)
+		if (connection_pending_status(connection) == kIOReturnSuccess && !is_past(deadline))
 			continue;
 		if (call_slot_is_answered(&client->page->slot[slot], generation))
 			break;
-		return unanswered(connection, slot);
+		if (connection_pending_status(connection) != kIOReturnSuccess)
+			return unanswered(connection, slot);
+		/* From here on the slot is reclaim's. */
+		atomic_fetch_or_explicit(&connection->abandoned, UINT64_C(1) << slot,
+					 memory_order_seq_cst);
+		return kIOReturnTimeout;
 	}
 	/* Relaxed: a time, of which any that some thread wrote will do. */
 	atomic_store_explicit(&connection->answered, clock_now(), memory_order_relaxed);
@@ -260,7 +327,7 @@ is_host_there(struct connection *connection)
 
 IOReturn
 slot_call(struct connection *connection, unsigned slot, const struct call_request *request,
-	  struct call_reply *ret_reply, bool *ret_answered)
+	  uint64_t deadline, struct call_reply *ret_reply, bool *ret_answered)
 {
 	struct call_page *page = connection->client.page;
 
@@ -271,16 +338,16 @@ slot_call(struct connection *connection, unsigned slot, const struct call_reques
 	page->slot[slot].request = *request;
 	if (call_page_submit(&connection->client, slot))
 		doorbell_ring(connection->doorbell);
-	return slot_await(connection, slot, request, ret_reply, ret_answered);
+	return slot_await(connection, slot, request, deadline, ret_reply, ret_answered);
 }
 
 IOReturn
 slot_await(struct connection *connection, unsigned slot, const struct call_request *request,
-	   struct call_reply *ret_reply, bool *ret_answered)
+	   uint64_t deadline, struct call_reply *ret_reply, bool *ret_answered)
 {
 	const struct call_slot *from = &connection->client.page->slot[slot];
 	const char *rule;
-	IOReturn status = wait_answer(connection, slot, request->generation);
+	IOReturn status = wait_answer(connection, slot, request->generation, deadline);
 
 	*ret_answered = false;
 	if (status != kIOReturnSuccess)

@@ -311,6 +311,7 @@ START_TEST(a_method_that_hangs_is_named)
 {
 	struct hanging hanging = {.status = kIOReturnSuccess};
 	const char *line, *again;
+	uint64_t clients = 77;
 	pthread_t thread;
 	uint64_t began = now_msec();
 
@@ -320,6 +321,10 @@ START_TEST(a_method_that_hangs_is_named)
 	/* The method's own frame, and that of the library which called it. */
 	harness_wait_log(&harness, ": echo.so+0x");
 	harness_wait_log(&harness, ": libdriverkit.so.0+0x");
+	/* Its queue is another call's, too, which has a deadline. */
+	ck_assert_int_eq(dext_connect_set_timeout(hanging.connect, 50000000), kIOReturnSuccess);
+	ck_assert_int_eq(get_clients(hanging.connect, &clients), kIOReturnTimeout);
+	ck_assert_uint_eq(clients, 77);
 	/* It is not told of again. */
 	for (began = now_msec(); now_msec() - began < 700;)
 		poll(NULL, 0, 50);

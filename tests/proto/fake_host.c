@@ -130,6 +130,12 @@ receive(struct fake_host *host, struct packet *packet)
 		atomic_fetch_add(&host->acks, 1);
 		return true;
 	}
+	if (packet->header->type == PACKET_CLIENT_MEMORY) {
+		memcpy(&host->client_memory, packet->body, sizeof(host->client_memory));
+		packet_close_fds(packet);
+		atomic_fetch_add(&host->client_memories, 1);
+		return true;
+	}
 	memcpy(&body, packet->body, sizeof(body));
 	ck_assert_uint_lt(body.slot, CALL_PAGE_SLOTS);
 	host->structures[body.slot] = body;

@@ -48,6 +48,9 @@ struct fake_host {
 		       struct call_reply *reply);
 	void *context;
 
+	_Atomic unsigned client_memories;
+	struct client_memory_body client_memory; /* the last one */
+
 	/* What the last STRUCTURES brought, by slot. */
 	struct structures_body structures[CALL_PAGE_SLOTS];
 	int structure_fds[CALL_PAGE_SLOTS][2]; /* input, output; -1 */

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls that have a deadline, and a host that answers too late or not at all. */
+#include "unit.h"
+
+#include <poll.h>
+
+#include "clock.h"
+#include "fake_host.h"
+
+#include <dext_iokit.h>
+#include <mach/mach.h>
+
+#define TIMEOUT	 (20 * NSEC_PER_MSEC)
+#define LATEST	 (10 * NSEC_PER_SEC)
+#define ANSWERED 7u /* the selector that the host answers at once */
+
+static struct fake_host host;
+static io_connect_t connect;
+
+/* The slot and generation of the last call. */
+static _Atomic unsigned last_slot;
+static _Atomic uint32_t last_generation;
+
+static bool
+answer_some(struct fake_host *to, unsigned slot, const struct call_request *request,
+	    struct call_reply *reply)
+{
+	(void)to;
+	atomic_store(&last_slot, slot);
+	atomic_store(&last_generation, request->generation);
+	reply->scalar_out_count = request->scalar_out_count;
+	return request->selector == ANSWERED;
+}
+
+static void
+begin(void)
+{
+	fake_host_create(&host);
+	host.method = answer_some;
+	connect = fake_host_open(&host);
+	ck_assert_int_eq(dext_connect_set_timeout(connect, TIMEOUT), kIOReturnSuccess);
+}
+
+static void
+end(void)
+{
+	IOServiceClose(connect);
+	fake_host_stop(&host);
+}
+
+static void
+time_out(void)
+{
+	uint64_t out[2] = {1, 2}, began = clock_now();
+	uint32_t count = 2;
+
+	ck_assert_int_eq(IOConnectCallScalarMethod(connect, 1, NULL, 0, out, &count),
+			 kIOReturnTimeout);
+	ck_assert_uint_ge(clock_now() - began, TIMEOUT);
+	ck_assert_uint_lt(clock_now() - began, LATEST);
+	ck_assert_uint_eq(count, 2);
+	ck_assert_uint_eq(out[0], 1);
+	ck_assert_uint_eq(out[1], 2);
+}
+
+/* With as much time as a busy machine needs. */
+static kern_return_t
+call_answered(void)
+{
+	kern_return_t status;
+
+	ck_assert_int_eq(dext_connect_set_timeout(connect, LATEST), kIOReturnSuccess);
+	status = IOConnectCallScalarMethod(connect, ANSWERED, NULL, 0, NULL, NULL);
+	ck_assert_int_eq(dext_connect_set_timeout(connect, TIMEOUT), kIOReturnSuccess);
+	return status;
+}
+
+START_TEST(the_slot_is_used_again_only_after_its_answer)
+{
+	struct call_reply late;
+
+	memset(&late, 0, sizeof(late));
+	begin();
+	time_out();
+	ck_assert_uint_eq(last_slot, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_int_eq(call_answered(), kIOReturnSuccess);
+		ck_assert_uint_ne(last_slot, 0);
+	}
+	fake_host_answer(&host, 0, 1, &late);
+	ck_assert_int_eq(call_answered(), kIOReturnSuccess);
+	ck_assert_uint_eq(last_slot, 0);
+	ck_assert_uint_eq(last_generation, 2);
+	end();
+}
+END_TEST
+
+START_TEST(a_page_of_calls_without_answers)
+{
+	struct call_reply late;
+	unsigned before;
+
+	memset(&late, 0, sizeof(late));
+	begin();
+	for (unsigned i = 0; i < CALL_PAGE_SLOTS; i++)
+		time_out();
+	before = last_slot;
+	/* One past the limit never reaches the host, and has its time, too. */
+	ck_assert_int_eq(IOConnectCallScalarMethod(connect, ANSWERED, NULL, 0, NULL, NULL),
+			 kIOReturnTimeout);
+	ck_assert_uint_eq(last_slot, before);
+	for (unsigned i = 0; i < CALL_PAGE_SLOTS; i++)
+		fake_host_answer(&host, i, 1, &late);
+	for (unsigned i = 0; i < 2 * CALL_PAGE_SLOTS; i++)
+		ck_assert_int_eq(call_answered(), kIOReturnSuccess);
+	end();
+}
+END_TEST
+
+/* The driver asks for memory of an app that does not wait any more. */
+static void
+ask_late(bool withdrawn)
+{
+	struct call_reply question, late;
+	uint64_t deadline = clock_now() + LATEST;
+
+	memset(&question, 0, sizeof(question));
+	memset(&late, 0, sizeof(late));
+	question.flags = CALL_ASKS;
+	begin();
+	time_out();
+	fake_host_answer(&host, 0, 1, &question);
+	if (withdrawn) {
+		call_slot_withdraw(&host.page->slot[0]);
+		fake_host_answer(&host, 0, 2, &late);
+	}
+	ck_assert_int_eq(call_answered(), kIOReturnSuccess);
+	while (host.client_memories == 0 && clock_now() < deadline)
+		poll(NULL, 0, 1);
+	ck_assert_uint_eq(host.client_memories, 1);
+	ck_assert_int_eq(host.client_memory.status, kIOReturnTimeout);
+	ck_assert_uint_eq(host.client_memory.slot, 0);
+	ck_assert_uint_eq(host.client_memory.generation, 2);
+	ck_assert_uint_eq(host.client_memory.file_count, 0);
+	if (!withdrawn) {
+		ck_assert_uint_ne(last_slot, 0);
+		fake_host_answer(&host, 0, 2, &late);
+		ck_assert_int_eq(call_answered(), kIOReturnSuccess);
+	}
+	ck_assert_uint_eq(last_slot, 0);
+	ck_assert_uint_eq(last_generation, 3);
+	ck_assert_uint_eq(host.client_memories, 1);
+	end();
+}
+
+START_TEST(a_question_that_comes_late_is_refused)
+{
+	ask_late(false);
+}
+END_TEST
+
+START_TEST(a_question_that_was_taken_back_is_refused)
+{
+	ask_late(true);
+}
+END_TEST
+
+START_TEST(without_a_timeout_it_waits)
+{
+	ck_assert_int_eq(dext_connect_set_timeout(MACH_PORT_NULL, TIMEOUT), MACH_SEND_INVALID_DEST);
+	begin();
+	time_out();
+	/* Off again; longer than a century is no bound, either. */
+	for (unsigned i = 0; i < 3; i++) {
+		const uint64_t never[] = {0, INT64_MAX, UINT64_MAX};
+
+		ck_assert_int_eq(dext_connect_set_timeout(connect, never[i]), kIOReturnSuccess);
+		ck_assert_int_eq(IOConnectCallScalarMethod(connect, ANSWERED, NULL, 0, NULL, NULL),
+				 kIOReturnSuccess);
+	}
+	end();
+}
+END_TEST
+
+UNIT_MAIN("client_timeout", the_slot_is_used_again_only_after_its_answer,
+	  a_page_of_calls_without_answers, a_question_that_comes_late_is_refused,
+	  a_question_that_was_taken_back_is_refused, without_a_timeout_it_waits)
