@@ -52,6 +52,13 @@ closing_begin(void)
 static void *
 closer(void *context)
 {
+	sigset_t wake;
+
+	/* The threads of a loop block all signals, and this one may have been made by such a one.
+	 */
+	sigemptyset(&wake);
+	sigaddset(&wake, WAKE_SIGNAL);
+	pthread_sigmask(SIG_UNBLOCK, &wake, NULL);
 	pthread_mutex_lock(&closing.lock);
 	for (;;) {
 		int fd;

@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -77,6 +78,11 @@ END_TEST
 START_TEST(many_of_them_are_closed_all_the_same)
 {
 	int peers[MORE_THAN_CLOSERS], numbers[MORE_THAN_CLOSERS], fd;
+	sigset_t all;
+
+	/* As the threads of a loop are. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
 
 	listen_somewhere();
 	closing_begin();
