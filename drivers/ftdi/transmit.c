@@ -116,7 +116,8 @@ transmit_send(struct transmit *transmit, uint64_t index, uint64_t length, OSActi
 		transfer->completion = NULL;
 		OSRelease(completion);
 	}
-	return status;
+	/* The pipe has halted, and the completion that says so is still to come. */
+	return status == kUSBHostReturnPipeStalled ? kIOReturnNotReady : status;
 }
 
 kern_return_t
