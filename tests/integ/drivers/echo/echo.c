@@ -465,8 +465,12 @@ client_range(OSObject *target, void *reference, IOUserClientMethodArguments *arg
 				  &(IOAddressSegment){input[1] + beside, input[2]});
 }
 
-/* Exported and not inlined, so that a backtrace has their names. */
-__attribute__((noinline, visibility("default"))) void echo_fall(uint64_t how);
+/*
+ * Exported and not inlined, so that a backtrace has their names. The crash is meant: a sanitizer
+ * that halts before it would keep it from being seen.
+ */
+__attribute__((noinline, visibility("default"), no_sanitize("undefined"))) void
+echo_fall(uint64_t how);
 __attribute__((noinline, visibility("default"))) void echo_stumble(uint64_t how);
 
 void
