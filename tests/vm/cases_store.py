@@ -51,7 +51,9 @@ def mid_stream(machine):
         until("dext list | grep -q BulkStream"),
         f"run ({SHOW}) >/tmp/before; {HELD} >/tmp/held-before",
         f"run (dext recv --bytes {STREAM} /tmp/got >/tmp/recv 2>&1; echo $? >/tmp/recv-status) &",
-        "run (dext send /payload >/tmp/send 2>&1; echo $? >/tmp/send-status) &",
+        # At a pace of its own, so that it lasts longer than two dextds however quick the machine is.
+        f"run (for i in $(seq 0 {(STREAM >> 20) - 1}); do dd if=/payload bs=1M skip=$i count=1 2>/dev/null; sleep 0.1;"
+        " done | dext send - >/tmp/send 2>&1; echo $? >/tmp/send-status) &",
         until("[ -s /tmp/got ]"),
         # It goes on without dextd: a megabyte more at least.
         f"run {KILL}; A=$(stat -c %s /tmp/got); while [ $(stat -c %s /tmp/got) -lt $((A+1000000)) ]; do"
