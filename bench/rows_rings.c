@@ -5,6 +5,14 @@
 #include "ours.h"
 #include "peers/peers.h"
 
+/* Buffers of bulkstream through its ring, against a call for each. */
+#define STREAM(words, bytes, where)                                                              \
+	{                                                                                        \
+		.name = "stream of " words " through a ring", .ours = &our_ring_stream,          \
+		.yardstick = &our_stream, .shape = SHAPE(.size = (bytes)), .placement = (where), \
+		.wanted = {{THROUGHPUT, 0, true}, {CPU_PER_GIB, 0, false}, {BELLS, 0, false}},   \
+	}
+
 const struct row ring_rows[] = {
 	/* --- entries --- */
 	{.name = "dext_ring, batch 1",
@@ -50,41 +58,11 @@ const struct row ring_rows[] = {
 	 .placement = ONE_CPU,
 	 .wanted = {{RATE, 0, true}, {RING_BELLS, 0, false}}},
 	/* --- buffers, against a call for each --- */
-	{.name = "stream of 512 B through a ring",
-	 .ours = &our_ring_stream,
-	 .yardstick = &our_stream,
-	 .shape = SHAPE(.size = 512),
-	 .placement = TWO_CPUS,
-	 .wanted = {{THROUGHPUT, 0, true}, {CPU_PER_GIB, 0, false}, {BELLS, 0, false}}},
-	{.name = "stream of 4 KiB through a ring",
-	 .ours = &our_ring_stream,
-	 .yardstick = &our_stream,
-	 .shape = SHAPE(.size = 4096),
-	 .placement = TWO_CPUS,
-	 .wanted = {{THROUGHPUT, 0, true}, {CPU_PER_GIB, 0, false}, {BELLS, 0, false}}},
-	{.name = "stream of 16 KiB through a ring",
-	 .ours = &our_ring_stream,
-	 .yardstick = &our_stream,
-	 .shape = SHAPE(.size = 16384),
-	 .placement = TWO_CPUS,
-	 .wanted = {{THROUGHPUT, 0, true}, {CPU_PER_GIB, 0, false}, {BELLS, 0, false}}},
-	{.name = "stream of 64 KiB through a ring",
-	 .ours = &our_ring_stream,
-	 .yardstick = &our_stream,
-	 .shape = SHAPE(.size = 65536),
-	 .placement = TWO_CPUS,
-	 .wanted = {{THROUGHPUT, 0, true}, {CPU_PER_GIB, 0, false}, {BELLS, 0, false}}},
-	{.name = "stream of 1 MiB through a ring",
-	 .ours = &our_ring_stream,
-	 .yardstick = &our_stream,
-	 .shape = SHAPE(.size = 1048576),
-	 .placement = TWO_CPUS,
-	 .wanted = {{THROUGHPUT, 0, true}, {CPU_PER_GIB, 0, false}, {BELLS, 0, false}}},
-	{.name = "stream of 4 KiB through a ring",
-	 .ours = &our_ring_stream,
-	 .yardstick = &our_stream,
-	 .shape = SHAPE(.size = 4096),
-	 .placement = ONE_CPU,
-	 .wanted = {{THROUGHPUT, 0, true}, {CPU_PER_GIB, 0, false}, {BELLS, 0, false}}},
+	STREAM("512 B", 512, TWO_CPUS),
+	STREAM("4 KiB", 4096, TWO_CPUS),
+	STREAM("16 KiB", 16384, TWO_CPUS),
+	STREAM("64 KiB", 65536, TWO_CPUS),
+	STREAM("1 MiB", 1048576, TWO_CPUS),
+	STREAM("4 KiB", 4096, ONE_CPU),
 };
 const unsigned ring_row_count = sizeof(ring_rows) / sizeof(ring_rows[0]);
