@@ -15,7 +15,6 @@
 #include "object_table.h"
 #include "packets.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -47,19 +46,6 @@ struct host {
 	IONotificationPortRef port;
 	bool silent; /* nothing is answered but what the input says */
 };
-
-static unsigned
-count_fds(void)
-{
-	DIR *folder = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	FUZZ_CHECK(folder != NULL);
-	while (readdir(folder) != NULL)
-		count++;
-	closedir(folder);
-	return count;
-}
 
 static void
 make_kinds(void)
@@ -392,7 +378,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(pthread_create(&thread, NULL, end_waiting, NULL) == 0);
 		pthread_detach(thread);
 	}
-	fds = count_fds();
+	fds = fuzz_count_fds();
 	host.port = IONotificationPortCreate(kIOMainPortDefault);
 	if (open_host(&host, &fuzz)) {
 		for (unsigned steps = 0; steps < 24 && fuzz_left(&fuzz) > 0; steps++) {
@@ -408,7 +394,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fd_close(&host.bell);
 	IONotificationPortDestroy(host.port);
 	munmap(host.page, sizeof(struct call_page));
-	FUZZ_CHECK(!warm || count_fds() == fds);
+	FUZZ_CHECK(!warm || fuzz_count_fds() == fds);
 	warm = true;
 	return 0;
 }

@@ -13,7 +13,6 @@
 #include "memfd.h"
 #include "packets.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -32,19 +31,6 @@ struct app {
 	uint32_t generations[CALL_PAGE_SLOTS];
 	bool keeps; /* the driver of the tests keeps one completion, not two */
 };
-
-static unsigned
-count_fds(void)
-{
-	DIR *folder = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	FUZZ_CHECK(folder != NULL);
-	while (readdir(folder) != NULL)
-		count++;
-	closedir(folder);
-	return count;
-}
 
 static void
 start_host(void)
@@ -113,7 +99,7 @@ close_app(struct app *app, unsigned fds)
 	fd_close(&app->bell);
 	if (app->page.page != NULL)
 		munmap(app->page.page, sizeof(struct call_page));
-	while (connection_count() > 0 || (fds != 0 && count_fds() != fds))
+	while (connection_count() > 0 || (fds != 0 && fuzz_count_fds() != fds))
 		FUZZ_CHECK(clock_now() < deadline);
 }
 
@@ -347,7 +333,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(open_app(&app, 0, PROTOCOL_VERSION));
 		close_app(&app, 0);
 	}
-	fds = count_fds();
+	fds = fuzz_count_fds();
 	if (open_app(&app, how == 1 ? 99 : 0, how == 2 ? 9 : PROTOCOL_VERSION))
 		for (unsigned steps = 0; fuzz_left(&fuzz) > 0 && steps < 64; steps++)
 			step(&app, &fuzz);
