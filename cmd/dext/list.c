@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dext list: the services that apps can open, one line each, or as JSON. */
+/*
+ * dext list: the services that apps can open, one line each, or as JSON; and the drivers that have
+ * none, because they crashed or did not start. As text those go to standard error: standard output
+ * is what can be opened, for scripts that look for a name there.
+ */
 #include "ask.h"
 #include "dext.h"
 
+#include "escape.h"
 #include "status.h"
 
 #include <getopt.h>
@@ -12,14 +17,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TEXT_MAX 255
+
 static const char help_text[] =
 	"usage: dext list [--json]\n"
 	"\n"
 	"Lists the services that apps can open: name, class of the driver, bundle, device, process "
 	"of\n"
-	"the host, and id. The name is what IOServiceNameMatching takes.\n"
+	"the host, and id. The name is what IOServiceNameMatching takes. Below them the drivers "
+	"that\n"
+	"crashed or did not start, and were given up or wait to be started again, with the "
+	"reason.\n"
 	"\n"
-	"Example: dext list --json | jq -r '.[].name'\n"
+	"  --json   an array; `state` is \"running\" for what can be opened\n"
+	"\n"
+	"Example: dext list --json | jq -r '.[] | select(.state == \"running\") | .name'\n"
 	"\n"
 	"Exit status: 0 (also when there is none), 2 wrong command line, 3 there is no registry.\n";
 
@@ -69,8 +81,94 @@ make_json(const struct service *service)
 	json_object_object_add(object, "hostPid", json_object_new_int64((int64_t)pid));
 	/* A string: 64 bits are more than a JSON number holds in most readers. */
 	json_object_object_add(object, "id", json_object_new_string(id));
+	json_object_object_add(object, "state", json_object_new_string("running"));
+	json_object_object_add(object, "reason", NULL);
 	return object;
 }
+
+/* --- drivers without services --- */
+
+static bool
+is_broken(const OSDictionary *driver)
+{
+	const char *state = OSDictionaryGetStringValue(driver, "State");
+
+	return state != NULL && OSDictionaryGetStringValue(driver, "Reason") != NULL &&
+	       (strcmp(state, "given up") == 0 ||
+		strcmp(state, "waiting to be started again") == 0);
+}
+
+/* A text of a driver's description, fit for a terminal, and cut off if it has no room. */
+static const char *
+clean(const OSDictionary *driver, const char *key, char text[ESCAPE_ROOM(TEXT_MAX)])
+{
+	const char *value = OSDictionaryGetStringValue(driver, key);
+	char cut[TEXT_MAX + 1];
+
+	snprintf(cut, sizeof(cut), "%s", value != NULL ? value : "-");
+	escape_line(text, cut, strlen(cut));
+	return text;
+}
+
+static void
+print_broken(const OSDictionary *driver)
+{
+	enum { ROOM = ESCAPE_ROOM(TEXT_MAX) };
+	char class_name[ROOM], identifier[ROOM], device[ROOM], state[ROOM], reason[ROOM];
+
+	fflush(stdout);
+	fprintf(stderr, "!- driver %s (%s) on %s: %s; %s; `dext logs` has its last lines\n",
+		clean(driver, "IOUserClass", class_name),
+		clean(driver, "CFBundleIdentifier", identifier), clean(driver, "Device", device),
+		clean(driver, "State", state), clean(driver, "Reason", reason));
+}
+
+/* The keys of a service. What only a service has is null, since nothing can be opened. */
+static struct json_object *
+make_broken_json(const OSDictionary *driver)
+{
+	static const char *const keys[][2] = {{"class", "IOUserClass"},
+					      {"bundle", "CFBundleIdentifier"},
+					      {"device", "Device"},
+					      {"state", "State"},
+					      {"reason", "Reason"}};
+	static const char *const null[] = {"name", "bundlePath", "hostPid", "id"};
+	struct json_object *object = json_object_new_object();
+
+	for (unsigned i = 0; i < sizeof(null) / sizeof(null[0]); i++)
+		json_object_object_add(object, null[i], NULL);
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const char *text = OSDictionaryGetStringValue(driver, keys[i][1]);
+
+		json_object_object_add(object, keys[i][0],
+				       json_object_new_string(text != NULL ? text : "-"));
+	}
+	return object;
+}
+
+static IOReturn
+print_all_broken(struct ask *ask, struct json_object *array)
+{
+	OSDictionary *driver = NULL;
+	uint64_t number = 0, next;
+	IOReturn status;
+
+	while ((status = ask_driver(ask, number, &driver)) == kIOReturnSuccess) {
+		next = 0;
+		if (is_broken(driver) && array != NULL)
+			json_object_array_add(array, make_broken_json(driver));
+		else if (is_broken(driver))
+			print_broken(driver);
+		OSDictionaryGetUInt64Value(driver, "Number", &next);
+		OSSafeReleaseNULL(driver);
+		if (next <= number)
+			return kIOReturnIPCError;
+		number = next;
+	}
+	return status == kIOReturnNotFound ? kIOReturnSuccess : status;
+}
+
+/* --- all of it --- */
 
 static IOReturn
 print_all(struct ask *ask, const uint64_t *ids, size_t count, bool json)
@@ -97,6 +195,8 @@ print_all(struct ask *ask, const uint64_t *ids, size_t count, bool json)
 			print_line(&service);
 		OSRelease(service.properties);
 	}
+	if (status == kIOReturnSuccess)
+		status = print_all_broken(ask, array);
 	if (json && status == kIOReturnSuccess)
 		printf("%s\n", json_object_to_json_string_ext(array, JSON_C_TO_STRING_PRETTY));
 	if (json)

@@ -6,6 +6,7 @@
 
 #include "unit.h"
 
+#include <json-c/json.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -156,6 +157,35 @@ make_bundle(const char *folder)
 	fclose(info);
 }
 
+/* A service that runs and a driver that was given up have the same keys. */
+static void
+check_json_of_list(void)
+{
+	static const char *const keys[] = {"name",    "class", "bundle", "bundlePath", "device",
+					   "hostPid", "id",    "state",	 "reason"};
+	struct json_object *all, *echo, *crashing, *value;
+
+	ck_assert_int_eq(run("$DEXT list --json"), 0);
+	all = json_tokener_parse(said);
+	ck_assert_int_eq((int)json_object_array_length(all), 2);
+	echo = json_object_array_get_idx(all, 0);
+	crashing = json_object_array_get_idx(all, 1);
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		ck_assert_msg(json_object_object_get_ex(echo, keys[i], NULL), "%s", keys[i]);
+		ck_assert_msg(json_object_object_get_ex(crashing, keys[i], NULL), "%s", keys[i]);
+	}
+	value = json_object_object_get(echo, "state");
+	ck_assert_str_eq(json_object_get_string(value), "running");
+	ck_assert_ptr_null(json_object_object_get(echo, "reason"));
+	value = json_object_object_get(crashing, "state");
+	ck_assert_str_eq(json_object_get_string(value), "given up");
+	value = json_object_object_get(crashing, "reason");
+	ck_assert_ptr_nonnull(strstr(json_object_get_string(value), "its host "));
+	ck_assert_ptr_null(json_object_object_get(crashing, "name"));
+	ck_assert_ptr_null(json_object_object_get(crashing, "id"));
+	json_object_put(all);
+}
+
 START_TEST(a_crash_loop_ends_visibly)
 {
 	char folder[] = "/tmp/opendext-test-XXXXXX";
@@ -176,6 +206,10 @@ START_TEST(a_crash_loop_ends_visibly)
 	/* The other one is as it was. */
 	ck_assert_int_eq(run("$DEXT list"), 0);
 	check_said("org.opendext.test.echo");
+	check_said("!- driver Echo (t.crashing) on virtual:sink: given up; its host ");
+	/* What is looked for in a pipe can be opened. */
+	ck_assert_int_eq(run("$DEXT list 2>/dev/null | grep t.crashing"), 1);
+	check_json_of_list();
 	ck_assert_int_eq(truncate(harness.log_path, 0), 0);
 	harness_stop(&harness);
 	run("rm -r %s", folder);
