@@ -43,7 +43,9 @@ static const char help_text[] =
 	"\n"
 	"Example: dext new lamp --usb 1234:5678 && cd lamp && meson setup build &&\n"
 	"         meson test -C build &&\n"
-	"         dext run build/lamp.dext --virtual loopback -- build/lamp_app\n";
+	"         dext run build/lamp.dext --virtual loopback -- build/lamp_app\n"
+	"\n"
+	"Exit status: 0, 2 wrong command line, 7 it is there already, or cannot be written.\n";
 
 struct project {
 	const char *name;

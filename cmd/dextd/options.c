@@ -47,6 +47,12 @@ static const char help_text[] =
 	"  --allow-virtual         `dext plug` may plug in virtual devices\n"
 	"  --pci-devices DIR       PCI devices are in DIR and not in sysfs: for tests\n"
 	"\n"
+	"Examples:\n"
+	"  dextd                     as root: the drivers that are installed, for the real "
+	"devices\n"
+	"  dextd --bundles build/dev/drivers --runtime-dir /tmp/mine --allow-virtual \\\n"
+	"        --sandbox=best      as anybody: one to try things with\n"
+	"\n"
 	"Exit status: 0 ended by a signal, 1 it cannot run, 2 wrong command line.\n";
 
 static enum options_result DEXT_PRINTF(1, 2) wrong(const char *format, ...)

@@ -8,17 +8,30 @@ Both come with scripts/bootstrap.sh; a tool that is not there is a skip that say
 """
 import glob
 import os
+import re
 import shutil
 import subprocess
 import sys
 
 SOURCE = sys.argv[1]
-SCRIPTS = [path for folder in ("scripts", "bench", "tests/vm", "tests") for path in
-           sorted(glob.glob(os.path.join(SOURCE, folder, "*.sh")))]
-SCRIPTS.append(os.path.join(SOURCE, "packaging", "completions", "dext"))
+# In folders with sources: a build folder is none.
+FOLDERS = (".ci", "bench", "cmd", "debian", "drivers", "examples", "packaging", "scripts", "tests")
 PAGES = sorted(glob.glob(os.path.join(SOURCE, "man", "*.scd")))
 # scdoc writes these around each list and literal; mandoc leaves them out, as is right.
 SCDOC = ("skipping paragraph macro", "tab in filled text")
+
+
+def is_script(path):
+    """By its first line, or that it is completion of bash, which is sourced."""
+    with open(path, "rb") as file:
+        first = file.readline(80)
+    return re.match(rb"#!.*\b(sh|bash|dash)\b", first) or path.endswith((".sh", "completions/dext"))
+
+
+def find_scripts():
+    paths = (os.path.join(folder, name) for top in FOLDERS for folder, _, names in os.walk(os.path.join(SOURCE, top))
+             for name in names)
+    return sorted(path for path in paths if is_script(path))
 
 
 def check_script(path):
@@ -35,8 +48,9 @@ def check_page(path):
 
 def main():
     number = failed = 0
-    print(f"1..{len(SCRIPTS) + len(PAGES)}")
-    for paths, tools, check in ((SCRIPTS, ["shellcheck"], check_script), (PAGES, ["scdoc", "mandoc"], check_page)):
+    scripts = find_scripts()
+    print(f"1..{len(scripts) + len(PAGES)}")
+    for paths, tools, check in ((scripts, ["shellcheck"], check_script), (PAGES, ["scdoc", "mandoc"], check_page)):
         missing = [tool for tool in tools if shutil.which(tool) is None]
         for path in paths:
             number += 1
