@@ -252,7 +252,7 @@ is_submitted(void *context)
 
 START_TEST(a_full_page_is_waited_for_in_order)
 {
-	static struct caller callers[CALL_PAGE_SLOTS + 2];
+	static struct caller callers[DEXT_LIMIT_CALLS + 2];
 	_Atomic uint64_t held = 0;
 	struct fake_host host;
 	struct call_reply none;
@@ -265,12 +265,12 @@ START_TEST(a_full_page_is_waited_for_in_order)
 	host.context = &held;
 	connect = fake_host_open(&host);
 	connection = object_copy_connection(connect);
-	for (uint32_t i = 0; i < CALL_PAGE_SLOTS; i++)
+	for (uint32_t i = 0; i < DEXT_LIMIT_CALLS; i++)
 		start_caller(&callers[i], connect, i);
 	await(are_all_held, &held);
-	start_caller(&callers[CALL_PAGE_SLOTS], connect, 1000);
+	start_caller(&callers[DEXT_LIMIT_CALLS], connect, 1000);
 	await(has_waiter, connection);
-	start_caller(&callers[CALL_PAGE_SLOTS + 1], connect, 1001);
+	start_caller(&callers[DEXT_LIMIT_CALLS + 1], connect, 1001);
 	await(has_two_waiters, connection);
 	/* One slot becomes free, and the first of the two has it; then the other. */
 	fake_host_answer(&host, 9, 1, &none);
@@ -280,10 +280,10 @@ START_TEST(a_full_page_is_waited_for_in_order)
 	fake_host_answer(&host, 9, 2, &none);
 	await(is_submitted, &host);
 	fake_host_answer(&host, 9, 3, &none);
-	for (unsigned i = 0; i < CALL_PAGE_SLOTS; i++)
+	for (unsigned i = 0; i < DEXT_LIMIT_CALLS; i++)
 		if (i != 9)
 			fake_host_answer(&host, i, 1, &none);
-	for (unsigned i = 0; i < CALL_PAGE_SLOTS + 2; i++) {
+	for (unsigned i = 0; i < DEXT_LIMIT_CALLS + 2; i++) {
 		pthread_join(callers[i].thread, NULL);
 		ck_assert_int_eq(callers[i].status, 0);
 	}

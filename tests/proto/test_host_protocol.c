@@ -308,6 +308,33 @@ let_go(struct raw *raw)
 	ck_assert_int_eq(raw_call(raw, 0)->status, kIOReturnSuccess);
 }
 
+/* One past it: break_variable_size. */
+START_TEST(room_for_an_output_of_any_size_up_to_the_limit)
+{
+	struct call_request *request;
+	struct call_reply *reply;
+	struct raw raw;
+	int fd = -1;
+
+	fixture_start();
+	raw_open(&raw);
+	ck_assert_int_eq(memfd_create_sealed("out", DEXT_STRUCTURE_VARIABLE_MAX, &fd), 0);
+	request = large(&raw, 0, 0, DEXT_STRUCTURE_VARIABLE_MAX, false);
+	request->flags |= CALL_VARIABLE_OUTPUT;
+	request->selector = TEST_STRUCTURE;
+	request->structure_in_size = 5;
+	memcpy(raw.page.page->data[0].input, "short", 5);
+	raw_structures(&raw, 0, -1, fd);
+	reply = raw_call(&raw, 0);
+	ck_assert_int_eq(reply->status, kIOReturnSuccess);
+	ck_assert_uint_eq(reply->structure_out_size, 5);
+	ck_assert_mem_eq(raw.page.page->data[0].output, "short", 5);
+	raw_close(&raw);
+	fixture_end();
+	close(fd);
+}
+END_TEST
+
 START_TEST(memory_of_an_app_is_limited_in_sum)
 {
 	struct raw raw, other;
@@ -590,6 +617,61 @@ START_TEST(buffers_of_a_client_are_limited)
 	ck_assert_int_eq(map(&raw, 0, 17)->status, kIOReturnSuccess);
 	close(expect_memory(&raw, 0, true));
 	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(bytes_of_a_client_are_limited)
+{
+	const uint64_t first = FIXTURE_LARGE_TYPES,
+		       most = DEXT_LIMIT_MAPPED_BYTES / FIXTURE_LARGE_BYTES;
+	struct raw raw, other;
+
+	fixture_start();
+	raw_open(&raw);
+	for (uint64_t i = 0; i < most; i++) {
+		ck_assert_int_eq(map(&raw, 0, first + i)->status, kIOReturnSuccess);
+		close(expect_memory(&raw, 0, true));
+	}
+	/* Not one byte more. */
+	ck_assert_int_eq(map(&raw, 0, 17)->status, kIOReturnNoResources);
+	ck_assert_int_eq(map(&raw, 0, first + most)->status, kIOReturnNoResources);
+	/* It is the limit of one client. */
+	raw_open(&other);
+	ck_assert_int_eq(map(&other, 0, 17)->status, kIOReturnSuccess);
+	close(expect_memory(&other, 0, true));
+	ck_assert_int_eq(unmap(&raw, first)->status, kIOReturnSuccess);
+	ck_assert_int_eq(map(&raw, 0, 17)->status, kIOReturnSuccess);
+	close(expect_memory(&raw, 0, true));
+	ck_assert_int_eq(map(&raw, 0, first)->status, kIOReturnNoResources);
+	raw_close(&other);
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(buffers_of_a_host_are_limited)
+{
+	enum { APPS = DEXT_LIMIT_BUFFERS_HOST / DEXT_LIMIT_BUFFERS_CLIENT + 1 };
+	static struct raw raw[APPS + 1];
+	unsigned left = DEXT_LIMIT_BUFFERS_HOST;
+
+	fixture_start();
+	for (unsigned app = 0; app <= APPS; app++)
+		raw_open(&raw[app]);
+	for (unsigned app = 0; app < APPS; app++)
+		for (unsigned i = 0; i < DEXT_LIMIT_BUFFERS_CLIENT && left > 0; i++, left--) {
+			ck_assert_int_eq(map(&raw[app], 0, 17)->status, kIOReturnSuccess);
+			close(expect_memory(&raw[app], 0, true));
+		}
+	ck_assert_int_eq(map(&raw[APPS], 0, 17)->status, kIOReturnNoResources);
+	/* What one gives back another one may have. */
+	ck_assert_int_eq(unmap(&raw[0], 17)->status, kIOReturnSuccess);
+	ck_assert_int_eq(map(&raw[APPS], 0, 17)->status, kIOReturnSuccess);
+	close(expect_memory(&raw[APPS], 0, true));
+	ck_assert_int_eq(map(&raw[APPS], 0, 17)->status, kIOReturnNoResources);
+	for (unsigned app = 0; app <= APPS; app++)
+		raw_close(&raw[app]);
 	fixture_end();
 }
 END_TEST
@@ -1228,7 +1310,7 @@ break_zero(struct raw *raw)
 static void
 break_scalars_in(struct raw *raw)
 {
-	good(raw)->scalar_in_count = 17;
+	good(raw)->scalar_in_count = DEXT_SCALARS_MAX + 1;
 	raw_submit(raw, 0);
 }
 
@@ -1242,7 +1324,7 @@ break_scalars_out(struct raw *raw)
 static void
 break_structure_in(struct raw *raw)
 {
-	good(raw)->structure_in_size = 4097;
+	good(raw)->structure_in_size = DEXT_STRUCTURE_INLINE_MAX + 1;
 	raw_submit(raw, 0);
 }
 
@@ -1575,6 +1657,7 @@ main(void)
 		a_blocked_method_holds_up_only_its_client,
 		large_structures,
 		memory_that_cannot_be_trusted_fails_the_call_only,
+		room_for_an_output_of_any_size_up_to_the_limit,
 		memory_of_an_app_is_limited_in_sum,
 		memory_of_calls_under_way_counts,
 		memory_that_is_only_mapped_counts,
@@ -1584,6 +1667,8 @@ main(void)
 		memory_waits_for_the_acknowledgement,
 		closing_with_maps_that_wait,
 		buffers_of_a_client_are_limited,
+		bytes_of_a_client_are_limited,
+		buffers_of_a_host_are_limited,
 		completions_arrive_in_order,
 		a_completion_that_nobody_keeps_is_released,
 		a_release_that_waits_keeps_its_index,

@@ -3,6 +3,7 @@
 #include "registry_fixture.h"
 
 #include "bounds.h"
+#include "registry_names.h"
 #include "registry_private.h"
 
 /* --- the tree is changed on the registry's thread --- */
@@ -110,22 +111,39 @@ replace(uint64_t id, const char *name, unsigned times)
 
 /* --- what an app sends and gets --- */
 
+static struct {
+	uint8_t bytes[PACKET_MAX];
+	size_t length; /* of the dictionary */
+} encoded;
+
+static void
+encode_name(const char *name)
+{
+	OSDictionary *matching = OSDictionaryCreate(1);
+	void *plist = NULL;
+
+	OSDictionarySetStringValue(matching, "IONameMatch", name);
+	ck_assert_int_eq(plist_encode(matching, &plist, &encoded.length), kIOReturnSuccess);
+	OSRelease(matching);
+	ck_assert_uint_le(sizeof(struct watch_body) + encoded.length, sizeof(encoded.bytes));
+	memcpy(encoded.bytes + sizeof(struct watch_body), plist, encoded.length);
+	free(plist);
+}
+
+static IOReturn
+send_watch(int fd, uint64_t watch)
+{
+	struct watch_body body = {.watch = watch};
+
+	memcpy(encoded.bytes, &body, sizeof(body));
+	return ask(fd, PACKET_WATCH, encoded.bytes, sizeof(body) + encoded.length);
+}
+
 static IOReturn
 watch_name(int fd, uint64_t watch, const char *name)
 {
-	static uint8_t bytes[PACKET_MAX];
-	struct watch_body body = {.watch = watch};
-	OSDictionary *matching = OSDictionaryCreate(1);
-	void *plist = NULL;
-	size_t length = 0;
-
-	OSDictionarySetStringValue(matching, "IONameMatch", name);
-	ck_assert_int_eq(plist_encode(matching, &plist, &length), kIOReturnSuccess);
-	OSRelease(matching);
-	memcpy(bytes, &body, sizeof(body));
-	memcpy(bytes + sizeof(body), plist, length);
-	free(plist);
-	return ask(fd, PACKET_WATCH, bytes, sizeof(body) + length);
+	encode_name(name);
+	return send_watch(fd, watch);
 }
 
 static IOReturn
@@ -382,8 +400,9 @@ run_add_many(struct change *change)
 	struct entry *entry;
 
 	for (unsigned i = 0; i < change->times; i++)
-		ck_assert_int_eq(tree_add(&registry->tree, 0, "IOUserService", properties, NULL,
-					  NULL, &entry),
+		ck_assert_int_eq(tree_add(&registry->tree, 0, "IOUserService", properties,
+					  tree_find(&registry->tree, change->provider), NULL,
+					  &entry),
 				 kIOReturnSuccess);
 	OSRelease(properties);
 }
@@ -418,6 +437,33 @@ START_TEST(matches_up_to_the_limit)
 }
 END_TEST
 
+START_TEST(entries_up_to_the_limit)
+{
+	struct change change = {.run = run_add_many, .name = "Many", .times = DEXT_LIMIT_MATCHES};
+	struct entries_body body = {.plane = PLANE_SERVICE, .relation = ENTRY_CHILDREN};
+	int fd;
+
+	set_up();
+	fd = connect_registry();
+	change.provider = body.id = add("Above", 0);
+	make_change(&change);
+	for (unsigned i = 0; i < 2; i++) {
+		body.relation = i == 0 ? ENTRY_CHILDREN : ENTRY_BELOW;
+		ck_assert_int_eq(ask(fd, PACKET_ENTRIES, &body, sizeof(body)), kIOReturnSuccess);
+		ck_assert_uint_eq(packet.body_length, DEXT_LIMIT_MATCHES * sizeof(uint64_t));
+	}
+	add("Many", body.id);
+	for (unsigned i = 0; i < 2; i++) {
+		body.relation = i == 0 ? ENTRY_CHILDREN : ENTRY_BELOW;
+		ck_assert_int_eq(ask(fd, PACKET_ENTRIES, &body, sizeof(body)),
+				 kIOReturnNoResources);
+		ck_assert_uint_eq(packet.body_length, 0);
+	}
+	close(fd);
+	tear_down();
+}
+END_TEST
+
 START_TEST(watches_up_to_the_limit)
 {
 	int fd, other;
@@ -445,21 +491,73 @@ START_TEST(watches_up_to_the_limit)
 }
 END_TEST
 
-START_TEST(dictionaries_up_to_the_limit)
+/* One whose dictionary has just as many bytes; returns the status. */
+static IOReturn
+watch_bytes(int fd, uint64_t watch, size_t bytes)
 {
 	static char name[60000];
-	uint64_t watch = 0;
+	size_t letters = bytes - 100;
+
+	for (;;) {
+		memset(name, 'x', letters);
+		name[letters] = '\0';
+		encode_name(name);
+		if (encoded.length == bytes)
+			break;
+		letters += bytes - encoded.length;
+	}
+	return send_watch(fd, watch);
+}
+
+/* As many dictionaries as fill the client's limit to the byte. */
+static void
+fill_with_dictionaries(int fd)
+{
+	enum { LARGE = DEXT_LIMIT_WATCH_BYTES / 128 };
+
+	for (uint64_t i = 1; i <= 128; i++)
+		ck_assert_int_eq(watch_bytes(fd, i, LARGE), kIOReturnSuccess);
+}
+
+START_TEST(dictionaries_up_to_the_limit)
+{
 	int fd;
 
 	set_up();
 	fd = connect_registry();
-	memset(name, 'x', sizeof(name) - 1);
-	while (watch_name(fd, ++watch, name) == kIOReturnSuccess)
-		ck_assert_uint_le(watch, DEXT_LIMIT_WATCH_BYTES / sizeof(name));
-	ck_assert_int_eq(packet.header->status, kIOReturnNoResources);
-	ck_assert_uint_gt(watch, DEXT_LIMIT_WATCH_BYTES / (sizeof(name) + 1000));
-	ck_assert_int_eq(watch_name(fd, 5000, "Left"), kIOReturnSuccess);
+	fill_with_dictionaries(fd);
+	ck_assert_int_eq(watch_name(fd, 1000, "x"), kIOReturnNoResources);
+	/* A byte too much does not fit where one was given up. */
+	unwatch(fd, 7);
+	ck_assert_int_eq(watch_bytes(fd, 1001, DEXT_LIMIT_WATCH_BYTES / 128 + 1),
+			 kIOReturnNoResources);
+	ck_assert_int_eq(watch_bytes(fd, 1002, DEXT_LIMIT_WATCH_BYTES / 128), kIOReturnSuccess);
+	/* An entry's watch has none. */
+	ck_assert_int_eq(watch_entry(fd, 1003, add("Left", 0)), kIOReturnSuccess);
 	close(fd);
+	tear_down();
+}
+END_TEST
+
+START_TEST(dictionaries_of_a_user_up_to_the_limit)
+{
+	enum { FULL = DEXT_LIMIT_WATCH_BYTES_USER / DEXT_LIMIT_WATCH_BYTES };
+	int fds[FULL + 1];
+
+	set_up();
+	for (unsigned app = 0; app <= FULL; app++)
+		fds[app] = connect_registry();
+	for (unsigned app = 0; app < FULL; app++)
+		fill_with_dictionaries(fds[app]);
+	ck_assert_int_eq(watch_name(fds[FULL], 1, "x"), kIOReturnNoResources);
+	/* What another of his apps gives back is there for this one, and no byte more. */
+	close(fds[0]);
+	fds[0] = -1;
+	fill_with_dictionaries(fds[FULL]);
+	fds[0] = connect_registry();
+	ck_assert_int_eq(watch_name(fds[0], 1, "x"), kIOReturnNoResources);
+	for (unsigned app = 0; app <= FULL; app++)
+		close(fds[app]);
 	tear_down();
 }
 END_TEST
@@ -541,5 +639,6 @@ END_TEST
 UNIT_MAIN("registry_events", services_come_and_go, a_service_that_changed_goes_all_the_same,
 	  an_entry_is_watched, what_has_gone_is_known_for_a_while,
 	  whoever_breaks_the_rules_is_ended, watches_up_to_the_limit,
-	  a_user_watches_up_to_the_limit, matches_up_to_the_limit, dictionaries_up_to_the_limit,
+	  a_user_watches_up_to_the_limit, matches_up_to_the_limit, entries_up_to_the_limit,
+	  dictionaries_up_to_the_limit, dictionaries_of_a_user_up_to_the_limit,
 	  events_wait_for_a_slow_app_in_order, an_app_that_does_not_read_is_cut_off)

@@ -83,7 +83,7 @@ enum test_method {
 
 struct TestClient_IVars {
 	OSAction *completion;
-	IOMemoryDescriptor *memory[16];
+	IOMemoryDescriptor *memory[16], *large;
 	IOMemoryDescriptor *kept_input, *kept_output;
 	IOMemoryMap *kept_map;
 	OSData *data;
@@ -397,8 +397,25 @@ test_join(IOMemoryDescriptor **ret_memory)
 	return res;
 }
 
+#define FIXTURE_LARGE_TYPES 1000u
+#define FIXTURE_LARGE_BYTES (UINT64_C(4) << 20)
+
+static kern_return_t
+test_copy_large(struct TestClient_IVars *ivars, IOMemoryDescriptor **memory)
+{
+	if (ivars->large == NULL &&
+	    IOBufferMemoryDescriptor_Create(kIOMemoryDirectionInOut, FIXTURE_LARGE_BYTES, 0,
+					    (IOBufferMemoryDescriptor **)&ivars->large) !=
+		    kIOReturnSuccess)
+		return kIOReturnNoMemory;
+	OSRetain(ivars->large);
+	*memory = ivars->large;
+	return kIOReturnSuccess;
+}
+
 /* Types 0 to 7: writable buffers of type + 1 bytes; 8 to 15: read-only ones; 16: none, with
- * success; 17: a new buffer each time; 18: two joined; 19 and 20: data queues; 22: rings. */
+ * success; 17: a new buffer each time; 18: two joined; 19 and 20: data queues; 22: rings; from
+ * FIXTURE_LARGE_TYPES on: one buffer of FIXTURE_LARGE_BYTES, whose every type counts. */
 static kern_return_t
 TestClient_CopyClientMemoryForType(IOUserClient *self, uint64_t type, uint64_t *options,
 				   IOMemoryDescriptor **memory)
@@ -417,6 +434,8 @@ TestClient_CopyClientMemoryForType(IOUserClient *self, uint64_t type, uint64_t *
 		return test_copy_queue(self, type, memory);
 	if (type == 22)
 		return test_copy_ring(self, memory);
+	if (type >= FIXTURE_LARGE_TYPES)
+		return test_copy_large(ivars, memory);
 	if (type > 20)
 		return IOUserClient_CopyClientMemoryForType_Impl(self, type, options, memory);
 	if (ivars->memory[type] == NULL &&
@@ -449,6 +468,7 @@ TestClient_Stop(IOService *self, IOService *provider)
 	meter_raise(&fixture.client_stopped);
 	for (int i = 0; i < 16; i++)
 		OSSafeReleaseNULL(ivars->memory[i]);
+	OSSafeReleaseNULL(ivars->large);
 	OSSafeReleaseNULL(ivars->kept_input);
 	OSSafeReleaseNULL(ivars->kept_output);
 	OSSafeReleaseNULL(ivars->kept_map);

@@ -337,29 +337,35 @@ START_TEST(a_matching_dictionary_has_few_bytes)
 {
 	const size_t length = DEXT_LIMIT_MATCHING_BYTES / 2;
 
-	/* An array that names half of them twice, or three times. */
-	for (uint8_t times = 2; times < 4; times++) {
+	/* An array that names data of half of them twice, and data of no byte or one once. */
+	for (uint8_t past = 0; past < 2; past++) {
 		uint8_t *list = calloc(1, length + 64);
-		size_t used = 9 + times;
+		size_t used = 12;
 		OSObject *object = NULL;
 
-		memcpy(list, "bplist00", 8);
-		list[8] = 0xa0 | times;
-		memset(list + 9, 1, times);
+		memcpy(list, "bplist00\xa3\1\1\2", 12);
 		memcpy(list + used, "\x4f\x12\x00\x01\x00\x00", 6);
 		used += 6 + length;
-		/* Offsets of two bytes, of both objects, and the trailer. */
-		list[used + 1] = 8;
-		list[used + 3] = 9 + times;
-		list[used + 4 + 6] = 2;
-		list[used + 4 + 7] = 1;
-		list[used + 4 + 15] = 2;
-		list[used + 4 + 29] = (uint8_t)(used >> 16);
-		list[used + 4 + 30] = (uint8_t)(used >> 8);
-		list[used + 4 + 31] = (uint8_t)used;
-		ck_assert_int_eq(plist_decode_matching(list, used + 36, &object),
-				 times > 2 ? kIOReturnBadArgument : kIOReturnSuccess);
+		list[used] = 0x40 | past;
+		used += 1 + past;
+		/* Offsets of four bytes, of the three objects, and the trailer. */
+		list[used + 3] = 8;
+		list[used + 7] = 12;
+		list[used + 9] = (uint8_t)((18 + length) >> 16);
+		list[used + 10] = (uint8_t)((18 + length) >> 8);
+		list[used + 11] = (uint8_t)(18 + length);
+		list[used + 12 + 6] = 4;
+		list[used + 12 + 7] = 1;
+		list[used + 12 + 15] = 3;
+		list[used + 12 + 29] = (uint8_t)(used >> 16);
+		list[used + 12 + 30] = (uint8_t)(used >> 8);
+		list[used + 12 + 31] = (uint8_t)used;
+		ck_assert_int_eq(plist_decode_matching(list, used + 44, &object),
+				 past ? kIOReturnBadArgument : kIOReturnSuccess);
 		OSSafeReleaseNULL(object);
+		/* It is that limit alone. */
+		ck_assert_int_eq(plist_decode(list, used + 44, &object), kIOReturnSuccess);
+		OSRelease(object);
 		free(list);
 	}
 }
