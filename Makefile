@@ -8,6 +8,7 @@
 #	make model		every order of steps of the models in src/wire
 #	make fuzz [TARGET=...] [TIME=...]	the targets of tests/fuzz (TARGET=all) for TIME seconds each
 #	make fuzz-coverage	lines of each parser that the corpus runs
+#	make abi		record the libraries' interface as of the last release
 #	make docs		the site: guides, reference, man pages (build/docs/html)
 #	make chaos [TIME=...] [CHAOS_SEED=...]	apps, hosts and registries killed while they stream, for TIME seconds
 #	make bootstrap		only install what is missing
@@ -18,7 +19,7 @@
 SHELL := /bin/bash
 BUILD := build
 
-.PHONY: all bootstrap demo test bench mutants model fuzz fuzz-coverage docs chaos install dist deb format clean
+.PHONY: all bootstrap demo test bench mutants model fuzz fuzz-coverage abi docs chaos install dist deb format clean
 
 all: bootstrap $(BUILD)/dev/build.ninja
 	ninja -C $(BUILD)/dev --quiet
@@ -59,6 +60,10 @@ fuzz:
 fuzz-coverage:
 	@scripts/bootstrap.sh build test
 	scripts/fuzz.py --build $(BUILD) coverage $(TARGET)
+
+abi:
+	@scripts/bootstrap.sh build test
+	scripts/abi.sh $(BUILD)/abi
 
 docs:
 	@scripts/bootstrap.sh build docs
