@@ -22,12 +22,14 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct memory_file *
 file_new_take(int fd, uint64_t start)
 {
 	struct memory_file *file = calloc(1, sizeof(*file));
+	struct stat about;
 
 	if (file == NULL) {
 		fd_close(&fd);
@@ -36,6 +38,8 @@ file_new_take(int fd, uint64_t start)
 	file->fd = fd;
 	file->readonly_fd = -1;
 	file->start = start;
+	if (fstat(fd, &about) == 0)
+		file->inode = about.st_ino;
 	return file;
 }
 

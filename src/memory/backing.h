@@ -26,6 +26,7 @@ enum memory_handed {
 struct memory_file {
 	int fd;
 	int readonly_fd; /* [const] a device's, opened for reading; else -1 */
+	uint64_t inode;	 /* [const] */
 	uint64_t start;	 /* [const] the backing's offset that is byte 0 of the file */
 	enum memory_handed handed;
 };

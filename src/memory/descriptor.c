@@ -177,6 +177,7 @@ memory_first_segment(IOMemoryDescriptor *memory)
 	pthread_mutex_lock(&backing->lock);
 	extent = backing_extent_locked(backing, first->offset);
 	segment.fd = extent->file->fd;
+	segment.inode = extent->file->inode;
 	segment.offset = first->offset - extent->file->start;
 	segment.length = extent->offset + extent->length - first->offset;
 	if (segment.length > first->length)

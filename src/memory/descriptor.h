@@ -19,6 +19,7 @@
 
 struct memory_segment {
 	int fd;		 /* borrowed: lives as long as the descriptor */
+	uint64_t inode;	 /* of the file */
 	uint64_t offset; /* bytes into the file */
 	uint64_t length;
 	/*

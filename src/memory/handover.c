@@ -181,6 +181,7 @@ list_locked(const struct memory_use *part, uint64_t length, bool readonly,
 		segments[(*count)++] = (struct memory_segment){
 			.fd = readonly && backing->device ? extent->file->readonly_fd
 							  : extent->file->fd,
+			.inode = extent->file->inode,
 			.offset = offset - extent->file->start,
 			.length = here,
 			.address =

@@ -7,7 +7,6 @@
 #include "vdev_line.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 #define PACKET_MAX_BYTES 1024u
 
@@ -109,12 +108,8 @@ count_out(struct vdev_line *line, const uint8_t *data, uint32_t length)
 static void
 remember(struct vdev_line *line, const struct usb_transfer *transfer)
 {
-	struct stat file;
-
 	line->counters->state.last_address = (uintptr_t)transfer->data;
-	line->counters->state.last_inode = 0;
-	if (transfer->memory.fd >= 0 && fstat(transfer->memory.fd, &file) == 0)
-		line->counters->state.last_inode = file.st_ino;
+	line->counters->state.last_inode = transfer->memory.inode;
 }
 
 /* One step of an OUT transfer. True if it is over, with its status. */
@@ -195,7 +190,7 @@ count_end(struct vdev_line *line, const struct usb_transfer *transfer, const str
 }
 
 static void
-move(struct vdev_line *line, struct usb_transfer *transfer, struct vdev_plan *plan, bool is_last,
+move(struct vdev_line *line, struct usb_transfer *transfer, struct vdev_plan *plan,
      struct vdev_outcome *outcome)
 {
 	uint32_t before = transfer->actual, length;
@@ -222,20 +217,19 @@ move(struct vdev_line *line, struct usb_transfer *transfer, struct vdev_plan *pl
 					: move_out(line, transfer, plan, length, &outcome->status);
 	outcome->progress = transfer->actual != before;
 	outcome->gone = line->moved >= line->spec.unplug_after;
-	/* With another one behind it this is not the last; saves a system call for each. */
-	if (!is_in(transfer) && outcome->over && is_last)
+	if (!is_in(transfer) && outcome->over)
 		remember(line, transfer);
 }
 
 void
 vdev_line_bulk(struct vdev_line *line, struct usb_transfer *transfer, struct vdev_plan *plan,
-	       bool is_last, struct vdev_outcome *ret_outcome)
+	       struct vdev_outcome *ret_outcome)
 {
 	struct vdev_outcome outcome = {0};
 
 	if (!plan->started)
 		decide(line, transfer, plan);
-	move(line, transfer, plan, is_last, &outcome);
+	move(line, transfer, plan, &outcome);
 	count_end(line, transfer, plan, &outcome);
 	*ret_outcome = outcome;
 }

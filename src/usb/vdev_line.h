@@ -48,12 +48,9 @@ struct vdev_outcome {
 IOReturn vdev_line_open(struct vdev_line *line, const struct vdev_spec *spec);
 void vdev_line_close(struct vdev_line *line);
 
-/*
- * Moves what can be moved now of a bulk transfer, at most VDEV_STEP_MAX bytes. is_last: no other
- * transfer is queued behind it.
- */
+/* Moves what can be moved now of a bulk transfer, at most VDEV_STEP_MAX bytes. */
 void vdev_line_bulk(struct vdev_line *line, struct usb_transfer *transfer, struct vdev_plan *plan,
-		    bool is_last, struct vdev_outcome *ret_outcome);
+		    struct vdev_outcome *ret_outcome);
 /* Moves all packets of an isochronous transfer; it is over then. */
 void vdev_line_isochronous(struct vdev_line *line, struct usb_transfer *transfer,
 			   struct vdev_outcome *ret_outcome);

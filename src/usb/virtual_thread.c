@@ -24,7 +24,6 @@ serve_locked(struct usb_device *device, unsigned which, uint64_t now, uint64_t *
 	struct entry *entry = endpoint->head;
 	struct vdev_outcome outcome;
 	uint8_t alternate = device->alternate;
-	bool is_tail;
 
 	if (entry == NULL)
 		return false;
@@ -37,7 +36,6 @@ serve_locked(struct usb_device *device, unsigned which, uint64_t now, uint64_t *
 		virtual_finish_locked(device, endpoint, entry, kUSBHostReturnPipeStalled);
 		return true;
 	}
-	is_tail = entry->next == NULL;
 	endpoint->busy = entry;
 	pthread_mutex_unlock(&device->lock);
 	if (which == ENDPOINT_CONTROL)
@@ -45,7 +43,7 @@ serve_locked(struct usb_device *device, unsigned which, uint64_t now, uint64_t *
 	else if (entry->transfer->packet_count > 0)
 		vdev_line_isochronous(&device->line, entry->transfer, &outcome);
 	else
-		vdev_line_bulk(&device->line, entry->transfer, &entry->plan, is_tail, &outcome);
+		vdev_line_bulk(&device->line, entry->transfer, &entry->plan, &outcome);
 	pthread_mutex_lock(&device->lock);
 	endpoint->busy = NULL;
 	endpoint->halted |= outcome.halts;

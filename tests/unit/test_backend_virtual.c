@@ -170,7 +170,7 @@ START_TEST(sink_tells_whose_pages_it_read)
 	ck_assert_int_eq(ftruncate(fd, 4096), 0);
 	ck_assert_int_eq(fstat(fd, &file), 0);
 	record.data = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	record.memory = (struct memory_segment){.fd = fd, .length = 4096};
+	record.memory = (struct memory_segment){.fd = fd, .inode = file.st_ino, .length = 4096};
 	ck_assert_int_eq(backend->submit(device, &record), kIOReturnSuccess);
 	await(&record);
 	ck_assert_uint_eq(state().last_address, (uintptr_t)record.data);
