@@ -60,6 +60,8 @@ struct usb_device {
 	uint64_t wakes_at;   /* [lock] until when the thread sleeps; 0: it does not */
 };
 
+/* How much a helper moves, at least, before what it has finished is reaped. */
+#define VIRTUAL_PIECE_BYTES (UINT64_C(32) << 10)
 /* How long the thread waits for a helper that may have been held up in a driver. */
 #define VIRTUAL_HELP_NSEC NSEC_PER_MSEC
 

@@ -107,10 +107,24 @@ serve_all_locked(struct usb_device *device, uint64_t now, uint64_t *wake)
 	return changed;
 }
 
+/*
+ * After a piece by a helper: whether the thread is to look, earlier than it would. Not as long as
+ * more is to be done, by the helper, or each piece would wake it.
+ */
+static bool
+is_wanted_locked(const struct usb_device *device, bool more, uint64_t wake)
+{
+	if (device->unplugged)
+		return true;
+	if (more)
+		return device->wakes_at > device->help_until + VIRTUAL_HELP_NSEC;
+	return device->poked || device->wakes_at > wake || device->wakes_at > device->next_deadline;
+}
+
 bool
 virtual_work(struct usb_device *device, bool *ret_finished)
 {
-	uint64_t wake = UINT64_MAX, now = clock_now();
+	uint64_t wake = UINT64_MAX, now = clock_now(), begun;
 	bool more = false;
 
 	pthread_mutex_lock(&device->lock);
@@ -118,12 +132,17 @@ virtual_work(struct usb_device *device, bool *ret_finished)
 	if (!device->serving && !device->gone && !device->unplugged) {
 		device->helping = true;
 		expire_locked(device, now);
-		more = serve_all_locked(device, now, &wake);
+		/* Of small transfers several at once: each round of reaping has its price. */
+		begun = device->line.moved;
+		do
+			more = serve_all_locked(device, now, &wake);
+		while (more && !device->unplugged &&
+		       device->line.moved - begun < VIRTUAL_PIECE_BYTES);
 		device->helping = false;
 		device->helpless = false;
 		device->helps++;
 		device->help_until = more ? clock_now() + VIRTUAL_HELP_NSEC : 0;
-		if (device->unplugged || device->poked)
+		if (is_wanted_locked(device, more, wake))
 			pthread_cond_signal(&device->work);
 	}
 	*ret_finished = device->done != NULL;

@@ -5,11 +5,15 @@
  */
 #include "unit.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <USBDriverKit/AppleUSBDefinitions.h>
 #include <xxhash.h>
@@ -536,6 +540,67 @@ START_TEST(a_helper_that_does_not_come_is_not_waited_for)
 }
 END_TEST
 
+/* How often the device's thread, the only other one there is, has slept. */
+static unsigned long
+sleeps_of_thread(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *entry;
+	unsigned long sleeps = 0;
+	char path[300], line[128];
+
+	ck_assert_ptr_nonnull(tasks);
+	while ((entry = readdir(tasks)) != NULL) {
+		FILE *status;
+
+		if (entry->d_name[0] == '.' || atoi(entry->d_name) == gettid())
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/task/%s/status", entry->d_name);
+		status = fopen(path, "r");
+		while (status != NULL && fgets(line, sizeof(line), status) != NULL)
+			if (sscanf(line, "voluntary_ctxt_switches: %lu", &sleeps) == 1)
+				break;
+		if (status != NULL)
+			fclose(status);
+	}
+	closedir(tasks);
+	return sleeps;
+}
+
+/* It sees once in a ms that help comes, and is not woken for each piece. */
+START_TEST(a_helper_wakes_the_thread_no_more_than_it_has_to)
+{
+	struct usb_transfer records[2] = {{.helped = true}, {.helped = true}};
+	uint64_t begun = clock_now();
+	unsigned long sleeps;
+	bool finished;
+
+	fill();
+	plug("sink");
+	sleeps = sleeps_of_thread();
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_int_eq(submit(&records[i], OUT, bytes, 65536), kIOReturnSuccess);
+	ck_assert_int_eq(backend->clear_halt(device, OUT), kIOReturnSuccess);
+	for (unsigned i = 0; i < 5000; i++) {
+		struct usb_transfer *next = &records[i % 2];
+
+		while (!is_done(next)) {
+			backend->work(device, &finished);
+			backend->reap(device);
+		}
+		next->flags = 0;
+		ck_assert_int_eq(submit(next, OUT, bytes, 65536), kIOReturnSuccess);
+	}
+	sleeps = sleeps_of_thread() - sleeps;
+	ck_assert_uint_lt(sleeps, 100 + 2 * (clock_now() - begun) / NSEC_PER_MSEC);
+	while (!is_done(&records[0]) || !is_done(&records[1])) {
+		backend->work(device, &finished);
+		backend->reap(device);
+	}
+	unplug();
+}
+END_TEST
+
 /* Two that have no idea of each other, and the device's own thread. */
 static void *
 help(void *stop)
@@ -656,5 +721,6 @@ UNIT_MAIN("backend_virtual", sink_counts_and_hashes, sink_tells_whose_pages_it_r
 	  stall_halts_until_cleared, corruption_is_one_byte_and_not_in_the_callers_memory,
 	  nak_ends_by_timeout_or_cancel_only, latency_is_a_lower_bound, unplugged_in_the_middle,
 	  pulled_out, a_helper_does_the_work, a_helper_that_does_not_come_is_not_waited_for,
+	  a_helper_wakes_the_thread_no_more_than_it_has_to,
 	  helpers_and_the_thread_move_each_byte_once, order_and_claims, standard_requests,
 	  bad_specs_open_nothing)
