@@ -296,6 +296,22 @@ spin(struct dext_ring *ring, uint32_t what, uint64_t deadline)
 	return found;
 }
 
+/*
+ * Before a sleep. A driver that does something else and will then look has not asked to be told;
+ * but it may be held up there, and wait for what lies in the ring.
+ */
+static void
+tell_of_left(struct dext_ring *ring)
+{
+	bool left;
+
+	lock(ring, &ring->push_lock);
+	left = shared_ring_is_left(&ring->submissions);
+	unlock(ring, &ring->push_lock);
+	if (left)
+		tell(ring);
+}
+
 /* One step of sleeping. */
 static kern_return_t
 sleep_once(struct dext_ring *ring, uint32_t what, uint64_t deadline)
@@ -315,6 +331,7 @@ sleep_once(struct dext_ring *ring, uint32_t what, uint64_t deadline)
 	now = clock_now();
 	if (now >= deadline)
 		return kIOReturnTimeout;
+	tell_of_left(ring);
 	count(&ring->sleeps, 1);
 	shared_ring_sleep(ring->ring, bell,
 			  deadline - now < CALL_WAIT_STEP ? deadline - now : CALL_WAIT_STEP);
@@ -395,5 +412,6 @@ dext_ring_arm(dext_ring_t *ring, uint32_t what)
 	pthread_mutex_unlock(&ring->port_lock);
 	if (look(ring, what, true))
 		return false;
+	tell_of_left(ring);
 	return connection_pending_status(ring->connection) == kIOReturnSuccess;
 }

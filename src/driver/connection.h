@@ -123,7 +123,6 @@ struct connection {
 	_Atomic(const void *) watched; /* the set in which it is, or that it is offered;
 					  NULL: neither. Only compared */
 	struct spin_backoff backoff;
-	_Atomic bool queues_defer;	 /* a handler of its queue leaves work to its thread */
 	struct connection *next_offered; /* [spinning.lock] */
 
 	struct call_page_host page; /* see there */

@@ -91,18 +91,12 @@ queues_look(struct connection *c, bool inline_ok)
 	count = atomic_load_explicit(&c->maps.queues, memory_order_relaxed);
 	if (count == 0)
 		return false;
-	/* A handler that runs here keeps this thread from the next queue. Relaxed: a hint. */
-	inline_ok &= count == 1 && !loop_has_deferred() &&
-		     !atomic_load_explicit(&c->queues_defer, memory_order_relaxed);
+	/* A handler that runs here keeps this thread from the next queue, and from what it was
+	 * left. */
+	inline_ok &= count == 1 && !loop_has_deferred();
 	while ((queue = next_queue(c, &index, &changes)) != NULL) {
 		any |= mapped_source_look(queue, inline_ok);
 		OSRelease(queue);
 	}
-	/*
-	 * From now on another thread's: while this one does what the handler has left to it, which
-	 * is transfers, it does not look, and an app that is awake would have to ring.
-	 */
-	if (inline_ok && any && loop_has_deferred())
-		atomic_store_explicit(&c->queues_defer, true, memory_order_relaxed);
 	return any;
 }

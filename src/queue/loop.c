@@ -427,18 +427,35 @@ loop_defer(struct loop *loop, struct loop_task *task)
 	current->deferred = task;
 }
 
-bool
-loop_run_deferred(struct loop *loop)
+void
+loop_defer_look(struct loop *loop, struct loop_task *task)
 {
-	struct loop_task *task = current->deferred, *next;
+	assert(loop_is_here(loop) && current->deferred != NULL);
+	task->next = current->looks;
+	current->looks = task;
+}
 
-	if (task == NULL || loop->abandoned)
-		return false;
-	current->deferred = NULL;
+/* Takes the list and runs it. */
+static void
+run_list(struct loop *loop, struct loop_task **list)
+{
+	struct loop_task *task = *list, *next;
+
+	*list = NULL;
 	for (; task != NULL && !loop->abandoned; task = next) {
 		next = task->next;
 		task->run(task);
 	}
+}
+
+bool
+loop_run_deferred(struct loop *loop)
+{
+	if (current->deferred == NULL || loop->abandoned)
+		return false;
+	run_list(loop, &current->deferred);
+	if (!loop->abandoned)
+		run_list(loop, &current->looks);
 	return !loop->abandoned;
 }
 
@@ -463,20 +480,26 @@ loop_will_block(struct loop *loop)
 	}
 }
 
-void
-loop_will_wait(struct loop *loop)
+static void
+post_list(struct loop *loop, struct loop_task **list)
 {
-	struct loop_task *task, *next;
+	struct loop_task *task = *list, *next;
 
-	loop_will_block(loop);
-	if (!loop_is_here(loop))
-		return;
-	task = current->deferred;
-	current->deferred = NULL;
+	*list = NULL;
 	for (; task != NULL; task = next) {
 		next = task->next;
 		loop_post(loop, task);
 	}
+}
+
+void
+loop_will_wait(struct loop *loop)
+{
+	loop_will_block(loop);
+	if (!loop_is_here(loop))
+		return;
+	post_list(loop, &current->deferred);
+	post_list(loop, &current->looks);
 }
 
 void

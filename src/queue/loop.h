@@ -108,6 +108,11 @@ void loop_post(struct loop *loop, struct loop_task *task);
  */
 bool loop_is_here(const struct loop *loop);
 void loop_defer(struct loop *loop, struct loop_task *task);
+/*
+ * A look at whether more has come while this thread does what it was left: it runs after each round
+ * of that, and leaves itself once more if there is still something. Only if there is something.
+ */
+void loop_defer_look(struct loop *loop, struct loop_task *task);
 /* Runs what this thread was left, but what that leaves anew. True: there was something. */
 bool loop_run_deferred(struct loop *loop);
 /* Whether there is something. For one who spins. */

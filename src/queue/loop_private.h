@@ -35,6 +35,7 @@ struct loop_thread {
 	bool more_tasks;   /* [thread] left tasks behind when it took the one it runs */
 	bool stays;	   /* [const] the caller of loop_run: leaves only when the loop stops */
 	struct loop_task *deferred; /* [thread] newest first */
+	struct loop_task *looks;    /* [thread] the same; empty if `deferred` is */
 };
 
 struct loop {

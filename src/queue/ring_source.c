@@ -5,11 +5,18 @@
  *
  * The app is asked to ring only after the handler has returned and a moment has passed in which
  * nothing came: what comes meanwhile is seen then, and costs the app nothing. Two atomic flags say
- *what the driver waits for; who takes one back fires the handler, so that each wait is answered
- *once.
+ * what the driver waits for; who takes one back fires the handler, so that each wait is answered
+ * once.
  *
  *	hungry	entries beyond `seen`, the tail as it was when the handler was called last
  *	cramped	room beyond `freed`, the head as it was when a push found too little
+ *
+ * A handler that has left its thread something to do (transfers to a device that lends threads) is
+ * not waited for with the app armed: a look is left to the same thread, after each round of that
+ * work, and only the last one asks the app to ring. So an app that goes on pushing meanwhile makes
+ * no system call, and no other thread is woken. An app that is going to sleep although its entries
+ * lie there tells nevertheless; then whoever is told takes the look over, since that thread may be
+ * held up in the driver's code.
  *
  * Looks come from the handler's end and, after the app has told, from the thread that scans its
  * connection.
@@ -21,18 +28,24 @@
 #include <DriverKit/DextRingDispatchSource.h>
 
 #include <stdatomic.h>
+#include <stddef.h>
 
 #include "call_page.h"
 #include "descriptor.h"
 #include "log.h"
 #include "mapped_source.h"
 #include "object.h"
+#include "queue_private.h"
 #include "shared_ring.h"
 #include "source.h"
 #include "spin.h"
 
 /* For as long as an app needs that submits without a pause: the ring's lines change hands. */
 #define LINGER_TURNS 64u
+
+/* To whom a look is left if not to this_thread() of one. */
+static const char nobody, /* taken over; the task is still with some thread */
+	somebody;	  /* who has the task, whoever that is */
 
 static const char ready[] = "DextRingDispatchSource::Ready";
 
@@ -44,6 +57,9 @@ struct DextRingDispatchSource_IVars {
 	struct source_handler handler;
 	_Atomic bool hungry, cramped, spoiled;
 	_Atomic uint32_t seen, freed;
+	struct loop_task look;
+	_Atomic(const char *) look_left; /* to whom; NULL: the task is free. Only compared */
+	pthread_mutex_t asking;		 /* one thread asks for entries at a time */
 	uint32_t left; /* [whoever pops] entries until the end of the handler's turn */
 	struct spin_backoff backoff;
 };
@@ -102,6 +118,26 @@ take_back(_Atomic bool *flag)
 	       atomic_exchange_explicit(flag, false, memory_order_seq_cst);
 }
 
+static const char *
+this_thread(void)
+{
+	static _Thread_local char place;
+
+	return &place;
+}
+
+/* Unless this thread has it, which will look soon. */
+static bool
+take_look_over(struct DextRingDispatchSource_IVars *source)
+{
+	/* Pairs with the changes in leave_look and look_again: one look answers a wait. */
+	const char *left = atomic_load_explicit(&source->look_left, memory_order_seq_cst);
+
+	return left != NULL && left != &nobody && left != this_thread() &&
+	       atomic_compare_exchange_strong_explicit(&source->look_left, &left, &nobody,
+						       memory_order_seq_cst, memory_order_relaxed);
+}
+
 /* Answers the driver's waits from what the rings show now. */
 static bool
 look(IODispatchSource *object, bool inline_ok)
@@ -112,7 +148,7 @@ look(IODispatchSource *object, bool inline_ok)
 	if (!source_handler_is_set(&source->handler))
 		return false;
 	if (tail_of(source) != atomic_load_explicit(&source->seen, memory_order_seq_cst))
-		any |= take_back(&source->hungry);
+		any |= take_back(&source->hungry) || take_look_over(source);
 	if (head_of(source) != atomic_load_explicit(&source->freed, memory_order_seq_cst))
 		any |= take_back(&source->cramped);
 	if (any)
@@ -149,8 +185,11 @@ is_due(IODispatchSource *object)
 static void
 wait_for_entries(struct DextRingDispatchSource_IVars *source)
 {
+	/* The handler's end and a look that was left may come to this at once. */
+	pthread_mutex_lock(&source->asking);
 	shared_ring_await_entries(&source->submissions,
 				  atomic_load_explicit(&source->seen, memory_order_relaxed));
+	pthread_mutex_unlock(&source->asking);
 	/* Both before the look. */
 	atomic_store_explicit(&source->hungry, true, memory_order_seq_cst);
 	look(source->mapped.source, false);
@@ -166,6 +205,48 @@ wait_for_room(struct DextRingDispatchSource_IVars *source)
 	look(source->mapped.source, false);
 }
 
+/* Leaves a look to this thread. False: it has nothing else to do. */
+static bool
+leave_look(struct DextRingDispatchSource_IVars *source)
+{
+	const char *left = NULL;
+
+	if (!loop_has_deferred())
+		return false;
+	/* Pairs with itself and with look_again, which sees `seen` as it is now. */
+	if (atomic_compare_exchange_strong_explicit(&source->look_left, &left, this_thread(),
+						    memory_order_seq_cst, memory_order_seq_cst)) {
+		OSRetain(source->mapped.source);
+		loop_defer_look(queue_loop, &source->look);
+	} else if (left == &nobody) {
+		/* If that fails another thread has done the same, or the task was free and ran. */
+		return atomic_compare_exchange_strong_explicit(&source->look_left, &left, &somebody,
+							       memory_order_seq_cst,
+							       memory_order_relaxed);
+	}
+	return true;
+}
+
+static void
+look_again(struct loop_task *task)
+{
+	struct DextRingDispatchSource_IVars *source =
+		(struct DextRingDispatchSource_IVars *)((char *)task -
+							offsetof(
+								struct DextRingDispatchSource_IVars,
+								look));
+	IODispatchSource *object = source->mapped.source;
+
+	/* Pairs with leave_look and take_look_over. */
+	if (atomic_exchange_explicit(&source->look_left, NULL, memory_order_seq_cst) == &nobody)
+		; /* taken over */
+	else if (tail_of(source) != atomic_load_explicit(&source->seen, memory_order_seq_cst))
+		source_handler_fire(&source->handler, true);
+	else if (!leave_look(source))
+		wait_for_entries(source);
+	OSRelease(object);
+}
+
 static void
 call_ready(struct source_handler *handler, OSObject *target, OSAction *action,
 	   action_function function)
@@ -179,10 +260,14 @@ call_ready(struct source_handler *handler, OSObject *target, OSAction *action,
 	((DextRingDispatchSource_Ready_f)function)(target, action);
 	ended = source->left == 0;
 	source->left = UINT32_MAX;
-	if (ended || more_comes(source))
+	if (ended)
 		source_handler_fire(handler, false);
-	else
-		wait_for_entries(source);
+	else if (!leave_look(source)) {
+		if (more_comes(source))
+			source_handler_fire(handler, false);
+		else
+			wait_for_entries(source);
+	}
 }
 
 /* --- life --- */
@@ -190,7 +275,10 @@ call_ready(struct source_handler *handler, OSObject *target, OSAction *action,
 static void
 finish(OSObject *object)
 {
-	mapped_source_remove(&ivars((DextRingDispatchSource *)object)->mapped);
+	struct DextRingDispatchSource_IVars *source = ivars((DextRingDispatchSource *)object);
+
+	mapped_source_remove(&source->mapped);
+	pthread_mutex_destroy(&source->asking);
 	source_free(object);
 }
 
@@ -221,6 +309,8 @@ set_up(IODispatchSource *object, IOMemoryDescriptor *memory, const struct shared
 	shared_ring_await_entries(&source->submissions, 0);
 	atomic_init(&source->hungry, true);
 	source->left = UINT32_MAX;
+	source->look.run = look_again;
+	pthread_mutex_init(&source->asking, NULL);
 	source_handler_init(object, &source->handler, ready, call_ready);
 	OSObjectIVars(IODispatchSource, object)->cancel = cancel;
 	OSObjectIVars(IODispatchSource, object)->check = check;

@@ -258,6 +258,12 @@ shared_ring_has_room(const struct shared_ring_producer *producer)
 	return !room_of(producer, load_head(producer), &room) || room > 0;
 }
 
+bool
+shared_ring_is_left(const struct shared_ring_producer *producer)
+{
+	return load_head(producer) != producer->tail;
+}
+
 void
 shared_ring_await_room(struct shared_ring_producer *producer, uint32_t known)
 {

@@ -133,6 +133,8 @@ IOReturn shared_ring_pop(struct shared_ring_consumer *consumer, void *entries, u
 /* Whether there is an entry, or room for one; or nonsense, which the next push or pop names. */
 bool shared_ring_has_entries(const struct shared_ring_consumer *consumer);
 bool shared_ring_has_room(const struct shared_ring_producer *producer);
+/* Whether what was pushed has not been popped yet. */
+bool shared_ring_is_left(const struct shared_ring_producer *producer);
 
 /* Asks to be told when the other side is no longer at `known`. The caller looks once more. */
 void shared_ring_await_entries(struct shared_ring_consumer *consumer, uint32_t known);

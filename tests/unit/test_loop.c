@@ -688,6 +688,101 @@ START_TEST(who_waits_has_others_run_what_was_deferred)
 }
 END_TEST
 
+/* Work in rounds, and looks in between. */
+struct looking {
+	struct loop_task task, work, look;
+	struct loop *loop;
+	struct meter *over;
+	unsigned rounds;
+	char order[16];
+	bool waits;
+};
+
+static void
+note_step(struct looking *looking, char step)
+{
+	looking->order[strlen(looking->order)] = step;
+}
+
+static void
+run_round(struct loop_task *task)
+{
+	struct looking *looking = (struct looking *)((char *)task - offsetof(struct looking, work));
+
+	note_step(looking, 'w');
+	if (--looking->rounds > 0)
+		loop_defer(looking->loop, task);
+}
+
+static void
+run_look(struct loop_task *task)
+{
+	struct looking *looking = (struct looking *)((char *)task - offsetof(struct looking, look));
+
+	note_step(looking, 'l');
+	if (loop_has_deferred())
+		loop_defer_look(looking->loop, task);
+	else
+		meter_raise(looking->over);
+}
+
+static void
+begin_rounds(struct loop_task *task)
+{
+	struct looking *looking = (struct looking *)task;
+
+	loop_defer(looking->loop, &looking->work);
+	loop_defer_look(looking->loop, &looking->look);
+	if (looking->waits) {
+		loop_will_wait(looking->loop);
+		meter_wait(looking->over, 1);
+		loop_did_block(looking->loop);
+	}
+}
+
+START_TEST(looks_come_after_each_round_of_what_was_deferred)
+{
+	struct meter over = METER_INITIALIZER;
+	struct loop *loop = start();
+	struct looking looking = {
+		.task.run = begin_rounds,
+		.work.run = run_round,
+		.look.run = run_look,
+		.loop = loop,
+		.over = &over,
+		.rounds = 3,
+	};
+
+	loop_post(loop, &looking.task);
+	meter_wait(&over, 1);
+	ck_assert_str_eq(looking.order, "wlwlwl");
+	loop_destroy(loop);
+}
+END_TEST
+
+/* In any order: they are two tasks then. */
+START_TEST(who_waits_has_others_look)
+{
+	struct meter over = METER_INITIALIZER;
+	struct loop *loop = start();
+	struct looking looking = {
+		.task.run = begin_rounds,
+		.work.run = run_round,
+		.look.run = run_look,
+		.loop = loop,
+		.over = &over,
+		.rounds = 1,
+		.waits = true,
+	};
+
+	loop_post(loop, &looking.task);
+	meter_wait(&over, 1);
+	loop_destroy(loop);
+	ck_assert_ptr_nonnull(strchr(looking.order, 'l'));
+	ck_assert_ptr_nonnull(strchr(looking.order, 'w'));
+}
+END_TEST
+
 static void
 note_mask(struct loop_task *task)
 {
@@ -724,4 +819,6 @@ UNIT_MAIN("loop", runs_each_task_once, grows_for_blocking_code_and_shrinks_again
 	  run_returns_after_stop_and_nothing_is_left, a_loop_of_one_thread_stays_on_its_caller,
 	  destroy_from_a_handler_is_an_assertion, blocking_marks_elsewhere_do_nothing,
 	  what_is_deferred_runs_on_the_same_thread_afterwards,
-	  who_waits_has_others_run_what_was_deferred, threads_take_no_signals_of_the_program)
+	  who_waits_has_others_run_what_was_deferred,
+	  looks_come_after_each_round_of_what_was_deferred, who_waits_has_others_look,
+	  threads_take_no_signals_of_the_program)

@@ -25,7 +25,16 @@ static struct shared_ring_consumer app_end;
 static struct meter calls = METER_INITIALIZER;
 static unsigned taken, told;
 static pthread_t thread; /* of the handler's last call */
-static bool drains = true, puts_inside, floods;
+static bool drains = true, puts_inside, floods, leaves_work, is_held_up, is_quiet;
+static struct loop_task work;
+static struct meter at_work = METER_INITIALIZER, done_work = METER_INITIALIZER;
+
+/* What the driver asked to be told with last. */
+static uint64_t
+armed_number(void)
+{
+	return atomic_load(&ring->lane[SHARED_RING_SUBMISSION].armed.number);
+}
 
 static void
 app_puts(uint32_t count)
@@ -42,6 +51,17 @@ app_puts(uint32_t count)
 	}
 }
 
+/* What the handler has left to its thread, as a transfer to a virtual device: the app goes on. */
+static void
+do_work(struct loop_task *task)
+{
+	if (!is_quiet)
+		app_puts(1);
+	meter_raise(&at_work);
+	if (is_held_up)
+		meter_wait(&done_work, 1);
+}
+
 static void
 on_ready(OSObject *target, OSAction *which)
 {
@@ -54,6 +74,11 @@ on_ready(OSObject *target, OSAction *which)
 	if (puts_inside) {
 		puts_inside = false;
 		app_puts(2);
+	}
+	if (leaves_work) {
+		leaves_work = false;
+		work.run = do_work;
+		loop_defer(scene.loop, &work);
 	}
 	thread = pthread_self();
 	meter_raise(&calls);
@@ -120,6 +145,63 @@ START_TEST(what_comes_during_the_handler_costs_the_app_nothing)
 	source_scene_settle(&scene);
 	ck_assert_uint_eq(taken, 3);
 	ck_assert_uint_eq(told, 1);
+	clear();
+}
+END_TEST
+
+START_TEST(what_comes_while_its_thread_has_work_costs_the_app_nothing)
+{
+	pthread_t first;
+	uint64_t asked;
+
+	set(true);
+	source_scene_settle(&scene);
+	leaves_work = true;
+	app_puts(1);
+	meter_wait(&calls, 1);
+	first = thread;
+	meter_wait(&calls, 2);
+	source_scene_settle(&scene);
+	ck_assert(pthread_equal(first, thread));
+	ck_assert_uint_eq(taken, 2);
+	ck_assert_uint_eq(told, 1);
+	/* Then it asks again; also if nothing came meanwhile. */
+	leaves_work = is_quiet = true;
+	asked = armed_number();
+	app_puts(1);
+	ck_assert_uint_eq(told, 2);
+	meter_wait(&at_work, 2);
+	while (armed_number() == asked)
+		sched_yield();
+	app_puts(1);
+	ck_assert_uint_eq(told, 3);
+	meter_wait(&calls, 4);
+	clear();
+}
+END_TEST
+
+/* Its work may wait for what lies in the ring: an app that sleeps tells, whether asked or not. */
+START_TEST(who_is_told_looks_for_a_thread_that_is_held_up)
+{
+	set(true);
+	source_scene_settle(&scene);
+	leaves_work = is_held_up = true;
+	app_puts(1);
+	meter_wait(&at_work, 1);
+	ck_assert_uint_eq(told, 1);
+	ck_assert(shared_ring_is_left(&app));
+	ck_assert(mapped_source_look((IODispatchSource *)source, false));
+	ck_assert(!mapped_source_look((IODispatchSource *)source, false));
+	meter_wait(&calls, 2);
+	source_scene_settle(&scene);
+	ck_assert(!shared_ring_is_left(&app));
+	meter_raise(&done_work);
+	/* Whoever looks last, the app is asked to tell. */
+	app_puts(1);
+	ck_assert_uint_eq(told, 2);
+	meter_wait(&calls, 3);
+	source_scene_settle(&scene);
+	ck_assert_uint_eq(taken, 3);
 	clear();
 }
 END_TEST
@@ -273,7 +355,9 @@ START_TEST(what_cannot_be_is_refused)
 END_TEST
 
 UNIT_MAIN("ring source", the_handler_is_called_for_what_has_come,
-	  what_comes_during_the_handler_costs_the_app_nothing, who_looks_may_call_it_there_and_then,
+	  what_comes_during_the_handler_costs_the_app_nothing,
+	  what_comes_while_its_thread_has_work_costs_the_app_nothing,
+	  who_is_told_looks_for_a_thread_that_is_held_up, who_looks_may_call_it_there_and_then,
 	  it_is_not_called_again_for_what_was_left,
 	  an_app_that_submits_for_ever_lets_others_have_their_turn, the_driver_is_told_of_room,
 	  an_app_that_waits_is_told_once, a_spoiled_ring_is_an_error_and_no_more,
