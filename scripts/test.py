@@ -16,7 +16,7 @@ import xml.etree.ElementTree as ElementTree
 
 # name, what it is compiled with, environment of the compiler, suites that run in it, wrapper of the tests
 CONFIGURATIONS = [
-    ("gcc", ["-Dwerror=true", "-Dbuildtype=release"], {"CC": "gcc"}, ["integ", "vm"], []),
+    ("gcc", ["-Dwerror=true", "-Dbuildtype=release"], {"CC": "gcc"}, ["integ", "vm", "pages"], []),
     ("clang", ["-Dwerror=true", "-Dbuildtype=release"], {"CC": "clang", "CXX": "clang++"}, [], []),
     ("asan", ["-Dwerror=true", "-Db_sanitize=address,undefined"], {"CC": "gcc"},
      ["unit", "proto", "integ", "race"], []),
@@ -24,6 +24,9 @@ CONFIGURATIONS = [
     ("tsan", ["-Dwerror=true", "-Db_sanitize=thread"], {"CC": "gcc"},
      ["race", "integ"], ["setarch", "-R"]),
 ]
+
+# Suites that run once with each of these setups.
+SETUPS = {"pages": ["pages16", "pages64"]}
 
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
@@ -75,9 +78,9 @@ def has_tests(directory, suite):
         line and not line.startswith("ninja") for line in listed.stdout.splitlines())
 
 
-def run_suite(directory, configuration, suite, wrapper, counts):
-    # Meson puts the wrapper's name into the report's.
-    name = f"testlog-{wrapper[0]}" if wrapper else "testlog"
+def run_suite(directory, configuration, suite, setup, wrapper, counts):
+    # Meson puts the setup's or the wrapper's name into the report's.
+    name = f"testlog-{setup or wrapper[0]}" if setup or wrapper else "testlog"
     report = os.path.join(directory, "meson-logs", name + ".junit.xml")
     if os.path.exists(report):
         os.remove(report)
@@ -89,6 +92,9 @@ def run_suite(directory, configuration, suite, wrapper, counts):
                "--num-processes", processes, "--suite", suite]
     if configuration in ("asan", "tsan"):
         command += ["--timeout-multiplier", "4"]
+    if setup:
+        command += ["--setup", setup]
+        suite = setup
     if wrapper:
         command += ["--wrapper", " ".join(wrapper)]
     start = time.monotonic()
@@ -124,7 +130,8 @@ def main():
             continue
         print(f"== {name}: built in {time.monotonic() - start:.0f} s", flush=True)
         for suite in suites:
-            run_suite(directory, name, suite, wrapper, counts)
+            for setup in SETUPS.get(suite, [None]):
+                run_suite(directory, name, suite, setup, wrapper, counts)
     if os.environ.get("CI"):
         for name in [s for s in counts.skipped if "/vm:" in s]:
             counts.skipped.remove(name)

@@ -25,8 +25,9 @@ enum {
 	kRingStatistics = 100, /* read-only: struct ring_status */
 };
 
-/* Structures of more than 4096 bytes are handed over as memory, not copied into a message. */
-#define RING_SHARED_SIZE 16384
+/* Structures of more than 4096 bytes are handed over as memory, not copied into a message. What the
+ * driver keeps of it is shared in whole pages, and these are up to 64 KiB. */
+#define RING_SHARED_SIZE 65536
 
 /* Written by the driver. */
 struct ring_status {

@@ -11,7 +11,7 @@
 #include <mach/mach.h>
 #include <mach/mach_vm.h>
 
-#define PAGE 4096u
+#define PAGE vm_page_size
 
 #define DIRECTION 3u	/* kIOMemoryDirectionInOut */
 #define SHARED	  0x13u /* and kIOMemoryDisableCopyOnWrite */

@@ -11,7 +11,7 @@
 #include <mach/mach.h>
 #include <mach/mach_vm.h>
 
-#define PAGE 4096u
+#define PAGE vm_page_size
 
 static struct harness harness;
 

@@ -22,7 +22,7 @@
 #include <mach/mach.h>
 #include <mach/mach_vm.h>
 
-#define PAGE 4096u
+#define PAGE vm_page_size
 
 static struct harness harness;
 
@@ -100,7 +100,7 @@ use(char *memory, size_t size, bool live)
 
 START_TEST(malloc_memory_at_odd_addresses_of_odd_lengths)
 {
-	static const size_t sizes[] = {3 * PAGE - 1, 5 * PAGE + 17, 1000003};
+	const size_t sizes[] = {3 * PAGE - 1, 5 * PAGE + 17, 1000003};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		size_t size = sizes[i];

@@ -9,7 +9,7 @@
 
 #include <mach/mach.h>
 
-#define PAGE 4096u
+#define PAGE vm_page_size
 
 static struct harness harness;
 
@@ -89,11 +89,12 @@ START_TEST(a_fixed_address_is_never_over_an_existing_mapping)
 {
 	io_connect_t connect = start();
 	mach_vm_address_t address = free_range(4 * PAGE), occupied;
+	mach_vm_address_t last = address + (ECHO_MEMORY_SIZE - 1) / PAGE * PAGE;
 	mach_vm_size_t size = 0;
-	unsigned char *mine = mmap((void *)bytes(address + 2 * PAGE), PAGE, PROT_READ | PROT_WRITE,
+	unsigned char *mine = mmap((void *)bytes(last), PAGE, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
-	ck_assert_uint_eq((uintptr_t)mine, address + 2 * PAGE);
+	ck_assert_uint_eq((uintptr_t)mine, last);
 	mine[0] = 'm';
 	/* The last of its pages is in the way. */
 	occupied = address;

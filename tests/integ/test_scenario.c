@@ -431,7 +431,7 @@ START_TEST(row_9_read_only_stays_read_only)
 	ck_assert_str_eq(place_of(statistics).rights, "r--s");
 	ck_assert_int_eq(unit_child(read_byte, statistics, NULL, 0), 0);
 	ck_assert(unit_killed_by(unit_child(write_byte, statistics, NULL, 0), SIGSEGV));
-	ck_assert_int_lt(mprotect((void *)statistics, 4096, PROT_READ | PROT_WRITE), 0);
+	ck_assert_int_lt(mprotect((void *)statistics, vm_page_size, PROT_READ | PROT_WRITE), 0);
 	ck_assert_uint_eq(statistics->bytes_sent, 77);
 	IONotificationPortDestroy(done.port);
 	stop();

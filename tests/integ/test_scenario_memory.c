@@ -22,7 +22,7 @@
 #define F_SEAL_FUTURE_WRITE 0x10
 #endif
 
-#define PAGE 4096u
+#define PAGE vm_page_size
 
 enum { DROP, KEEP, KEEP_MAPPED };
 
@@ -126,15 +126,14 @@ expect_bytes(const unsigned char *memory, size_t size, unsigned char byte)
 	ck_assert_msg(i == size, "byte %zu is %u, not %u", i, i < size ? memory[i] : 0, byte);
 }
 
-static const size_t sizes[] = {PAGE + 1, 2 * PAGE, 5 * PAGE - 1, 1 << 20};
-#define SIZES (sizeof(sizes) / sizeof(sizes[0]))
-
 /* What the driver writes is there when the call returns: every byte, and no other. */
 static void
 try_what_is_written(unsigned char *pages, size_t room)
 {
-	for (unsigned i = 0; i < SIZES; i++) {
-		for (size_t at = 0; at < PAGE; at += 1365) {
+	const size_t sizes[] = {PAGE + 1, 2 * PAGE, 5 * PAGE - 1, 1 << 20};
+
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		for (size_t at = 0; at < PAGE; at += PAGE / 3) {
 			unsigned char *memory = pages + PAGE + at;
 
 			ck_assert_uint_le(PAGE + at + sizes[i] + PAGE, room);

@@ -16,7 +16,8 @@
 
 #include <mach/mach_vm.h>
 
-#define PAGE 4096u
+#define PAGE	     page_size()
+#define LARGEST_PAGE 65536
 
 /* What the driver does with the structures of a call. */
 struct script {
@@ -109,7 +110,7 @@ call(struct fake_host *host, io_connect_t connect, const void *input, size_t inp
 
 START_TEST(a_structure_is_copied_there_and_back)
 {
-	static const size_t sizes[] = {4097, 4 * PAGE - 1, 4 * PAGE, 4 * PAGE + 1, 1 << 20};
+	const size_t sizes[] = {4097, 4 * PAGE - 1, 4 * PAGE, 4 * PAGE + 1, 1 << 20};
 	struct script script = {.write = "written by the driver"};
 	struct fake_host host;
 	io_connect_t connect = open_with(&host, &script);
@@ -210,7 +211,8 @@ START_TEST(odd_addresses_share_their_whole_pages)
 
 	memset(pages, 's', 6 * PAGE);
 	ck_assert_int_eq(call(&host, connect, NULL, 0, memory, &size), 0);
-	/* Page 1 begins 3096 bytes into the structure; pages 1 to 3 are wholly in it. */
+	/* Page 1 begins a page less 1000 bytes into the structure; pages 1 to 3 are wholly in it.
+	 */
 	strcpy(script.output + PAGE - 1000, "page 1");
 	ck_assert_str_eq(pages + PAGE, "page 1");
 	strcpy(pages + 4 * PAGE - 8, "page 3");
@@ -251,7 +253,7 @@ START_TEST(stack_locked_and_file_memory_stay_copies)
 	struct script script = {.flags = CALL_KEPT_OUTPUT, .write = "in the call"};
 	struct fake_host host;
 	io_connect_t connect = open_with(&host, &script);
-	char on_stack[4 * PAGE], *shared, *locked = allocate(4 * PAGE), *cases[3];
+	char on_stack[4 * LARGEST_PAGE], *shared, *locked = allocate(4 * PAGE), *cases[3];
 	size_t size;
 
 	shared = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

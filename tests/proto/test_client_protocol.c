@@ -367,8 +367,8 @@ break_memory(unsigned which, struct memory_case *memory)
 		memory->header.status = 1;
 		break;
 	case 19: /* longer than its file */
-		memory->segments[2].length += 4096;
-		memory->reply.map_length += 4096;
+		memory->segments[2].length += page_size();
+		memory->reply.map_length += page_size();
 		break;
 	case 20:
 		memory->segments[0].offset = 1 << 20;
@@ -406,11 +406,12 @@ map_wrongly(struct fake_host *host, unsigned slot, const struct call_request *re
 		return true;
 	memory.header.sequence = ++host->sequence;
 	for (unsigned i = 0; i < SEGMENTS; i++) {
-		memory.segments[i] = (struct memory_segment_body){.length = 8192};
-		ck_assert_int_eq(memfd_create_sealed("segment", 8192, &memory.fds[i]), 0);
+		memory.segments[i] = (struct memory_segment_body){.length = 2 * page_size()};
+		ck_assert_int_eq(memfd_create_sealed("segment", 2 * page_size(), &memory.fds[i]),
+				 0);
 	}
 	memset(&memory.reply, 0, sizeof(memory.reply));
-	memory.reply.map_length = SEGMENTS * 8192;
+	memory.reply.map_length = SEGMENTS * 2 * page_size();
 	if (host->context != NULL)
 		break_memory(*(unsigned *)host->context, &memory);
 	memcpy(bytes, &memory.body, sizeof(memory.body));
@@ -442,7 +443,7 @@ map_case(unsigned *which)
 		IOConnectMapMemory64(connect, 0, mach_task_self(), &address, &size, kIOMapAnywhere);
 	if (which == NULL) {
 		ck_assert_int_eq(status, 0);
-		ck_assert_uint_eq(size, SEGMENTS * 8192);
+		ck_assert_uint_eq(size, SEGMENTS * 2 * page_size());
 		memset((void *)(uintptr_t)address, 1, size);
 	} else {
 		ck_assert_msg(status == kIOReturnBadArgument, "case %u: 0x%x", *which,

@@ -233,16 +233,16 @@ START_TEST(memory_that_cannot_be_trusted_fails_the_call_only)
 {
 	int fd = memfd_create("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	uint8_t *bytes;
-	int small = raw_memory(4096, 0, &bytes);
+	int small = raw_memory(page_size(), 0, &bytes);
 	struct raw raw;
 
-	ck_assert_int_eq(ftruncate(fd, 8192), 0);
+	ck_assert_int_eq(ftruncate(fd, 1 << 20), 0);
 	fixture_start();
 	raw_open(&raw);
-	large(&raw, 0, 5000, 0, false);
+	large(&raw, 0, page_size() + 1, 0, false);
 	raw_structures(&raw, 0, fd, -1);
 	ck_assert_int_eq(raw_call(&raw, 0)->status, kIOReturnBadArgument);
-	large(&raw, 0, 5000, 0, false);
+	large(&raw, 0, page_size() + 1, 0, false);
 	raw_structures(&raw, 0, small, -1);
 	ck_assert_int_eq(raw_call(&raw, 0)->status, kIOReturnBadArgument);
 	raw_echo(&raw, 1);
@@ -493,14 +493,14 @@ START_TEST(joined_memory_is_a_segment_for_each_part)
 	raw_open(&raw);
 	for (unsigned time = 0; time < 2; time++) {
 		ck_assert_int_eq(map(&raw, 3, 18)->status, kIOReturnSuccess);
-		ck_assert_uint_eq(raw.page.page->slot[3].reply.map_length, 8192 + 10);
+		ck_assert_uint_eq(raw.page.page->slot[3].reply.map_length, 2 * page_size() + 10);
 		raw_receive(&raw, &packet);
 		ck_assert_uint_eq(packet.header->type, PACKET_MEMORY);
 		ck_assert_uint_eq(packet.fd_count, 2);
 		ck_assert_uint_eq(packet.body_length, sizeof(message));
 		memcpy(&message, packet.body, sizeof(message));
 		ck_assert_uint_eq(message.body.segment_count, 2);
-		ck_assert_uint_eq(message.segments[0].length, 8192);
+		ck_assert_uint_eq(message.segments[0].length, 2 * page_size());
 		ck_assert_uint_eq(message.segments[1].length, 10);
 		for (unsigned i = 0; i < 2; i++) {
 			const char *bytes = mmap(NULL, 4096, PROT_READ, MAP_SHARED, packet.fds[i],

@@ -90,7 +90,7 @@ START_TEST(files_that_cannot_be_trusted_fail_the_call_only)
 	uint8_t *bytes;
 	struct raw raw;
 
-	small = raw_memory(4096, 0, &bytes);
+	small = raw_memory(page_size(), 0, &bytes);
 	ck_assert_int_eq(ftruncate(unsealed, 8192), 0);
 	fixture_start();
 	raw_open(&raw);
@@ -98,7 +98,7 @@ START_TEST(files_that_cannot_be_trusted_fail_the_call_only)
 	answer(&raw, 0, kIOReturnSuccess, unsealed, 0, LENGTH);
 	ck_assert_int_eq(raw_wait(&raw, 0)->status, kIOReturnBadArgument);
 	be_asked(&raw, 0, 0);
-	answer(&raw, 0, kIOReturnSuccess, small, 0, LENGTH);
+	answer(&raw, 0, kIOReturnSuccess, small, page_size() - 1, LENGTH);
 	ck_assert_int_eq(raw_wait(&raw, 0)->status, kIOReturnBadArgument);
 	raw_close(&raw);
 	fixture_end();

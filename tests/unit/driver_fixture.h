@@ -12,6 +12,7 @@
 #include "bundle.h"
 #include "connection.h"
 #include "log.h"
+#include "memfd.h"
 #include "meter.h"
 #include "queue.h"
 #include "service.h"
@@ -370,11 +371,11 @@ TestClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 	}
 }
 
-/* 8192 bytes that begin with 'a' and 10 that begin with 'b'. */
+/* Two pages that begin with 'a' and 10 that begin with 'b'. */
 static kern_return_t
 test_join(IOMemoryDescriptor **ret_memory)
 {
-	static const uint64_t lengths[2] = {8192, 10};
+	const uint64_t lengths[2] = {2 * page_size(), 10};
 	IOMemoryDescriptor *parts[2] = {NULL, NULL};
 	kern_return_t res = kIOReturnSuccess;
 

@@ -55,7 +55,7 @@ START_TEST(pages_become_the_files)
 	struct pages pages;
 	struct adoption adoption;
 
-	create(&pages, 8 * 4096);
+	create(&pages, 8 * page_size());
 	adoption = adoption_of(&pages, NULL);
 	strcpy(pages.address + 4000, "before");
 	ck_assert_ptr_null(maps_why_not_plain(pages.address, pages.length));
@@ -76,7 +76,7 @@ START_TEST(the_undo_makes_them_private_and_adoptable)
 	struct adoption adoption;
 	struct pages pages;
 
-	create(&pages, 4 * 4096);
+	create(&pages, 4 * page_size());
 	adoption = adoption_of(&pages, NULL);
 	strcpy(pages.address, "content");
 	ck_assert_int_eq(adopt_pages(&adoption), 0);
@@ -100,7 +100,7 @@ START_TEST(the_undo_leaves_alone_what_is_there_by_now)
 	struct adoption adoption;
 	struct pages pages;
 
-	create(&pages, 4096);
+	create(&pages, page_size());
 	adoption = adoption_of(&pages, NULL);
 	ck_assert_int_eq(adopt_pages(&adoption), 0);
 	munmap(pages.address, pages.length);
@@ -122,7 +122,7 @@ START_TEST(only_what_the_app_wrote_since_goes_into_the_file)
 	struct pages pages;
 	char *base;
 
-	create(&pages, 2 * 4096);
+	create(&pages, 2 * page_size());
 	memset(pages.address, 'a', pages.length);
 	base = malloc(pages.length);
 	memcpy(base, pages.address, pages.length);
@@ -172,12 +172,12 @@ write_on(void *argument)
 START_TEST(no_write_of_another_thread_is_lost)
 {
 	struct sharing sharing = {0};
-	struct writer writer = {.count = 64, .stride = 512};
+	struct writer writer = {.count = 64, .stride = (unsigned)(page_size() / 8)};
 	struct adoption adoption;
 	struct pages pages;
 	uint64_t seen = 0;
 
-	create(&pages, 64 * 4096);
+	create(&pages, 64 * page_size());
 	adoption = adoption_of(&pages, NULL);
 	sharing.fd = pages.fd;
 	sharing.address = pages.address;
@@ -217,7 +217,7 @@ call_on(void *argument)
 	struct caller *caller = argument;
 
 	while (!atomic_load(&caller->stop)) {
-		char *page = caller->pages + 4096 * (atomic_load(&caller->rounds) % 64);
+		char *page = caller->pages + page_size() * (atomic_load(&caller->rounds) % 64);
 
 		if (write(caller->ends[1], page, 64) != 64 ||
 		    read(caller->ends[0], page + 64, 64) != 64) {
@@ -239,7 +239,7 @@ START_TEST(system_calls_wait_for_the_move)
 	struct pages pages;
 	uint64_t seen = 0;
 
-	create(&pages, 2048 * 4096); /* milliseconds to copy */
+	create(&pages, 8 << 20); /* milliseconds to copy */
 	adoption = adoption_of(&pages, NULL);
 	sharing.fd = pages.fd;
 	sharing.address = caller.pages = pages.address;
@@ -283,7 +283,7 @@ START_TEST(without_userfaultfd_nothing_is_moved)
 	struct adoption adoption;
 	struct pages pages;
 
-	create(&pages, 4096);
+	create(&pages, page_size());
 	adoption = adoption_of(&pages, NULL);
 	strcpy(pages.address, "mine");
 	refuse_userfaultfd();
@@ -299,7 +299,7 @@ START_TEST(without_userfaultfd_the_undo_still_separates)
 	struct adoption adoption;
 	struct pages pages;
 
-	create(&pages, 2 * 4096);
+	create(&pages, 2 * page_size());
 	adoption = adoption_of(&pages, NULL);
 	strcpy(pages.address, "content");
 	ck_assert_int_eq(adopt_pages(&adoption), 0);
@@ -309,9 +309,9 @@ START_TEST(without_userfaultfd_the_undo_still_separates)
 	sharing.length = pages.length;
 	adopt_undo(&sharing);
 	strcpy(pages.window, "of the file");
-	strcpy(pages.window + 4096, "of the file");
+	strcpy(pages.window + page_size(), "of the file");
 	ck_assert_str_eq(pages.address, "content");
-	ck_assert_str_eq(pages.address + 4096, "");
+	ck_assert_str_eq(pages.address + page_size(), "");
 }
 END_TEST
 
@@ -320,7 +320,7 @@ START_TEST(a_file_that_cannot_be_mapped_leaves_the_pages)
 	struct adoption adoption;
 	struct pages pages;
 
-	create(&pages, 2 * 4096);
+	create(&pages, 2 * page_size());
 	adoption = adoption_of(&pages, NULL);
 	adoption.fd = -1;
 	strcpy(pages.address + 5000, "mine");

@@ -4,7 +4,7 @@
 
 #include "backing.h"
 
-#define PAGE 4096u
+#define PAGE page_size()
 
 static struct memory_use first;
 

@@ -7,7 +7,7 @@
 
 #include <DriverKit/dext_memory.h>
 
-#define PAGE 4096u
+#define PAGE page_size()
 
 START_TEST(a_copy_counts)
 {

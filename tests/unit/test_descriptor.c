@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#define PAGE 4096u
+#define PAGE page_size()
 
 static IOMemoryDescriptor *
 buffer(uint64_t capacity)

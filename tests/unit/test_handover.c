@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#define PAGE 4096u
+#define PAGE page_size()
 
 static struct memory_segment segments[kIOMemoryDescriptorMaxSegments];
 static uint32_t count;
@@ -61,7 +61,7 @@ file_size(int fd)
 
 START_TEST(a_buffer_is_its_whole_file)
 {
-	static const uint64_t sizes[] = {1, 128, PAGE - 1, PAGE + 1, UINT64_C(129) << 20};
+	const uint64_t sizes[] = {1, 128, PAGE - 1, PAGE + 1, UINT64_C(129) << 20};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		IOMemoryDescriptor *memory = buffer(sizes[i]);

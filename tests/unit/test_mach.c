@@ -26,7 +26,11 @@ END_TEST
 
 START_TEST(the_page_size_is_the_kernels)
 {
+	const char *wanted = getenv("LARGE_PAGES"); /* tests/pages */
+
 	ck_assert_uint_eq(vm_page_size, (vm_size_t)sysconf(_SC_PAGESIZE));
+	if (wanted != NULL)
+		ck_assert_uint_eq(vm_page_size, strtoul(wanted, NULL, 10));
 	ck_assert_uint_eq(vm_page_mask, vm_page_size - 1);
 	ck_assert_uint_eq((vm_size_t)1 << vm_page_shift, vm_page_size);
 }

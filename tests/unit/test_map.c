@@ -6,7 +6,7 @@
 
 #include <sys/mman.h>
 
-#define PAGE 4096u
+#define PAGE page_size()
 
 static IOMemoryDescriptor *
 buffer(uint64_t direction, uint64_t capacity)
@@ -158,7 +158,7 @@ END_TEST
 
 START_TEST(arguments)
 {
-	static const struct {
+	const struct {
 		uint64_t options, offset, length, alignment;
 		IOReturn expected;
 	} cases[] = {

@@ -11,9 +11,10 @@
 #include "memfd.h"
 #include "packet.h"
 
-#define PAGE 4096u
+#define PAGE	     page_size()
+#define LARGEST_PAGE 65536
 
-static char in_bss[4 * PAGE] __attribute__((aligned(PAGE)));
+static char in_bss[4 * LARGEST_PAGE] __attribute__((aligned(LARGEST_PAGE)));
 
 static char *
 map(uint64_t length, int protection)
@@ -94,7 +95,7 @@ static void *
 look_at_own_stack(void *argument)
 {
 	struct thread_case *thread = argument;
-	char buffer[8 * PAGE];
+	char buffer[8 * LARGEST_PAGE];
 
 	memset(buffer, 1, sizeof(buffer));
 	thread->pages = page_of(buffer + 2 * PAGE);
@@ -106,7 +107,7 @@ look_at_own_stack(void *argument)
 
 START_TEST(stacks_are_not)
 {
-	char buffer[8 * PAGE], *above, *below;
+	char buffer[8 * LARGEST_PAGE], *above, *below;
 	struct thread_case thread;
 	pthread_t id;
 

@@ -10,6 +10,7 @@ static const char *const direction_names[] = {
 	"from host", "from app", "to registry", "registry reply", "to host", "control reply",
 };
 #define DIRECTIONS (PACKET_CONTROL_REPLY + 1)
+#define PAGE	   65536 /* a multiple of the page, whatever that is */
 
 static struct packet packet;
 
@@ -111,15 +112,15 @@ static const struct sample samples[] = {
 	{.name = "memory, two segments",
 	 .direction = PACKET_FROM_HOST,
 	 .type = PACKET_MEMORY,
-	 MEMORY_OF(2, {4096, 8192}, {0, 5})},
+	 MEMORY_OF(2, {PAGE, 2 * PAGE}, {0, 5})},
 	{.name = "memory, 32 segments",
 	 .direction = PACKET_FROM_HOST,
 	 .type = PACKET_MEMORY,
-	 MEMORY_OF(32, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096},
-		   {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096},
-		   {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096},
-		   {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096},
-		   {0, 4096}, {0, 4096}, {0, 4096}, {0, 4096})},
+	 MEMORY_OF(32, {0, PAGE}, {0, PAGE}, {0, PAGE}, {0, PAGE}, {0, PAGE}, {0, PAGE}, {0, PAGE},
+		   {0, PAGE}, {0, PAGE}, {0, PAGE}, {0, PAGE}, {0, PAGE}, {0, PAGE}, {0, PAGE},
+		   {0, PAGE}, {0, PAGE}, {0, PAGE}, {0, PAGE}, {0, PAGE}, {0, PAGE}, {0, PAGE},
+		   {0, PAGE}, {0, PAGE}, {0, PAGE}, {0, PAGE}, {0, PAGE}, {0, PAGE}, {0, PAGE},
+		   {0, PAGE}, {0, PAGE}, {0, PAGE}, {0, PAGE})},
 	{.name = "structures, input",
 	 .direction = PACKET_FROM_APP,
 	 .type = PACKET_STRUCTURES,

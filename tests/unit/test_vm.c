@@ -6,12 +6,13 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
+#include "memfd.h"
 #include "sharing.h"
 
 #include <mach/mach.h>
 #include <mach/mach_vm.h>
 
-#define PAGE 4096u
+#define PAGE page_size()
 
 static char *
 at(mach_vm_address_t address)
@@ -25,11 +26,13 @@ START_TEST(memory_is_zero_and_a_sealed_file)
 	struct sharing *sharing;
 
 	errno = 55;
-	ck_assert_int_eq(mach_vm_allocate(mach_task_self(), &address, 10000, VM_FLAGS_ANYWHERE), 0);
+	ck_assert_int_eq(
+		mach_vm_allocate(mach_task_self(), &address, 3 * PAGE - 2000, VM_FLAGS_ANYWHERE),
+		0);
 	ck_assert_int_eq(errno, 55);
 	for (unsigned i = 0; i < 3 * PAGE; i++)
 		ck_assert_int_eq(at(address)[i], 0);
-	sharing = sharing_find(at(address) + 5, 9000, NULL);
+	sharing = sharing_find(at(address) + 5, 3 * PAGE - 3000, NULL);
 	ck_assert_ptr_nonnull(sharing);
 	ck_assert_int_eq(fcntl(sharing->fd, F_GET_SEALS) &
 				 (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL),
@@ -38,7 +41,7 @@ START_TEST(memory_is_zero_and_a_sealed_file)
 	sharing_release(sharing);
 	ck_assert_ptr_null(sharing_find(at(address) + 5, 3 * PAGE, NULL));
 	ck_assert_ptr_null(sharing_find(at(address) - 1, 2, NULL));
-	ck_assert_int_eq(mach_vm_deallocate(mach_task_self(), address, 10000), 0);
+	ck_assert_int_eq(mach_vm_deallocate(mach_task_self(), address, 3 * PAGE - 2000), 0);
 	ck_assert_ptr_null(sharing_find(at(address), 1, NULL));
 	ck_assert_int_eq(madvise(at(address), PAGE, MADV_NORMAL), -1);
 }

@@ -4,7 +4,7 @@
 
 #include "descriptor.h"
 
-#define PAGE 4096u
+#define PAGE page_size()
 
 static IOMemoryDescriptor *
 buffer(uint64_t capacity)
