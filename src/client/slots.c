@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "doorbell.h"
+#include "lines.h"
 #include "log.h"
 #include "question.h"
 
@@ -345,7 +346,7 @@ IOReturn
 slot_await(struct connection *connection, unsigned slot, const struct call_request *request,
 	   uint64_t deadline, struct call_reply *ret_reply, bool *ret_answered)
 {
-	const struct call_slot *from = &connection->client.page->slot[slot];
+	struct call_slot *from = &connection->client.page->slot[slot];
 	const char *rule;
 	IOReturn status = wait_answer(connection, slot, request->generation, deadline);
 
@@ -362,6 +363,8 @@ slot_await(struct connection *connection, unsigned slot, const struct call_reque
 	if (rule != NULL)
 		return connection_break(connection, rule);
 	*ret_answered = true;
+	/* The host has its copy, and the next call will be in this slot, too. */
+	lines_will_write(&from->request, sizeof(from->request));
 	return ret_reply->status;
 }
 

@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "lines.h"
 
 #define RING_MASK (COMPLETION_RING_MAX - 1)
 /* How long an awake host may need to take a call. */
@@ -131,6 +132,15 @@ call_page_submit(struct call_page_client *client, unsigned index)
 	return is_to_ring(client);
 }
 
+/* What a call found in this slot will touch. */
+static void
+fetch_call(struct call_slot *slot)
+{
+	lines_will_read(&slot->request, sizeof(slot->request));
+	/* Not the answer's first line: the caller looks at it, and would have it back at once. */
+	lines_will_write(slot->reply.scalars, sizeof(slot->reply.scalars));
+}
+
 uint64_t
 call_page_take(struct call_page_host *host)
 {
@@ -144,6 +154,7 @@ call_page_take(struct call_page_host *host)
 		atomic_store_explicit(&host->page->host_cpu.number, cpu, memory_order_relaxed);
 	}
 	if (changed != 0) {
+		fetch_call(&host->page->slot[__builtin_ctzll(changed)]);
 		atomic_store_explicit(&host->seen, bits, memory_order_relaxed);
 		/* Pairs with call_page_is_left, which may sleep after it. */
 		atomic_store_explicit(&host->page->taken.bits, bits, memory_order_release);
