@@ -108,6 +108,8 @@ fill_request(struct running *running)
 	const struct method_call *call = running->call;
 	struct call_request *request = &running->request;
 
+	/* Of the scalars those that there are; the others stay behind. */
+	memset(request, 0, offsetof(struct call_request, scalars));
 	request->operation = call->operation != 0 ? call->operation : CALL_METHOD;
 	request->selector = call->selector;
 	request->scalar_in_count = call->input_count;
@@ -316,27 +318,65 @@ run(struct running *running)
 	return status;
 }
 
+static IOReturn
+run_uncancelled(struct running *running)
+{
+	UNCANCELLED;
+
+	return run(running);
+}
+
+/*
+ * Whether all that is left to do is to fill a slot and wait: nothing on that way is a cancellation
+ * point, and what may have to be done on it besides (a page that is full, a question, a host that
+ * has gone) is uncancelled where it is done. Most calls are, and switching cancellation off and on
+ * would be a twentieth of such a call.
+ */
+static bool
+is_plain(const struct method_call *call)
+{
+	return !call->is_async && call->input_size <= DEXT_STRUCTURE_INLINE_MAX &&
+	       structure_room(call) <= DEXT_STRUCTURE_INLINE_MAX;
+}
+
+static kern_return_t
+refuse_argument(const struct method_call *call, const char *argument)
+{
+	UNCANCELLED;
+
+	log_error("%s: %s", call->function, argument);
+	return is_too_long(call) ? MIG_ARRAY_TOO_LARGE : kIOReturnBadArgument;
+}
+
+static kern_return_t
+refuse_name(const struct method_call *call, mach_port_t name)
+{
+	UNCANCELLED;
+
+	log_debug("%s: 0x%x is no open connection", call->function, name);
+	return object_refusal(name);
+}
+
 static kern_return_t
 call_method(mach_port_t name, const struct method_call *call)
 {
 	ERRNO_KEPT;
-	UNCANCELLED;
-	struct running running = {.call = call};
 	const char *argument = bad_argument(call);
+	struct running running;
 	IOReturn status;
 
-	if (argument != NULL) {
-		log_error("%s: %s", call->function, argument);
-		return is_too_long(call) ? MIG_ARRAY_TOO_LARGE : kIOReturnBadArgument;
-	}
+	if (argument != NULL)
+		return refuse_argument(call, argument);
 	running.connection = object_copy_connection(name);
-	if (running.connection == NULL) {
-		log_debug("%s: 0x%x is no open connection", call->function, name);
-		return object_refusal(name);
-	}
+	if (running.connection == NULL)
+		return refuse_name(call, name);
+	running.call = call;
+	running.deadline = 0;
+	running.input.memory = NULL;
+	running.output.memory = NULL;
 	status = connection_status(running.connection);
 	if (status == kIOReturnSuccess)
-		status = run(&running);
+		status = is_plain(call) ? run(&running) : run_uncancelled(&running);
 	connection_release(running.connection);
 	return status;
 }

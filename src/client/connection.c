@@ -29,6 +29,7 @@
 #include "packets.h"
 #include "sharing.h"
 #include "status.h"
+#include "uncancelled.h"
 
 #define CLOSE_WAIT_MSEC 1000
 
@@ -95,6 +96,8 @@ create(uint64_t service)
 static void
 destroy(struct connection *connection)
 {
+	UNCANCELLED;
+
 	assert(connection->maps == NULL);
 	async_table_free(&connection->async);
 	if (connection->client.page != NULL)
@@ -251,6 +254,7 @@ connection_pending_status(const struct connection *connection)
 bool
 connection_check(struct connection *connection)
 {
+	UNCANCELLED;
 	struct pollfd item = {.fd = connection->socket, .events = POLLRDHUP};
 
 	if (connection_pending_status(connection) != kIOReturnSuccess)
@@ -267,6 +271,8 @@ connection_check(struct connection *connection)
 IOReturn
 connection_break(struct connection *connection, const char *rule)
 {
+	UNCANCELLED;
+
 	if (leave_open(connection, CONNECTION_BROKEN)) {
 		shutdown(connection->socket, SHUT_RDWR);
 		log_error("connection ended, the host broke a rule: %s", rule);

@@ -24,6 +24,7 @@
 #include "sharing.h"
 #include "slots.h"
 #include "status.h"
+#include "uncancelled.h"
 
 /* What goes along; the sharings hold the descriptors that are theirs. */
 struct handout {
@@ -232,6 +233,7 @@ IOReturn
 question_answer(struct connection *connection, unsigned slot, struct call_request *request,
 		const void *structure, size_t size)
 {
+	UNCANCELLED;
 	struct handout handout = {.copy = -1};
 	struct names names = {request, structure, size};
 	struct client_memory_body *body = &handout.message.body;
@@ -256,6 +258,7 @@ question_answer(struct connection *connection, unsigned slot, struct call_reques
 void
 question_refuse(struct connection *connection, unsigned slot)
 {
+	UNCANCELLED;
 	struct handout handout = {.copy = -1};
 	struct client_memory_body *body = &handout.message.body;
 

@@ -19,6 +19,7 @@
 #include "lines.h"
 #include "log.h"
 #include "question.h"
+#include "uncancelled.h"
 
 #define CALL_FLAGS_OF_REPLY (CALL_KEPT_INPUT | CALL_KEPT_OUTPUT)
 
@@ -153,6 +154,7 @@ reclaim(struct connection *connection)
 static IOReturn
 wait_locked(struct connection *connection, uint64_t deadline, unsigned *ret_slot)
 {
+	UNCANCELLED;
 	struct slot_waiter waiter = {.slot = -1};
 	IOReturn status = kIOReturnSuccess;
 	pthread_condattr_t attributes;
@@ -336,10 +338,26 @@ slot_call(struct connection *connection, unsigned slot, const struct call_reques
 	if (atomic_load_explicit(&page->armed.flag, memory_order_relaxed) != 0 &&
 	    !is_host_there(connection))
 		return MACH_SEND_INVALID_DEST;
-	page->slot[slot].request = *request;
+	memcpy(&page->slot[slot].request, request,
+	       CALL_SIZE(struct call_request, request->scalar_in_count));
 	if (call_page_submit(&connection->client, slot))
 		doorbell_ring(connection->doorbell);
 	return slot_await(connection, slot, request, deadline, ret_reply, ret_answered);
+}
+
+/* With the scalars that it says it has; whether so many were asked for is checked in the copy. */
+static void
+copy_reply(const struct call_reply *from, struct call_reply *ret_reply)
+{
+	uint32_t count;
+
+	memcpy((void *)ret_reply, (const void *)from, offsetof(struct call_reply, scalars));
+	/* Of the copy, and not read once more. */
+	__asm__ volatile("" ::: "memory");
+	count = ret_reply->scalar_out_count;
+	if (count <= DEXT_SCALARS_MAX)
+		memcpy(ret_reply->scalars, (const void *)from->scalars,
+		       count * sizeof(from->scalars[0]));
 }
 
 IOReturn
@@ -353,7 +371,7 @@ slot_await(struct connection *connection, unsigned slot, const struct call_reque
 	*ret_answered = false;
 	if (status != kIOReturnSuccess)
 		return status;
-	memcpy((void *)ret_reply, (const void *)&from->reply, sizeof(*ret_reply));
+	copy_reply(&from->reply, ret_reply);
 	if (!call_slot_is_current(from, request->generation)) {
 		/* Only questions are taken back. */
 		memset((void *)ret_reply, 0, sizeof(*ret_reply));
@@ -364,7 +382,7 @@ slot_await(struct connection *connection, unsigned slot, const struct call_reque
 		return connection_break(connection, rule);
 	*ret_answered = true;
 	/* The host has its copy, and the next call will be in this slot, too. */
-	lines_will_write(&from->request, sizeof(from->request));
+	lines_will_write(&from->request, CALL_SIZE(struct call_request, request->scalar_in_count));
 	return ret_reply->status;
 }
 

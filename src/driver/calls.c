@@ -472,10 +472,11 @@ make_completion(struct call *call, const char **ret_rule)
 static const char *
 prepare(struct call *call)
 {
+	const struct call_request *from = &call->connection->page.page->slot[call->slot].request;
 	struct call_request *request = &call->request;
 	const char *rule;
 
-	memcpy(request, &call->connection->page.page->slot[call->slot].request, sizeof(*request));
+	memcpy(request, from, offsetof(struct call_request, scalars));
 	/* The copy is what is checked: no read of the page may be repeated after this line. */
 	__asm__ volatile("" ::: "memory");
 	call->generation = request->generation & ~CALL_WAITER;
@@ -483,6 +484,9 @@ prepare(struct call *call)
 	rule = broken_rule(request);
 	if (rule != NULL)
 		return rule;
+	memcpy(request->scalars, from->scalars,
+	       request->scalar_in_count * sizeof(from->scalars[0]));
+	__asm__ volatile("" ::: "memory");
 	if (request->flags & (CALL_LARGE_INPUT | CALL_LARGE_OUTPUT))
 		call->status = structures_take(call, call->status, &rule);
 	if (rule == NULL && request->structure_in_size > 0 &&

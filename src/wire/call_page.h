@@ -44,6 +44,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "bounds.h"
@@ -140,6 +141,9 @@ struct call_reply {
 	uint64_t zero[3];
 	uint64_t scalars[DEXT_SCALARS_MAX];
 };
+
+/* Bytes of a request, or of an answer, up to the last scalar that it has. */
+#define CALL_SIZE(type, count) (offsetof(type, scalars) + (size_t)(count) * sizeof(uint64_t))
 
 struct call_slot {
 	_Alignas(CALL_PAGE_LINE) struct call_request request;
@@ -307,7 +311,8 @@ struct call_page_host {
 
 void call_page_init(struct call_page_host *host, struct call_page *page);
 
-/* Whether there is something to take. Any thread. */
+/* Whether there is something to take. Any thread. What the first call is about is on its way then.
+ */
 bool call_page_is_due(const struct call_page_host *host);
 /* `submitted` as it was last taken, and whether it has changed since it was `seen`. */
 uint64_t call_page_seen(const struct call_page_host *host);

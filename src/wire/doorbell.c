@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "status.h"
@@ -41,8 +42,9 @@ doorbell_ring(int fd)
 	static const uint64_t one = 1;
 	int kept = errno;
 
-	/* A full counter means that it rings already. */
-	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
+	/* A full counter means that it rings already. Not write(), which is a cancellation point.
+	 */
+	while (syscall(SYS_write, fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 	errno = kept;
 }
