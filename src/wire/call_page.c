@@ -76,14 +76,27 @@ is_to_ring(struct call_page_client *client)
 	return atomic_exchange_explicit(&client->rung, armed, memory_order_seq_cst) != armed;
 }
 
+/* What a call found in this slot will touch. */
+static void
+fetch_call(struct call_slot *slot)
+{
+	lines_will_read(&slot->request, sizeof(slot->request));
+	/* Not the answer's first line: the caller looks at it, and would have it back at once. */
+	lines_will_write(slot->reply.scalars, sizeof(slot->reply.scalars));
+}
+
 bool
 call_page_is_due(const struct call_page_host *host)
 {
-	/* Only a hint, so in no order: whoever acts upon it takes. */
-	return atomic_load_explicit(&host->page->submitted.bits, memory_order_relaxed) !=
-		       atomic_load_explicit(&host->seen, memory_order_relaxed) ||
-	       atomic_load_explicit(&host->page->queued.count, memory_order_relaxed) !=
+	/* Only hints, so in no order: whoever acts upon them takes. */
+	uint64_t changed = atomic_load_explicit(&host->page->submitted.bits, memory_order_relaxed) ^
+			   atomic_load_explicit(&host->seen, memory_order_relaxed);
+
+	if (changed == 0)
+		return atomic_load_explicit(&host->page->queued.count, memory_order_relaxed) !=
 		       atomic_load_explicit(&host->looked, memory_order_relaxed);
+	fetch_call(&host->page->slot[__builtin_ctzll(changed)]);
+	return true;
 }
 
 uint64_t
@@ -132,15 +145,6 @@ call_page_submit(struct call_page_client *client, unsigned index)
 	return is_to_ring(client);
 }
 
-/* What a call found in this slot will touch. */
-static void
-fetch_call(struct call_slot *slot)
-{
-	lines_will_read(&slot->request, sizeof(slot->request));
-	/* Not the answer's first line: the caller looks at it, and would have it back at once. */
-	lines_will_write(slot->reply.scalars, sizeof(slot->reply.scalars));
-}
-
 uint64_t
 call_page_take(struct call_page_host *host)
 {
@@ -154,7 +158,6 @@ call_page_take(struct call_page_host *host)
 		atomic_store_explicit(&host->page->host_cpu.number, cpu, memory_order_relaxed);
 	}
 	if (changed != 0) {
-		fetch_call(&host->page->slot[__builtin_ctzll(changed)]);
 		atomic_store_explicit(&host->seen, bits, memory_order_relaxed);
 		/* Pairs with call_page_is_left, which may sleep after it. */
 		atomic_store_explicit(&host->page->taken.bits, bits, memory_order_release);
@@ -221,9 +224,9 @@ call_next_generation(uint32_t generation)
 bool
 call_slot_is_current(const struct call_slot *slot, uint32_t generation)
 {
-	/* After the copy of the reply: pairs with the exchange in call_slot_withdraw. Without it a
-	 * copy may be of two replies. */
-	atomic_thread_fence(memory_order_seq_cst);
+	/* After the copy of the reply: pairs with the fence in call_slot_withdraw. Without it a copy
+	 * may be of two replies. */
+	atomic_thread_fence(memory_order_acquire);
 	return call_slot_is_answered(slot, generation);
 }
 
@@ -247,7 +250,7 @@ bool
 call_page_spin(struct call_page_client *client, unsigned index, uint32_t generation)
 {
 	const struct call_slot *slot = &client->page->slot[index];
-	uint64_t end = 0;
+	uint64_t end = 0, now;
 	bool answered = false;
 
 	if (!is_host_elsewhere(client) || !spin_allowed(&client->spin))
@@ -256,9 +259,10 @@ call_page_spin(struct call_page_client *client, unsigned index, uint32_t generat
 		spin_relax();
 		if (turn % SPIN_TURNS != 0)
 			continue;
+		now = clock_now();
 		if (end == 0)
-			end = clock_now() + SPIN_BUDGET;
-		if (!is_host_elsewhere(client) || clock_now() >= end)
+			end = now + SPIN_BUDGET;
+		if (!is_host_elsewhere(client) || now >= end)
 			break;
 	}
 	spin_ended(&client->spin, answered);
