@@ -94,8 +94,7 @@ write_reply(struct call_reply *reply, const struct call *call, const struct call
 {
 	uint32_t scalars = values->scalar_out_count;
 
-	for (uint32_t i = 0; i < scalars; i++)
-		reply->scalars[i] = call->scalars[i];
+	memcpy(reply->scalars, call->scalars, scalars * sizeof(call->scalars[0]));
 	reply->status = values->status;
 	reply->scalar_out_count = scalars;
 	reply->flags = values->flags;
@@ -285,16 +284,22 @@ call_of(struct work *work)
 static void
 run_batch(struct work *work)
 {
-	struct call *call = call_of(work);
-	struct loop *loop = call->connection->loop;
+	struct call *call = call_of(work), *next;
+
+	for (; call != NULL; call = next) {
+		next = call->next;
+		execute(call);
+	}
+}
+
+/* Without a queue, which would have told the loop. */
+static void
+run_batch_here(struct work *work)
+{
+	struct loop *loop = call_of(work)->connection->loop;
 
 	loop_will_block(loop);
-	while (call != NULL) {
-		struct call *next = call->next;
-
-		execute(call);
-		call = next;
-	}
+	run_batch(work);
 	loop_did_block(loop);
 }
 
@@ -333,13 +338,14 @@ start(struct batch *batch, IODispatchQueue *queue, bool here)
 	}
 	work = &batch->first->work;
 	*work = (struct work){.run = run_batch, .dropped = drop_batch};
-	if (queue == NULL)
-		run_batch(work);
-	else if (here)
-		queue_run(queue, work);
-	else
+	if (queue == NULL) {
+		run_batch_here(work);
+	} else if (here) {
+		queue_run_take(queue, work);
+	} else {
 		queue_post(queue, work);
-	OSRelease(queue);
+		OSRelease(queue);
+	}
 }
 
 /* The user client's queues, +1 each; `others` is NULL if it is the same. By the scanner. */

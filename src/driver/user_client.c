@@ -70,12 +70,6 @@ IOUserClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 		      ExternalMethod)(self, selector, arguments, dispatch, target, reference);
 }
 
-struct check {
-	const char *what;
-	uint32_t expected;
-	uint64_t actual;
-};
-
 static uint64_t
 structure_size(OSData *data, IOMemoryDescriptor *memory)
 {
@@ -94,31 +88,39 @@ output_room(const IOUserClientMethodArguments *arguments)
 		       : arguments->structureOutputMaximumSize;
 }
 
+struct call_site {
+	const IOUserClient *client;
+	uint64_t selector;
+};
+
+static inline bool
+is_as_expected(const struct call_site *site, const char *what, uint32_t expected, uint64_t actual)
+{
+	if (expected == kIOUserClientVariableStructureSize || expected == actual)
+		return true;
+	log_error("%s: method %llu: %s: %u expected, %llu given",
+		  OSObject_GetClassName(site->client), (unsigned long long)site->selector, what,
+		  expected, (unsigned long long)actual);
+	return false;
+}
+
 static bool
 are_as_expected(const IOUserClient *self, const IOUserClientMethodArguments *arguments,
 		const IOUserClientMethodDispatch *dispatch)
 {
-	const struct check checks[] = {
-		{"completion", dispatch->checkCompletionExists, arguments->completion != NULL},
-		{"scalarInputCount", dispatch->checkScalarInputCount, arguments->scalarInputCount},
-		{"size of structureInput", dispatch->checkStructureInputSize,
-		 structure_size(arguments->structureInput, arguments->structureInputDescriptor)},
-		{"scalarOutputCount", dispatch->checkScalarOutputCount,
-		 arguments->scalarOutputCount},
-		{"size of structureOutput", dispatch->checkStructureOutputSize,
-		 output_room(arguments)},
-	};
+	const struct call_site site = {self, arguments->selector};
 
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		if (checks[i].expected == kIOUserClientVariableStructureSize ||
-		    checks[i].expected == checks[i].actual)
-			continue;
-		log_error("%s: method %llu: %s: %u expected, %llu given",
-			  OSObject_GetClassName(self), (unsigned long long)arguments->selector,
-			  checks[i].what, checks[i].expected, (unsigned long long)checks[i].actual);
-		return false;
-	}
-	return true;
+	return is_as_expected(&site, "completion", dispatch->checkCompletionExists,
+			      arguments->completion != NULL) &&
+	       is_as_expected(&site, "scalarInputCount", dispatch->checkScalarInputCount,
+			      arguments->scalarInputCount) &&
+	       is_as_expected(&site, "size of structureInput", dispatch->checkStructureInputSize,
+			      structure_size(arguments->structureInput,
+					     arguments->structureInputDescriptor)) &&
+	       is_as_expected(&site, "scalarOutputCount", dispatch->checkScalarOutputCount,
+			      arguments->scalarOutputCount) &&
+	       is_as_expected(&site, "size of structureOutput", dispatch->checkStructureOutputSize,
+			      output_room(arguments));
 }
 
 kern_return_t

@@ -204,7 +204,7 @@ work_finish(struct work *work, bool run)
 	const void *tag = work->tag;
 
 	if (shuffle_seed != 0 && run && owned_queues != NULL)
-		shuffle_pause(queue_ivars(owned_queues->queue));
+		shuffle_pause(owned_queues->ivars);
 	if (run)
 		work->run(work);
 	else if (work->dropped != NULL)
@@ -215,9 +215,10 @@ work_finish(struct work *work, bool run)
 /* --- ownership --- */
 
 static void
-enter(struct ownership *own, IODispatchQueue *queue, bool shared, void *entered_from)
+enter(struct ownership *own, struct IODispatchQueue_IVars *queue, bool shared, void *entered_from)
 {
-	own->queue = queue;
+	own->queue = queue->self;
+	own->ivars = queue;
 	own->outer = owned_queues;
 	own->loop = queue_loop;
 	own->entered_from = entered_from;
@@ -247,8 +248,7 @@ next_locked(struct IODispatchQueue_IVars *queue, bool shared)
 static void
 go_on_and_leave(struct ownership *own, unsigned count)
 {
-	IODispatchQueue *object = own->queue;
-	struct IODispatchQueue_IVars *queue = queue_ivars(object);
+	struct IODispatchQueue_IVars *queue = own->ivars;
 	struct work *work = NULL;
 
 	for (;;) {
@@ -272,7 +272,7 @@ go_on_and_leave(struct ownership *own, unsigned count)
 		queue->owned = false;
 	queue_post_drain_locked(queue);
 	queue_settle_unlock(queue);
-	OSRelease(object);
+	OSRelease(own->queue);
 }
 
 /* Takes the queue over for its first item, unless somebody else has. Consumes a reference. */
@@ -298,7 +298,7 @@ drain(struct IODispatchQueue_IVars *queue)
 		return;
 	}
 	loop_will_block(queue_loop);
-	enter(&own, queue->self, shared, __builtin_return_address(0));
+	enter(&own, queue, shared, __builtin_return_address(0));
 	work_finish(first, true);
 	go_on_and_leave(&own, BATCH - 1);
 	loop_did_block(queue_loop);
@@ -331,14 +331,16 @@ backlog_allowed(const struct ownership *own)
 	return own->outer == NULL ? BATCH : 0;
 }
 
-/* Makes the caller the owner, or one of those who share, if nobody is before him. */
+/*
+ * Makes the caller, who has a reference, the owner, or one of those who share, if nobody is before
+ * him.
+ */
 static bool
 enter_idle_locked(struct IODispatchQueue_IVars *queue, bool shared)
 {
 	if (queue->head != NULL || !has_room_locked(queue, shared))
 		return false;
 	begin_locked(queue, shared);
-	OSRetain(queue->self);
 	return true;
 }
 
@@ -359,9 +361,12 @@ queue_post(IODispatchQueue *object, struct work *work)
 		work_finish(work, false);
 }
 
-/* Inline if the queue is idle and `nested` or this thread owns no other; else appends. */
+/*
+ * Inline if the queue is idle and `nested` or this thread owns no other; else appends. Takes a
+ * reference.
+ */
 static void
-submit(IODispatchQueue *object, struct work *work, bool nested, void *entered_from)
+submit_take(IODispatchQueue *object, struct work *work, bool nested, void *entered_from)
 {
 	struct IODispatchQueue_IVars *queue = queue_ivars(object);
 	struct ownership own;
@@ -379,11 +384,12 @@ submit(IODispatchQueue *object, struct work *work, bool nested, void *entered_fr
 		pthread_mutex_unlock(&queue->lock);
 		if (cancelled)
 			work_finish(work, false);
+		OSRelease(object);
 		return;
 	}
 	pthread_mutex_unlock(&queue->lock);
 	loop_will_block(queue_loop);
-	enter(&own, object, false, entered_from);
+	enter(&own, queue, false, entered_from);
 	work_finish(work, true);
 	go_on_and_leave(&own, backlog_allowed(&own));
 	loop_did_block(queue_loop);
@@ -392,7 +398,14 @@ submit(IODispatchQueue *object, struct work *work, bool nested, void *entered_fr
 void
 queue_run(IODispatchQueue *queue, struct work *work)
 {
-	submit(queue, work, false, __builtin_return_address(0));
+	OSRetain(queue);
+	submit_take(queue, work, false, __builtin_return_address(0));
+}
+
+void
+queue_run_take(IODispatchQueue *queue, struct work *work)
+{
+	submit_take(queue, work, false, __builtin_return_address(0));
 }
 
 static bool
@@ -409,10 +422,12 @@ is_cancelled(struct IODispatchQueue_IVars *queue)
 void
 queue_dispatch(IODispatchQueue *queue, struct work *work)
 {
-	if (queue_is_mine(queue))
+	if (queue_is_mine(queue)) {
 		work_finish(work, !is_cancelled(queue_ivars(queue)));
-	else
-		submit(queue, work, true, __builtin_return_address(0));
+		return;
+	}
+	OSRetain(queue);
+	submit_take(queue, work, true, __builtin_return_address(0));
 }
 
 /* Waits in the list until the queue is handed over. False: dropped. Holding the lock. */
@@ -440,8 +455,10 @@ acquire(struct IODispatchQueue_IVars *queue, bool shared, IODispatchQueue **ret_
 	pthread_mutex_lock(&queue->lock);
 	if (queue->cancelled)
 		acquired = false;
+	else if ((acquired = enter_idle_locked(queue, shared)))
+		OSRetain(queue->self);
 	else
-		acquired = enter_idle_locked(queue, shared) || await_turn_locked(queue, shared);
+		acquired = await_turn_locked(queue, shared);
 	*ret_target = queue->target;
 	pthread_mutex_unlock(&queue->lock);
 	return acquired;
@@ -462,7 +479,7 @@ call_and_leave(void *context)
 	struct sync_call *call = context;
 	struct ownership own;
 
-	enter(&own, call->queue, call->shared, call->entered_from);
+	enter(&own, queue_ivars(call->queue), call->shared, call->entered_from);
 	call->function(call->context);
 	go_on_and_leave(&own, backlog_allowed(&own));
 }

@@ -75,6 +75,8 @@ bool queue_resume(IODispatchQueue *queue);
 
 void queue_post(IODispatchQueue *queue, struct work *work);
 void queue_run(IODispatchQueue *queue, struct work *work);
+/* The same; takes a reference to the queue. */
+void queue_run_take(IODispatchQueue *queue, struct work *work);
 void queue_dispatch(IODispatchQueue *queue, struct work *work);
 
 /*

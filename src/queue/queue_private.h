@@ -16,6 +16,7 @@
 /* A queue that this thread owns, on the stack of the function that runs its work. */
 struct ownership {
 	IODispatchQueue *queue;
+	struct IODispatchQueue_IVars *ivars; /* of the queue */
 	struct ownership *outer;
 	struct loop *loop;  /* queue_loop on entry: another one since means that this is a fork */
 	void *entered_from; /* return address, for the report of a sync call to an owned queue */
