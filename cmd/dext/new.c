@@ -42,7 +42,7 @@ static const char help_text[] =
 	"                 loopback if it is left out\n"
 	"\n"
 	"Example: dext new lamp --usb 1234:5678 && cd lamp && meson setup build &&\n"
-	"         meson test -C build &&\n"
+	"         meson compile -C build && meson test -C build &&\n"
 	"         dext run build/lamp.dext --virtual loopback -- build/lamp_app\n"
 	"\n"
 	"Exit status: 0, 2 wrong command line, 7 it is there already, or cannot be written.\n";
@@ -238,6 +238,30 @@ write_all(int folder, const struct project *project)
 	return true;
 }
 
+/*
+ * What to type now. From a build folder, where OpenDext need not be installed, pkg-config has to be
+ * told where its files are.
+ */
+static void
+print_steps(const struct project *project)
+{
+	char self[PATH_MAX], built[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	printf("%s: a driver for %04x:%04x. Next:\n\n", project->name, project->vendor,
+	       project->product);
+	self[length > 0 ? length : 0] = '\0';
+	for (unsigned i = 0; i < 2 && (slash = strrchr(self, '/')) != NULL; i++)
+		*slash = '\0';
+	if ((size_t)snprintf(built, sizeof(built), "%s/meson-uninstalled", self) < sizeof(built) &&
+	    access(built, X_OK) == 0)
+		printf("  export PKG_CONFIG_PATH='%s'\n", built);
+	printf("  cd %s && meson setup build && meson compile -C build && meson test -C build\n"
+	       "  dext run build/%s.dext --virtual loopback -- build/%s_app\n",
+	       project->name, project->name, project->name);
+}
+
 static int
 make(const struct project *project)
 {
@@ -260,11 +284,7 @@ make(const struct project *project)
 		return DEXT_EXIT_FILE;
 	}
 	close(folder);
-	printf("%s: a driver for %04x:%04x. Next:\n\n"
-	       "  cd %s && meson setup build && meson test -C build\n"
-	       "  dext run build/%s.dext --virtual loopback -- build/%s_app\n",
-	       project->name, project->vendor, project->product, project->name, project->name,
-	       project->name);
+	print_steps(project);
 	return DEXT_EXIT_OK;
 }
 

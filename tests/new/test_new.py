@@ -50,6 +50,18 @@ def builds_tests_and_runs():
     assert said == "the device answered: a word\n", said
 
 
+def the_steps_that_are_shown_can_be_typed():
+    """With dext from the build folder: nothing has to be installed for it. The commands of the path are those there."""
+    folder = os.path.join(TOP.name, "steps")
+    os.mkdir(folder)
+    environment = {key: value for key, value in ENVIRONMENT.items() if key not in ("PKG_CONFIG_PATH", "LD_LIBRARY_PATH")}
+    environment["PATH"] = os.path.join(BUILD, "cmd") + ":" + os.environ["PATH"]
+    said = tap.run("dext", "new", "lamp", cwd=folder, env=environment).stdout
+    steps = "\n".join(line for line in said.splitlines() if line.startswith("  "))
+    done = tap.run("bash", "-e", "-c", steps, timeout=120, cwd=folder, env=environment)
+    assert done.returncode == 0 and "the device answered: hello" in done.stdout, (steps, done.stdout, done.stderr)
+
+
 def without_a_device_it_is_the_virtual_one():
     run("dext", "new", "plain")
     assert ".vendor = 0x1209" in read("plain", "test.c") and ".product = 0x0d03" in read("plain", "test.c")
@@ -99,5 +111,6 @@ def nothing_is_left_of_what_could_not_be_written():
     assert os.listdir(folder) == []
 
 
-tap.main([builds_tests_and_runs, without_a_device_it_is_the_virtual_one, its_test_fails_if_the_driver_is_wrong,
+tap.main([builds_tests_and_runs, the_steps_that_are_shown_can_be_typed, without_a_device_it_is_the_virtual_one,
+          its_test_fails_if_the_driver_is_wrong,
           what_is_there_stays, names_are_checked, nothing_is_left_of_what_could_not_be_written])
