@@ -38,9 +38,16 @@
  * Of one connection, while others keep the thread awake: looking at its page costs less than a
  * ring. Longer than it takes 64 clients to ring once each, or they would never all be in the set.
  */
-#define QUIET_NSEC  (20 * NSEC_PER_MSEC)
-#define FEW	    4u /* connections whose queues are looked at each time */
-#define QUEUE_TURNS 8u
+#define QUIET_NSEC   (20 * NSEC_PER_MSEC)
+#define FEW	     4u /* connections whose queues are looked at each time */
+#define QUEUE_ROUNDS 8u
+/*
+ * Connections that a turn looks at besides the one that had something last, which is likely to be
+ * the next to have something. Their words lie at the same place of each page, so that all of many
+ * do not fit the first cache.
+ */
+#define GLANCES 8u
+#define AGES	2u /* that are asked how long they are quiet, between two turns */
 /* Between two looks at the clock: so long only if the thread ran a method, or did not run. */
 #define AWAY_NSEC (10 * NSEC_PER_USEC)
 
@@ -54,8 +61,11 @@ struct hot {
 };
 
 struct set {
-	struct hot hot[HOT_MAX];
+	struct hot hot[HOT_MAX]; /* the first: who had something last */
 	unsigned count;
+	unsigned glance;   /* who of the others was looked at last */
+	unsigned rounds;   /* times that all of them were */
+	unsigned aged;	   /* who was asked last how long it is quiet */
 	uint64_t last;	   /* when any of them had something */
 	uint64_t looked;   /* when the descriptors were looked at */
 	uint64_t tended;   /* when the clock was */
@@ -242,13 +252,28 @@ is_quiet(const struct set *set, const struct hot *hot, uint64_t now)
 	       !call_page_can_spin(&hot->connection->page);
 }
 
-/* Drops what was quiet for too long. False: a method ran, and the token is another's. */
+/* Some at a time. */
+static struct hot *
+next_to_age(struct set *set)
+{
+	/* Backwards, since the last one fills a gap. */
+	set->aged = set->aged == 0 || set->aged > set->count ? set->count - 1 : set->aged - 1;
+	return &set->hot[set->aged];
+}
+
+/*
+ * Drops what was quiet for too long: of a few, or of all once nothing has come from any. False: a
+ * method ran, and the token is another's.
+ */
 static bool
 age(struct set *set, uint64_t now)
 {
-	/* From the end, since the last one fills the gap. */
-	for (unsigned i = set->count; i-- > 0;) {
-		struct hot *hot = &set->hot[i];
+	unsigned left = set->count < AGES ? set->count : AGES;
+
+	if (is_over(set, now))
+		left = set->aged = set->count;
+	for (; left > 0; left--) {
+		struct hot *hot = next_to_age(set);
 
 		/* What has just called stays, also if it has moved to this CPU meanwhile. */
 		if (hot->last == now || !is_quiet(set, hot, now))
@@ -337,23 +362,55 @@ is_due(struct hot *hot, bool also_queues)
 	return call_page_is_due(host);
 }
 
+/* In turn, all but the first. */
+static unsigned
+next_glance(struct set *set)
+{
+	if (++set->glance < set->count)
+		return set->glance;
+	set->rounds++;
+	return set->glance = 1;
+}
+
+static void
+make_first(struct set *set, unsigned index)
+{
+	struct hot hot = set->hot[index];
+
+	set->hot[index] = set->hot[0];
+	set->hot[0] = hot;
+}
+
+/* Looks at some. False: without the token. */
+static bool
+take_turn(struct set *set, bool *ret_found)
+{
+	bool also_queues = set->count <= FEW || set->rounds % QUEUE_ROUNDS == 0;
+	unsigned looks = set->count <= GLANCES ? set->count : GLANCES + 1;
+
+	for (unsigned i = 0; i < looks; i++) {
+		unsigned index = i == 0 ? 0 : next_glance(set);
+
+		if (!is_due(&set->hot[index], also_queues) ||
+		    !calls_scan_spinning(set->hot[index].connection, false))
+			continue;
+		*ret_found = set->hot[index].found = true;
+		make_first(set, index);
+		if (!take_token(set))
+			return false;
+	}
+	return true;
+}
+
 /* Until the set is empty. False: without the token. */
 static bool
 spin_over(struct loop *loop, struct set *set)
 {
 	for (unsigned turn = 1; set->count > 0; turn++) {
-		bool also_queues = set->count <= FEW || turn % QUEUE_TURNS == 0;
 		bool found = false;
 
-		for (unsigned i = 0; i < set->count; i++) {
-			if (!is_due(&set->hot[i], also_queues))
-				continue;
-			if (!calls_scan_spinning(set->hot[i].connection, false))
-				continue;
-			found = set->hot[i].found = true;
-			if (!take_token(set))
-				return false;
-		}
+		if (!take_turn(set, &found))
+			return false;
 		if (loop_has_deferred()) {
 			if (!run_deferred(loop, set))
 				return false;
@@ -375,7 +432,7 @@ spin(struct loop *loop)
 	/* Pairs with the exchange in take_token of another: one of the two sees the offer. */
 	while (!set.stopped && atomic_load_explicit(&spinning.offers, memory_order_seq_cst) > 0 &&
 	       take_token(&set)) {
-		set.count = 0;
+		set.count = set.glance = set.rounds = set.aged = 0;
 		set.looked = set.tended = clock_now();
 		set.forgiven = 0;
 		set.ran = false;
