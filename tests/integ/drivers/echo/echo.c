@@ -18,7 +18,7 @@ struct Echo_IVars {
 };
 
 struct EchoUserClient_IVars {
-	IOBufferMemoryDescriptor *memory;
+	IOBufferMemoryDescriptor *memory, *read_only;
 	OSAction *completion;
 	IOMemoryDescriptor *kept;
 	IOMemoryMap *map; /* of it */
@@ -174,6 +174,7 @@ client_free(OSObject *self)
 	OSSafeReleaseNULL(ivars(self)->map);
 	OSSafeReleaseNULL(ivars(self)->kept);
 	OSSafeReleaseNULL(ivars(self)->memory);
+	OSSafeReleaseNULL(ivars(self)->read_only);
 	IOUserClient_free_Impl((IOUserClient *)self);
 }
 
@@ -544,8 +545,32 @@ external_method(IOUserClient *self, uint64_t selector, IOUserClientMethodArgumen
 }
 
 static kern_return_t
+copy_read_only(IOUserClient *self, IOMemoryDescriptor **memory)
+{
+	struct EchoUserClient_IVars *own = ivars(self);
+	IOAddressSegment range = {0, 0};
+
+	if (own->read_only == NULL &&
+	    IOBufferMemoryDescriptor_Create(kIOMemoryDirectionInOut, ECHO_READ_ONLY_SIZE, 0,
+					    &own->read_only) != kIOReturnSuccess)
+		return kIOReturnNoMemory;
+	IOBufferMemoryDescriptor_GetAddressRange(own->read_only, &range);
+	memset((void *)(uintptr_t)range.address, ECHO_READ_ONLY_BYTE, ECHO_READ_ONLY_SIZE);
+	OSRetain(own->read_only);
+	*memory = (IOMemoryDescriptor *)own->read_only;
+	return kIOReturnSuccess;
+}
+
+static kern_return_t
 copy_memory(IOUserClient *self, uint64_t type, uint64_t *options, IOMemoryDescriptor **memory)
 {
+	if (type == ECHO_TYPE_NEW)
+		return IOBufferMemoryDescriptor_Create(kIOMemoryDirectionInOut, 1, 0,
+						       (IOBufferMemoryDescriptor **)memory);
+	if (type == ECHO_TYPE_READ_ONLY) {
+		*options |= kIOUserClientMemoryReadOnly;
+		return copy_read_only(self, memory);
+	}
 	if (type != 0)
 		return kIOReturnBadArgument;
 	OSRetain(ivars(self)->memory);

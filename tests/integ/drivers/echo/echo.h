@@ -49,6 +49,12 @@ enum echo_start {
 	ECHO_START_CRASHES = 4,
 };
 
+/* Memory: type 0 is ECHO_MEMORY_SIZE bytes for reading and writing. */
+#define ECHO_TYPE_READ_ONLY 1 /* ECHO_READ_ONLY_SIZE times ECHO_READ_ONLY_BYTE */
+#define ECHO_TYPE_NEW	    2 /* a byte, another one each time */
+#define ECHO_READ_ONLY_SIZE 65536u
+#define ECHO_READ_ONLY_BYTE 0x5a
+
 /* Keys that its SetProperties knows; the service merges all others. */
 #define ECHO_SET_REFUSE "EchoRefuse" /* of the service: kIOReturnNotPermitted */
 #define ECHO_SET_HANG	"EchoHang"   /* of the service: never returns */
