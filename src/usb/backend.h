@@ -105,10 +105,11 @@ struct usb_backend {
 	/* Only the host's end: the device has been told. */
 	IOReturn (*reset_endpoint)(struct usb_device *device, uint8_t endpoint);
 
-	/* Readable when reap has something to do; borrowed. */
+	/* Readable when reap has something to do, with an edge for whatever comes after a reap;
+	 * borrowed. */
 	int (*event_fd)(struct usb_device *device);
-	/* Never blocks. Calls done for what has finished. False once the device has gone and all is
-	 * reaped. */
+	/* Never blocks. Calls done for all that has finished. False once the device has gone and
+	 * all is reaped. */
 	bool (*reap)(struct usb_device *device);
 	/*
 	 * Lends the backend this thread: does a piece of what its own thread would do. True: there

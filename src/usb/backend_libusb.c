@@ -108,6 +108,16 @@ read_descriptors(struct usb_device *device)
 	return kIOReturnSuccess;
 }
 
+/* As libusb decides it. */
+static bool
+cuts_transfers(int fd)
+{
+	unsigned caps = 0;
+
+	return ioctl(fd, USBDEVFS_GET_CAPABILITIES, &caps) != 0 ||
+	       (caps & USBDEVFS_CAP_BULK_SCATTER_GATHER) == 0;
+}
+
 static IOReturn
 wrap(struct usb_device *device)
 {
@@ -125,6 +135,7 @@ wrap(struct usb_device *device)
 			  libusb_error_name(error));
 		return libusb_status_of_error(error);
 	}
+	device->cuts = cuts_transfers(device->fd);
 	device->speed = libusb_speed_of(libusb_get_device_speed(libusb_get_device(device->handle)));
 	return read_descriptors(device);
 }

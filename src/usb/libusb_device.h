@@ -22,12 +22,15 @@ struct usb_device {
 	uint8_t *configurations;
 	size_t configurations_length; /* [const] */
 	uint8_t speed;		      /* [const] */
+	bool cuts; /* [const] libusb cuts long bulk transfers into several of usbfs */
 
 	pthread_mutex_t lock;
 	struct libusb_transfer **unused; /* [lock] a stack, so that a stream allocates nothing */
 	unsigned unused_count, unused_room;
 
 	struct usb_transfer *done, **done_tail; /* [reap] */
+	unsigned done_count;			/* [reap] in this round */
+	bool more;				/* [reap] libusb may have left some of usbfs */
 	bool gone;				/* [reap] */
 };
 

@@ -10,11 +10,15 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "clock.h"
 #include "copied.h"
 #include "libusb_device.h"
 #include "log.h"
+
+/* A round that has ended fewer has taken all there was. */
+#define ROUND_SURE 16u
 
 _Static_assert(LIBUSB_CONTROL_SETUP_SIZE == 8, "struct usb_transfer has room for 8");
 
@@ -107,6 +111,8 @@ finished(struct libusb_transfer *transfer)
 				     record->actual);
 		free(transfer->buffer);
 	}
+	device->done_count++;
+	device->more |= record->packet_count > 0;
 	record->next = NULL;
 	*device->done_tail = record;
 	device->done_tail = &record->next;
@@ -177,16 +183,44 @@ libusb_transfer_cancel(struct usb_device *device, struct usb_transfer *record)
 	libusb_cancel_transfer(record->backend);
 }
 
+/*
+ * One round takes at most 26 transfers of usbfs. As events are edges, what it leaves would not be
+ * told of again; so whenever it may have left some the descriptors are asked. That is a system
+ * call, which a stream's usual rounds do without.
+ */
+static bool
+is_all_handled(struct usb_device *device)
+{
+	struct epoll_event event;
+
+	if (!device->cuts && !device->more && device->done_count < ROUND_SURE)
+		return true;
+	return epoll_wait(device->events, &event, 1, 0) <= 0;
+}
+
+static void
+handle_events(struct usb_device *device)
+{
+	struct timeval now = {0};
+	int error;
+
+	do {
+		device->done_count = 0;
+		device->more = false;
+		error = libusb_handle_events_timeout(device->context, &now);
+		if (error != 0 && error != LIBUSB_ERROR_INTERRUPTED)
+			log_error("libusb: handling events: %s", libusb_error_name(error));
+	} while (!device->gone &&
+		 (error == LIBUSB_ERROR_INTERRUPTED || (error == 0 && !is_all_handled(device))));
+}
+
 bool
 libusb_transfer_reap(struct usb_device *device)
 {
-	struct timeval now = {0};
 	struct usb_transfer *record, *next;
 	uint64_t timestamp;
-	int error = libusb_handle_events_timeout(device->context, &now);
 
-	if (error != 0 && error != LIBUSB_ERROR_INTERRUPTED)
-		log_error("libusb: handling events: %s", libusb_error_name(error));
+	handle_events(device);
 	timestamp = clock_now();
 	record = device->done;
 	device->done = NULL;

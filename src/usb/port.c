@@ -3,9 +3,11 @@
  * A port: reaping, and what all pipes of a device share. See port.h.
  *
  * One event: reap, which calls `done` of each finished transfer; the pipes take note, no driver
- * code runs. Then the source is armed again, so that another thread can reap while this one is in a
- * callback, however long that takes. Then the pipes that were noted are pumped: all but the last
- * only append their callbacks to queues, the last may run its first callback here.
+ * code runs. Then the pipes that were noted are pumped: all but the last only append their
+ * callbacks to queues, the last may run its first callback here. An event that comes meanwhile
+ * brings another thread, which reaps while this one is in a callback, however long that takes; one
+ * that comes while this one still reaps leaves word that there is more (reap_state). So events are
+ * edges, and cost no system call to be watched for again.
  *
  * Control requests are in control.c, how the port's threads help the backend in port_work.c.
  */
@@ -361,18 +363,52 @@ usb_port_reaped(struct usb_port *port)
 	pump(port, true);
 }
 
+enum { REAP_NOBODY, REAP_ONE, REAP_AGAIN };
+
+/* False: another thread reaps, and will once more. */
+static bool
+enter_reap(struct usb_port *port)
+{
+	unsigned state = REAP_NOBODY;
+
+	/* Pairs with leave_reap, as calls.c's enter and leave. */
+	while (!atomic_compare_exchange_weak_explicit(&port->reap_state, &state,
+						      state == REAP_NOBODY ? REAP_ONE : REAP_AGAIN,
+						      memory_order_acq_rel, memory_order_relaxed))
+		;
+	return state == REAP_NOBODY;
+}
+
+/* False: once more. */
+static bool
+leave_reap(struct usb_port *port)
+{
+	unsigned state = REAP_ONE;
+
+	if (atomic_compare_exchange_strong_explicit(&port->reap_state, &state, REAP_NOBODY,
+						    memory_order_acq_rel, memory_order_relaxed))
+		return true;
+	atomic_exchange_explicit(&port->reap_state, REAP_ONE, memory_order_acq_rel);
+	return false;
+}
+
 static void
 handle(struct loop_source *source, uint32_t events)
 {
 	struct usb_port *port = port_of_source(source);
+	bool over;
 
 	(void)events;
+	if (!enter_reap(port))
+		return;
 	usb_port_retain(port);
-	if (reap(port)) {
-		kick(port);
-		loop_source_rearm(port->loop, source, source->events);
-	}
-	pump(port, true);
+	do {
+		if (reap(port))
+			kick(port);
+		over = leave_reap(port);
+		/* With more to reap no callback may keep this thread. */
+		pump(port, over);
+	} while (!over);
 	usb_port_release(port);
 }
 
@@ -391,7 +427,7 @@ add_source(struct usb_port *port)
 
 	port->source = (struct loop_source){
 		.fd = port->backend->event_fd(port->device),
-		.events = EPOLLIN | EPOLLONESHOT,
+		.events = EPOLLIN | EPOLLET,
 		.handler = handle,
 		.removed = removed,
 	};

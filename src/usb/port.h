@@ -46,8 +46,9 @@ struct usb_port {
 	_Atomic unsigned work_state; /* enum of port_work.c; +1 unless it is 0 */
 	_Atomic unsigned references;
 
-	pthread_mutex_t reap_lock; /* one thread reaps, and none after the shutdown */
-	bool shut;		   /* [reap_lock] */
+	_Atomic unsigned reap_state; /* enum of port.c: whether a thread reaps for an event */
+	pthread_mutex_t reap_lock;   /* one thread reaps, and none after the shutdown */
+	bool shut;		     /* [reap_lock] */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;		     /* [lock] a control request has ended */

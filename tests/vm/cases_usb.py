@@ -13,9 +13,9 @@ def usb_classes(machine):
         for block in range(4096):
             file.write(block.to_bytes(4, "little") * 128)
     check = "run CK_TIMEOUT_MULTIPLIER=30 CK_RUN_CASE={} vm-usb"
-    cases = ["storage", "audio", "source_sink"]
+    cases = ["storage", "audio", "source_sink", "reaped_at_once"]
     script = ["hold", "usb 46f4:0001", check.format("storage"), "usb 46f4:0002", check.format("audio"), "loose",
-              *GADGET, "hold", check.format("source_sink")]
+              *GADGET, "hold", check.format("source_sink"), check.format("reaped_at_once")]
     console = machine.boot(
         script,
         ["-device", "qemu-xhci", "-drive", f"file={image},if=none,id=d0,format=raw",

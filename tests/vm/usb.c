@@ -6,8 +6,12 @@
  *	storage		QEMU's usb-storage, whose image has the number of each 512-byte block in it
  *	audio		QEMU's usb-audio
  *	source_sink	the kernel's SourceSink gadget, which sends zeros and wants zeros
+ *	reaped_at_once	the same
  */
 #include "real.h"
+
+#include <linux/usbdevice_fs.h>
+#include <sys/ioctl.h>
 
 /* --- storage: bulk-only transport --- */
 
@@ -154,4 +158,58 @@ START_TEST(source_sink)
 }
 END_TEST
 
-UNIT_MAIN("usb", storage, audio, source_sink)
+/* --- the backend alone --- */
+
+static void
+count_done(struct usb_transfer *transfer)
+{
+	ck_assert_int_eq(transfer->status, kIOReturnSuccess);
+	++*(unsigned *)transfer->data;
+}
+
+static uint8_t
+bulk_out_of(struct usb_device *device)
+{
+	uint16_t length;
+	const uint8_t *at = usb_backend_libusb.configuration_descriptor(device, 0, &length);
+
+	for (const uint8_t *end = at + length; at < end; at += at[0])
+		if (at[1] == 5 && at[3] == 2 && (at[2] & 0x80) == 0)
+			return at[2];
+	ck_abort_msg("no bulk OUT endpoint");
+}
+
+/* An event tells of it once: so a reap takes all that there is, also more than libusb at a time. */
+START_TEST(reaped_at_once)
+{
+	enum { MANY = 100 };
+	static unsigned done;
+	static struct usb_transfer transfers[MANY];
+	const struct usb_backend *backend = &usb_backend_libusb;
+	struct usbdevfs_bulktransfer last = {.len = sizeof(done), .timeout = 10000, .data = &done};
+	struct usb_device *device;
+	int fd = open_usb_file();
+
+	ck_assert_int_eq(backend->open(NULL, fd, &device), kIOReturnSuccess);
+	ck_assert_int_eq(backend->claim(device, 0), kIOReturnSuccess);
+	last.ep = bulk_out_of(device);
+	for (unsigned i = 0; i < MANY; i++) {
+		transfers[i] = (struct usb_transfer){
+			.endpoint = (uint8_t)last.ep,
+			.data = &done,
+			.length = sizeof(done),
+			.memory = {.fd = -1},
+			.done = count_done,
+		};
+		ck_assert_int_eq(backend->submit(device, &transfers[i]), kIOReturnSuccess);
+	}
+	/* Behind them all. */
+	ck_assert_int_eq(ioctl(fd, USBDEVFS_BULK, &last), sizeof(done));
+	ck_assert(backend->reap(device));
+	ck_assert_uint_eq(done, MANY);
+	ck_assert_int_eq(backend->release(device, 0), kIOReturnSuccess);
+	backend->close(device);
+}
+END_TEST
+
+UNIT_MAIN("usb", storage, audio, source_sink, reaped_at_once)
