@@ -312,9 +312,12 @@ tell_of_left(struct dext_ring *ring)
 		tell(ring);
 }
 
-/* One step of sleeping. */
+/*
+ * One step of sleeping. *quiet: nothing was heard for a step. Only then, and before the end, the
+ * socket is looked at, which is a system call.
+ */
 static kern_return_t
-sleep_once(struct dext_ring *ring, uint32_t what, uint64_t deadline)
+sleep_once(struct dext_ring *ring, uint32_t what, uint64_t deadline, bool *quiet)
 {
 	uint32_t bell = shared_ring_bell(ring->ring);
 	IOReturn res;
@@ -322,19 +325,21 @@ sleep_once(struct dext_ring *ring, uint32_t what, uint64_t deadline)
 
 	if (look(ring, what, true))
 		return kIOReturnSuccess;
-	/* After the last look at the ring: what the driver put there before it went is there. */
-	if (connection_pending_status(ring->connection) == kIOReturnSuccess)
+	now = clock_now();
+	if ((*quiet || now >= deadline) &&
+	    connection_pending_status(ring->connection) == kIOReturnSuccess)
 		connection_check(ring->connection);
+	/* After it: what the driver put there before it went is there. */
 	res = connection_pending_status(ring->connection);
 	if (res != kIOReturnSuccess)
 		return look(ring, what & DEXT_RING_ENTRIES, false) ? kIOReturnSuccess : res;
-	now = clock_now();
 	if (now >= deadline)
 		return kIOReturnTimeout;
 	tell_of_left(ring);
 	count(&ring->sleeps, 1);
-	shared_ring_sleep(ring->ring, bell,
-			  deadline - now < CALL_WAIT_STEP ? deadline - now : CALL_WAIT_STEP);
+	*quiet = !shared_ring_sleep(ring->ring, bell,
+				    deadline - now < CALL_WAIT_STEP ? deadline - now
+								    : CALL_WAIT_STEP);
 	return kIOReturnNotReady;
 }
 
@@ -342,6 +347,7 @@ kern_return_t
 dext_ring_wait(dext_ring_t *ring, uint32_t what, uint64_t timeout)
 {
 	ERRNO_KEPT;
+	bool quiet = false;
 	uint64_t deadline;
 	kern_return_t res;
 
@@ -357,7 +363,7 @@ dext_ring_wait(dext_ring_t *ring, uint32_t what, uint64_t timeout)
 	deadline = timeout > UINT64_MAX - deadline ? UINT64_MAX : deadline + timeout;
 	if (spin(ring, what, deadline))
 		return kIOReturnSuccess;
-	while ((res = sleep_once(ring, what, deadline)) == kIOReturnNotReady)
+	while ((res = sleep_once(ring, what, deadline, &quiet)) == kIOReturnNotReady)
 		;
 	return res;
 }

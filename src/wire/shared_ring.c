@@ -14,6 +14,7 @@
  */
 #include "shared_ring.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <string.h>
@@ -363,7 +364,7 @@ shared_ring_bell(const struct shared_ring *ring)
 	return atomic_load_explicit(&ring->bell.count, memory_order_seq_cst);
 }
 
-void
+bool
 shared_ring_sleep(struct shared_ring *ring, uint32_t bell, uint64_t nsec)
 {
 	struct timespec timeout = {
@@ -371,5 +372,6 @@ shared_ring_sleep(struct shared_ring *ring, uint32_t bell, uint64_t nsec)
 		.tv_nsec = (long)(nsec % NSEC_PER_SEC),
 	};
 
-	syscall(SYS_futex, &ring->bell.count, FUTEX_WAIT, bell, &timeout, NULL, 0);
+	return syscall(SYS_futex, &ring->bell.count, FUTEX_WAIT, bell, &timeout, NULL, 0) == 0 ||
+	       errno != ETIMEDOUT;
 }

@@ -145,8 +145,8 @@ uint32_t shared_ring_full_at(const struct shared_ring_producer *producer);
 
 /* The driver's side: wakes whoever sleeps on the bell. Any thread. */
 void shared_ring_ring_bell(struct shared_ring *ring);
-/* The app's: the bell, before arming; and sleeping while it is that, at most `nsec`. */
+/* The app's: the bell, before arming; and sleeping while it is that. False: `nsec` went by. */
 uint32_t shared_ring_bell(const struct shared_ring *ring);
-void shared_ring_sleep(struct shared_ring *ring, uint32_t bell, uint64_t nsec);
+bool shared_ring_sleep(struct shared_ring *ring, uint32_t bell, uint64_t nsec);
 
 #endif
