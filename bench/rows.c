@@ -400,6 +400,18 @@ const struct row usbfs_rows[] = {
 	 .shape = SHAPE(.size = 1048576),
 	 .placement = TWO_CPUS,
 	 .wanted = {{CPU_PER_GIB, 1.1, false}, {CALLS_PER_GIB, 1.1, false}, {THROUGHPUT, 0, true}}},
+	{.name = "usbfs, 64 KiB, through a ring",
+	 .ours = &our_ring_stream,
+	 .yardstick = &usbfs_stream,
+	 .shape = SHAPE(.size = 65536),
+	 .placement = TWO_CPUS,
+	 .wanted = {{CPU_PER_GIB, 1.1, false}, {CALLS_PER_GIB, 1.1, false}, {THROUGHPUT, 0, true}}},
+	{.name = "usbfs, 1 MiB, through a ring",
+	 .ours = &our_ring_stream,
+	 .yardstick = &usbfs_stream,
+	 .shape = SHAPE(.size = 1048576),
+	 .placement = TWO_CPUS,
+	 .wanted = {{CPU_PER_GIB, 1.1, false}, {CALLS_PER_GIB, 1.1, false}, {THROUGHPUT, 0, true}}},
 };
 const unsigned usbfs_row_count = sizeof(usbfs_rows) / sizeof(usbfs_rows[0]);
 

@@ -18,4 +18,4 @@ if [ -n "${QUICK:-}" ]; then
 	exit 0
 fi
 ninja -C "$1" --quiet # what is installed in the machine
-python3 "$(dirname "$0")/usbfs.py" "$1" "$2"
+python3 "$(dirname "$0")/usbfs.py" "$1" "$2" ${ROW:+"$ROW"}

@@ -35,6 +35,7 @@ def take_anything(name, controller):
 
 def main():
     build, folder = os.path.abspath(sys.argv[1]), sys.argv[2]
+    row = sys.argv[3] if len(sys.argv) > 3 else ""
     with tempfile.TemporaryDirectory(prefix="opendext-bench-") as work:
         machine = Machine(work, build)
         machine.copy(os.path.join(build, "bench/opendext-bench"), "bin/opendext-bench")
@@ -47,7 +48,7 @@ def main():
             # Room for what both have underway, also in a turn's last moments.
             "run echo 64 >/sys/module/usbcore/parameters/usbfs_memory_mb",
             "usb 1209:0d40", "run echo $USB >/tmp/usb", "usb 1209:0d41",
-            f"run BENCH_USB=$(cat /tmp/usb) dext run {bundle} --usb $USB -- opendext-bench /tmp",
+            f"run BENCH_USB=$(cat /tmp/usb) dext run {bundle} --usb $USB -- opendext-bench /tmp '{row}'",
             f"run cat {RESULTS}"]
         console = machine.boot(script, [], modules={"dummy_hcd": "is_super_speed=1 num=2"}, seconds=BOOT_SECONDS,
                                options=CLOCK)
