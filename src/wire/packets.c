@@ -18,6 +18,7 @@
 #include "call_page.h"
 #include "log.h"
 #include "registry_names.h"
+#include "trace.h"
 
 #define BODY_MAX     (PACKET_MAX - sizeof(struct packet_header))
 #define SEGMENTS_MAX 32u
@@ -364,6 +365,37 @@ check_listing(const struct packet *packet)
 	return NULL;
 }
 
+static const char *
+check_trace(const struct packet *packet)
+{
+	struct trace_body body;
+
+	memcpy(&body, packet->body, sizeof(body));
+	if ((body.flags & ~(uint32_t)TRACE_WITH_CAPTURE) != 0)
+		return "flags are known";
+	if (body.snap > TRACE_SNAP_MAX)
+		return "snap is at most 65536";
+	if (body.snap != 0 && !(body.flags & TRACE_WITH_CAPTURE))
+		return "snap is the capture's";
+	return NULL;
+}
+
+static const char *
+check_tracing(const struct packet *packet)
+{
+	const struct packet_header *header = packet->header;
+	struct tracing_body body;
+
+	memcpy(&body, packet->body, sizeof(body));
+	if (body.zero != 0)
+		return "zero is 0";
+	if ((header->fd_count != 0) != (header->status == kIOReturnSuccess))
+		return "descriptors with success, else none";
+	if (header->fd_count < 2 && (body.position[1] != 0 || body.number[1] != 0))
+		return "the fields of what is not there are 0";
+	return NULL;
+}
+
 /* direction, status, type, body from and to, descriptors from and to, check of the body */
 static const struct rule rules[] = {
 	{PACKET_FROM_HOST, STATUS_FREE, PACKET_READY, sizeof(struct ready_body),
@@ -394,6 +426,8 @@ static const struct rule rules[] = {
 	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_PLUG, 1, DEXT_SPEC_MAX, 0, 0, check_plug},
 	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_SET_PROPERTIES, sizeof(struct id_body) + 1,
 	 sizeof(struct id_body) + SET_PROPERTIES_MAX, 0, 0, NULL},
+	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_TRACE, sizeof(struct trace_body),
+	 sizeof(struct trace_body), 0, 0, check_trace},
 	{PACKET_TO_REGISTRY, STATUS_ZERO, PACKET_UNPLUG, sizeof(struct id_body),
 	 sizeof(struct id_body), 0, 0, check_ids},
 
@@ -414,6 +448,7 @@ static const struct rule rules[] = {
 	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_LOG, 0, BODY_MAX, 0, 0, check_log_reply},
 	{PACKET_REGISTRY_REPLY, STATUS_FREE, PACKET_PLUG, 0, SENTENCE_MAX, 0, 0, check_plug_reply},
 	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_SET_PROPERTIES, 0, 0, 0, 0, NULL},
+	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_TRACE, 0, 0, 0, 1, check_open_reply},
 	{PACKET_REGISTRY_REPLY, STATUS_FREE, PACKET_UNPLUG, 0, SENTENCE_MAX, 0, 0,
 	 check_plug_reply},
 	{PACKET_REGISTRY_REPLY, STATUS_REPLY, PACKET_WATCH, 0, BODY_MAX, 0, 0, check_ids},
@@ -426,6 +461,8 @@ static const struct rule rules[] = {
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_STOP, 0, 0, 0, 0, NULL},
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_UNPLUG, 0, 0, 0, 0, NULL},
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_LIST, 0, 0, 0, 0, NULL},
+	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_TRACE, sizeof(struct trace_body),
+	 sizeof(struct trace_body), 1, 1, check_trace},
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_SET_PROPERTIES,
 	 sizeof(struct set_properties_body) + 1, BODY_MAX, 0, 0, NULL},
 
@@ -440,12 +477,16 @@ static const struct rule rules[] = {
 	{PACKET_CONTROL_REPLY, STATUS_ZERO, PACKET_HOST_LISTING, sizeof(struct listing_body),
 	 sizeof(struct listing_body), 0, 0, check_listing},
 	{PACKET_CONTROL_REPLY, STATUS_ZERO, PACKET_HOST_LISTED, 0, 0, 0, 0, NULL},
+
+	{PACKET_FROM_RECORDER, STATUS_FREE, PACKET_TRACING, sizeof(struct tracing_body),
+	 sizeof(struct tracing_body), 0, 2, check_tracing},
 };
 
 static const char *const senders[] = {
-	[PACKET_FROM_HOST] = "the host",   [PACKET_FROM_APP] = "the app",
-	[PACKET_TO_REGISTRY] = "an app",   [PACKET_REGISTRY_REPLY] = "the registry",
-	[PACKET_TO_HOST] = "the registry", [PACKET_CONTROL_REPLY] = "the host",
+	[PACKET_FROM_HOST] = "the host",     [PACKET_FROM_APP] = "the app",
+	[PACKET_TO_REGISTRY] = "an app",     [PACKET_REGISTRY_REPLY] = "the registry",
+	[PACKET_TO_HOST] = "the registry",   [PACKET_CONTROL_REPLY] = "the host",
+	[PACKET_FROM_RECORDER] = "the host",
 };
 
 static const struct rule *

@@ -48,7 +48,8 @@ enum packet_type {
 	PACKET_PLUG = 0x0210,	    /* body: a spec; reply: u64 id, or a sentence with a status */
 	PACKET_UNPLUG = 0x0211,	    /* body id_body; reply: none, or a sentence with a status */
 	PACKET_SET_PROPERTIES = 0x0212, /* body id_body, then a binary plist */
-	PACKET_WATCH = 0x0206,	 /* body watch_body, perhaps a binary plist; reply: u64 ids */
+	PACKET_TRACE = 0x0213, /* body trace_body; reply: socket on which the host sends TRACING */
+	PACKET_WATCH = 0x0206, /* body watch_body, perhaps a binary plist; reply: u64 ids */
 	PACKET_UNWATCH = 0x0207, /* body id_body, of the watch; no reply */
 	/* registry -> app, unasked, after a WATCH */
 	PACKET_EVENT = 0x0281, /* body event_body, then u64 ids of watches */
@@ -61,6 +62,7 @@ enum packet_type {
 	PACKET_HOST_UNPLUG = 0x0304,	     /* no body: the device has gone */
 	PACKET_HOST_SET_PROPERTIES = 0x0305, /* body set_properties_body, then a binary plist */
 	PACKET_HOST_LIST = 0x0306,	     /* no body: to a host of an earlier registry */
+	PACKET_HOST_TRACE = 0x0307,	     /* body trace_body; descriptor: the reader's socket */
 	/* host -> registry */
 	PACKET_HOST_STARTED = 0x0381,	     /* status of Start */
 	PACKET_HOST_PUBLISH = 0x0382,	     /* body publish_body, then a binary plist */
@@ -69,6 +71,10 @@ enum packet_type {
 	PACKET_HOST_PROPERTIES_SET = 0x0385, /* status; body properties_set_body */
 	PACKET_HOST_LISTING = 0x0386,	     /* body listing_body; PUBLISH of all services follow */
 	PACKET_HOST_LISTED = 0x0387,	     /* no body: those were all */
+
+	/* host -> who looks on */
+	PACKET_TRACING =
+		0x0401, /* status; body tracing_body; descriptors: trace, perhaps capture */
 };
 
 struct ready_body {
@@ -178,6 +184,25 @@ struct log_record {
 	uint32_t length;
 };
 
+enum trace_request_flags {
+	TRACE_WITH_CAPTURE = 1 << 0, /* the bytes of transfers, too */
+};
+
+/* What a host is to record (trace.h). */
+struct trace_body {
+	uint64_t driver; /* its number */
+	uint32_t flags;	 /* of enum trace_request_flags */
+	uint32_t snap;	 /* bytes of each transfer, at most TRACE_SNAP_MAX; 0 without capture */
+};
+
+/* Where a reader begins in the trace, and in the capture; without it 0. */
+struct tracing_body {
+	uint32_t version; /* TRACE_VERSION */
+	uint32_t zero;
+	uint64_t position[2];
+	uint32_t number[2];
+};
+
 enum event_kind {
 	EVENT_APPEARED = 1, /* a service that matches */
 	EVENT_GONE = 2,	    /* one that the app was told of, or the watched entry */
@@ -245,6 +270,8 @@ _Static_assert(sizeof(struct driver_body) == 8, "wire");
 _Static_assert(sizeof(struct log_body) == 24, "wire");
 _Static_assert(sizeof(struct log_record) == 32, "wire");
 _Static_assert(sizeof(struct event_body) == 16, "wire");
+_Static_assert(sizeof(struct trace_body) == 16, "wire");
+_Static_assert(sizeof(struct tracing_body) == 32, "wire");
 _Static_assert(sizeof(struct host_open_body) == 32, "wire");
 _Static_assert(sizeof(struct publish_body) == 16, "wire");
 
@@ -255,6 +282,7 @@ enum packet_direction {
 	PACKET_REGISTRY_REPLY, /* received by an app from the registry */
 	PACKET_TO_HOST,	       /* received by a host on its control socket */
 	PACKET_CONTROL_REPLY,  /* received by the registry from a host */
+	PACKET_FROM_RECORDER,  /* received from a host by who looks on */
 };
 
 /*

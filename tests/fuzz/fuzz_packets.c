@@ -108,7 +108,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz fuzz = {data, data + size};
-	uint8_t direction = fuzz_u8(&fuzz) % (PACKET_CONTROL_REPLY + 1);
+	uint8_t direction = fuzz_u8(&fuzz) % (PACKET_FROM_RECORDER + 1);
 	uint8_t fd_count = fuzz_u8(&fuzz), how = fuzz_u8(&fuzz);
 	size_t length = 0;
 	uint8_t *bytes = fuzz_copy(&fuzz, PACKET_MAX + 100, &length);

@@ -7,9 +7,10 @@
 #include "registry_names.h"
 
 static const char *const direction_names[] = {
-	"from host", "from app", "to registry", "registry reply", "to host", "control reply",
+	"from host", "from app",      "to registry",   "registry reply",
+	"to host",   "control reply", "from recorder",
 };
-#define DIRECTIONS (PACKET_CONTROL_REPLY + 1)
+#define DIRECTIONS (PACKET_FROM_RECORDER + 1)
 #define PAGE	   65536 /* a multiple of the page, whatever that is */
 
 static struct packet packet;
@@ -53,6 +54,8 @@ union body {
 	struct watch_body watch;
 	struct driver_body driver;
 	struct log_body log;
+	struct trace_body trace;
+	struct tracing_body tracing;
 	struct {
 		struct log_record head;
 		char text[8];
@@ -382,6 +385,55 @@ static const struct sample samples[] = {
 	 .type = PACKET_HOST_LISTING,
 	 .length = 8,
 	 .body.listing = {.flags = LISTING_STARTED | LISTING_GONE}},
+	{.name = "host trace",
+	 .direction = PACKET_TO_HOST,
+	 .type = PACKET_HOST_TRACE,
+	 .fd_count = 1,
+	 .length = 16,
+	 .body.trace = {.driver = 1}},
+	{.name = "host trace, capture",
+	 .direction = PACKET_TO_HOST,
+	 .type = PACKET_HOST_TRACE,
+	 .fd_count = 1,
+	 .length = 16,
+	 .body.trace = {.driver = 1, .flags = TRACE_WITH_CAPTURE, .snap = 65536}},
+	{.name = "trace",
+	 .direction = PACKET_TO_REGISTRY,
+	 .type = PACKET_TRACE,
+	 .length = 16,
+	 .body.trace = {.driver = 7}},
+	{.name = "trace, capture",
+	 .direction = PACKET_TO_REGISTRY,
+	 .type = PACKET_TRACE,
+	 .length = 16,
+	 .body.trace = {.driver = 7, .flags = TRACE_WITH_CAPTURE}},
+	{.name = "trace, reply",
+	 .direction = PACKET_REGISTRY_REPLY,
+	 .type = PACKET_TRACE,
+	 .fd_count = 1},
+	{.name = "trace, refused",
+	 .direction = PACKET_REGISTRY_REPLY,
+	 .type = PACKET_TRACE,
+	 .status = kIOReturnNotPermitted},
+	{.name = "tracing",
+	 .direction = PACKET_FROM_RECORDER,
+	 .type = PACKET_TRACING,
+	 .fd_count = 1,
+	 .length = 32,
+	 .more_fds_ok = true,
+	 .body.tracing = {.version = 1, .position = {8}, .number = {8}}},
+	{.name = "tracing, capture",
+	 .direction = PACKET_FROM_RECORDER,
+	 .type = PACKET_TRACING,
+	 .fd_count = 2,
+	 .length = 32,
+	 .body.tracing = {.version = 1, .position = {8, 12}, .number = {8, 5}}},
+	{.name = "tracing, refused",
+	 .direction = PACKET_FROM_RECORDER,
+	 .type = PACKET_TRACING,
+	 .status = kIOReturnNoResources,
+	 .length = 32,
+	 .body.tracing = {.version = 1}},
 	{.name = "host listed", .direction = PACKET_CONTROL_REPLY, .type = PACKET_HOST_LISTED},
 	{.name = "host started",
 	 .direction = PACKET_CONTROL_REPLY,
@@ -557,6 +609,19 @@ sample_named(const char *name)
 		expect(&wrong, false, #field " = " #value);      \
 	} while (0)
 
+START_TEST(fields_of_trace)
+{
+	WRONG("trace", trace.flags, 2);
+	WRONG("trace", trace.snap, 1);
+	WRONG("trace, capture", trace.snap, 65537);
+	WRONG("host trace", trace.flags, 2);
+	WRONG("host trace, capture", trace.snap, 65537);
+	WRONG("tracing", tracing.zero, 1);
+	WRONG("tracing", tracing.position[1], 1);
+	WRONG("tracing", tracing.number[1], 1);
+}
+END_TEST
+
 START_TEST(fields_of_listing)
 {
 	WRONG("host listing", listing.flags, 4);
@@ -671,5 +736,6 @@ END_TEST
 UNIT_MAIN("packets", right_packets_are_right_in_their_direction_only, unknown_types_are_refused,
 	  lengths_statuses_and_descriptors,
 	  an_empty_lookup_reply_is_right_but_an_empty_lookup_is_not, lost_descriptors_break_no_rule,
-	  client_memory_is_what_it_says, fields_of_listing, fields_of_ready, fields_of_memory,
-	  fields_of_structures, fields_of_the_registrys_packets, the_log_names_the_rule)
+	  client_memory_is_what_it_says, fields_of_trace, fields_of_listing, fields_of_ready,
+	  fields_of_memory, fields_of_structures, fields_of_the_registrys_packets,
+	  the_log_names_the_rule)
