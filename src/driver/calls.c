@@ -26,6 +26,7 @@
 #include "log.h"
 #include "object.h"
 #include "os_data.h"
+#include "record_client.h"
 #include "service.h"
 #include "set_properties.h"
 #include "status.h"
@@ -122,6 +123,8 @@ call_answer(struct call *call, IOReturn status, uint32_t scalars, uint64_t struc
 	if (mapped)
 		IOMemoryDescriptor_GetLength(call->memory, &values.map_length);
 	values.map_read_only = mapped && call->read_only;
+	if (recorder_is_on())
+		record_call_ended(call, &values);
 	let_go(call);
 	call->client = NULL;
 	write_reply(&slot->reply, call, &values);
@@ -255,6 +258,8 @@ execute(struct call *call)
 {
 	struct connection *c = call->connection;
 
+	if (recorder_is_on())
+		record_call_runs(call);
 	if (connection_has_ended(c))
 		call->status = kIOReturnOffline;
 	else if (call->status == kIOReturnSuccess && completions_overrun(c))
@@ -493,6 +498,8 @@ prepare(struct call *call)
 	memcpy(request->scalars, from->scalars,
 	       request->scalar_in_count * sizeof(from->scalars[0]));
 	__asm__ volatile("" ::: "memory");
+	if (recorder_is_on())
+		record_call_began(call);
 	if (request->flags & (CALL_LARGE_INPUT | CALL_LARGE_OUTPUT))
 		call->status = structures_take(call, call->status, &rule);
 	if (rule == NULL && request->structure_in_size > 0 &&

@@ -21,6 +21,7 @@
 #include "doorbell.h"
 #include "log.h"
 #include "object.h"
+#include "record_client.h"
 
 /* The place after the last entry that waits; NULL without memory. [ring_lock] */
 static struct completion *
@@ -86,6 +87,8 @@ drain_locked(struct connection *c, const char **ret_rule)
 	atomic_store_explicit(&c->overflowing, false, memory_order_relaxed);
 	if (moved)
 		completion_ring_room_found(&c->page);
+	if (moved && recorder_is_on())
+		record_drained_locked(c);
 	return moved;
 }
 
@@ -109,6 +112,8 @@ send_locked(struct connection *c, const struct completion *entry, const char **r
 	if (c->bell < 0)
 		return;
 	c->entries++;
+	if (recorder_is_on() && entry->kind == COMPLETION_CALL)
+		record_completion_locked(c, entry);
 	if (c->overflow_count == 0 && push_locked(c, entry, ret_rule))
 		return;
 	if (*ret_rule != NULL)

@@ -28,6 +28,7 @@
 #include "log.h"
 #include "memfd.h"
 #include "places.h"
+#include "record_client.h"
 #include "status.h"
 #include "user_client.h"
 
@@ -56,6 +57,7 @@ connection_retain(struct connection *c)
 static void
 destroy(struct connection *c)
 {
+	recorder_leave(&c->place);
 	calls_free(c);
 	structures_free(c);
 	maps_close(c);
@@ -258,6 +260,8 @@ hang_up(struct connection *c)
 	deafen(c);
 	completions_close(c);
 	places_give_back(c->who.uid);
+	if (recorder_is_on())
+		record_closed(c);
 	pthread_mutex_lock(&c->socket_lock);
 	structures_free(c);
 	if (c->socket >= 0)
@@ -538,6 +542,9 @@ open_client(struct work *work)
 		refuse(opening, res);
 		return;
 	}
+	/* Before it can bring a call. */
+	if (recorder_is_on())
+		record_opened(c);
 	res = greet(opening);
 	close_opening(opening);
 	if (res == kIOReturnSuccess)

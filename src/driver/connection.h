@@ -33,6 +33,7 @@
 #include "object.h"
 #include "packets.h"
 #include "queue.h"
+#include "recorder.h"
 
 #include <DriverKit/IODispatchSource.h>
 #include <DriverKit/IOUserClient.h>
@@ -59,6 +60,8 @@ struct call {
 	bool added;			    /* the type was not mapped before */
 	uint32_t queue;			    /* CALL_MAP: 0, or CALL_QUEUE_x of the answer */
 	uint64_t scalars[DEXT_SCALARS_MAX]; /* output */
+	uint32_t recording;		    /* in which its beginning was recorded; 0: in none */
+	uint64_t began, ran;		    /* ns, if it was; ran 0: not yet */
 };
 
 /* The large structures that the app announced for a slot. */
@@ -101,6 +104,7 @@ struct connection {
 	_Atomic uint32_t users;
 	struct host_open_body who; /* [const] */
 	struct loop_source doorbell, hangup, pidfd;
+	struct recorder_place place;
 
 	pthread_mutex_t lock;
 	_Atomic bool ended; /* written with lock; no call reaches the driver any more */

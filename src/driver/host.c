@@ -36,6 +36,7 @@
 #include "log.h"
 #include "places.h"
 #include "plist.h"
+#include "recorder.h"
 #include "sandbox.h"
 #include "service.h"
 #include "status.h"
@@ -442,6 +443,7 @@ clean_up(void)
 			alarm(0);
 	}
 	host.loop = NULL;
+	recorder_close();
 	control_close();
 	OSSafeReleaseNULL(host.root);
 	OSSafeReleaseNULL(host.provider);

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "packets.h"
 #include "plist.h"
+#include "recorder.h"
 #include "set_properties.h"
 #include "status.h"
 
@@ -230,6 +231,15 @@ open_service(struct packet *packet)
 	OSRelease(service);
 }
 
+static void
+serve_reader(struct packet *packet)
+{
+	struct trace_body body;
+
+	memcpy(&body, packet->body, sizeof(body));
+	recorder_serve_take(control.loop, packet_take_fd(packet, 0), &body);
+}
+
 /* False: the registry has gone, or what it says is not the protocol. */
 static bool
 handle(struct packet *packet, IOReturn res)
@@ -242,6 +252,10 @@ handle(struct packet *packet, IOReturn res)
 		return false;
 	if (packet->header->type == PACKET_HOST_OPEN) {
 		open_service(packet);
+		return true;
+	}
+	if (packet->header->type == PACKET_HOST_TRACE) {
+		serve_reader(packet);
 		return true;
 	}
 	if (packet->header->type == PACKET_HOST_STOP) {

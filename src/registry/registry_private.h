@@ -178,9 +178,15 @@ void server_stop(struct registry *registry); /* the loop does not run */
 /* Not success: the client is to be dropped, by whoever handles its request. */
 IOReturn server_reply(struct client *client, const struct packet_header *request, IOReturn status,
 		      const void *body, size_t length);
+/* With a descriptor, which stays the caller's; -1: none. */
+IOReturn server_reply_with(struct client *client, const struct packet_header *request,
+			   IOReturn status, int fd);
 /* A reply without a body, from elsewhere; a client that does not take it is dropped. */
 void server_reply_late(struct client *client, const struct packet_header *request, IOReturn status);
 bool server_is_own_user(const struct client *client);
+/* Whether the app may see the bytes of others' transfers. */
+bool server_may_capture(const struct client *client);
+const struct ucred *server_credentials(const struct client *client);
 /* It does not take what it is sent. Not while its own request is handled. */
 void server_drop(struct client *client);
 /*
@@ -206,6 +212,10 @@ void reports_forget_crash(struct host *host);
  * The lines of logs are in it only if the app may see them. The caller releases it.
  */
 OSArray *reports_create_for(const struct client *client, const struct entry *entry);
+
+/* traces.c: TRACE; results as of server_reply. */
+IOReturn traces_request(struct registry *registry, struct client *client,
+			const struct packet *packet);
 
 /* plug.c */
 /* PLUG and UNPLUG; results as of server_reply. */

@@ -106,6 +106,13 @@ server_reply(struct client *client, const struct packet_header *request, IORetur
 	return reply(client, request, status, body, length, -1);
 }
 
+IOReturn
+server_reply_with(struct client *client, const struct packet_header *request, IOReturn status,
+		  int fd)
+{
+	return reply(client, request, status, NULL, 0, fd);
+}
+
 void
 server_reply_late(struct client *client, const struct packet_header *request, IOReturn status)
 {
@@ -137,6 +144,18 @@ bool
 server_is_own_user(const struct client *client)
 {
 	return client->who.uid == geteuid();
+}
+
+bool
+server_may_capture(const struct client *client)
+{
+	return client->who.uid == 0 || server_is_own_user(client);
+}
+
+const struct ucred *
+server_credentials(const struct client *client)
+{
+	return &client->who;
 }
 
 /* --- requests --- */
@@ -481,6 +500,8 @@ handle(struct client *client, const struct packet *packet)
 		return reports_driver(client->registry, client, packet);
 	case PACKET_LOG:
 		return reports_log(client->registry, client, packet);
+	case PACKET_TRACE:
+		return traces_request(client->registry, client, packet);
 	case PACKET_PLUG:
 		return plug_request(client->registry, client, packet);
 	case PACKET_UNPLUG:

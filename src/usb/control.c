@@ -18,6 +18,7 @@
 #include "log.h"
 #include "objects.h"
 #include "pipe.h"
+#include "record_transfer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,9 +35,23 @@ struct usb_control {
 	IOMemoryDescriptor *memory; /* of an asynchronous one's data stage, or NULL */
 	enum control_state state;   /* [port] */
 	IOReturn abort_status;	    /* [port] with which it was aborted; 0: it was not */
+	uint64_t number;	    /* [port] in order of submission, from 1 */
+	uint64_t began;		    /* [port] ns, if that was recorded; else 0 */
 	pthread_t thread;	    /* [port] that runs the callback, if is_running */
 	bool is_running;	    /* [port] */
 };
+
+/* How many have not ended. */
+static uint32_t
+count_locked(const struct usb_port *port)
+{
+	struct usb_control *control;
+	uint32_t count = 0;
+
+	TAILQ_FOREACH(control, &port->controls, link)
+	count += control->state == CONTROL_WAITING || control->state == CONTROL_SUBMITTED;
+	return count;
+}
 
 /* --- the end of a request --- */
 
@@ -47,6 +62,9 @@ end_locked(struct usb_control *control)
 
 	control->state = CONTROL_ENDED;
 	TAILQ_REMOVE(&port->controls, control, link);
+	if (recorder_is_on())
+		record_control_ended_locked(port, &control->transfer, control->number,
+					    control->began, count_locked(port));
 	if (control->action != NULL)
 		TAILQ_INSERT_TAIL(&port->controls, control, link);
 	else
@@ -175,6 +193,7 @@ submit_locked(struct usb_control *control)
 {
 	struct usb_port *port = control->port;
 	struct usb_control *ended = next_ended_locked(port);
+	uint64_t time = recorder_is_on() ? clock_now() : 0;
 	IOReturn res = kIOReturnNotReady;
 
 	if (port->is_gone || port->device == NULL)
@@ -188,6 +207,11 @@ submit_locked(struct usb_control *control)
 		TAILQ_INSERT_BEFORE(ended, control, link);
 	else
 		TAILQ_INSERT_TAIL(&port->controls, control, link);
+	control->number = ++port->last_control;
+	control->began = time;
+	if (time != 0)
+		record_control_began_locked(port, &control->transfer, control->number, time,
+					    count_locked(port));
 	return res;
 }
 

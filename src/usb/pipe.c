@@ -65,6 +65,7 @@ finish(OSObject *object)
 		TAILQ_REMOVE(&pipe->unused, request, link);
 		free(request);
 	}
+	recorder_leave(&pipe->place);
 	usb_port_release(pipe->port);
 	pthread_cond_destroy(&pipe->returned);
 	pthread_mutex_destroy(&pipe->lock);

@@ -20,6 +20,7 @@
 
 #include "action.h"
 #include "pipe.h"
+#include "recorder.h"
 
 enum pipe_state { PIPE_WAITING, PIPE_SUBMITTED, PIPE_FINISHED, PIPE_RETURNED };
 
@@ -41,6 +42,7 @@ struct pipe_request {
 	uint32_t timeout;
 	uint8_t flags;
 	uint64_t number;       /* in order of submission, from 1 */
+	uint64_t began;	       /* ns, if that was recorded; else 0 */
 	enum pipe_state state; /* [pipe] */
 	IOReturn abort_status; /* [pipe] with which it was aborted; 0: it was not */
 	pthread_t thread;      /* [pipe] that runs the callback, if is_running */
@@ -61,6 +63,7 @@ struct IOUSBHostPipe_IVars {
 	pthread_cond_t returned; /* [lock] a request of IO has ended */
 	struct pipe_requests outstanding, ready, posted, unused; /* [lock] */
 	uint64_t last_number;					 /* [lock] */
+	struct recorder_place place;
 	uint64_t entering;  /* [lock] number of the one whose callback may be running inline; 0 */
 	unsigned waiting;   /* [lock] outstanding ones that the backend had no room for */
 	unsigned submitted; /* [lock] those that the backend has */

@@ -15,6 +15,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "record_transfer.h"
 
 /* --- the end of a request --- */
 
@@ -28,6 +29,8 @@ pipe_settle_locked(struct IOUSBHostPipe_IVars *pipe)
 	       request->state == PIPE_FINISHED) {
 		TAILQ_REMOVE(&pipe->outstanding, request, link);
 		request->state = PIPE_RETURNED;
+		if (recorder_is_on())
+			record_pipe_ended_locked(pipe, request);
 		if (request->action != NULL)
 			TAILQ_INSERT_TAIL(&pipe->ready, request, link);
 		else
@@ -368,6 +371,7 @@ let_go(const struct pipe_request *request)
 static IOReturn
 start(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
 {
+	uint64_t time = recorder_is_on() ? clock_now() : 0;
 	IOReturn res;
 
 	hold(request);
@@ -379,6 +383,8 @@ start(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
 		res = submit_locked(pipe, request);
 		if (res != kIOReturnSuccess)
 			TAILQ_REMOVE(&pipe->outstanding, request, link);
+		else if (recorder_is_on())
+			record_pipe_began_locked(pipe, request, time);
 	}
 	pthread_mutex_unlock(&pipe->lock);
 	if (res != kIOReturnSuccess)

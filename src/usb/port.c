@@ -52,6 +52,7 @@ usb_port_release(struct usb_port *port)
 	    atomic_fetch_sub_explicit(&port->references, 1, memory_order_acq_rel) != 1)
 		return;
 	assert(port->device == NULL);
+	recorder_leave(&port->place);
 	pthread_cond_destroy(&port->changed);
 	pthread_mutex_destroy(&port->lock);
 	pthread_mutex_destroy(&port->reap_lock);

@@ -17,6 +17,7 @@
 
 #include "backend.h"
 #include "loop.h"
+#include "recorder.h"
 
 #define USB_ENDPOINTS	     32u
 #define USB_ENDPOINT_CONTROL 0u /* its index; it has no pipe */
@@ -61,6 +62,8 @@ struct usb_port {
 	TAILQ_HEAD(, usb_control) controls;  /* [lock] control.c */
 	unsigned control_waiters;	     /* [lock] threads that wait for the end of some */
 	bool posting_controls;		     /* [lock] */
+	struct recorder_place place;	     /* of endpoint 0 */
+	uint64_t last_control;		     /* [lock] number of the last one */
 };
 
 /* 0 to 31, for an endpoint address. */

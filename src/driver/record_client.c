@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Events and counters of connections: they are opened and closed, calls begin and end, completions
+ * are sent.
+ *
+ * A call that began before the recording is recorded when it ends, without how long it took. What
+ * is under way is counted from the beginning of the recording on.
+ */
+#include "record_client.h"
+
+#include <string.h>
+
+#include "clock.h"
+
+static void
+describe(const void *object, struct trace_owner *owner)
+{
+	const struct connection *c = object;
+	const char *name = c->client != NULL ? OSObject_GetClassName(c->client) : "";
+
+	owner->kind = TRACE_CLIENT;
+	owner->pid = c->who.pid;
+	owner->uid = c->who.uid;
+	owner->type = c->who.type;
+	strncpy(owner->name, name, sizeof(owner->name) - 1);
+}
+
+static struct trace_place *
+place_of(struct connection *c)
+{
+	return recorder_find(&c->place, describe, c);
+}
+
+void
+record_opened(struct connection *c)
+{
+	struct trace_event event = {.kind = TRACE_OPENED, .value = c->who.type};
+
+	recorder_write(place_of(c), &event);
+}
+
+void
+record_closed(struct connection *c)
+{
+	struct trace_event event = {.kind = TRACE_CLOSED};
+
+	recorder_write(place_of(c), &event);
+}
+
+/* Slot and generation: not used again before another 2^31 calls of this slot. */
+static uint64_t
+id_of(const struct call *call)
+{
+	return (uint64_t)call->generation * CALL_PAGE_SLOTS + call->slot;
+}
+
+void
+record_call_began(struct call *call)
+{
+	struct trace_place *place = place_of(call->connection);
+	const struct call_request *request = &call->request;
+	struct trace_event event = {
+		.kind = TRACE_CALL_BEGAN,
+		.id = id_of(call),
+		.value = request->selector,
+		.detail = (uint8_t)request->operation,
+		.count = (uint8_t)request->scalar_in_count,
+		.length = recorder_saturated(request->structure_in_size),
+		.actual = recorder_saturated(request->structure_out_size),
+	};
+
+	if (place == NULL)
+		return;
+	event.time = clock_now();
+	call->began = event.time;
+	call->ran = 0;
+	call->recording = recorder_number();
+	recorder_add(&place->began, 1);
+	atomic_fetch_add_explicit(&place->in_flight, 1, memory_order_relaxed);
+	recorder_write(place, &event);
+}
+
+void
+record_call_runs(struct call *call)
+{
+	call->ran = clock_now();
+}
+
+void
+record_call_ended(struct call *call, const struct call_reply *reply)
+{
+	struct trace_place *place = place_of(call->connection);
+	const struct call_request *request = &call->request;
+	bool failed = reply->status != kIOReturnSuccess;
+	uint64_t size = failed ? 0 : reply->structure_out_size, spent = 0;
+	struct trace_event event = {
+		.kind = TRACE_CALL_ENDED,
+		.id = id_of(call),
+		.value = request->selector,
+		.detail = (uint8_t)request->operation,
+		.count = (uint8_t)reply->scalar_out_count,
+		.status = reply->status,
+		.length = recorder_saturated(request->structure_out_size),
+		.actual = recorder_saturated(size),
+	};
+
+	if (place == NULL)
+		return;
+	event.time = clock_now();
+	if (call->recording == recorder_number()) {
+		uint64_t waited = call->ran != 0 ? call->ran - call->began : 0;
+
+		spent = event.time - call->began;
+		event.waited = recorder_saturated(waited);
+		recorder_add(&place->waited, waited);
+		atomic_fetch_sub_explicit(&place->in_flight, 1, memory_order_relaxed);
+	} else {
+		event.flags = TRACE_RUNS_BEFORE;
+	}
+	call->recording = 0;
+	event.spent = recorder_saturated(spent);
+	recorder_count_end(place, failed, request->structure_in_size + size, spent);
+	recorder_write(place, &event);
+}
+
+void
+record_completion_locked(struct connection *c, const struct completion *entry)
+{
+	struct trace_place *place = place_of(c);
+	struct trace_event event = {
+		.kind = TRACE_COMPLETION,
+		.id = entry->index,
+		.status = entry->status,
+		.count = (uint8_t)entry->count,
+		.waited = recorder_saturated(c->waiting_calls),
+	};
+
+	if (place == NULL)
+		return;
+	recorder_add(&place->completions, 1);
+	atomic_store_explicit(&place->waiting, recorder_saturated(c->waiting_calls),
+			      memory_order_relaxed);
+	recorder_write(place, &event);
+}
+
+void
+record_drained_locked(struct connection *c)
+{
+	struct trace_place *place = place_of(c);
+
+	if (place != NULL)
+		atomic_store_explicit(&place->waiting, recorder_saturated(c->waiting_calls),
+				      memory_order_relaxed);
+}
