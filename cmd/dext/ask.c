@@ -12,6 +12,7 @@
 #include "status.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,9 +99,9 @@ ask_close(struct ask *ask)
 	free(ask);
 }
 
-/* On success the reply is in ask->packet. */
+/* On success the reply is in ask->packet, and so are its descriptors. */
 static IOReturn
-request(struct ask *ask, uint16_t type, const void *body, size_t length)
+request_with_fds(struct ask *ask, uint16_t type, const void *body, size_t length)
 {
 	struct packet_header header = {.type = type, .sequence = ++ask->sequence};
 	IOReturn status = packet_send(ask->fd, &header, body, length, NULL, 0, true);
@@ -110,12 +111,22 @@ request(struct ask *ask, uint16_t type, const void *body, size_t length)
 	if (status != kIOReturnSuccess)
 		return status;
 	status = packets_check(&ask->packet, PACKET_REGISTRY_REPLY);
+	if (status == kIOReturnSuccess &&
+	    (ask->packet.header->type != type || ask->packet.header->sequence != ask->sequence))
+		status = kIOReturnIPCError;
+	if (status == kIOReturnSuccess)
+		return ask->packet.header->status;
 	packet_close_fds(&ask->packet);
-	if (status != kIOReturnSuccess)
-		return status;
-	if (ask->packet.header->type != type || ask->packet.header->sequence != ask->sequence)
-		return kIOReturnIPCError;
-	return ask->packet.header->status;
+	return status;
+}
+
+static IOReturn
+request(struct ask *ask, uint16_t type, const void *body, size_t length)
+{
+	IOReturn status = request_with_fds(ask, type, body, length);
+
+	packet_close_fds(&ask->packet);
+	return status;
 }
 
 IOReturn
@@ -174,6 +185,33 @@ ask_driver(struct ask *ask, uint64_t after, OSDictionary **ret_driver)
 	struct driver_body body = {.after = after};
 
 	return request_dictionary(ask, PACKET_DRIVER, &body, sizeof(body), ret_driver);
+}
+
+bool
+ask_driver_is(const OSDictionary *driver, const char *wanted)
+{
+	const char *identifier = OSDictionaryGetStringValue(driver, "CFBundleIdentifier");
+	const char *class_name = OSDictionaryGetStringValue(driver, "IOUserClass");
+	uint64_t number = 0;
+	char text[24];
+
+	OSDictionaryGetUInt64Value(driver, "Number", &number);
+	snprintf(text, sizeof(text), "%" PRIu64, number);
+	return wanted == NULL || strcmp(text, wanted) == 0 ||
+	       (identifier != NULL && strcmp(identifier, wanted) == 0) ||
+	       (class_name != NULL && strcmp(class_name, wanted) == 0);
+}
+
+IOReturn
+ask_trace(struct ask *ask, const struct trace_body *body, int *ret_socket)
+{
+	IOReturn status = request_with_fds(ask, PACKET_TRACE, body, sizeof(*body));
+
+	/* packets_check has seen that there is one. */
+	if (status == kIOReturnSuccess)
+		*ret_socket = packet_take_fd(&ask->packet, 0);
+	packet_close_fds(&ask->packet);
+	return status;
 }
 
 IOReturn

@@ -38,6 +38,10 @@ IOReturn ask_unplug(struct ask *ask, uint64_t id, char sentence[ASK_SENTENCE_MAX
 
 /* The first driver with a greater number; the caller releases it. kIOReturnNotFound: none. */
 IOReturn ask_driver(struct ask *ask, uint64_t after, OSDictionary **ret_driver);
+/* Whether it is the one that the user means: by identifier, class or number; NULL: any is. */
+bool ask_driver_is(const OSDictionary *driver, const char *wanted);
+/* A socket on which the driver's host sends TRACING; the caller owns it. */
+IOReturn ask_trace(struct ask *ask, const struct trace_body *body, int *ret_socket);
 /* Lines of logs: struct log_record, each with its text, checked. The caller frees them. */
 IOReturn ask_log(struct ask *ask, const struct log_body *body, char **ret_lines,
 		 size_t *ret_length);

@@ -48,21 +48,6 @@ struct logs {
 	char name[256];
 };
 
-static bool
-is_wanted(const struct logs *logs, const OSDictionary *driver)
-{
-	const char *identifier = OSDictionaryGetStringValue(driver, "CFBundleIdentifier");
-	const char *class_name = OSDictionaryGetStringValue(driver, "IOUserClass");
-	uint64_t number = 0;
-	char text[24];
-
-	OSDictionaryGetUInt64Value(driver, "Number", &number);
-	snprintf(text, sizeof(text), "%" PRIu64, number);
-	return logs->wanted == NULL || strcmp(text, logs->wanted) == 0 ||
-	       (identifier != NULL && strcmp(identifier, logs->wanted) == 0) ||
-	       (class_name != NULL && strcmp(class_name, logs->wanted) == 0);
-}
-
 static const char *
 text_of(const OSDictionary *driver, const char *key)
 {
@@ -137,7 +122,7 @@ choose(struct logs *logs, uint64_t number)
 
 	if (ask_driver(logs->ask, number - 1, &driver) != kIOReturnSuccess)
 		return logs->wanted == NULL;
-	wanted = is_wanted(logs, driver);
+	wanted = ask_driver_is(driver, logs->wanted);
 	snprintf(logs->name, sizeof(logs->name), "%s", text_of(driver, "CFBundleIdentifier"));
 	OSRelease(driver);
 	return wanted;
@@ -185,7 +170,7 @@ show_states(struct logs *logs, unsigned *ret_count)
 	while ((status = ask_driver(logs->ask, number, &driver)) == kIOReturnSuccess) {
 		uint64_t next = 0;
 
-		if (is_wanted(logs, driver)) {
+		if (ask_driver_is(driver, logs->wanted)) {
 			(*ret_count)++;
 			if (!logs->json)
 				print_state(driver);

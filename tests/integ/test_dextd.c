@@ -401,6 +401,23 @@ START_TEST(who_may_open_may_read_the_log)
 }
 END_TEST
 
+/* The bytes of transfers are not theirs to see. */
+START_TEST(who_may_open_may_look_on)
+{
+	if (!daemon_prepare(&dextd, 0))
+		return;
+	daemon_drop(&dextd, harness_bundle("ECHO_BUNDLE"), "echo.dext", NULL);
+	daemon_allow(&dextd, "org.opendext.test.echo group:54321");
+	daemon_start(&dextd, NONE);
+	IOObjectRelease(harness_wait_service("Echo"));
+	ck_assert_int_eq(daemon_as(0, 0, "$DEXT trace --seconds 1"), 0);
+	ck_assert_int_eq(daemon_as(DAEMON_NOBODY, SOME_GID, "$DEXT trace --seconds 1"), 0);
+	ck_assert_int_eq(daemon_as(DAEMON_NOBODY, 0, "$DEXT trace --seconds 1"), 4);
+	harness_wait_log(&dextd.harness, "of uid 65534 was refused to look on at driver Echo");
+	ck_assert_int_eq(daemon_stop(&dextd), 0);
+}
+END_TEST
+
 START_TEST(virtual_devices_are_asked_for)
 {
 	char sentence[PLUG_SENTENCE_MAX];
@@ -500,6 +517,6 @@ END_TEST
 UNIT_MAIN("dextd", root_drops_replaces_and_removes, user_drops_replaces_and_removes,
 	  changed_files_count_when_they_are_good, root_loads_only_what_is_roots,
 	  hosts_have_users_of_their_own, the_range_of_users_ends, the_access_file_decides,
-	  another_user_streams, who_may_open_may_read_the_log, virtual_devices_are_asked_for,
-	  hosts_end_with_it, a_limit_that_cannot_be_had, two_cannot_have_the_same_place,
-	  command_lines_that_are_wrong)
+	  another_user_streams, who_may_open_may_read_the_log, who_may_open_may_look_on,
+	  virtual_devices_are_asked_for, hosts_end_with_it, a_limit_that_cannot_be_had,
+	  two_cannot_have_the_same_place, command_lines_that_are_wrong)

@@ -25,6 +25,9 @@ KEYS = {
              "id": TEXT, "state": TEXT, "reason": NOTHING},
     "tree": {"name": TEXT, "class": TEXT, "id": TEXT, "location": TEXT, "properties": dict, "children": list},
     "logs": {"sequence": NUMBER, "time": NUMBER, "driver": NUMBER, "bundle": TEXT, "process": NUMBER, "text": TEXT},
+    "trace": {"event": TEXT, "driver": NUMBER, "bundle": TEXT, "time": NUMBER, "place": NUMBER, "process": NUMBER,
+              "endpoint": NOTHING, "id": NUMBER, "operation": TEXT, "selector": NUMBER, "setup": NOTHING,
+              "count": NUMBER, "length": NUMBER, "actual": NUMBER, "status": NUMBER, "nsec": NUMBER, "waited": NUMBER},
     "devices": {"path": TEXT, "bus": NUMBER, "device": NUMBER, "idVendor": NUMBER, "idProduct": NUMBER,
                 "bcdDevice": NUMBER, "class": NUMBER, "configuration": NUMBER, "speed": TEXT, "manufacturer": NOTHING,
                 "product": TEXT, "serial": NOTHING, "interfaces": list},
@@ -54,6 +57,12 @@ def of_the_registry():
     check("tree", json.loads(run("dext tree --json -r -c IOUSBHostDevice"))[0])
     check("logs", json.loads(run("dext logs --json").splitlines()[0]))
     check("plug", json.loads(run("dext plug --json sink:serial=A1")))
+
+
+def of_events():
+    lines = run("dext trace --json --count 60 2>/dev/null & dext send /etc/hostname >/dev/null; "
+                "dext send /etc/hostname >/dev/null; wait $!")
+    check("trace", next(json.loads(line) for line in lines.splitlines() if '"call_ended"' in line))
 
 
 def of_transfers():
@@ -89,4 +98,4 @@ def the_page_names_all():
         assert not missing, (command, missing)
 
 
-tap.main([of_the_registry, of_transfers, of_devices, of_checks, the_page_names_all])
+tap.main([of_the_registry, of_events, of_transfers, of_devices, of_checks, the_page_names_all])

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Recordings of drivers, as the registry and the hosts hand them out.
+ *
+ * Nobody wakes a reader: it looks every 20 ms. A socket tells when the host has ended; what it had
+ * written before is read then.
+ */
+#include "recordings.h"
+#include "dext.h"
+
+#include "clock.h"
+#include "memfd.h"
+#include "status.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOOK_MSEC      20u
+#define REFRESH_NSEC   (500 * NSEC_PER_MSEC)
+#define RECORDINGS_MAX 256u /* that are polled */
+#define GREETING_MSEC  5000
+
+static volatile sig_atomic_t interrupted;
+
+static void
+interrupt(int number)
+{
+	interrupted = 1;
+}
+
+void
+recordings_catch_signals(void)
+{
+	struct sigaction action = {.sa_handler = interrupt};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+bool
+recordings_are_interrupted(void)
+{
+	return interrupted != 0;
+}
+
+/* --- one --- */
+
+static void
+close_recording(struct recording *recording)
+{
+	if (recording == NULL)
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		if (recording->files[i] != NULL)
+			memfd_unmap((void *)(uintptr_t)recording->files[i], trace_length(i), false);
+	}
+	fd_close(&recording->socket);
+	free(recording->bytes);
+	free(recording);
+}
+
+static IOReturn
+map(struct recording *recording, enum trace_what what, int fd)
+{
+	void *memory = NULL;
+	IOReturn status = memfd_check_peer(fd, trace_length(what));
+
+	if (status == kIOReturnSuccess)
+		status = memfd_map(fd, 0, trace_length(what), false, false, NULL, &memory);
+	recording->files[what] = memory;
+	return status;
+}
+
+/* TRACING, which the host sends first. */
+static IOReturn
+receive(struct recording *recording, bool capture)
+{
+	enum trace_what what = capture ? TRACE_CAPTURE : TRACE_EVENTS;
+	struct packet *packet = malloc(sizeof(*packet));
+	struct pollfd there = {.fd = recording->socket, .events = POLLIN};
+	struct tracing_body body;
+	struct trace_start start;
+	IOReturn status;
+
+	if (packet == NULL)
+		return kIOReturnNoMemory;
+	/* A host whose threads all hang does not keep this command. */
+	status = poll(&there, 1, GREETING_MSEC) > 0 ? packet_receive(there.fd, packet, false)
+						    : kIOReturnTimeout;
+	if (status != kIOReturnSuccess) {
+		free(packet);
+		return status;
+	}
+	status = packets_check(packet, PACKET_FROM_RECORDER);
+	memcpy(&body, packet->body, sizeof(body));
+	if (status == kIOReturnSuccess)
+		status = packet->header->status;
+	if (status == kIOReturnSuccess && body.version != TRACE_VERSION)
+		status = kIOReturnUnsupported;
+	if (status == kIOReturnSuccess && packet->fd_count != (capture ? 2u : 1u))
+		status = kIOReturnIPCError;
+	for (unsigned i = 0; status == kIOReturnSuccess && i < packet->fd_count; i++)
+		status = map(recording, i, packet->fds[i]);
+	packet_close_fds(packet);
+	free(packet);
+	if (status != kIOReturnSuccess)
+		return status;
+	start = (struct trace_start){body.position[what], body.number[what]};
+	trace_reader_init(&recording->reader, what, recording->files[what], &start);
+	return kIOReturnSuccess;
+}
+
+static void
+copy_text(char *to, size_t size, const OSDictionary *driver, const char *key)
+{
+	const char *text = OSDictionaryGetStringValue(driver, key);
+
+	snprintf(to, size, "%s", text != NULL ? text : "");
+}
+
+static IOReturn
+open_one(struct recordings *all, const OSDictionary *driver, uint64_t number, uint64_t process)
+{
+	const struct trace_body body = {
+		.driver = number,
+		.flags = all->capture ? TRACE_WITH_CAPTURE : 0,
+		.snap = all->capture ? all->snap : 0,
+	};
+	struct recording *recording = calloc(1, sizeof(*recording)), **end = &all->first;
+	IOReturn status;
+
+	if (recording == NULL)
+		return kIOReturnNoMemory;
+	recording->socket = -1;
+	recording->driver = number;
+	recording->process = process;
+	copy_text(recording->name, sizeof(recording->name), driver, "CFBundleIdentifier");
+	copy_text(recording->device, sizeof(recording->device), driver, "Device");
+	if (all->capture)
+		recording->bytes = malloc(all->snap + 1);
+	status = all->capture && recording->bytes == NULL
+			 ? kIOReturnNoMemory
+			 : ask_trace(all->ask, &body, &recording->socket);
+	if (status == kIOReturnSuccess)
+		status = receive(recording, all->capture);
+	if (status != kIOReturnSuccess) {
+		close_recording(recording);
+		return status;
+	}
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = recording;
+	return kIOReturnSuccess;
+}
+
+/* --- all --- */
+
+static const struct recording *
+find(const struct recordings *all, uint64_t driver, uint64_t process)
+{
+	const struct recording *recording = all->first;
+
+	while (recording != NULL && (recording->driver != driver || recording->process != process))
+		recording = recording->next;
+	return recording;
+}
+
+/* Those that are wanted and not looked at yet. *ret_found: how many there are. */
+static IOReturn
+look_for_new(struct recordings *all, unsigned *ret_found)
+{
+	OSDictionary *driver = NULL;
+	uint64_t number = 0;
+	IOReturn status;
+
+	*ret_found = all->refused = 0;
+	while ((status = ask_driver(all->ask, number, &driver)) == kIOReturnSuccess) {
+		uint64_t next = 0, process = 0;
+		IOReturn opened = kIOReturnSuccess;
+
+		OSDictionaryGetUInt64Value(driver, "Number", &next);
+		OSDictionaryGetUInt64Value(driver, "Process", &process);
+		if (ask_driver_is(driver, all->wanted)) {
+			(*ret_found)++;
+			if (process != 0 && find(all, next, process) == NULL)
+				opened = open_one(all, driver, next, process);
+		}
+		all->refused += opened == kIOReturnNotPermitted;
+		if (opened != kIOReturnSuccess && opened != kIOReturnOffline &&
+		    opened != kIOReturnNotPermitted && opened != kIOReturnNotFound)
+			complain(all->command, "driver %llu is not looked at: %s",
+				 (unsigned long long)next, status_string(opened));
+		OSSafeReleaseNULL(driver);
+		if (next <= number)
+			return kIOReturnIPCError;
+		number = next;
+	}
+	return status == kIOReturnNotFound ? kIOReturnSuccess : status;
+}
+
+int
+recordings_open(struct recordings *all)
+{
+	unsigned found = 0;
+	IOReturn status;
+
+	if (!ask_open(all->command, &all->ask))
+		return DEXT_EXIT_NOT_FOUND;
+	status = look_for_new(all, &found);
+	all->refreshed = clock_now();
+	if (status != kIOReturnSuccess) {
+		complain(all->command, "the registry's answer: %s", status_string(status));
+		return DEXT_EXIT_ERROR;
+	}
+	if (found == 0 && all->wanted != NULL) {
+		complain(all->command, "there is no driver '%s'; `dext logs` shows all",
+			 all->wanted);
+		return DEXT_EXIT_NOT_FOUND;
+	}
+	if (all->first == NULL && all->refused > 0) {
+		complain(all->command, all->capture
+					       ? "only root, and the user whose registry it is, "
+						 "may see the bytes of transfers"
+					       : "you may not open the driver's services, so you "
+						 "may not look on either");
+		return DEXT_EXIT_REFUSED;
+	}
+	return DEXT_EXIT_OK;
+}
+
+void
+recordings_close(struct recordings *all)
+{
+	struct recording *recording;
+
+	while ((recording = all->first) != NULL) {
+		all->first = recording->next;
+		close_recording(recording);
+	}
+	ask_close(all->ask);
+	all->ask = NULL;
+}
+
+bool
+recordings_refresh(struct recordings *all)
+{
+	uint64_t now = clock_now();
+	unsigned found;
+
+	if (all->ask != NULL && now - all->refreshed >= REFRESH_NSEC) {
+		all->refreshed = now;
+		if (look_for_new(all, &found) != kIOReturnSuccess) {
+			ask_close(all->ask);
+			all->ask = NULL;
+		}
+	}
+	return all->ask != NULL || all->first != NULL;
+}
+
+static void
+fetch(struct recordings *all, struct recording *recording)
+{
+	struct pollfd there = {.fd = recording->socket, .events = POLLIN};
+
+	/* Before the look: what is not there after the end never comes. */
+	if (!recording->is_over)
+		recording->is_over = poll(&there, 1, 0) > 0;
+	recording->has_event =
+		trace_read(&recording->reader, recording->is_over, &recording->event,
+			   recording->bytes, all->capture ? all->snap : 0, &recording->length);
+	if (recording->is_over && !recording->has_event)
+		trace_reader_end(&recording->reader);
+}
+
+struct recording *
+recordings_next(struct recordings *all)
+{
+	struct recording *oldest = NULL;
+
+	for (struct recording *recording = all->first; recording != NULL;
+	     recording = recording->next) {
+		if (!recording->has_event)
+			fetch(all, recording);
+		if (recording->has_event &&
+		    (oldest == NULL || recording->event.time < oldest->event.time))
+			oldest = recording;
+	}
+	return oldest;
+}
+
+void
+recordings_wait(const struct recordings *all, uint64_t deadline)
+{
+	uint64_t now = clock_now(), msec = LOOK_MSEC;
+
+	if (deadline <= now)
+		return;
+	if (deadline - now < msec * NSEC_PER_MSEC)
+		msec = (deadline - now) / NSEC_PER_MSEC + 1;
+	poll(NULL, 0, (int)msec);
+}
+
+void
+recordings_sweep(struct recordings *all, void (*ending)(void *context, struct recording *recording),
+		 void *context)
+{
+	struct recording **place = &all->first, *recording;
+
+	while ((recording = *place) != NULL) {
+		if (!recording->is_over || recording->has_event) {
+			place = &recording->next;
+			continue;
+		}
+		*place = recording->next;
+		ending(context, recording);
+		close_recording(recording);
+	}
+}
