@@ -8,6 +8,10 @@
  * once more, stops being the scanner, and only then runs the calls: as one batch for each of the
  * user client's queues, in its own thread if the queue is idle.
  *
+ * An app on the same CPU often runs as soon as it is answered, before this thread has gone to
+ * sleep, and would wake another one for its next call. So this thread holds the page for the time
+ * from the last method's return until it has looked once more.
+ *
  * A slot is busy from the moment its bit was seen until just before its answer is published, since
  * the app may use it again at once after that. Nothing is allocated for a call with scalars or
  * inline structures, but for what the driver keeps.
@@ -140,6 +144,66 @@ call_answer(struct call *call, IOReturn status, uint32_t scalars, uint64_t struc
 		connection_release(c);
 }
 
+/* --- who scans --- */
+
+/* False: another thread scans, and will look once more; or the app has gone. */
+static bool
+enter(struct connection *c)
+{
+	uint32_t state = SCAN_NOBODY;
+
+	/* Each pairs with leave: the scanners see what those before them did, and a scanner that is
+	 * told to look again sees what for. */
+	while (!atomic_compare_exchange_weak_explicit(&c->scan, &state,
+						      state == SCAN_NOBODY ? SCAN_ONE : SCAN_AGAIN,
+						      memory_order_acq_rel, memory_order_relaxed))
+		;
+	if (state != SCAN_NOBODY)
+		return false;
+	if (!atomic_load_explicit(&c->gone, memory_order_relaxed))
+		return true;
+	atomic_store_explicit(&c->scan, SCAN_NOBODY, memory_order_release);
+	return false;
+}
+
+/* False: look once more. */
+static bool
+leave(struct connection *c)
+{
+	uint32_t state = SCAN_ONE;
+
+	if (atomic_compare_exchange_strong_explicit(&c->scan, &state, SCAN_NOBODY,
+						    memory_order_acq_rel, memory_order_relaxed))
+		return true;
+	if (atomic_load_explicit(&c->gone, memory_order_relaxed)) {
+		atomic_store_explicit(&c->scan, SCAN_NOBODY, memory_order_release);
+		return true;
+	}
+	/* Pairs with the exchange in enter, which said so. */
+	atomic_exchange_explicit(&c->scan, SCAN_ONE, memory_order_acq_rel);
+	return false;
+}
+
+/*
+ * Before the last answer of a batch, if the app runs on this CPU, where the answer may put it in
+ * this thread's place at once: then its next call is found by this thread, and no other one is
+ * woken for it. True: look_after_hold is due right after the answer.
+ */
+static bool
+hold(struct connection *c)
+{
+	/* Relaxed: holding is never needed. */
+	if (atomic_load_explicit(&c->hot, memory_order_relaxed) || call_page_can_spin(&c->page) ||
+	    queue_innermost() == NULL || !enter(c))
+		return false;
+	call_page_hold(&c->page);
+	connection_retain(c);
+	/* Who wants this thread to look once more gets that, after the answer. */
+	while (!leave(c))
+		;
+	return true;
+}
+
 /* --- running --- */
 
 /*
@@ -203,9 +267,12 @@ answer_method(struct call *call, IOReturn res, const IOUserClientMethodArguments
 		call_answer(call, res, 0, 0, flags);
 }
 
+static void look_after_hold(struct connection *c);
+
 static void
 run_method(struct call *call)
 {
+	struct connection *c = call->connection;
 	const struct call_request *request = &call->request;
 	IOUserClientMethodArguments arguments = {
 		.version = kIOUserClientMethodArgumentsCurrentVersion,
@@ -222,6 +289,7 @@ run_method(struct call *call)
 	struct hang_mark mark;
 	struct call *before;
 	IOReturn res;
+	bool held;
 
 	/* The memory behind it is the library's business: the driver sets structureOutput. */
 	if (request->flags & CALL_VARIABLE_OUTPUT) {
@@ -240,7 +308,10 @@ run_method(struct call *call)
 	client_memory_serve(before);
 	if (call->completion != NULL && res == kIOReturnSuccess)
 		completion_promise(call->completion, request->selector);
+	held = call->next == NULL && hold(c);
 	answer_method(call, res, &arguments);
+	if (held)
+		look_after_hold(c);
 }
 
 static void
@@ -591,44 +662,6 @@ look(struct connection *c, bool arm, struct batch *batch, bool *ret_found, const
 	return false;
 }
 
-/* False: another thread scans, and will look once more; or the app has gone. */
-static bool
-enter(struct connection *c)
-{
-	uint32_t state = SCAN_NOBODY;
-
-	/* Each pairs with leave: the scanners see what those before them did, and a scanner that is
-	 * told to look again sees what for. */
-	while (!atomic_compare_exchange_weak_explicit(&c->scan, &state,
-						      state == SCAN_NOBODY ? SCAN_ONE : SCAN_AGAIN,
-						      memory_order_acq_rel, memory_order_relaxed))
-		;
-	if (state != SCAN_NOBODY)
-		return false;
-	if (!atomic_load_explicit(&c->gone, memory_order_relaxed))
-		return true;
-	atomic_store_explicit(&c->scan, SCAN_NOBODY, memory_order_release);
-	return false;
-}
-
-/* False: look once more. */
-static bool
-leave(struct connection *c)
-{
-	uint32_t state = SCAN_ONE;
-
-	if (atomic_compare_exchange_strong_explicit(&c->scan, &state, SCAN_NOBODY,
-						    memory_order_acq_rel, memory_order_relaxed))
-		return true;
-	if (atomic_load_explicit(&c->gone, memory_order_relaxed)) {
-		atomic_store_explicit(&c->scan, SCAN_NOBODY, memory_order_release);
-		return true;
-	}
-	/* Pairs with the exchange in enter, which said so. */
-	atomic_exchange_explicit(&c->scan, SCAN_ONE, memory_order_acq_rel);
-	return false;
-}
-
 static bool
 has_stopped(struct connection *c)
 {
@@ -642,6 +675,7 @@ has_stopped(struct connection *c)
 
 enum scan_how {
 	SCAN_RUNG,     /* arms, unless a thread that spins will */
+	SCAN_HELD,     /* the same, by a thread that has held the page */
 	SCAN_SPINNING, /* by the thread that spins, which does not arm */
 	SCAN_LAST,     /* by that thread, which is not going to look again */
 };
@@ -649,7 +683,7 @@ enum scan_how {
 static bool
 is_to_arm(const struct connection *c, enum scan_how how)
 {
-	return how == SCAN_LAST || (how == SCAN_RUNG && !spinning_watches(c));
+	return how == SCAN_LAST || (how != SCAN_SPINNING && !spinning_watches(c));
 }
 
 /*
@@ -667,6 +701,8 @@ scan(struct connection *c, enum scan_how how, bool *ret_calls, bool *ret_found)
 
 	if (!enter(c))
 		return false;
+	if (how == SCAN_RUNG)
+		call_page_heard(&c->page);
 	do {
 		found |= completions_pump(c);
 		more = look(c, is_to_arm(c, how), &batch, &found, &rule);
@@ -678,7 +714,7 @@ scan(struct connection *c, enum scan_how how, bool *ret_calls, bool *ret_found)
 	looked = queues_look(c, rule == NULL && batch.first == NULL && !connection_has_ended(c));
 	*ret_calls = rule != NULL || batch.first != NULL;
 	*ret_found = found || looked;
-	if (how != SCAN_RUNG && *ret_calls)
+	if ((how == SCAN_SPINNING || how == SCAN_LAST) && *ret_calls)
 		spinning_lend();
 	/* An app that lives on its queues is one to spin for, too. */
 	*ret_calls |= looked;
@@ -689,6 +725,16 @@ scan(struct connection *c, enum scan_how how, bool *ret_calls, bool *ret_found)
 	if (connection_has_ended(c) && has_stopped(c))
 		connection_settle(c);
 	return true;
+}
+
+/* What it finds is appended to the queue that this thread owns, and is run next. */
+static void
+look_after_hold(struct connection *c)
+{
+	bool calls, found;
+
+	scan(c, SCAN_HELD, &calls, &found);
+	connection_release(c);
 }
 
 void

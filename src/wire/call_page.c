@@ -190,6 +190,20 @@ call_page_disarm(struct call_page_host *host)
 }
 
 void
+call_page_heard(struct call_page_host *host)
+{
+	host->heard = host->sequence;
+}
+
+void
+call_page_hold(struct call_page_host *host)
+{
+	/* The client rang for that one, and does not ring twice. If it did not it rings in vain. */
+	host->is_armed = true;
+	atomic_store_explicit(&host->page->armed.flag, host->heard, memory_order_release);
+}
+
+void
 call_slot_answer(struct call_slot *slot, uint32_t generation)
 {
 	/* Publishes the reply to call_slot_is_answered; the old value says whether the caller
@@ -224,8 +238,8 @@ call_next_generation(uint32_t generation)
 bool
 call_slot_is_current(const struct call_slot *slot, uint32_t generation)
 {
-	/* After the copy of the reply: pairs with the fence in call_slot_withdraw. Without it a copy
-	 * may be of two replies. */
+	/* After the copy of the reply: pairs with the fence in call_slot_withdraw. Without it a
+	 * copy may be of two replies. */
 	atomic_thread_fence(memory_order_acquire);
 	return call_slot_is_answered(slot, generation);
 }

@@ -301,6 +301,7 @@ struct call_page_host {
 	_Atomic uint32_t looked; /* `queued` as it was last; any thread */
 	/* [whoever scans] */
 	uint64_t sequence; /* of the last arming */
+	uint64_t heard;	   /* of the last one for which the doorbell rang */
 	bool is_armed;
 	uint32_t cpu; /* as it was last published */
 	/* [whoever holds the lock over the completions] */
@@ -326,6 +327,13 @@ uint64_t call_page_take(struct call_page_host *host);
 /* Asks for the doorbell. False: something was submitted meanwhile, take again. */
 bool call_page_arm(struct call_page_host *host);
 void call_page_disarm(struct call_page_host *host);
+/* The doorbell rang for the last arming. Before the page is disarmed. */
+void call_page_heard(struct call_page_host *host);
+/*
+ * Nobody is to ring, neither after a submission nor before a sleep: this thread arms and looks
+ * again at once, without doing anything that may block.
+ */
+void call_page_hold(struct call_page_host *host);
 
 /* Publishes the reply, already written, and wakes the caller if it sleeps. */
 void call_slot_answer(struct call_slot *slot, uint32_t generation);

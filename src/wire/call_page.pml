@@ -34,7 +34,7 @@ bit bell;
 bit finished; /* the client of slot 1 */
 
 /* The host's own. */
-byte scan, seen;
+byte scan, seen, heard;
 bit busy[2], spinning;
 byte copied[2];
 
@@ -128,7 +128,7 @@ inline take(slot)
 	fi
 }
 
-/* False, in `scanned`: another thread scans. */
+/* False, in `scanned`: another thread scans. `by_bell` is the caller's. */
 inline look(spins)
 {
 	mine = 0;
@@ -142,6 +142,10 @@ inline look(spins)
 #endif
 		fi
 	}
+	if
+	:: scanned && by_bell -> heard = sequence
+	:: else -> skip
+	fi;
 	do
 	:: !scanned -> break
 	:: else ->
@@ -187,6 +191,21 @@ inline look(spins)
 	od
 }
 
+/* Before the last answer; who wants this thread to look again gets that with the look after it. */
+inline hold()
+{
+	atomic {
+		if
+		:: scan == NOBODY && !spinning -> scan = ONE; held = 1
+		:: else -> skip
+		fi
+	}
+	if
+	:: held -> armed = heard; scan = NOBODY
+	:: else -> skip
+	fi
+}
+
 inline answer(slot)
 {
 	if
@@ -195,6 +214,11 @@ inline answer(slot)
 		:: slot == 0 -> finished
 		:: else -> skip
 		fi;
+		if
+		:: mine == 1 << slot -> hold()
+		:: else -> skip
+		fi;
+		mine = mine & ~(1 << slot);
 		busy[slot] = 0;
 #ifdef WEAK_ANSWER
 		atomic { bits = answered[slot]; answered[slot] = copied[slot] }
@@ -220,14 +244,25 @@ inline answer(slot)
 /* Of slot 1 first: the scanner has put it into another queue before it runs what blocks. */
 inline serve()
 {
-	answer(1);
-	answer(0)
+	do
+	:: answer(1);
+	   answer(0);
+#ifdef NO_LOOK_AFTER_HOLD
+	   break
+#else
+	   if
+	   :: held -> held = 0; look(0)
+	   :: else -> break
+	   fi
+#endif
+	od;
+	held = 0
 }
 
 proctype host(bit spins)
 {
 	byte bits, mine;
-	bit scanned;
+	bit scanned, by_bell, held;
 
 	do
 	:: !spins -> break
@@ -240,7 +275,9 @@ proctype host(bit spins)
 	od;
 end:	do
 	:: atomic { bell -> bell = 0 }
+		by_bell = 1;
 		look(0);
+		by_bell = 0;
 		serve();
 		scanned = 0
 	od

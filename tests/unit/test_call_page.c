@@ -100,6 +100,36 @@ START_TEST(one_ring_for_each_arming)
 }
 END_TEST
 
+/* One whose host is going to look anyway wakes nobody, and the look finds what it submitted. */
+START_TEST(a_page_that_is_held_is_not_rung_for)
+{
+	set();
+	/* Never rung for: awake, and a ring is possible before the sleep. */
+	call_page_hold(&host);
+	ck_assert(!call_page_submit(&client, 0));
+	ck_assert(call_page_is_left(&client, 0));
+	call_page_disarm(&host);
+	ck_assert_uint_eq(call_page_take(&host), 1);
+	ck_assert(call_page_arm(&host));
+
+	ck_assert(call_page_submit(&client, 1));
+	call_page_heard(&host);
+	call_page_disarm(&host);
+	ck_assert_uint_eq(call_page_take(&host), 2);
+	/* For those who come while the method runs. */
+	ck_assert(call_page_arm(&host));
+	call_page_hold(&host);
+	ck_assert(!call_page_submit(&client, 2));
+	ck_assert(!call_page_is_left(&client, 2));
+	call_page_disarm(&host);
+	ck_assert_uint_eq(call_page_take(&host), 4);
+	/* The arming after it is a new one. */
+	ck_assert(call_page_arm(&host));
+	ck_assert(call_page_submit(&client, 3));
+	ck_assert_uint_eq(call_page_take(&host), 8);
+}
+END_TEST
+
 /* An armed word is no small number that comes back to what a client remembers. */
 START_TEST(armings_are_told_apart_for_ever)
 {
@@ -424,7 +454,7 @@ END_TEST
 
 UNIT_MAIN("call_page", each_word_has_a_line_of_its_own, only_this_version_is_valid,
 	  the_host_takes_each_submission_once, one_ring_for_each_arming,
-	  who_submits_and_who_takes_say_where,
+	  a_page_that_is_held_is_not_rung_for, who_submits_and_who_takes_say_where,
 	  a_client_that_goes_to_sleep_rings_if_its_call_was_left,
 	  a_spin_ends_and_is_not_repeated_at_once, nothing_is_tried_where_the_host_may_be_here,
 	  armings_are_told_apart_for_ever, answers_are_told_apart_by_generation,
