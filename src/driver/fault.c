@@ -12,7 +12,9 @@
  * the alarm ends. The first line is out before it starts. Addresses are module and offset: symbols
  * are for the reader to find, in files that this process may not open.
  *
- * A thread that has overrun its stack has no room for the handler, and ends without lines.
+ * The loop's threads have a stack for the handler (loop_set_signal_stacks), so that one that has
+ * used up its own has lines too. A thread that the driver has made itself ends without, unless it
+ * makes one.
  */
 #include "fault.h"
 
@@ -34,6 +36,7 @@
 #define MODULES_MAX  64
 #define PATH_BYTES   200
 #define PATIENCE_SEC 2
+#define BESIDE_BYTES 4096u
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct {
@@ -169,6 +172,37 @@ faulting_instruction(const ucontext_t *context)
 #endif
 }
 
+static uintptr_t
+stack_pointer(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+	return (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
+#elif defined(__aarch64__)
+	return (uintptr_t)context->uc_mcontext.sp;
+#else
+	(void)context;
+	return 0;
+#endif
+}
+
+/* What lies beside the stack pointer is there, but where the stack ends. */
+static bool
+is_stack_used_up(const siginfo_t *info, uintptr_t pointer)
+{
+	uintptr_t address = (uintptr_t)info->si_addr;
+
+	return info->si_signo == SIGSEGV && info->si_code > 0 && pointer != 0 &&
+	       address + BESIDE_BYTES >= pointer && address < pointer + BESIDE_BYTES;
+}
+
+static void
+write_text(const char *text)
+{
+	ssize_t sent = write(STDERR_FILENO, text, strlen(text));
+
+	(void)sent; /* there is nobody to tell */
+}
+
 static void
 write_first_line(const char *name, const siginfo_t *info, uintptr_t instruction)
 {
@@ -210,16 +244,18 @@ write_frames(uintptr_t instruction)
 static void
 explain(int number, siginfo_t *info, void *context)
 {
-	static const char line[] =
+	static const char wrote_input[] =
 		"the driver wrote to an app's input structure: that is mapped "
 		"read-only. What the driver is to fill in, the app must pass as the "
 		"output structure\n";
+	static const char used_up[] = "the stack of this thread is used up: a function calls "
+				      "itself without end, or has too "
+				      "much on the stack\n";
 	const struct sigaction usual = {.sa_handler = SIG_DFL};
 	uintptr_t instruction = faulting_instruction(context);
 	struct sigaction earlier = usual;
 	const char *name = "?";
 	sigset_t alarm_only;
-	ssize_t sent;
 
 	for (size_t i = 0; i < COUNT(signals); i++) {
 		if (signals[i].number != number)
@@ -234,10 +270,10 @@ explain(int number, siginfo_t *info, void *context)
 	pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL);
 	alarm(PATIENCE_SEC);
 	write_first_line(name, info, instruction);
-	if (number == SIGSEGV && readonly_contains(info->si_addr)) {
-		sent = write(STDERR_FILENO, line, sizeof(line) - 1);
-		(void)sent;
-	}
+	if (number == SIGSEGV && readonly_contains(info->si_addr))
+		write_text(wrote_input);
+	else if (is_stack_used_up(info, stack_pointer(context)))
+		write_text(used_up);
 	write_frames(instruction);
 	alarm(0);
 	/* One that somebody sent does not come again by itself; abort raises its own anew. */
@@ -250,7 +286,7 @@ fault_explain(void)
 {
 	struct sigaction action = {
 		.sa_sigaction = explain,
-		.sa_flags = SA_SIGINFO,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK,
 	};
 	ssize_t length = readlink("/proc/self/exe", own_path, sizeof(own_path) - 1);
 	void *frame;

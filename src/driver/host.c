@@ -384,6 +384,8 @@ set_up_loop(void)
 	if (res != kIOReturnSuccess)
 		return res;
 	queue_set_loop(host.loop);
+	if (host.inside == NULL)
+		loop_set_signal_stacks(host.loop);
 	spinning_start(host.loop);
 	OSDictionaryGetUInt64Value(host.start, "ProviderID", &provider_id);
 	services_set(host.loop, &control_publisher, provider_id);

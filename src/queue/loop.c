@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "signal_stack.h"
 #include "status.h"
 
 #define THREADS_MIN 1u
@@ -207,9 +208,19 @@ loop_look(struct loop *loop)
 	return !loop->abandoned;
 }
 
+void
+loop_set_signal_stacks(struct loop *loop)
+{
+	loop->signal_stacks = true;
+}
+
 static void
 serve(struct loop *loop, struct loop_thread *self)
 {
+	struct signal_stack stack = {.memory = NULL};
+
+	if (loop->signal_stacks)
+		signal_stack_use(&stack);
 	current = self;
 	for (;;) {
 		/* Only what is more than the minimum looks at the clock, so an idle loop sleeps. */
@@ -234,6 +245,7 @@ serve(struct loop *loop, struct loop_thread *self)
 		atomic_fetch_add(&loop->waiting, 1);
 	}
 	current = NULL;
+	signal_stack_leave(&stack);
 }
 
 /* The thread is gone from here on, as far as loop_destroy is concerned. */

@@ -88,6 +88,12 @@ unsigned loop_thread_count(struct loop *loop);
 void loop_set_spin(struct loop *loop, void (*spin)(struct loop *loop), void (*blocks)(void));
 bool loop_look(struct loop *loop);
 
+/*
+ * Each thread, that of loop_run included, runs handlers with SA_ONSTACK on a stack of their own
+ * from now on: for a program that explains faults. Set before the threads are started.
+ */
+void loop_set_signal_stacks(struct loop *loop);
+
 /* Around code that may block, on a loop thread; elsewhere they do nothing. Nesting is allowed. */
 void loop_will_block(struct loop *loop);
 /* The same before waiting for what this thread itself may have been left to do: others do it. */

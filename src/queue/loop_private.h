@@ -47,6 +47,8 @@ struct loop {
 	void (*spin)(struct loop *loop); /* [const] NULL: nobody spins */
 	void (*blocks)(void);		 /* [const] NULL: the same */
 
+	bool signal_stacks; /* [const] its threads have one */
+
 	/* Threads in epoll_wait or on the way there. Changed by read-modify-writes only, so that
 	 * the last one to leave sees 0, whoever it is. */
 	_Atomic unsigned waiting;

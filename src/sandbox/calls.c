@@ -92,6 +92,7 @@ static const char *const plain_calls[] = {
 	"restart_syscall",
 	"rt_sigaction",
 	"rt_sigreturn",
+	"sigaltstack",
 	"setitimer",
 /* Newer architectures have these in the place of epoll_wait and poll. */
 #ifndef SYS_epoll_wait

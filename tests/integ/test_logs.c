@@ -88,6 +88,24 @@ START_TEST(a_crash_leaves_a_backtrace)
 }
 END_TEST
 
+START_TEST(so_does_a_stack_that_is_used_up)
+{
+	io_connect_t connect = start();
+
+	ck_assert_int_eq(talk(connect, 1, ECHO_TALK_RECURSE), kIOReturnOffline);
+	ck_assert_msg(harness_until(is_said, (void *)"its host was killed by signal") ||
+			      harness_until(is_said, (void *)"its host ended with status"),
+		      "%s", said);
+	check_logged("crashed: SIGSEGV, address 0x");
+	check_logged("the stack of this thread is used up");
+	check_logged("  #2 ");
+	check_logged("(echo_recurse");
+	harness_forget_crash(&harness);
+	IOServiceClose(connect);
+	harness_stop(&harness);
+}
+END_TEST
+
 START_TEST(control_characters_are_escaped)
 {
 	io_connect_t connect = start();
@@ -267,6 +285,7 @@ main(void)
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, a_crash_leaves_a_backtrace, 0, 5);
+	tcase_add_test(tcase, so_does_a_stack_that_is_used_up);
 	tcase_add_test(tcase, control_characters_are_escaped);
 	tcase_add_test(tcase, a_flood_is_counted);
 	tcase_add_test(tcase, a_flood_does_not_hide_the_crash);

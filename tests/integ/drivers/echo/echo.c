@@ -474,6 +474,20 @@ __attribute__((noinline, visibility("default"), no_sanitize("undefined"))) void
 echo_fall(uint64_t how);
 __attribute__((noinline, visibility("default"))) void echo_stumble(uint64_t how);
 
+__attribute__((noinline, visibility("default"))) unsigned echo_recurse(unsigned depth);
+
+/* Much for each call: the runtime of a sanitizer does not stand as many as there could be. */
+unsigned
+echo_recurse(unsigned depth)
+{
+	volatile char room[16384];
+
+	if (depth == UINT32_MAX)
+		return 0;
+	room[depth % sizeof(room)] = 1;
+	return echo_recurse(depth + 1) + (unsigned)room[depth % sizeof(room)];
+}
+
 void
 echo_fall(uint64_t how)
 {
@@ -490,6 +504,8 @@ echo_fall(uint64_t how)
 		raise(SIGFPE);
 	else if (how == ECHO_TALK_BUS)
 		raise(SIGBUS);
+	else if (how == ECHO_TALK_RECURSE)
+		calls += (int)echo_recurse(0);
 	calls++; /* no jump instead of a call here and above */
 }
 

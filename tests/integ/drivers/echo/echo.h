@@ -38,6 +38,7 @@ enum echo_talk {
 	ECHO_TALK_ILL = 3,
 	ECHO_TALK_FPE = 4,
 	ECHO_TALK_BUS = 5,
+	ECHO_TALK_RECURSE = 6, /* until the stack is used up, in echo_recurse */
 };
 
 /* The personality's number EchoStart: what Start does. */
