@@ -28,6 +28,7 @@
 #define RESTART_FIRST	(100 * NSEC_PER_MSEC)
 #define RESTART_LONGEST (5 * NSEC_PER_SEC)
 #define RAN_WELL	(30 * NSEC_PER_SEC)
+#define LAST_PACKETS	16384u /* more than a socket holds */
 
 static void timer_fired(struct loop_timer *timer);
 
@@ -194,9 +195,12 @@ host_exit_ready(struct loop_source *source, uint32_t events)
 
 	if (host->pid == 0)
 		return;
-	/* What it sent before it died still counts: the status of Start above all. */
+	/*
+	 * What it sent before it died still counts: the status of Start above all. Not without end:
+	 * its socket may be somebody else's too by now, who sends on.
+	 */
 	if (host->control >= 0)
-		host_take_packets(host, UINT32_MAX);
+		host_take_packets(host, LAST_PACKETS);
 	host_close_control(host);
 	host_reap(host, &info);
 	disarm(host);

@@ -31,22 +31,33 @@ run_loop(void *context)
 	return NULL;
 }
 
+/* NULL: hosts are programs that are not there. `bundle` is a folder, NULL: there is none. */
 static inline void
-set_up(void)
+set_up_with(const struct registry_inside *inside, const char *bundle)
 {
 	struct registry_options options = {
 		.runtime_dir = directory,
 		.plugging = true,
 		.host_program = "/nonexistent/dext-host",
+		.inside = inside,
 	};
 	char error[REGISTRY_ERROR_MAX] = "";
 
 	ck_assert_ptr_nonnull(mkdtemp(directory));
 	ck_assert_int_eq(loop_create(&loop), kIOReturnSuccess);
 	ck_assert_int_eq(registry_create(loop, &options, &registry), kIOReturnSuccess);
+	if (bundle != NULL)
+		ck_assert_msg(registry_add_bundle(registry, bundle, error) == kIOReturnSuccess,
+			      "%s", error);
 	ck_assert_int_eq(registry_add_virtual(registry, "sink", error), kIOReturnSuccess);
 	ck_assert_msg(registry_start(registry, error) == kIOReturnSuccess, "%s", error);
 	ck_assert_int_eq(pthread_create(&thread, NULL, run_loop, NULL), 0);
+}
+
+static inline void
+set_up(void)
+{
+	set_up_with(NULL, NULL);
 }
 
 static inline void
