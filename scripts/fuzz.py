@@ -26,11 +26,13 @@ PARSERS = {
     "call_page": ["wire/call_page.c", "wire/data_queue.c"],
     "client": ["client/connection.c", "client/map.c", "client/question.c", "client/ring.c",
                "client/slots.c"],
+    "control": ["registry/launch_packets.c", "registry/settings.c", "registry/host_log.c"],
     "host": ["driver/structures.c", "driver/client_memory.c", "driver/calls.c"],
     "matching": ["registry/matching.c"],
     "packets": ["base/packet.c", "wire/packets.c"],
     "property_list": ["base/plist.c", "base/plist_scan.c", "base/cf_property_list.c"],
     "registry": ["registry/watcher.c", "registry/server.c"],
+    "registry_client": ["client/registry.c", "client/events.c", "client/watch.c"],
     "usb_descriptors": ["usb/descriptor_parsing.c"],
     "virtual_spec": ["usb/vdev_spec.c"],
 }
@@ -46,12 +48,24 @@ FUNCTIONS = {
                      "is_same_memory"],
     "client/question.c": ["is_named", "share", "copy", "sum", "broken_rule", "collect",
                           "question_answer"],
+    "client/events.c": ["refuse_locked", "answer_locked", "event_locked", "handle_locked",
+                        "receive_locked"],
+    "client/registry.c": ["is_refusal", "exchange_locked", "request_ids", "request_dictionary",
+                          "registry_lookup", "registry_open"],
     "client/ring.c": ["broken_rule", "deliver_locked", "empty_locked"],
     "client/slots.c": ["broken_rule", "slot_await"],
+    "client/watch.c": ["appeared", "watch_lost_locked", "watch_learn_locked",
+                       "watch_event_locked"],
     "driver/calls.c": ["broken_rule", "copy_structure", "make_completion", "prepare", "occupy",
                        "take", "look"],
     "driver/client_memory.c": ["client_memory_file_locked", "client_memory_free", "broken_rule",
                                "make", "take"],
+    "registry/host_log.c": ["take_line", "take_bytes", "keep_line", "forget_oldest", "pass_on",
+                            "keep_tail", "take_tail", "host_log_drain", "log_ready"],
+    "registry/launch_packets.c": ["started", "is_of_another", "publish_properties", "publish",
+                                  "withdraw", "gone", "listing", "listed", "is_old_news", "handle",
+                                  "host_take_packets", "host_control_ready"],
+    "registry/settings.c": ["settings_answered", "settings_end", "finish_take"],
     "registry/server.c": ["look_up", "properties", "entries", "describe", "handle"],
     "registry/watcher.c": ["set_matching", "matches", "fill", "make", "watcher_add",
                            "watcher_remove", "concerns", "watcher_tell"],
@@ -67,6 +81,9 @@ LEFT_OUT = {
         "client_memory_file_locked": "an answer after a second: test_host_questions",
         "take": "RLIMIT_NOFILE: test_host_questions",
     },
+    "registry/launch_packets.c": {
+        "is_of_another": "hosts of the registry before: test_store_hosts",
+    },
     "driver/calls.c": {
         "make_completion": "the connection ends meanwhile",
         "look": "a page that changes during each of 256 looks",
@@ -74,8 +91,8 @@ LEFT_OUT = {
 }
 
 # Inputs longer than this bring nothing, and make each run slow.
-LENGTHS = {"client": 600, "host": 600, "packets": 700, "property_list": 4096, "registry": 600,
-           "usb_descriptors": 1500, "virtual_spec": 200}
+LENGTHS = {"client": 600, "control": 500, "host": 600, "packets": 700, "property_list": 4096,
+           "registry": 600, "registry_client": 400, "usb_descriptors": 1500, "virtual_spec": 200}
 
 
 def targets():

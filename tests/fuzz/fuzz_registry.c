@@ -3,33 +3,14 @@
  * The registry against hostile apps: the input is a row of packets, sent over two sockets. One
  * registry with a virtual device serves all inputs; after each one nothing of its sockets is left,
  * and what it plugged in is unplugged again.
- *
- * The apps are on the registry's own thread, and let the loop take a step whenever they wait: two
- * threads that hand each packet over make a tenth of the executions.
  */
-#include "fuzz.h"
 #include "objects.h"
+#include "registry_scene.h"
 
-#include "loop.h"
-#include "packets.h"
 #include "plist.h"
-#include "registry.h"
-
-#include <dirent.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <semaphore.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #define PLUGS_MAX 8u
 
-static char directory[] = "/tmp/opendext-fuzz-XXXXXX";
-static struct loop *loop;
-static struct registry *registry;
-static struct packet packet;
 static uint64_t known[3]; /* ids: of the device, its interface, and one of nobody */
 
 /* What the input has plugged in. */
@@ -37,83 +18,6 @@ static struct {
 	uint64_t ids[2 * PLUGS_MAX];
 	unsigned asked, count;
 } plugs;
-
-/* What the loop's thread is to run. */
-static struct {
-	const uint8_t *data;
-	size_t size;
-	bool here;
-	sem_t done;
-} job;
-
-static void *
-run_loop(void *context)
-{
-	FUZZ_CHECK(loop_run(loop, 1) == kIOReturnSuccess);
-	return NULL;
-}
-
-static void
-nothing(struct loop_task *task)
-{
-}
-
-static void
-hand_over(const uint8_t *data, size_t size)
-{
-	static struct loop_task task = {.run = nothing};
-
-	job.data = data;
-	job.size = size;
-	job.here = true;
-	loop_post(loop, &task);
-	while (sem_wait(&job.done) < 0)
-		; /* a fuzzer has its alarms */
-}
-
-/* The registry does what it has to, until this socket has something. */
-static IOReturn
-receive_one(int fd)
-{
-	IOReturn status;
-
-	while ((status = packet_receive(fd, &packet, false)) == kIOReturnNotReady)
-		FUZZ_CHECK(loop_look(loop));
-	return status;
-}
-
-static void
-remove_directory(void)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "%s/%s", directory, REGISTRY_SOCKET_NAME);
-	unlink(path);
-	rmdir(directory);
-}
-
-static int
-connect_registry(void)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", directory,
-		 REGISTRY_SOCKET_NAME);
-	FUZZ_CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
-	return fd;
-}
-
-static IOReturn
-ask(int fd, uint16_t type, const void *body, size_t length)
-{
-	struct packet_header header = {.type = type, .sequence = 77};
-
-	FUZZ_CHECK(packet_send(fd, &header, body, length, NULL, 0, true) == kIOReturnSuccess);
-	FUZZ_CHECK(receive_one(fd) == kIOReturnSuccess);
-	FUZZ_CHECK(packet.header->type == type && packet.header->sequence == 77);
-	return packet.header->status;
-}
 
 static void
 learn_ids(void)
@@ -277,6 +181,8 @@ attack(const uint8_t *data, size_t size)
 	struct fuzz fuzz = {data, data + size};
 	int fds[2], fd;
 
+	if (known[0] == 0)
+		learn_ids();
 	memset(&plugs, 0, sizeof(plugs));
 	fds[0] = connect_registry();
 	fds[1] = connect_registry();
@@ -296,51 +202,25 @@ attack(const uint8_t *data, size_t size)
 	close(fd);
 }
 
-/* Between two events of the loop. */
 static void
-work(struct loop *unused)
-{
-	if (!job.here)
-		return;
-	job.here = false;
-	if (known[0] == 0)
-		learn_ids();
-	attack(job.data, job.size);
-	sem_post(&job.done);
-}
-
-static void
-no_wait(void)
-{
-}
-
-static void
-start_registry(void)
+start(void)
 {
 	struct registry_options options = {
 		.plugging = true,
 		.host_program = "/nonexistent/dext-host",
 	};
 	char error[REGISTRY_ERROR_MAX] = "";
-	pthread_t thread;
 
-	FUZZ_CHECK(mkdtemp(directory) != NULL);
-	options.runtime_dir = directory;
-	atexit(remove_directory);
-	FUZZ_CHECK(loop_create(&loop) == kIOReturnSuccess && sem_init(&job.done, 0, 0) == 0);
-	loop_set_spin(loop, work, no_wait);
-	FUZZ_CHECK(registry_create(loop, &options, &registry) == kIOReturnSuccess);
+	make_registry(&options, attack);
 	FUZZ_CHECK(registry_add_virtual(registry, "sink", error) == kIOReturnSuccess);
-	FUZZ_CHECK(registry_start(registry, error) == kIOReturnSuccess);
-	FUZZ_CHECK(pthread_create(&thread, NULL, run_loop, NULL) == 0);
-	pthread_detach(thread);
+	start_registry();
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (registry == NULL)
-		start_registry();
+		start();
 	hand_over(data, size);
 	return 0;
 }

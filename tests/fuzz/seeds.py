@@ -433,12 +433,113 @@ def registries():
         put("registry", name, call)
 
 
+def controls():
+    def publish(id_, how=2, provider=b"", properties=b"\0"):
+        return bytes([0, id_, how]) + properties + provider
+
+    def say(kind, id_=0, how=0, rest=b""):
+        return bytes([8 + kind, id_, how]) + rest
+
+    def log(how, content):
+        return bytes([4, how]) + content
+
+    def ask(how, id_=0):
+        return bytes([6, how, id_])
+
+    started, adopted, end = say(0), say(6), b"\x07"
+    listing, listed = say(4, how=1), say(5)
+    steps = {
+        "publish": started + publish(0) + publish(1, 3, b"\0") + publish(0) + say(1, 1) + say(1, 0),
+        "publish-early": publish(0) + started,
+        "publish-many": started + publish(0, 0xff), "publish-odd": started + publish(0, 0xfe),
+        "publish-zero": started + publish(255 - 0), "publish-provider": started + publish(0, 3, b"\5"),
+        "publish-of-registry": started + bytes([0, 255, 2, 0]), "publish-no-list": started + bytes([0, 254, 2, 0]),
+        "publish-class": started + publish(0, 0), "publish-id-zero": started + publish(255),
+        "withdraw-of-registry": started + say(1, 255), "withdraw-none": started + say(1, 5),
+        "started-twice": started + started, "start-fails": say(0, how=200) + end + started + publish(0) + end,
+        "start-fails-all": say(0, how=200) + end + say(0, how=200) + end, "gone": started + say(2),
+        "gone-early": say(2), "set": started + publish(0) + ask(1) + ask(1) + say(3, how=4) + say(3, how=5),
+        "set-none": started + say(3), "open": started + publish(0) + ask(0) + ask(2) + end + ask(0),
+        "adopted": adopted + publish(0) + started + listing + publish(0) + publish(1, 3, b"\0") + listed +
+        say(1, 0) + end, "adopted-gone": adopted + say(4, how=3) + listed, "adopted-starting": adopted + say(4) +
+        listed + started, "listed-early": adopted + listed, "listing-twice": adopted + listing + listing,
+        "listing-unasked": started + listing, "listed-unasked": started + listed,
+        "adopted-stops": adopted + listing + say(2) + listed,
+        "hang-up": started + publish(0) + b"\x17" + end, "log-ends": b"\x27" + end,
+        "log": log(5, b"a\nb\nc"), "log-long": log(255, b"x" * 255) + end,
+        "log-many": log(240, b"\n" * 240) * 6 + end, "log-tail": log(255, b"ab\n" * 85) * 8 + end,
+        "log-flood": log(250, b"\n" * 250) * 8 + end,
+        "set-ends": started + publish(0) + ask(1) + end, "log-escape": log(20, b"\x1b[31m\0\xff org.exam\n"), "log-own": log(30, b"org.example.fuzz: a line of it\n"),
+        "log-rest": log(8, b"the rest") + end, "log-unread": b"\x84\x08unread\nr" + end,
+    }
+    for kind in range(10):
+        steps[f"packet-{kind}"] = started + say(7, 8, kind) + bytes(64)
+        steps[f"packet-fd-{kind}"] = started + say(7, 8, 16 + kind) + bytes(64)
+    for name, step in steps.items():
+        put("control", name, step)
+
+
+def registry_clients():
+    def case(name, steps, *answers):
+        put("registry_client", name, bytes([len(steps)]) + bytes(steps) + b"".join(answers))
+
+    # One is added to each id, so that it is not 0.
+    def ids(*values, how=0):
+        return bytes([how, len(values), *(value - 1 for value in values)])
+
+    def watched(*values, how=0):
+        return bytes([how, 1, len(values), *(value - 1 for value in values)])
+
+    def event(how, service, *watches):
+        return bytes([how, service, *(watches + (0, 0, 0))[:3]])
+
+    described = b"\0" + dictionary(Driver=text("driver"), DEXT=number(1)) + b"".join(
+        word(one) + b"\1" for one in ("device", "driver", "IOService:/", "80100000"))
+    nothing, wrong = b"\xff", bytes([0xc0, 3, 1, 2, 3])
+    case("look-up", [0], ids(7))
+    case("look-up-none", [0, 0], ids(), nothing)
+    case("ids-many", [1, 2, 2], b"\0\xff")
+    for kind in range(8):
+        for index, answer in enumerate((described, nothing, b"\0" + array(number(1)), ids(8) * 3,
+                                        b"\0" + text("driver"), wrong)):
+            case(f"entry-{kind}-{index}", [0, 7 | kind << 3, 0x47 | kind << 3], ids(7), answer, answer,
+                 answer)
+    case("children", [0, 3, 0x42, 0x42, 0x0b, 0x82, 0x82], ids(7), ids(8, 9), ids(8), ids(9), ids(7))
+    case("circle", [0, 0x37], ids(7), *[ids(7), described] * 20)
+    case("open", [0, 4, 4], ids(7), b"\0", nothing)
+    for how in range(0xc0, 0xf0):
+        case(f"wrong-{how}", [0, 1], bytes([how]) + bytes(12), ids(7))
+    case("hang-up", [0, 0, 5, 6], ids(7), b"\xec", ids(7), watched(7))
+    # kind of the event: 1 + how / 3 % 5; its watches by how many were made after them
+    for kind in range(4):
+        for how in (0, 3, 6, 9, 12, 0x8c, 0xfd, 0xfe, 0xff):
+            case(f"watch-{kind}-{how}", [5 | kind << 3, 6, 2, 6], watched(7, 8, how=160), event(how, 9),
+                 event(how, 7), event(how + 1 & 0xff, 8), event(how, 7, 3), b"\x00")
+    for kind in (0x25, 0x2d):
+        for how in (0, 3, 6, 9, 12, 0x8c, 0xfd):
+            case(f"interest-{kind}-{how}", [0, kind, 6, 6], ids(7), b"\xa0\0", event(how, 7),
+                 event(how, 7), event(how ^ 0x80, 7), event(how, 8))
+    case("interest-end", [0, 0x25, 6, 6], ids(7), b"\xa0\0", event(3, 7), event(6, 7), event(6, 7), event(6, 7))
+    case("unwatched", [5, 5, 5, 5, 5, 5, 6], *[watched(7)] * 5, b"\xa0\1\1\6", *[event(3, 7, 3, 2, 1)] * 4)
+    case("event-first", [5, 5, 6], watched(7), b"\xe1" + event(0, 7), watched(8))
+    case("interest-other", [0, 0x25, 6], ids(7), watched(8))
+    case("interest-refused", [0, 0x25, 6], ids(7), nothing)
+    case("watch-again", [5, 6, 5, 6, 6], watched(7), bytes([0xec]), watched(8), watched(9))
+    case("watch-refused-socket", [5, 5], b"\xe9", b"\xff")
+    case("watch-odd", [5, 5], watched(7), b"\xcd\0\1", watched(7))
+    case("watch-two", [0, 0x25, 6], ids(7), b"\0\1\2\1\2", watched(7))
+    case("look-up-odd", [0, 0], b"\xcd\0\1", b"\xcf\0", ids(7))
+    case("watch-answers-look-up", [5], b"\xc0\0\1\1\0\0\0\0")
+
+
 property_lists()
 bundles()
 matching()
 hosts()
 clients()
 registries()
+registry_clients()
+controls()
 usb()
 packets()
 specs()
