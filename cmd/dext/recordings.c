@@ -191,9 +191,12 @@ look_for_new(struct recordings *all, unsigned *ret_found)
 		}
 		all->refused += opened == kIOReturnNotPermitted;
 		if (opened != kIOReturnSuccess && opened != kIOReturnOffline &&
-		    opened != kIOReturnNotPermitted && opened != kIOReturnNotFound)
+		    opened != kIOReturnNotPermitted && opened != kIOReturnNotFound &&
+		    all->complained != process) {
+			all->complained = process; /* once, and not each half second */
 			complain(all->command, "driver %llu is not looked at: %s",
 				 (unsigned long long)next, status_string(opened));
+		}
 		OSSafeReleaseNULL(driver);
 		if (next <= number)
 			return kIOReturnIPCError;

@@ -49,6 +49,7 @@ struct recordings {
 	struct recording *first; /* of those that are over the last events are there, too */
 	uint64_t refreshed;	 /* ns */
 	unsigned refused;	 /* drivers that may not be looked at */
+	uint64_t complained;	 /* process of the last host of which it was said why */
 };
 
 /* 0, or an exit status after a complaint: no registry, no such driver, or not permitted. */

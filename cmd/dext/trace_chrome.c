@@ -8,6 +8,7 @@
  */
 #include "trace_output.h"
 
+#include "escape.h"
 #include "status.h"
 
 #include <USBDriverKit/AppleUSBDefinitions.h>
@@ -117,7 +118,7 @@ name_track(FILE *to, const struct recording *recording)
 	uint32_t place = recording->event.place, generation = 0;
 	const struct trace_file *file = recording->files[TRACE_EVENTS];
 	struct trace_owner owner;
-	char name[600];
+	char name[600], class_name[ESCAPE_ROOM(sizeof(owner.name))];
 
 	if (!is_named(recording->driver, TRACE_NO_PLACE, (uint32_t)recording->process)) {
 		snprintf(name, sizeof(name), "%s on %s", recording->name, recording->device);
@@ -127,8 +128,10 @@ name_track(FILE *to, const struct recording *recording)
 	if (!trace_read_owner(file, place, &owner, &generation) ||
 	    is_named(recording->driver, place, (generation + 1) / 2))
 		return;
+	/* It is the host's word. */
+	escape_line(class_name, owner.name, strlen(owner.name));
 	if (owner.kind == TRACE_CLIENT)
-		snprintf(name, sizeof(name), "%s, process %d", owner.name, owner.pid);
+		snprintf(name, sizeof(name), "%s, process %d", class_name, owner.pid);
 	else if (owner.transfers == kIOUSBEndpointTypeControl)
 		snprintf(name, sizeof(name), "control requests");
 	else

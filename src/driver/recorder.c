@@ -298,11 +298,12 @@ struct trace_place *
 recorder_find(struct recorder_place *place,
 	      void (*describe)(const void *object, struct trace_owner *owner), const void *object)
 {
-	struct trace_file *file = recorder.files[TRACE_EVENTS].writer.file;
+	struct trace_file *file;
 	uint32_t number;
 
 	if (state() == 0)
 		return NULL;
+	file = recorder.files[TRACE_EVENTS].writer.file;
 	/* Relaxed: what is in a place is atomic, and older than the number. */
 	number = atomic_load_explicit(&place->number, memory_order_relaxed);
 	if (number == 0) {
@@ -323,14 +324,16 @@ void
 recorder_leave(struct recorder_place *place)
 {
 	uint32_t number = atomic_load_explicit(&place->number, memory_order_relaxed);
-	struct trace_file *file = recorder.files[TRACE_EVENTS].writer.file;
+	struct trace_place *left;
 
 	if (number == 0)
 		return;
-	atomic_store_explicit(&file->places[number - 1].in_flight, 0, memory_order_relaxed);
-	/* Under the lock, for who looks for a free one. */
+	/* Under the lock, for who looks for a free one; and this thread may not have seen the file.
+	 */
 	pthread_mutex_lock(&recorder.lock);
-	atomic_fetch_add_explicit(&file->places[number - 1].generation, 1, memory_order_release);
+	left = &recorder.files[TRACE_EVENTS].writer.file->places[number - 1];
+	atomic_store_explicit(&left->in_flight, 0, memory_order_relaxed);
+	atomic_fetch_add_explicit(&left->generation, 1, memory_order_release);
 	pthread_mutex_unlock(&recorder.lock);
 	atomic_store_explicit(&place->number, 0, memory_order_relaxed);
 }
