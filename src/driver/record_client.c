@@ -152,3 +152,18 @@ record_drained_locked(struct connection *c)
 		atomic_store_explicit(&place->waiting, recorder_saturated(c->waiting_calls),
 				      memory_order_relaxed);
 }
+
+void
+record_entries(const void *connection, bool taken, uint32_t count)
+{
+	struct trace_place *place = place_of((struct connection *)(uintptr_t)connection);
+	struct trace_event event = {
+		.kind = taken ? TRACE_RING_TAKEN : TRACE_RING_GIVEN,
+		.length = count,
+	};
+
+	if (place == NULL)
+		return;
+	recorder_add(&place->entries[taken ? 0 : 1], count);
+	recorder_write(place, &event);
+}

@@ -16,6 +16,8 @@ void record_call_runs(struct call *call);
 void record_call_ended(struct call *call, const struct call_reply *reply);
 /* [ring_lock] An entry for the app was made. */
 void record_completion_locked(struct connection *c, const struct completion *entry);
+/* Entries went through a ring that the connection has; a mapped_source_watcher. */
+void record_entries(const void *connection, bool taken, uint32_t count);
 /* [ring_lock] Some of those that waited were sent. */
 void record_drained_locked(struct connection *c);
 

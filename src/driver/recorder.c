@@ -23,8 +23,10 @@
 #include "clock.h"
 #include "closing.h"
 #include "log.h"
+#include "mapped_source.h"
 #include "memfd.h"
 #include "packet.h"
+#include "record_client.h"
 #include "status.h"
 
 struct trace_watcher {
@@ -120,6 +122,9 @@ apply_locked(void)
 	/* Pairs with state. */
 	atomic_store_explicit(&recorder_state,
 			      bits != 0 ? recorder.recordings * RECORDER_ONE | bits : 0,
+			      memory_order_release);
+	/* Pairs with mapped_source_tell_watcher. */
+	atomic_store_explicit(&mapped_source_watched, bits != 0 ? record_entries : NULL,
 			      memory_order_release);
 }
 
@@ -243,6 +248,7 @@ recorder_close(void)
 	struct trace_watcher *watcher;
 
 	atomic_store_explicit(&recorder_state, 0, memory_order_relaxed);
+	atomic_store_explicit(&mapped_source_watched, NULL, memory_order_relaxed);
 	while ((watcher = recorder.watchers) != NULL) {
 		recorder.watchers = watcher->next;
 		on_removed(&watcher->source);

@@ -3,7 +3,7 @@
  * The sources whose memory an app may map.
  *
  * All living ones are in a list, so that one is found by its memory; the list's lock and a source's
- * are taken alone, and nothing is called or released under them.
+ * are taken alone, and nothing is called or released under them, but who watches entries.
  */
 #include "mapped_source.h"
 
@@ -12,6 +12,7 @@
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct mapped_source *list; /* [list_lock] */
+_Atomic(mapped_source_watcher) mapped_source_watched;
 
 static struct mapped_source *
 mapped_of(IODispatchSource *source)
@@ -152,6 +153,19 @@ mapped_source_listen(IODispatchSource *source, const void *owner, OSAction *list
 	if (res == kIOReturnSuccess && mapped->is_due(source))
 		mapped_source_tell(mapped);
 	return res;
+}
+
+void
+mapped_source_tell_watcher(struct mapped_source *mapped, bool taken, uint32_t count)
+{
+	/* Pairs with the store of whoever watches: what it has made before is seen. */
+	mapped_source_watcher watcher =
+		atomic_load_explicit(&mapped_source_watched, memory_order_acquire);
+
+	pthread_mutex_lock(&mapped->lock);
+	if (watcher != NULL && mapped->owner != NULL && count > 0)
+		watcher(mapped->owner, taken, count);
+	pthread_mutex_unlock(&mapped->lock);
 }
 
 bool

@@ -9,11 +9,13 @@
  *	mapped_source_claim, mapped_source_disown: one connection at a time, as often as it maps it
  *	mapped_source_listen: how the app is told
  *	mapped_source_look: after the app has rung
+ *	mapped_source_moved: by a kind, when entries went through it
  */
 #ifndef QUEUE_MAPPED_SOURCE_H
 #define QUEUE_MAPPED_SOURCE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -66,6 +68,23 @@ IOReturn mapped_source_listen(IODispatchSource *source, const void *owner, OSAct
 void mapped_source_stop_listening(struct mapped_source *mapped);
 /* Tells whoever listens. No lock held. */
 void mapped_source_tell(struct mapped_source *mapped);
+
+/*
+ * Who is told of entries that went through sources whose memory an app has; NULL: nobody. Called
+ * with the source's lock, under which its owner stays. taken: by the driver; else for the app.
+ */
+typedef void (*mapped_source_watcher)(const void *owner, bool taken, uint32_t count);
+extern _Atomic(mapped_source_watcher) mapped_source_watched;
+void mapped_source_tell_watcher(struct mapped_source *mapped, bool taken, uint32_t count);
+
+static inline void
+mapped_source_moved(struct mapped_source *mapped, bool taken, uint32_t count)
+{
+	/* Relaxed: one who has just begun to watch may miss it. */
+	if (__builtin_expect(
+		    atomic_load_explicit(&mapped_source_watched, memory_order_relaxed) != NULL, 0))
+		mapped_source_tell_watcher(mapped, taken, count);
+}
 
 /* What the kind's look says. */
 bool mapped_source_look(IODispatchSource *source, bool inline_ok);

@@ -416,6 +416,7 @@ DextRingDispatchSource_Pop(DextRingDispatchSource *object, void *entries, uint32
 			      room < source->left ? room : source->left, count, &tell);
 	if (source->left != UINT32_MAX)
 		source->left -= *count;
+	mapped_source_moved(&source->mapped, true, *count);
 	if (tell)
 		tell_app(source);
 	return note(source, res);
@@ -429,6 +430,7 @@ DextRingDispatchSource_Push(DextRingDispatchSource *object, const void *entries,
 	bool tell;
 	IOReturn res = shared_ring_push(&source->completions, entries, count, pushed, &tell);
 
+	mapped_source_moved(&source->mapped, false, *pushed);
 	if (tell)
 		tell_app(source);
 	if (*pushed < count && res != kIOReturnError)

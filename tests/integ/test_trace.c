@@ -284,6 +284,11 @@ START_TEST(transfers_appear_once)
 	ck_assert_int_eq(sum, 1000000);
 	count(array, "transfer_ended", 1, "status", &sum);
 	ck_assert_int_eq(sum, 0);
+	/* An entry for each, both ways, or none. */
+	count(array, "ring_taken", -1, "length", &sum);
+	ck_assert_int_eq(sum, _i == 0 ? 0 : 16);
+	count(array, "ring_given", -1, "length", &sum);
+	ck_assert_int_eq(sum, _i == 0 ? 0 : 16);
 	check_pairs(array, "transfer_began", "transfer_ended");
 	check_pairs(array, "call_began", "call_ended");
 	json_object_put(array);
