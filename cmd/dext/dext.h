@@ -30,6 +30,7 @@ int bind_main(int argc, char **argv);
 int unbind_main(int argc, char **argv);
 int plug_main(int argc, char **argv);
 int unplug_main(int argc, char **argv);
+int capture_main(int argc, char **argv);
 int trace_main(int argc, char **argv);
 int send_main(int argc, char **argv);
 int recv_main(int argc, char **argv);

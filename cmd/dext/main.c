@@ -28,6 +28,7 @@ static const struct command {
 	{"list", "list the services that can be opened", list_main},
 	{"logs", "what drivers have logged, and where they crashed", logs_main},
 	{"trace", "what drivers do: each call, completion and transfer", trace_main},
+	{"capture", "write the USB traffic of drivers into a file for Wireshark", capture_main},
 	{"tree", "show the registry: devices, interfaces, services, properties", NULL},
 	{"devices", "list the USB devices that are plugged, and who has them", NULL},
 	{"bind", "have a USB device served by bulkstream, without driver code", bind_main},

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dext trace: what drivers do, event by event: calls, completions and transfers, with times. */
 #include "dext.h"
+#include "looking.h"
 #include "trace_output.h"
 
-#include "clock.h"
-
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdio.h>
 
 static const char help_text[] =
 	"usage: dext trace [OPTION...] [DRIVER]\n"
@@ -32,115 +29,38 @@ static const char help_text[] =
 	"Exit status: 0, 2 wrong command line, 3 no registry, or no such driver, 4 not permitted,\n"
 	"7 the file cannot be written.\n";
 
-struct trace {
-	struct recordings recordings;
-	const struct trace_output *output;
-	const char *file_name; /* NULL: standard output */
-	FILE *to;
-	uint64_t count;	   /* events that are left */
-	uint64_t deadline; /* ns */
-};
+static const struct trace_output *form = &trace_as_text;
 
 static void
-say_lost(struct trace *trace, struct recording *recording)
+begin(struct looking *looking)
 {
-	uint64_t lost = recording->reader.lost - recording->lost_said;
+	form->begin(looking->to);
+}
 
-	if (lost == 0)
-		return;
-	trace->output->lost(trace->to, recording, lost);
-	if (trace->to != stdout || trace->output != &trace_as_text)
+static bool
+show(struct looking *looking, const struct recording *recording)
+{
+	form->event(looking->to, recording);
+	return true;
+}
+
+static void
+say_lost(struct looking *looking, const struct recording *recording, uint64_t lost)
+{
+	form->lost(looking->to, recording, lost);
+	if (looking->to != stdout || form != &trace_as_text)
 		complain("trace", "%s: %" PRIu64 " events lost", recording->name, lost);
-	recording->lost_said = recording->reader.lost;
 }
 
 static void
-say_new(struct trace *trace)
+end(struct looking *looking)
 {
-	for (struct recording *recording = trace->recordings.first; recording != NULL;
-	     recording = recording->next) {
-		if (recording->is_said)
-			continue;
-		recording->is_said = true;
-		fprintf(stderr, "dext trace: driver %" PRIu64 ", %s on %s, process %" PRIu64 "\n",
-			recording->driver, recording->name, recording->device, recording->process);
-	}
-}
-
-static void
-end_one(void *context, struct recording *recording)
-{
-	say_lost(context, recording);
-}
-
-/* All that there is now, but for what happened after the end that was asked for. */
-static void
-show(struct trace *trace)
-{
-	struct recording *recording;
-
-	while (trace->count > 0 && (recording = recordings_next(&trace->recordings)) != NULL &&
-	       recording->event.time < trace->deadline) {
-		say_lost(trace, recording);
-		trace->output->event(trace->to, recording);
-		recording->has_event = false;
-		trace->count--;
-		if (recordings_are_interrupted() && trace->deadline == UINT64_MAX)
-			trace->deadline = clock_now();
-	}
-	recordings_sweep(&trace->recordings, end_one, trace);
-	fflush(trace->to);
-}
-
-static bool
-goes_on(const struct trace *trace)
-{
-	return !recordings_are_interrupted() && trace->count > 0 && clock_now() < trace->deadline &&
-	       !ferror(trace->to);
-}
-
-static int
-run(struct trace *trace)
-{
-	int result = recordings_open(&trace->recordings);
-
-	if (result != DEXT_EXIT_OK) {
-		recordings_close(&trace->recordings);
-		return result;
-	}
-	trace->output->begin(trace->to);
-	say_new(trace);
-	while (goes_on(trace) && recordings_refresh(&trace->recordings)) {
-		say_new(trace);
-		show(trace);
-		if (goes_on(trace))
-			recordings_wait(&trace->recordings, trace->deadline);
-	}
-	/* What was recorded until now. */
-	if (trace->deadline > clock_now())
-		trace->deadline = clock_now();
-	show(trace);
-	for (struct recording *each = trace->recordings.first; each != NULL; each = each->next)
-		say_lost(trace, each);
-	trace->output->end(trace->to);
-	recordings_close(&trace->recordings);
-	return DEXT_EXIT_OK;
-}
-
-/* False: it is no number, or 0. */
-static bool
-parse_number(const char *text, uint64_t *ret_number)
-{
-	char *end;
-
-	errno = 0;
-	*ret_number = strtoull(text, &end, 10);
-	return errno == 0 && end != text && *end == '\0' && text[0] != '-' && *ret_number != 0;
+	form->end(looking->to);
 }
 
 /* -1, or an exit status. */
 static int
-parse(int argc, char **argv, struct trace *trace)
+parse(int argc, char **argv, struct looking *looking)
 {
 	static const struct option options[] = {
 		{"json", no_argument, NULL, 'j'},
@@ -151,7 +71,6 @@ parse(int argc, char **argv, struct trace *trace)
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
-	uint64_t number;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "ho:", options, NULL)) != -1) {
@@ -161,54 +80,28 @@ parse(int argc, char **argv, struct trace *trace)
 		}
 		if (option == '?')
 			return DEXT_EXIT_USAGE;
-		if ((option == 'j' || option == 'c') && trace->output != &trace_as_text)
+		if ((option == 'j' || option == 'c') && form != &trace_as_text)
 			return usage_error("trace", "one of --json and --chrome");
 		if (option == 'j')
-			trace->output = &trace_as_json;
-		if (option == 'c')
-			trace->output = &trace_as_chrome;
-		if (option == 'o')
-			trace->file_name = optarg;
-		if (option != 'n' && option != 's')
-			continue;
-		if (!parse_number(optarg, &number))
+			form = &trace_as_json;
+		else if (option == 'c')
+			form = &trace_as_chrome;
+		else if (option == 'o')
+			looking->file_name = optarg;
+		else if (!looking_set_end(looking, option == 'n', optarg))
 			return usage_error("trace", "%s: a number was expected", optarg);
-		if (option == 'n')
-			trace->count = number;
-		else if (number < UINT64_MAX / NSEC_PER_SEC / 2)
-			trace->deadline = clock_now() + number * NSEC_PER_SEC;
 	}
-	if (optind + 1 < argc)
-		return usage_error("trace", "%s: one driver was expected", argv[optind + 1]);
-	trace->recordings.wanted = argv[optind];
-	return -1;
+	return looking_take_driver(looking, argc, argv);
 }
 
 int
 trace_main(int argc, char **argv)
 {
-	struct trace trace = {
-		.recordings = {.command = "trace"},
-		.output = &trace_as_text,
-		.to = stdout,
-		.count = UINT64_MAX,
-		.deadline = UINT64_MAX,
-	};
-	int result = parse(argc, argv, &trace);
+	static const struct looking_output output = {begin, show, say_lost, end};
+	struct looking looking;
+	int result;
 
-	if (result >= 0)
-		return result;
-	recordings_catch_signals();
-	if (trace.file_name != NULL && (trace.to = fopen(trace.file_name, "we")) == NULL) {
-		complain("trace", "%s: %s", trace.file_name, strerror(errno));
-		return DEXT_EXIT_FILE;
-	}
-	result = run(&trace);
-	if ((ferror(trace.to) || (trace.to != stdout && fclose(trace.to) != 0)) &&
-	    result == DEXT_EXIT_OK) {
-		complain("trace", "%s: cannot be written",
-			 trace.file_name != NULL ? trace.file_name : "standard output");
-		result = DEXT_EXIT_FILE;
-	}
-	return result;
+	looking_init(&looking, "trace", &output);
+	result = parse(argc, argv, &looking);
+	return result >= 0 ? result : looking_run(&looking);
 }

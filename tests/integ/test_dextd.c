@@ -413,6 +413,10 @@ START_TEST(who_may_open_may_look_on)
 	ck_assert_int_eq(daemon_as(0, 0, "$DEXT trace --seconds 1"), 0);
 	ck_assert_int_eq(daemon_as(DAEMON_NOBODY, SOME_GID, "$DEXT trace --seconds 1"), 0);
 	ck_assert_int_eq(daemon_as(DAEMON_NOBODY, 0, "$DEXT trace --seconds 1"), 4);
+	ck_assert_int_eq(daemon_as(0, 0, "$DEXT capture -w - --seconds 1 >/dev/null"), 0);
+	ck_assert_int_eq(
+		daemon_as(DAEMON_NOBODY, SOME_GID, "$DEXT capture -w - --seconds 1 >/dev/null"), 4);
+	harness_wait_log(&dextd.harness, "of a capture");
 	harness_wait_log(&dextd.harness, "of uid 65534 was refused to look on at driver Echo");
 	ck_assert_int_eq(daemon_stop(&dextd), 0);
 }
