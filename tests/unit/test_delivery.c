@@ -3,8 +3,8 @@
 #include <dext_iokit.h>
 
 #include "fake_connection.h"
-
 #include "meter.h"
+#include "threads.h"
 
 #define COUNT 2000u
 
@@ -257,6 +257,8 @@ START_TEST(another_thread_destroys_the_port_during_a_callback)
 		dispatch_sync_f(bench.queue, NULL, nothing);
 		ck_assert_uint_eq(meter_read(&bench.calls), 1);
 		end(&bench);
+		/* The loop's reference of the port is let go on its thread. */
+		threads_await_rest(1);
 		if (round == 0) /* those of the engine */
 			fds = unit_count_fds();
 	}
