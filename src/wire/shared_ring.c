@@ -211,6 +211,18 @@ fetch_ahead(const struct shared_ring_producer *producer, uint32_t count)
 #endif
 }
 
+/* One entry of a usual size in a few instructions: at one a push a call of memcpy is a tenth. */
+static void
+copy_entries(void *to, const void *from, uint32_t entry_size, uint32_t count)
+{
+	if (count == 1 && entry_size == 32)
+		memcpy(to, from, 32);
+	else if (count == 1 && entry_size == 64)
+		memcpy(to, from, 64);
+	else
+		memcpy(to, from, (size_t)count * entry_size);
+}
+
 static void
 write_entries(const struct shared_ring_producer *producer, const void *entries, uint32_t count)
 {
@@ -218,7 +230,8 @@ write_entries(const struct shared_ring_producer *producer, const void *entries, 
 	uint32_t first = count < producer->capacity - at ? count : producer->capacity - at;
 	size_t bytes = (size_t)first * producer->entry_size;
 
-	memcpy(producer->entries + (size_t)at * producer->entry_size, entries, bytes);
+	copy_entries(producer->entries + (size_t)at * producer->entry_size, entries,
+		     producer->entry_size, first);
 	if (first < count)
 		memcpy(producer->entries, (const uint8_t *)entries + bytes,
 		       (size_t)(count - first) * producer->entry_size);
@@ -293,7 +306,8 @@ read_entries(const struct shared_ring_consumer *consumer, void *entries, uint32_
 	uint32_t first = count < consumer->capacity - at ? count : consumer->capacity - at;
 	size_t bytes = (size_t)first * consumer->entry_size;
 
-	memcpy(entries, consumer->entries + (size_t)at * consumer->entry_size, bytes);
+	copy_entries(entries, consumer->entries + (size_t)at * consumer->entry_size,
+		     consumer->entry_size, first);
 	if (first < count)
 		memcpy((uint8_t *)entries + bytes, consumer->entries,
 		       (size_t)(count - first) * consumer->entry_size);

@@ -375,7 +375,7 @@ END_TEST
 
 /* A backend with room for three transfers. */
 static _Atomic unsigned inside, refused;
-static void (*inner_done)(struct usb_transfer *transfer);
+static void (*_Atomic inner_done)(struct usb_transfer *transfer);
 
 static void
 leave(struct usb_transfer *transfer)
