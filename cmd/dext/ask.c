@@ -22,6 +22,7 @@
 struct ask {
 	int fd;
 	uint32_t sequence;
+	bool refused; /* the registry has no room for this socket */
 	struct packet packet;
 };
 
@@ -106,11 +107,17 @@ request_with_fds(struct ask *ask, uint16_t type, const void *body, size_t length
 	struct packet_header header = {.type = type, .sequence = ++ask->sequence};
 	IOReturn status = packet_send(ask->fd, &header, body, length, NULL, 0, true);
 
-	if (status == kIOReturnSuccess)
+	/* A registry that refuses the socket does not read it, but has said why. */
+	if (status == kIOReturnSuccess || status == kIOReturnOffline)
 		status = packet_receive(ask->fd, &ask->packet, true);
 	if (status != kIOReturnSuccess)
 		return status;
 	status = packets_check(&ask->packet, PACKET_REGISTRY_REPLY);
+	/* PROTOCOL.md 4: of no request. */
+	ask->refused = status == kIOReturnSuccess && ask->packet.header->sequence == 0 &&
+		       ask->packet.header->status == kIOReturnNoResources;
+	if (ask->refused)
+		status = kIOReturnNoResources;
 	if (status == kIOReturnSuccess &&
 	    (ask->packet.header->type != type || ask->packet.header->sequence != ask->sequence))
 		status = kIOReturnIPCError;
@@ -127,6 +134,14 @@ request(struct ask *ask, uint16_t type, const void *body, size_t length)
 
 	packet_close_fds(&ask->packet);
 	return status;
+}
+
+const char *
+ask_reason(const struct ask *ask, IOReturn status)
+{
+	return ask->refused ? "it has as many connections as it takes "
+			      "(DEXT_LIMIT_REGISTRY_CLIENTS); end programs that hold some"
+			    : status_string(status);
 }
 
 IOReturn
@@ -241,7 +256,10 @@ request_with_reason(struct ask *ask, uint16_t type, const void *body, size_t len
 	ask->packet.body_length = 0;
 	status = request(ask, type, body, length);
 	sentence[0] = '\0';
-	if (status != kIOReturnSuccess && ask->packet.body_length < ASK_SENTENCE_MAX) {
+	if (ask->refused)
+		snprintf(sentence, ASK_SENTENCE_MAX, "the registry's answer: %s",
+			 ask_reason(ask, status));
+	else if (status != kIOReturnSuccess && ask->packet.body_length < ASK_SENTENCE_MAX) {
 		memcpy(sentence, ask->packet.body, ask->packet.body_length);
 		sentence[ask->packet.body_length] = '\0';
 	}

@@ -24,6 +24,9 @@ bool ask_open(const char *command, struct ask **ret_ask);
 bool ask_try(char *where, size_t size);
 void ask_close(struct ask *ask);
 
+/* What to say of a question that got no answer but this status. Valid as long as `ask`. */
+const char *ask_reason(const struct ask *ask, IOReturn status);
+
 /* The ids that match, oldest first; the caller frees them. */
 IOReturn ask_ids(struct ask *ask, const OSDictionary *matching, uint64_t **ret_ids,
 		 size_t *ret_count);

@@ -249,10 +249,8 @@ list_main(int argc, char **argv)
 	if (!ask_open("list", &ask))
 		return DEXT_EXIT_NOT_FOUND;
 	status = list(ask, json);
+	if (status != kIOReturnSuccess)
+		complain("list", "the registry's answer: %s", ask_reason(ask, status));
 	ask_close(ask);
-	if (status != kIOReturnSuccess) {
-		complain("list", "the registry's answer: %s", status_string(status));
-		return DEXT_EXIT_ERROR;
-	}
-	return DEXT_EXIT_OK;
+	return status == kIOReturnSuccess ? DEXT_EXIT_OK : DEXT_EXIT_ERROR;
 }

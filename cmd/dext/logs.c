@@ -199,7 +199,7 @@ show(struct logs *logs)
 		status = show_some(logs, logs->follow && !any, &any);
 	if (status == kIOReturnSuccess || (logs->follow && status == kIOReturnOffline))
 		return DEXT_EXIT_OK;
-	complain("logs", "the registry's answer: %s", status_string(status));
+	complain("logs", "the registry's answer: %s", ask_reason(logs->ask, status));
 	return status == kIOReturnNotPermitted ? DEXT_EXIT_REFUSED : DEXT_EXIT_ERROR;
 }
 

@@ -242,6 +242,9 @@ unplug(struct ask *ask, const char *text)
 				   count, text);
 	if (status == kIOReturnSuccess)
 		status = ask_unplug(ask, id, sentence);
+	else
+		snprintf(sentence, sizeof(sentence), "the registry's answer: %s",
+			 ask_reason(ask, status));
 	return status == kIOReturnSuccess ? DEXT_EXIT_OK : refused("unplug", status, sentence);
 }
 

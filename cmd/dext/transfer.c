@@ -277,10 +277,34 @@ matching(const char *service)
 	return *end == '\0' ? IORegistryEntryIDMatching(id) : IOServiceNameMatching(service);
 }
 
+static int
+find_service(struct transfer *transfer)
+{
+	const char *name = transfer->options.service;
+	io_iterator_t found = MACH_PORT_NULL;
+	kern_return_t status =
+		IOServiceGetMatchingServices(kIOMainPortDefault, matching(name), &found);
+
+	if (status == kIOReturnNoResources)
+		return transfer_fail(transfer, DEXT_EXIT_ERROR,
+				     "the registry has as many connections as it takes "
+				     "(DEXT_LIMIT_REGISTRY_CLIENTS); end programs that hold some.");
+	if (status == kIOReturnSuccess) {
+		transfer->service = IOIteratorNext(found);
+		IOObjectRelease(found);
+	}
+	if (transfer->service != MACH_PORT_NULL)
+		return DEXT_EXIT_OK;
+	return transfer_fail(transfer, DEXT_EXIT_NOT_FOUND,
+			     "there is no service %s: no driver of that name runs, or no registry "
+			     "does. `dext list` shows the services; `dext run BUNDLE --virtual "
+			     "sink -- COMMAND` starts one.",
+			     name);
+}
+
 int
 transfer_open(struct transfer *transfer)
 {
-	const char *name = transfer->options.service;
 	kern_return_t status;
 	int code;
 
@@ -290,13 +314,9 @@ transfer_open(struct transfer *transfer)
 	if (transfer->hash == NULL)
 		return transfer_fail(transfer, DEXT_EXIT_ERROR, "out of memory.");
 	XXH3_64bits_reset(transfer->hash);
-	transfer->service = IOServiceGetMatchingService(kIOMainPortDefault, matching(name));
-	if (transfer->service == MACH_PORT_NULL)
-		return transfer_fail(transfer, DEXT_EXIT_NOT_FOUND,
-				     "there is no service %s: no driver of that name runs, "
-				     "or no registry does. `dext list` shows the services; `dext "
-				     "run BUNDLE --virtual sink -- COMMAND` starts one.",
-				     name);
+	code = find_service(transfer);
+	if (code != DEXT_EXIT_OK)
+		return code;
 	status = IOServiceOpen(transfer->service, mach_task_self(), DEXT_BULKSTREAM_SHARED,
 			       &transfer->connection);
 	if (status != kIOReturnSuccess)

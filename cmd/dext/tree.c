@@ -221,6 +221,21 @@ walk_children(struct tree *tree, io_registry_entry_t object, unsigned depth, boo
 	IOObjectRelease(children);
 }
 
+static const char *
+why_no_root(void)
+{
+	io_iterator_t entries = IO_OBJECT_NULL;
+	/* The one question whose status comes through. */
+	kern_return_t status = IOServiceGetMatchingServices(
+		kIOMainPortDefault, IOServiceMatching("IORegistryEntry"), &entries);
+
+	IOObjectRelease(entries);
+	return status == kIOReturnNoResources
+		       ? "the registry has as many connections as it takes "
+			 "(DEXT_LIMIT_REGISTRY_CLIENTS); end programs that hold some"
+		       : "there is no registry; start one with `dext run`, or dextd";
+}
+
 static int
 show(struct tree *tree)
 {
@@ -228,7 +243,7 @@ show(struct tree *tree)
 	io_registry_entry_t root = IORegistryGetRootEntry(kIOMainPortDefault);
 
 	if (root == IO_OBJECT_NULL) {
-		complain("tree", "there is no registry; start one with `dext run`, or dextd");
+		complain("tree", "%s", why_no_root());
 		json_object_put(all);
 		return DEXT_EXIT_NOT_FOUND;
 	}

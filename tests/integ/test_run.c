@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dext run and dext list as commands: exit statuses, sentences, and that nothing is left behind. */
+#include "bounds.h"
 #include "echo.h"
 #include "harness.h"
 #include "shell.h"
@@ -10,7 +11,23 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+
+static int
+connect_to(const struct harness *harness)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%.80s/registry",
+		 harness->runtime_dir);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
 
 START_TEST(ends_with_the_commands_status)
 {
@@ -32,6 +49,46 @@ START_TEST(lists_services)
 	check_said("\"hostPid\":");
 	ck_assert_int_eq(run("OPENDEXT_RUNTIME_DIR=/nonexistent $DEXT list"), 3);
 	check_said("dext run BUNDLE");
+}
+END_TEST
+
+/* Each command says so, whatever way it asks. */
+START_TEST(a_registry_without_room_is_named)
+{
+	static const char *const commands[] = {
+		"list",
+		"list --json",
+		"logs",
+		"plug sink",
+		"unplug 1",
+		"tree",
+		"send --service BulkStream /dev/null",
+		"recv --service BulkStream --bytes 1 /dev/null",
+	};
+	static struct harness harness;
+	static int fds[DEXT_LIMIT_REGISTRY_CLIENTS];
+	struct rlimit files;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+	files.rlim_cur = files.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+	ck_assert_msg(files.rlim_max > 4 * DEXT_LIMIT_REGISTRY_CLIENTS,
+		      "ulimit -Hn is too small for this test");
+	harness_start(&harness, (const char *[]){harness_bundle("BULKSTREAM_BUNDLE"), "--virtual",
+						 "sink", NULL});
+	for (unsigned i = 0; i < DEXT_LIMIT_REGISTRY_CLIENTS; i++)
+		fds[i] = connect_to(&harness);
+	for (unsigned i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		int code = run("$DEXT %s", commands[i]);
+
+		ck_assert_msg(code != 0 && strstr(said, "DEXT_LIMIT_REGISTRY_CLIENTS") != NULL,
+			      "dext %s: exit status %d, and says: %s", commands[i], code, said);
+		ck_assert_ptr_null(strstr(said, "broke the protocol"));
+		ck_assert_ptr_null(strstr(said, "no driver of that name"));
+	}
+	for (unsigned i = 0; i < DEXT_LIMIT_REGISTRY_CLIENTS; i++)
+		close(fds[i]);
+	harness_stop(&harness);
 }
 END_TEST
 
@@ -329,6 +386,7 @@ main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, ends_with_the_commands_status);
 	tcase_add_test(tcase, lists_services);
+	tcase_add_test(tcase, a_registry_without_room_is_named);
 	tcase_add_test(tcase, several_drivers_and_devices);
 	tcase_add_test(tcase, says_what_is_wrong_with_the_command_line);
 	tcase_add_test(tcase, names_the_missing_device);
