@@ -13,6 +13,9 @@
 #define DEXT_LIMIT_MAPPED_BYTES	    (UINT64_C(16) << 30) /* bytes mapped by a client */
 #define DEXT_LIMIT_PEER_BYTES \
 	(UINT64_C(2) << 30) /* of an app, in its calls or kept by the driver */
+/* For which a host waits for a user's apps in vain, that are asked for memory; past it they are not
+ * asked, and a tenth of the time comes back. One past it: kIOReturnTimeout to the driver. */
+#define DEXT_LIMIT_VAIN_WAIT_MSEC 4000u
 /* Memory types a client has mapped: 4096 buffers, and the pages that go with them (statistics). */
 #define DEXT_LIMIT_BUFFERS_CLIENT   4160u
 #define DEXT_LIMIT_BUFFERS_HOST	    16384u /* the same, over all clients of a host */

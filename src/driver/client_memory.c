@@ -5,8 +5,9 @@
  *
  * The only thread of the app that can be asked is the one whose call is being served, so this works
  * inside ExternalMethod, on its thread, and nowhere else. The thread waits for the app, at most a
- * second; an app that has not answered by then is asked nothing before it has. Files that come are
- * checked like those of large structures, and count to the same limit.
+ * second; an app that has not answered by then is asked nothing before it has, and a user whose
+ * apps do that again and again not at all for a while (patience.h). Files that come are checked
+ * like those of large structures, and count to the same limit.
  *
  * A question belongs to the connection, under socket_lock, from before it is asked to the app's
  * answer, which frees it if nobody waits any more.
@@ -21,9 +22,11 @@
 #include "descriptor.h"
 #include "log.h"
 #include "object.h"
+#include "patience.h"
 #include "user_client.h"
 
 #define ANSWER_WAIT (1 * NSEC_PER_SEC)
+#define LEAST_WAIT  (10 * NSEC_PER_MSEC) /* for less nobody is asked */
 #define WAIT_STEP   (50 * NSEC_PER_MSEC)
 
 struct question {
@@ -149,9 +152,9 @@ publish(struct call *call, const IOAddressSegment *segments, uint32_t count, boo
 }
 
 static bool
-wait_step(struct connection *c, const struct question *question)
+wait_step(struct connection *c, const struct question *question, uint64_t deadline)
 {
-	uint64_t until = clock_now() + WAIT_STEP;
+	uint64_t step = clock_now() + WAIT_STEP, until = step < deadline ? step : deadline;
 	const struct timespec time = {
 		.tv_sec = (time_t)(until / NSEC_PER_SEC),
 		.tv_nsec = (long)(until % NSEC_PER_SEC),
@@ -166,20 +169,30 @@ wait_step(struct connection *c, const struct question *question)
 	return answered;
 }
 
+static IOReturn
+await_until(struct connection *c, const struct question *question, uint64_t deadline)
+{
+	while (!wait_step(c, question, deadline)) {
+		if (connection_has_ended(c))
+			return kIOReturnOffline;
+		if (clock_now() >= deadline)
+			return kIOReturnTimeout;
+	}
+	return kIOReturnSuccess;
+}
+
 /* kIOReturnTimeout, kIOReturnOffline: the question is the connection's. */
 static IOReturn
-await(struct call *call, struct question *question)
+await(struct call *call, struct question *question, uint64_t most)
 {
 	struct connection *c = call->connection;
-	uint64_t deadline = clock_now() + ANSWER_WAIT;
-	IOReturn res = kIOReturnSuccess;
+	uint64_t began = clock_now(), now;
+	IOReturn res = await_until(c, question, began + most);
 
-	while (!wait_step(c, question) && res == kIOReturnSuccess) {
-		if (connection_has_ended(c))
-			res = kIOReturnOffline;
-		else if (clock_now() >= deadline)
-			res = kIOReturnTimeout;
-	}
+	/* An app that goes instead has held the queue up as well. */
+	now = clock_now();
+	if (res != kIOReturnSuccess)
+		patience_spend(c->who.uid, now - began, now);
 	pthread_mutex_lock(&c->socket_lock);
 	c->questions[call->slot].awaited = false;
 	if (question->answered) {
@@ -200,15 +213,21 @@ static IOReturn
 ask(struct call *call, const IOAddressSegment *segments, uint32_t count, bool shared,
     struct question **ret_question)
 {
+	const struct host_open_body *who = &call->connection->who;
+	uint64_t left = patience_left(who->uid, clock_now());
 	struct question *question;
-	IOReturn res = enter(call, &question);
+	IOReturn res = left < LEAST_WAIT ? kIOReturnTimeout : enter(call, &question);
 
+	if (left < LEAST_WAIT)
+		log_error("process %d is not asked for memory: apps of uid %u have let the driver "
+			  "wait for %u ms (DEXT_LIMIT_VAIN_WAIT_MSEC)",
+			  who->pid, who->uid, DEXT_LIMIT_VAIN_WAIT_MSEC);
 	if (res == kIOReturnSuccess) {
 		publish(call, segments, count, shared);
-		res = await(call, question);
+		res = await(call, question, left < ANSWER_WAIT ? left : ANSWER_WAIT);
 	}
 	if (res != kIOReturnSuccess) {
-		log_info("process %d did not give its memory in time", call->connection->who.pid);
+		log_info("process %d did not give its memory in time", who->pid);
 		return res;
 	}
 	*ret_question = question;

@@ -141,6 +141,44 @@ START_TEST(an_app_that_does_not_answer)
 }
 END_TEST
 
+/* With a new connection each time it would hold the driver up for ever. */
+START_TEST(apps_that_do_not_answer_are_not_asked_any_more)
+{
+	const unsigned most = DEXT_LIMIT_VAIN_WAIT_MSEC / 1000;
+	static struct raw raw[DEXT_LIMIT_VAIN_WAIT_MSEC / 1000 + 2];
+	uint64_t began;
+
+	fixture_start();
+	for (unsigned i = 0; i < most; i++) {
+		raw_open(&raw[i]);
+		be_asked(&raw[i], 0, 0);
+		ck_assert_int_eq(raw_wait(&raw[i], 0)->status, kIOReturnTimeout);
+	}
+	/* What has come back meanwhile is a part of a second. */
+	began = clock_now();
+	for (unsigned i = most; i < most + 2; i++) {
+		raw_open(&raw[i]);
+		raw_request(&raw[i], 0, CALL_METHOD, TEST_ASK)->scalar_in_count = 3;
+		raw[i].page.page->slot[0].request.scalars[2] = LENGTH;
+		raw_submit(&raw[i], 0);
+		while (!call_page_wait(&raw[i].page, 0, raw[i].generations[0],
+				       clock_now() + NSEC_PER_SEC))
+			;
+		if (raw[i].page.page->slot[0].reply.flags == CALL_ASKS) {
+			raw[i].generations[0]++;
+			raw_wait(&raw[i], 0);
+		}
+		ck_assert_int_eq(raw[i].page.page->slot[0].reply.status, kIOReturnTimeout);
+	}
+	ck_assert_uint_lt(clock_now() - began, 2 * NSEC_PER_SEC);
+	/* Other calls are served all the time. */
+	raw_echo(&raw[0], 5);
+	for (unsigned i = 0; i < most + 2; i++)
+		raw_close(&raw[i]);
+	fixture_end();
+}
+END_TEST
+
 START_TEST(an_app_that_goes_while_it_is_asked)
 {
 	struct raw raw, other;
@@ -227,5 +265,6 @@ END_TEST
 
 UNIT_MAIN("host questions", a_question_is_answered_with_memory,
 	  what_the_app_refuses_the_driver_hears, files_that_cannot_be_trusted_fail_the_call_only,
-	  an_app_that_does_not_answer, an_app_that_goes_while_it_is_asked,
-	  outside_of_a_method_nobody_can_be_asked, broken_rules_end_the_connection)
+	  an_app_that_does_not_answer, apps_that_do_not_answer_are_not_asked_any_more,
+	  an_app_that_goes_while_it_is_asked, outside_of_a_method_nobody_can_be_asked,
+	  broken_rules_end_the_connection)
