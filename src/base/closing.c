@@ -2,7 +2,7 @@
 /*
  * Descriptors wait in a list for a thread that has nothing to close. If there is none, another one
  * is made, up to CLOSERS_MAX; they are not many, because nothing that is sent by an honest peer
- * comes here. When that many are stuck each gets a signal: it ends the wait of a TCP socket, not
+ * comes here. When that many are stuck each is nudged: that ends the wait of a TCP socket, not
  * that of FUSE, for which its owner has to be ended. What waits then is closed when it can be.
  */
 #include "closing.h"
@@ -11,18 +11,17 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "log.h"
+#include "nudge.h"
 #include "packet.h"
 
 #define CLOSERS_MAX  32u
 #define CLOSER_STACK (256u * 1024) /* a sanitizer has its own there */
-#define WAKE_SIGNAL  SIGURG	   /* which nobody misses: unhandled it does nothing */
 
 static struct {
 	pthread_mutex_t lock; /* comes after all others */
@@ -34,31 +33,17 @@ static struct {
 	pthread_t closers[CLOSERS_MAX];
 } closing = {.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER};
 
-static void
-on_wake(int signal)
-{
-}
-
 void
 closing_begin(void)
 {
-	/* Without SA_RESTART: so that it ends a wait. */
-	struct sigaction action = {.sa_handler = on_wake};
-
-	sigaction(WAKE_SIGNAL, &action, NULL);
+	nudge_begin();
 	closing.begun = true;
 }
 
 static void *
 closer(void *context)
 {
-	sigset_t wake;
-
-	/* The threads of a loop block all signals, and this one may have been made by such a one.
-	 */
-	sigemptyset(&wake);
-	sigaddset(&wake, WAKE_SIGNAL);
-	pthread_sigmask(SIG_UNBLOCK, &wake, NULL);
+	nudge_accept();
 	pthread_mutex_lock(&closing.lock);
 	for (;;) {
 		int fd;
@@ -120,7 +105,7 @@ close_aside(int fd)
 		pthread_cond_signal(&closing.more);
 	} else {
 		for (unsigned i = 0; i < closing.threads; i++)
-			pthread_kill(closing.closers[i], WAKE_SIGNAL);
+			nudge_thread(closing.closers[i]);
 	}
 	pthread_mutex_unlock(&closing.lock);
 }

@@ -10,22 +10,21 @@
  * rests: so it looks once more after it has said that it rests, half a bound later, when everything
  * that was written then is visible.
  *
- * The stack is taken by a signal to the thread, whose handler only stores addresses (backtrace was
- * called once before, so that it allocates nothing); the timer's thread finds names for them.
- * SIGURG, because nobody minds one that comes late. It interrupts a system call of the method: most
- * are restarted, some return EINTR, as for any signal.
+ * The stack is taken by a nudge of the thread, whose handler only stores addresses (backtrace was
+ * called once before, so that it allocates nothing); the timer's thread finds names for them. It
+ * interrupts a system call of the method: most are restarted, some return EINTR, as for any signal.
  */
 #include "hang.h"
 
 #include "clock.h"
 #include "log.h"
+#include "nudge.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -79,13 +78,11 @@ static _Thread_local struct cell *mine;
 /* --- the thread that hangs --- */
 
 static void
-take_stack(int number)
+take_stack(void)
 {
 	struct cell *asked = atomic_load_explicit(&hang.asked, memory_order_acquire);
-	int error = errno;
 
-	(void)number;
-	/* Anybody can be sent a SIGURG; and the method may have returned. */
+	/* Anybody can be nudged; and the method may have returned. */
 	if (asked == NULL || asked != mine ||
 	    atomic_load(&asked->number) != atomic_load(&hang.asked_number) ||
 	    !atomic_compare_exchange_strong(&hang.asked, &asked, NULL))
@@ -93,7 +90,6 @@ take_stack(int number)
 	hang.frame_count = backtrace(hang.frames, FRAMES_MAX);
 	atomic_store(&hang.answering, false);
 	sem_post(&hang.answered);
-	errno = error;
 }
 
 /* --- the timer --- */
@@ -128,7 +124,7 @@ ask(struct cell *cell, uint64_t number)
 	atomic_store(&hang.asked_number, number);
 	atomic_store(&hang.answering, true);
 	atomic_store_explicit(&hang.asked, cell, memory_order_release);
-	if (syscall(SYS_tgkill, getpid(), atomic_load(&cell->thread), SIGURG) == 0) {
+	if (nudge_number(atomic_load(&cell->thread))) {
 		deadline = (struct timespec){.tv_sec = (time_t)(until / NSEC_PER_SEC),
 					     .tv_nsec = (long)(until % NSEC_PER_SEC)};
 		while (sem_clockwait(&hang.answered, CLOCK_MONOTONIC, &deadline) < 0)
@@ -226,12 +222,7 @@ give_back(void *context)
 static struct cell *
 take_cell(void)
 {
-	sigset_t asking;
-
-	/* The loop's threads block all signals. */
-	sigemptyset(&asking);
-	sigaddset(&asking, SIGURG);
-	pthread_sigmask(SIG_UNBLOCK, &asking, NULL);
+	nudge_accept();
 	for (unsigned i = 0; i < CELLS; i++) {
 		struct cell *cell = &hang.cells[i];
 
@@ -310,8 +301,6 @@ hang_end(struct hang_mark mark)
 void
 hang_start(struct loop *loop, uint64_t bound)
 {
-	struct sigaction action = {.sa_handler = take_stack, .sa_flags = SA_RESTART};
-
 	if (bound == 0)
 		return;
 	hang.loop = loop;
@@ -321,7 +310,8 @@ hang_start(struct loop *loop, uint64_t bound)
 		return;
 	/* Loads what it needs now, while it may allocate and open. */
 	hang.frame_count = backtrace(hang.frames, FRAMES_MAX);
-	sigaction(SIGURG, &action, NULL);
+	nudge_begin();
+	nudge_answer(take_stack);
 	atomic_store(&hang.bound, bound);
 }
 
