@@ -216,7 +216,7 @@ recordings_open(struct recordings *all)
 	status = look_for_new(all, &found);
 	all->refreshed = clock_now();
 	if (status != kIOReturnSuccess) {
-		complain(all->command, "the registry's answer: %s", status_string(status));
+		complain(all->command, "the registry's answer: %s", ask_reason(all->ask, status));
 		return DEXT_EXIT_ERROR;
 	}
 	if (found == 0 && all->wanted != NULL) {

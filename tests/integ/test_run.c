@@ -58,6 +58,7 @@ START_TEST(a_registry_without_room_is_named)
 	static const char *const commands[] = {
 		"list",
 		"list --json",
+		"trace",
 		"logs",
 		"plug sink",
 		"unplug 1",
