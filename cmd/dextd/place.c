@@ -12,10 +12,38 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define LOCK_PATIENCE_MSEC 2000
+#define LOCK_STEP_MSEC	   10
+
+/*
+ * What a dextd that was killed had forked, and is no host yet, has the lock as well, until it
+ * executes or ends: soon.
+ */
+static bool
+lock(int fd, const char *runtime_dir)
+{
+	for (unsigned waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited += LOCK_STEP_MSEC) {
+		if (errno != EWOULDBLOCK) {
+			log_error("%s cannot be locked: %s", runtime_dir, strerror(errno));
+			return false;
+		}
+		if (waited >= LOCK_PATIENCE_MSEC) {
+			log_error("%s: another dextd runs there; end it, or give --runtime-dir",
+				  runtime_dir);
+			return false;
+		}
+		if (waited == 0)
+			log_info("%s: another dextd is there; waiting for its end", runtime_dir);
+		poll(NULL, 0, LOCK_STEP_MSEC);
+	}
+	return true;
+}
 
 static bool
 is_ours(int fd, const char *runtime_dir)
@@ -48,11 +76,7 @@ place_take(const char *runtime_dir)
 		log_error("%s: %s", runtime_dir, strerror(errno));
 		return -1;
 	}
-	if (!is_ours(fd, runtime_dir)) {
-		fd_close(&fd);
-	} else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		log_error("%s: another dextd runs there; end it, or give --runtime-dir",
-			  runtime_dir);
+	if (!is_ours(fd, runtime_dir) || !lock(fd, runtime_dir)) {
 		fd_close(&fd);
 	} else if (unlinkat(fd, REGISTRY_SOCKET_NAME, 0) < 0 && errno != ENOENT) {
 		log_error("%s/%s: %s", runtime_dir, REGISTRY_SOCKET_NAME, strerror(errno));

@@ -10,8 +10,10 @@
 #include <IOKit/IOMessage.h>
 #include <mach/mach.h>
 
+#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -505,6 +507,24 @@ START_TEST(two_cannot_have_the_same_place)
 }
 END_TEST
 
+/* What a killed one had forked has the lock until it is a host. */
+START_TEST(the_place_is_free_soon)
+{
+	int place;
+
+	if (!daemon_prepare(&dextd, 0))
+		return;
+	ck_assert_int_eq(mkdir(dextd.harness.runtime_dir, 0755), 0);
+	place = open(dextd.harness.runtime_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_eq(flock(place, LOCK_EX | LOCK_NB), 0);
+	daemon_start_begin(&dextd, NONE);
+	harness_wait_log(&dextd.harness, "waiting for its end");
+	close(place);
+	daemon_start_end(&dextd);
+	ck_assert_int_eq(daemon_stop(&dextd), 0);
+}
+END_TEST
+
 START_TEST(command_lines_that_are_wrong)
 {
 	ck_assert_int_eq(daemon_as(geteuid(), 0, "$DEXTD --nosuch 2>/dev/null"), 2);
@@ -523,4 +543,4 @@ UNIT_MAIN("dextd", root_drops_replaces_and_removes, user_drops_replaces_and_remo
 	  hosts_have_users_of_their_own, the_range_of_users_ends, the_access_file_decides,
 	  another_user_streams, who_may_open_may_read_the_log, who_may_open_may_look_on,
 	  virtual_devices_are_asked_for, hosts_end_with_it, a_limit_that_cannot_be_had,
-	  two_cannot_have_the_same_place, command_lines_that_are_wrong)
+	  two_cannot_have_the_same_place, the_place_is_free_soon, command_lines_that_are_wrong)
