@@ -171,6 +171,15 @@ host_stop(void)
 }
 
 void
+host_fail(void)
+{
+	pthread_mutex_lock(&host.lock);
+	host.status = EXIT_FAILURE;
+	pthread_mutex_unlock(&host.lock);
+	host_stop();
+}
+
+void
 host_unplug(void)
 {
 	IOService *provider;

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "connection.h"
 #include "log.h"
@@ -26,6 +27,7 @@ static struct {
 	pthread_mutex_t lock;
 	uint32_t start_sequence; /* [const] */
 	bool started;		 /* [lock] STARTED was sent, with success; both in one step */
+	_Atomic bool lost;	 /* something was not sent */
 } control = {.socket = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 void
@@ -45,17 +47,31 @@ may_publish(void)
 	return started;
 }
 
+/*
+ * What the registry was not told it would never know: the host ends as after a crash and is started
+ * again. By the socket's end, since whoever calls this may hold a lock.
+ */
+static void
+lose(IOReturn res)
+{
+	log_error("the registry cannot be told: %s; the host ends", status_string(res));
+	control.lost = true;
+	shutdown(control.socket, SHUT_RDWR);
+}
+
 static void
 send_locked(struct packet_header *header, const void *body, size_t length)
 {
 	IOReturn res = packet_send(control.socket, header, body, length, NULL, 0, true);
 
-	if (res != kIOReturnSuccess)
+	if (res == kIOReturnOffline)
 		log_info("the registry was not told: %s", status_string(res));
+	else if (res != kIOReturnSuccess)
+		lose(res);
 }
 
 static void
-send(struct packet_header *header, const void *body, size_t length)
+tell(struct packet_header *header, const void *body, size_t length)
 {
 	pthread_mutex_lock(&control.lock);
 	send_locked(header, body, length);
@@ -74,6 +90,10 @@ publish(uint64_t id, uint64_t provider, OSDictionary *properties)
 	if (!may_publish())
 		return;
 	res = plist_encode(properties, &bytes, &length);
+	if (res == kIOReturnNoMemory) {
+		lose(res);
+		return;
+	}
 	if (res != kIOReturnSuccess || length > PACKET_MAX - sizeof(header) - sizeof(body)) {
 		log_error("a service is not published: its properties %s",
 			  res != kIOReturnSuccess ? "are no property list" : "are over 64 KiB");
@@ -84,7 +104,9 @@ publish(uint64_t id, uint64_t provider, OSDictionary *properties)
 	if (message != NULL) {
 		memcpy(message, &body, sizeof(body));
 		memcpy((char *)message + sizeof(body), bytes, length);
-		send(&header, message, sizeof(body) + length);
+		tell(&header, message, sizeof(body) + length);
+	} else {
+		lose(kIOReturnNoMemory);
 	}
 	free(message);
 	free(bytes);
@@ -97,7 +119,7 @@ unpublish(uint64_t id)
 	struct id_body body = {.id = id};
 
 	if (may_publish())
-		send(&header, &body, sizeof(body));
+		tell(&header, &body, sizeof(body));
 }
 
 /*
@@ -112,7 +134,7 @@ list(bool begins)
 
 	if (!begins) {
 		header.type = PACKET_HOST_LISTED;
-		send(&header, NULL, 0);
+		tell(&header, NULL, 0);
 		return;
 	}
 	pthread_mutex_lock(&control.lock);
@@ -150,7 +172,7 @@ control_send_gone(void)
 {
 	struct packet_header header = {.type = PACKET_HOST_GONE};
 
-	send(&header, NULL, 0);
+	tell(&header, NULL, 0);
 }
 
 void
@@ -159,7 +181,7 @@ control_send_properties_set(uint64_t number, IOReturn status)
 	struct packet_header header = {.type = PACKET_HOST_PROPERTIES_SET, .status = status};
 	struct properties_set_body body = {.number = number};
 
-	send(&header, &body, sizeof(body));
+	tell(&header, &body, sizeof(body));
 }
 
 static void
@@ -186,6 +208,11 @@ control_receive_start(OSDictionary **ret_start, struct fd_list *ret_files)
 		res = packets_check(packet, PACKET_TO_HOST);
 	else if (res != kIOReturnNoResources)
 		goto out;
+	if (res == kIOReturnSuccess && packet->header->type == PACKET_HOST_LIST) {
+		log_error("control socket: the registry that made this host has ended without a "
+			  "START");
+		res = kIOReturnOffline;
+	}
 	if (res == kIOReturnSuccess && packet->header->type != PACKET_HOST_START) {
 		log_error("control socket: the first packet is START");
 		res = kIOReturnIPCError;
@@ -282,11 +309,11 @@ static void
 on_packet(struct loop_source *source, uint32_t events)
 {
 	struct packet *packet = malloc(sizeof(*packet));
+	IOReturn res = kIOReturnNoMemory;
 	bool go_on = packet != NULL;
 
 	while (go_on) {
-		IOReturn res = packet_receive(control.socket, packet, false);
-
+		res = packet_receive(control.socket, packet, false);
 		if (res == kIOReturnNotReady)
 			break;
 		go_on = handle(packet, res);
@@ -294,10 +321,17 @@ on_packet(struct loop_source *source, uint32_t events)
 			packet_close_fds(packet);
 	}
 	free(packet);
-	if (!go_on) {
-		loop_source_remove(control.loop, source);
+	if (go_on)
+		return;
+	loop_source_remove(control.loop, source);
+	/* The registry has ended, or has broken the protocol. */
+	if ((res == kIOReturnOffline && !control.lost) || res == kIOReturnSuccess) {
 		host_stop();
+		return;
 	}
+	if (!control.lost)
+		log_error("control socket: %s; the host ends", status_string(res));
+	host_fail();
 }
 
 IOReturn
@@ -317,4 +351,5 @@ control_close(void)
 {
 	fd_close(&control.socket);
 	control.started = false;
+	control.lost = false;
 }

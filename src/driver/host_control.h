@@ -24,6 +24,8 @@ extern const struct services_publisher control_publisher;
 
 /* Terminates the driver, or keeps it from being started. Any thread, any number of times. */
 void host_stop(void);
+/* Likewise, and the process ends as after a crash: so the registry starts the driver again. */
+void host_fail(void);
 /* Whether the device has gone. */
 bool host_is_gone(void);
 /* Pulls the device out, as soon as there is one. Likewise. */

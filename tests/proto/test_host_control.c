@@ -328,14 +328,29 @@ START_TEST(list_of_one_whose_device_has_gone)
 }
 END_TEST
 
-/* The first thing that a host is told is START. */
+/*
+ * The first thing that a host is told is START. A registry that was killed before it has said so
+ * leaves a host to the next one that asks for its services: nobody's mistake.
+ */
 START_TEST(list_is_not_the_first)
 {
+	char said[1024] = "";
 	struct child child;
+	int ends[2], error = dup(STDERR_FILENO);
 
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert_int_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
 	spawn(&child);
+	ck_assert_int_eq(dup2(error, STDERR_FILENO), STDERR_FILENO);
 	send_packet(&child, PACKET_HOST_LIST, 0, NULL, 0, NULL, 0);
 	expect_exit(&child, 1);
+	ck_assert_int_gt(read(ends[0], said, sizeof(said) - 1), 0);
+	ck_assert_msg(strstr(said, "has ended without a START") != NULL &&
+			      strstr(said, "protocol") == NULL,
+		      "%s", said);
+	close(ends[0]);
+	close(ends[1]);
+	close(error);
 }
 END_TEST
 

@@ -191,6 +191,8 @@ echo(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 		arguments->structureOutput =
 			OSDataCreate(OSDataGetBytesPtr(arguments->structureInput),
 				     OSDataGetLength(arguments->structureInput));
+	if (arguments->structureInput != NULL && arguments->structureOutput == NULL)
+		return kIOReturnNoMemory;
 	return kIOReturnSuccess;
 }
 
@@ -329,7 +331,7 @@ back(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 	arguments->structureOutput = OSDataCreate((void *)(uintptr_t)IOMemoryMap_GetAddress(map),
 						  IOMemoryMap_GetLength(map));
 	OSRelease(map);
-	return kIOReturnSuccess;
+	return arguments->structureOutput != NULL ? kIOReturnSuccess : kIOReturnNoMemory;
 }
 
 static kern_return_t
