@@ -401,7 +401,11 @@ call_variable(mach_port_t name, const struct method_call *call)
 	inner.variable_output = true;
 	status = call_method(name, &inner);
 	used = status == kIOReturnSuccess ? page_round_up(size) : 0;
-	mach_vm_deallocate(mach_task_self(), address + used, room - used);
+	if (mach_vm_deallocate(mach_task_self(), address + used, room - used) != KERN_SUCCESS) {
+		/* The app would not know of the rest. */
+		mach_vm_deallocate(mach_task_self(), address, room);
+		return kIOReturnNoMemory;
+	}
 	if (status != kIOReturnSuccess)
 		return status;
 	*(vm_address_t *)call->output_struct = size > 0 ? (vm_address_t)address : 0;

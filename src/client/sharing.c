@@ -225,13 +225,44 @@ add_part_locked(const struct sharing *whole, char *address, uint64_t length)
 	return status;
 }
 
+/* For an entry that others are using: what stays of it are new ones. */
+static IOReturn
+replace_locked(struct sharing *whole, uint64_t before, uint64_t after)
+{
+	IOReturn status = add_part_locked(whole, whole->address, before);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	status = add_part_locked(whole, whole->address + whole->length - after, after);
+	if (status != kIOReturnSuccess && before > 0)
+		unlink_locked(&list); /* the additions go in at the head */
+	return status;
+}
+
+/*
+ * The entry becomes what stays of it, if nobody else looks at it: so that giving back needs no
+ * resources, but for a part in the middle. False: all of it goes.
+ */
+static bool
+shrink_locked(struct sharing *whole, uint64_t before, uint64_t after)
+{
+	if (before > 0) {
+		whole->length = before;
+	} else if (after > 0) {
+		whole->address += whole->length - after;
+		whole->offset += whole->length - after;
+		whole->length = after;
+	}
+	return before > 0 || after > 0;
+}
+
 IOReturn
 sharing_remove(void *address, uint64_t length)
 {
+	IOReturn status = kIOReturnSuccess;
 	struct sharing **at, *whole;
-	char *start = address;
 	uint64_t before, after;
-	IOReturn status;
+	bool alone, stays = false;
 
 	sharing_lock();
 	at = find_locked(address, length);
@@ -240,14 +271,19 @@ sharing_remove(void *address, uint64_t length)
 		return kIOReturnNotFound;
 	}
 	whole = *at;
-	before = (uint64_t)(start - whole->address);
+	before = (uint64_t)((char *)address - whole->address);
 	after = whole->length - before - length;
-	status = add_part_locked(whole, whole->address, before);
-	if (status == kIOReturnSuccess)
-		status = add_part_locked(whole, start + length, after);
+	/* Who finds an entry takes a reference under the lock. */
+	alone = atomic_load_explicit(&whole->references, memory_order_acquire) == 1;
+	if (!alone)
+		status = replace_locked(whole, before, after);
+	else if (before > 0)
+		status = add_part_locked(whole, whole->address + whole->length - after, after);
 	if (status == kIOReturnSuccess) {
 		munmap(address, length);
-		/* The additions went in at the head: look for the link again. */
+		stays = alone && shrink_locked(whole, before, after);
+	}
+	if (status == kIOReturnSuccess && !stays) {
 		for (at = &list; *at != whole; at = &(*at)->next)
 			;
 		unlink_locked(at);

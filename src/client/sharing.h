@@ -13,7 +13,8 @@
 
 struct connection;
 
-/* A file behind a range of addresses. Its fields never change, but around a fork. */
+/* A file behind a range of addresses. Its fields do not change while somebody has a reference of
+ * his own, but around a fork. */
 struct sharing {
 	_Atomic uint32_t references;
 	int fd;		 /* -1: the range is private memory by now (in a forked child) */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "memfd.h"
 #include "sharing.h"
@@ -111,6 +112,37 @@ START_TEST(a_part_can_be_given_back)
 }
 END_TEST
 
+/* Giving back at either end needs nothing that may not be there. */
+START_TEST(ends_are_given_back_without_descriptors)
+{
+	struct rlimit none = {0, 0}, files;
+	mach_vm_address_t address;
+	struct sharing *rest;
+
+	ck_assert_int_eq(mach_vm_allocate(mach_task_self(), &address, 5 * PAGE, VM_FLAGS_ANYWHERE),
+			 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+	none.rlim_max = files.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ck_assert_int_eq(mach_vm_deallocate(mach_task_self(), address, PAGE), 0);
+	ck_assert_int_eq(mach_vm_deallocate(mach_task_self(), address + 4 * PAGE, PAGE), 0);
+	ck_assert_int_eq(mach_vm_deallocate(mach_task_self(), address + 2 * PAGE, PAGE),
+			 KERN_RESOURCE_SHORTAGE);
+	rest = sharing_find(at(address) + PAGE, 3 * PAGE, NULL);
+	ck_assert_ptr_nonnull(rest);
+	ck_assert_uint_eq(rest->offset, PAGE);
+	ck_assert_uint_eq(rest->length, 3 * PAGE);
+	/* Somebody looks at it: then the rest is another entry, or nothing is given back. */
+	ck_assert_int_eq(mach_vm_deallocate(mach_task_self(), address + PAGE, PAGE),
+			 KERN_RESOURCE_SHORTAGE);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+	ck_assert_int_eq(mach_vm_deallocate(mach_task_self(), address + PAGE, PAGE), 0);
+	ck_assert_uint_eq(rest->length, 3 * PAGE);
+	sharing_release(rest);
+	ck_assert_int_eq(mach_vm_deallocate(mach_task_self(), address + 2 * PAGE, 2 * PAGE), 0);
+}
+END_TEST
+
 static void
 change(void *memory)
 {
@@ -143,4 +175,5 @@ START_TEST(a_forked_child_has_its_own)
 END_TEST
 
 UNIT_MAIN("vm", memory_is_zero_and_a_sealed_file, wrong_arguments_are_refused,
-	  a_fixed_address_must_be_free, a_part_can_be_given_back, a_forked_child_has_its_own)
+	  a_fixed_address_must_be_free, a_part_can_be_given_back,
+	  ends_are_given_back_without_descriptors, a_forked_child_has_its_own)
