@@ -55,6 +55,8 @@ decode_array(plist_t node, OSObject **ret_object)
 	plist_array_iter iterator = NULL;
 
 	plist_array_new_iter(node, &iterator);
+	if (iterator == NULL)
+		status = kIOReturnNoMemory;
 	for (uint32_t i = 0; i < count && status == kIOReturnSuccess; i++) {
 		OSObject *value = NULL;
 		plist_t item = NULL;
@@ -81,6 +83,8 @@ decode_dictionary(plist_t node, OSObject **ret_object)
 	plist_dict_iter iterator = NULL;
 
 	plist_dict_new_iter(node, &iterator);
+	if (iterator == NULL)
+		status = kIOReturnNoMemory;
 	for (uint32_t i = 0; i < count && status == kIOReturnSuccess; i++) {
 		OSObject *value = NULL;
 		plist_t item = NULL;
@@ -253,6 +257,8 @@ encode_container(struct encoder *encoder, const void *object, plist_t *ret_node)
 	const OSArray *array = OSDynamicCast(OSArray, object);
 	plist_t node = array != NULL ? plist_new_array() : plist_new_dict();
 
+	if (node == NULL)
+		return kIOReturnNoMemory;
 	encoder->status = kIOReturnSuccess;
 	encoder->depth++;
 	if (array == NULL && !has_string_keys(object)) {
@@ -278,6 +284,25 @@ encode_container(struct encoder *encoder, const void *object, plist_t *ret_node)
 	return encoder->status;
 }
 
+/* Down to the second: the sign of a fraction would be lost. */
+static bool
+is_near(CFDateRef date)
+{
+	CFAbsoluteTime at = CFDateGetAbsoluteTime(date);
+
+	return at > INT32_MIN + 1.0 && at < INT32_MAX - 1.0;
+}
+
+static bool
+is_leaf(const void *object)
+{
+	CFDateRef date = OSDynamicCast(CFDate, object);
+
+	return (date != NULL && is_near(date)) || OSDynamicCast(OSString, object) != NULL ||
+	       OSDynamicCast(OSNumber, object) != NULL ||
+	       OSDynamicCast(OSBoolean, object) != NULL || OSDynamicCast(OSData, object) != NULL;
+}
+
 /* libplist makes no negative number but reads one. */
 static plist_t
 new_number(const OSNumber *number)
@@ -300,12 +325,10 @@ new_date(CFDateRef date)
 {
 	CFAbsoluteTime at = CFDateGetAbsoluteTime(date);
 
-	/* Down to the second: the sign of a fraction would be lost. */
-	if (!(at > INT32_MIN + 1.0 && at < INT32_MAX - 1.0))
-		return NULL;
 	return plist_new_date((int32_t)at - (at < (int32_t)at ? 1 : 0), 0);
 }
 
+/* NULL: no memory. */
 static plist_t
 leaf(const void *object)
 {
@@ -317,10 +340,8 @@ leaf(const void *object)
 		return new_date(object);
 	if (OSDynamicCast(OSBoolean, object) != NULL)
 		return plist_new_bool(OSBooleanGetValue(object));
-	if (OSDynamicCast(OSData, object) != NULL)
-		return plist_new_data(OSDataGetLength(object) > 0 ? OSDataGetBytesPtr(object) : "",
-				      OSDataGetLength(object));
-	return NULL;
+	return plist_new_data(OSDataGetLength(object) > 0 ? OSDataGetBytesPtr(object) : "",
+			      OSDataGetLength(object));
 }
 
 static IOReturn
@@ -335,12 +356,14 @@ encode_node(struct encoder *encoder, const void *object, plist_t *ret_node)
 	}
 	if (OSDynamicCast(OSArray, object) != NULL || OSDynamicCast(OSDictionary, object) != NULL)
 		return encode_container(encoder, object, ret_node);
-	node = leaf(object);
-	if (node == NULL) {
+	if (!is_leaf(object)) {
 		log_error("property list: a %s is no property value",
 			  OSObject_GetClassName(object));
 		return kIOReturnBadArgument;
 	}
+	node = leaf(object);
+	if (node == NULL)
+		return kIOReturnNoMemory;
 	*ret_node = node;
 	return kIOReturnSuccess;
 }

@@ -244,6 +244,9 @@ request_dictionary(const struct request *request, OSDictionary **ret_dictionary)
 	if (status == kIOReturnSuccess)
 		status = plist_decode(session.packet.body, session.packet.body_length, &object);
 	pthread_mutex_unlock(&session.lock);
+	/* Not an argument of the app's. */
+	if (object == NULL && status == kIOReturnBadArgument)
+		status = kIOReturnIPCError;
 	if (status != kIOReturnSuccess)
 		return status;
 	dictionary = OSDynamicCast(OSDictionary, object);

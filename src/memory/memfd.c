@@ -133,10 +133,12 @@ memfd_check_peer(int fd, uint64_t length)
 	seals = fcntl(fd, F_GET_SEALS);
 	if (seals < 0 || !(seals & F_SEAL_SHRINK))
 		return refuse("not a memfd that is sealed against shrinking");
-	if (fstat(fd, &about) < 0 || about.st_size < 0 || (uint64_t)about.st_size < length)
+	if (fstat(fd, &about) < 0)
+		return status_from_errno(errno, "fstat of a peer's memory");
+	if (about.st_size < 0 || (uint64_t)about.st_size < length)
 		return refuse("the file is shorter than the memory it is to hold");
 	if (fstatfs(fd, &system) < 0)
-		return refuse("its file system cannot be told");
+		return status_from_errno(errno, "fstatfs of a peer's memory");
 	if (system.f_type == HUGETLBFS_MAGIC)
 		return refuse("huge pages, which may fault after a hole was punched");
 	return kIOReturnSuccess;

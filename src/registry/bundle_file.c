@@ -99,6 +99,8 @@ bundle_file_read(const char *file, struct plist_lines *ret_lines, OSDictionary *
 	plist_lines_read(bytes, length, ret_lines);
 	status = plist_decode(bytes, length, &object);
 	free(bytes);
+	if (status == kIOReturnNoMemory)
+		return fail(error, status, "out of memory");
 	if (status != kIOReturnSuccess)
 		return fail(error, kIOReturnBadArgument,
 			    "is not a property list (plistutil -i FILE shows where it breaks)");
