@@ -19,6 +19,7 @@
 #include "store.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -26,7 +27,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define RESTARTS 10
+#define RESTARTS	 10
+#define READY_TRIES	 5
+#define READY_PAUSE_MSEC 20
 
 struct dextd {
 	struct dextd_options options;
@@ -57,6 +60,17 @@ log_isolation(const struct dextd_options *options)
 
 /* Apps are served from now on: at once, or when the hosts that came back have said what they serve.
  */
+/* A service manager that does not hear it takes the daemon for one that hangs. */
+static void
+tell_ready(void)
+{
+	for (unsigned i = 0; i < READY_TRIES; i++) {
+		if (!notify_is_heard() || notify_with("READY=1", NULL, 0))
+			return;
+		poll(NULL, 0, READY_PAUSE_MSEC);
+	}
+}
+
 static void
 announce(struct dextd *dextd)
 {
@@ -71,7 +85,7 @@ announce(struct dextd *dextd)
 	}
 	log_isolation(&dextd->options);
 	log_info("ready: apps find it in %s", dextd->options.runtime_dir);
-	notify("READY=1");
+	tell_ready();
 }
 
 /* The registry's state has changed; when all hosts have ended after a stop, so does this. */

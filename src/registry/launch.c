@@ -78,19 +78,52 @@ end(struct host *host, enum host_state state)
 	registry_changed(host->registry);
 }
 
+/* After a while, which gets longer; false: it was too often, or would be in vain. */
+static bool
+start_again(struct host *host, const char *name, const char *how, bool in_vain)
+{
+	uint64_t delay = RESTART_FIRST;
+
+	snprintf(host->reason, sizeof(host->reason), "its host %s", how);
+	if (clock_now() - host->launched > RAN_WELL)
+		host->crashes = 0;
+	host->crashes++;
+	if (host->crashes > host->registry->restarts || in_vain) {
+		log_error("%s: its host %s, the %u. time; giving up: no service of it until the "
+			  "registry is started again",
+			  name, how, host->crashes);
+		host_log_note(host, "given up: %s, the %u. time", host->reason, host->crashes);
+		reports_keep_crash(host);
+		return false;
+	}
+	for (unsigned i = 1; i < host->crashes && delay < RESTART_LONGEST; i++)
+		delay *= 2;
+	log_error("%s: its host %s; starting it again in %u ms (%u of %u)", name, how,
+		  (unsigned)(delay / NSEC_PER_MSEC), host->crashes, host->registry->restarts);
+	host_log_note(host, "crashed: %s; starting it again in %u ms (%u of %u)", host->reason,
+		      (unsigned)(delay / NSEC_PER_MSEC), host->crashes, host->registry->restarts);
+	reports_keep_crash(host);
+	host->state = HOST_IDLE;
+	host_arm(host, delay);
+	registry_changed(host->registry);
+	return true;
+}
+
 void
 host_launch(struct host *host)
 {
 	OSDictionary *start = host_make_start(host);
-	char name[256];
-	IOReturn status;
 	struct fd_list files = {.count = 0};
+	char name[256], how[80];
+	IOReturn status;
+	bool in_vain;
 
 	assert(host->pid == 0);
 	host_describe(host, name, sizeof(name));
 	host->launched = clock_now();
 	host->state = HOST_STARTING;
 	status = start != NULL ? identity_give(host) : kIOReturnNoMemory;
+	in_vain = start != NULL && status != kIOReturnSuccess;
 	if (status == kIOReturnSuccess)
 		status = device_prepare(host->device, host->interface, &files);
 	if (status == kIOReturnSuccess)
@@ -107,6 +140,14 @@ host_launch(struct host *host)
 	fd_list_close(&files);
 	if (status == kIOReturnSuccess)
 		return;
+	/* What is missing may be there again soon. */
+	if (!in_vain && (status == kIOReturnNoMemory || status == kIOReturnNoResources)) {
+		snprintf(how, sizeof(how), "could not be launched (%.48s)", status_string(status));
+		host_discard(host);
+		if (!start_again(host, name, how, false))
+			end(host, HOST_FAILED);
+		return;
+	}
 	log_error("%s could not be launched: %s", name, status_string(status));
 	snprintf(host->reason, sizeof(host->reason), "its host could not be launched: %s",
 		 status_string(status));
@@ -121,7 +162,6 @@ host_launch(struct host *host)
 static void
 crashed(struct host *host, const siginfo_t *info)
 {
-	uint64_t delay = RESTART_FIRST;
 	char name[256], how[80];
 
 	host_describe(host, name, sizeof(name));
@@ -135,31 +175,10 @@ crashed(struct host *host, const siginfo_t *info)
 		snprintf(how, sizeof(how), "was killed by signal %d (%s)", info->si_status,
 			 sigabbrev_np(info->si_status) != NULL ? sigabbrev_np(info->si_status)
 							       : "?");
-	snprintf(host->reason, sizeof(host->reason), "its host %s", how);
-	if (clock_now() - host->launched > RAN_WELL)
-		host->crashes = 0;
-	host->crashes++;
-	if (host->crashes > host->registry->restarts ||
-	    (info->si_code == CLD_EXITED &&
-	     (info->si_status == EXIT_NO_USER || info->si_status == 127))) {
-		log_error("%s: its host %s, the %u. time; giving up: no service of it until the "
-			  "registry is started again",
-			  name, how, host->crashes);
-		host_log_note(host, "given up: %s, the %u. time", host->reason, host->crashes);
-		reports_keep_crash(host);
+	if (!start_again(host, name, how,
+			 info->si_code == CLD_EXITED &&
+				 (info->si_status == EXIT_NO_USER || info->si_status == 127)))
 		end(host, HOST_FAILED);
-		return;
-	}
-	for (unsigned i = 1; i < host->crashes && delay < RESTART_LONGEST; i++)
-		delay *= 2;
-	log_error("%s: its host %s; starting it again in %u ms (%u of %u)", name, how,
-		  (unsigned)(delay / NSEC_PER_MSEC), host->crashes, host->registry->restarts);
-	host_log_note(host, "crashed: %s; starting it again in %u ms (%u of %u)", host->reason,
-		      (unsigned)(delay / NSEC_PER_MSEC), host->crashes, host->registry->restarts);
-	reports_keep_crash(host);
-	host->state = HOST_IDLE;
-	host_arm(host, delay);
-	registry_changed(host->registry);
 }
 
 /* As on macOS: of a category the next candidate gets the provider that the last would not have. */
