@@ -11,6 +11,7 @@
 #	make abi		record the libraries' interface as of the last release
 #	make docs		the site: guides, reference, man pages (build/docs/html)
 #	make chaos [TIME=...] [CHAOS_SEED=...]	apps, hosts and registries killed while they stream, for TIME seconds
+#	make faults [POINTS=REGEX]	every system call and allocation of the runtime fails once
 #	make bootstrap		only install what is missing
 #	make install DESTDIR=...
 #	make dist		a release's tarball of what is committed: build/dist
@@ -19,7 +20,7 @@
 SHELL := /bin/bash
 BUILD := build
 
-.PHONY: all bootstrap demo test bench mutants model fuzz fuzz-coverage abi docs chaos install dist deb format clean
+.PHONY: all bootstrap demo test bench mutants model fuzz fuzz-coverage abi docs chaos faults install dist deb format clean
 
 all: bootstrap $(BUILD)/dev/build.ninja
 	ninja -C $(BUILD)/dev --quiet
@@ -71,8 +72,15 @@ docs:
 
 chaos:
 	@scripts/bootstrap.sh build test
-	@test -f $(BUILD)/gcc/build.ninja || meson setup $(BUILD)/gcc --buildtype=release -Dwerror=true
+	@test -f $(BUILD)/gcc/build.ninja || meson setup $(BUILD)/gcc --buildtype=release -Dwerror=true -Dfaults=true
 	CHAOS_TIME=$(TIME) meson test -C $(BUILD)/gcc --timeout-multiplier 0 --verbose chaos
+
+faults:
+	@scripts/bootstrap.sh build test
+	@test -f $(BUILD)/gcc/build.ninja || meson setup $(BUILD)/gcc --buildtype=release -Dwerror=true -Dfaults=true
+	@meson configure $(BUILD)/gcc -Dfaults=true
+	ninja -C $(BUILD)/gcc --quiet
+	python3 tests/faults/run.py $(BUILD)/gcc $(if $(POINTS),--only '$(POINTS)')
 
 install: all
 	meson install -C $(BUILD)/dev $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))

@@ -16,7 +16,7 @@ import xml.etree.ElementTree as ElementTree
 
 # name, what it is compiled with, environment of the compiler, suites that run in it, wrapper of the tests
 CONFIGURATIONS = [
-    ("gcc", ["-Dwerror=true", "-Dbuildtype=release"], {"CC": "gcc"}, ["integ", "vm", "pages"], []),
+    ("gcc", ["-Dwerror=true", "-Dbuildtype=release", "-Dfaults=true"], {"CC": "gcc"}, ["integ", "vm", "pages"], []),
     ("clang", ["-Dwerror=true", "-Dbuildtype=release"], {"CC": "clang", "CXX": "clang++"}, [], []),
     ("asan", ["-Dwerror=true", "-Db_sanitize=address,undefined"], {"CC": "gcc"},
      ["unit", "proto", "integ", "race"], []),

@@ -1,0 +1,393 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every system call and allocation of the runtime fails once, each in a run of its own.
+
+usage: run.py BUILD [--part app|runtime|all] [--share N] [--seed N] [--only REGEX] [--workers N] [--scenario NAME]
+
+A point is a line of the runtime that calls something which can fail. First each scenario of the app runs without a
+fault, and it is seen which points it comes by; then it runs once for each of them, which fails there. A run is good
+if nothing has crashed, hung or left something behind, the app has seen a clean error or none at all, and the next
+round of the same app, with the same host and registry unless the fault was the end of them, sees nothing of it.
+"""
+import argparse
+import collections
+import errno
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import points as points_of  # noqa: E402
+from scene import CANNOT, Failure, Held, Scene  # noqa: E402
+
+BUNDLES = ["tests/integ/drivers/echo/echo.dext", "tests/integ/drivers/queues/queues.dext",
+           "examples/ring_submit/ring_submit.dext"]
+APP = 0  # libiokit's place in points.MODULES
+ROUNDS = 3
+# A mapping that cannot be taken away stays.
+LEAVES = {"munmap"}
+# What there may be more of at any time: a thread of the loop that waits beside the others.
+GROWS = re.compile(r"src/queue/loop\.c:\d+:calloc|src/registry/host_log\.c:\d+:malloc|src/base/closing\.c:\d+:realloc")
+SETTLE_SEC = 3
+REFUSED = re.compile(r"Start failed: |/Info\.plist: (?:out of memory|cannot be)|could not be launched: |giving up")
+# libplist does not say why it has made nothing: what was sent is blamed.
+BLAMES = {"plist_from_bin", "plist_from_xml"}
+# Where a function has no other way to say so it ends the program, with a line that says why: dispatch/queue.h.
+ABORTS = re.compile(r"^[^(]*(?:out of memory|no memory |no event loop or thread)[^\n]*\n*\Z", re.MULTILINE)
+ATTEMPTS = 3
+
+Job = collections.namedtuple("Job", "point place scenario number error")
+
+
+def scenarios(build):
+    return subprocess.run([os.path.join(build, "tests/faults/faults-app")], capture_output=True, text=True,
+                          check=True).stdout.split()
+
+
+def listed(build):
+    """Points that nothing can reach or that cannot fail, {name pattern: reason}."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "unreached")
+    found = {}
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            if line.strip() and not line.startswith("#"):
+                name, reason = line.rstrip().split(None, 1)
+                found[name] = reason
+    return found
+
+
+class Runner:
+    def __init__(self, arguments):
+        self.build, self.arguments = os.path.abspath(arguments.build), arguments
+        self.points, self.unknown = points_of.existing(self.build)
+        self.by_place = {place: point for point in self.points.values() for place in point.places}
+        self.counts = {}  # scenario: {place: executions of one round}
+        self.references = {}  # scenario: what the app holds after all rounds
+        self.growth = {}  # scenario: {place: allocations that a run adds to registry and hosts}
+        self.failures, self.lock, self.hit, self.runs = [], threading.Lock(), set(), 0
+        self.unfired = []
+
+    def scene(self):
+        return Scene(self.build, BUNDLES)
+
+    # --- without a fault ---
+
+    def record(self, scenario):
+        scene = self.scene()
+        try:
+            scene.page.arm(None, records=True)
+            if not scene.start():
+                raise Failure("dextd does not start:\n" + scene.log())
+            app = scene.app(scenario, 1)
+            lines = app.run()
+            if "done" not in lines or not lines[0].startswith("round 0 ok"):
+                raise Failure(f"{scenario} without a fault: {lines}\n{app.said()}{scene.log()}")
+            app.end()
+            scene.stop()
+            counts = scene.page.counts()
+        finally:
+            scene.close()
+        held, growth = self.refer(scenario)
+        with self.lock:
+            self.counts[scenario], self.references[scenario], self.growth[scenario] = counts, held, growth
+
+    def refer(self, scenario):
+        """What the app holds at the end, and what a second run of it adds to the others."""
+        scene = self.scene()
+        try:
+            scene.start()
+            scene.await_hosts(len(BUNDLES))
+            reference, before, growth = None, None, collections.Counter()
+            for _ in range(3):
+                app = scene.app(scenario, ROUNDS)
+                app.run()
+                held = Held(scene.page, app.process.pid)
+                reference = held if reference is None else widest(reference, held)
+                app.end()
+                now = scene.settle()
+                for one, other in zip(now, before or now):
+                    growth |= one.live - other.live
+                before = now
+                scene.page.forget(1 + len(BUNDLES))
+            scene.stop()
+            return reference, growth
+        finally:
+            scene.close()
+
+    # --- with one ---
+
+    def jobs(self, part):
+        """For each place one run with each error, and more for places that are passed often."""
+        best = {}
+        for scenario, counts in self.counts.items():
+            for place, count in counts.items():
+                if place in self.by_place and count & ~CANNOT != 0:
+                    seldom = min(count & ~CANNOT, 1000)
+                    if place not in best or seldom > best[place][0]:
+                        best[place] = seldom, scenario
+        for place, (count, scenario) in sorted(best.items()):
+            point = self.by_place[place]
+            if (place[0] == APP) != (part == "app"):
+                continue
+            if self.arguments.only and not re.search(self.arguments.only, point.name):
+                continue
+            errors = points_of.errors_of(point.function)
+            for number, error in [(1, error) for error in errors] + [(n, errors[0]) for n in later(count)]:
+                yield Job(point, place, scenario, number, error)
+
+    def run_app_job(self, scene, job, slots):
+        """In a scene that goes on."""
+        page = scene.page
+        before = [Held(page, pid) for pid in [scene.dextd.pid] + scene.hosts()]
+        page.arm(job.place, job.number, job.error)
+        app = scene.app(job.scenario, ROUNDS)
+        try:
+            lines = app.run()
+            more = self.left(page, app, job)
+            status = app.end()
+            fired = page.fired()
+        finally:
+            page.arm(None)
+            page.forget(slots)
+        if fired == 0:
+            return None
+        if status == -signal.SIGABRT and ABORTS.search(app.said()):
+            return []
+        problems = judge(lines, status, strict=True)
+        if not problems and job.point.function not in LEAVES:
+            problems = [f"left behind: {self.show(entry)}" for entry in more]
+        if not problems:
+            problems = self.settled(scene, before, job.scenario)
+        return problems and problems + ["the app said: " + app.said()[-2000:]]
+
+    def left(self, page, app, job):
+        """What the app has too much when its threads are through."""
+        end = time.monotonic() + 1
+        while True:
+            more = [entry for entry in Held(page, app.process.pid).beyond(self.references[job.scenario])
+                    if isinstance(entry, str) or not GROWS.match(self.by_place[entry[0]].name)]
+            if not more or job.point.function in LEAVES or time.monotonic() > end:
+                return more
+            time.sleep(0.01)
+
+    def settled(self, scene, before, scenario):
+        """The registry and the hosts have to come back to what they held, or to what a run without a fault adds."""
+        end = time.monotonic() + SETTLE_SEC
+        while True:
+            pids = [scene.dextd.pid] + scene.hosts()
+            now = [Held(scene.page, pid) for pid in pids]
+            more = [(pid, entry) for pid, a, b in zip(pids, now, before) for entry in a.beyond(b)
+                    if isinstance(entry, str) or entry[1] > self.growth[scenario][entry[0]] and
+                    not GROWS.match(self.by_place[entry[0]].name)]
+            if scene.dextd.poll() is not None:
+                return ["dextd has ended:\n" + scene.log()[-2000:]]
+            if not more and len(now) == len(before):
+                return []
+            if time.monotonic() > end:
+                return [f"left behind in {pid}: {self.show(entry)}" for pid, entry in more] or ["a host has ended"]
+            time.sleep(0.01)
+
+    def show(self, more):
+        if isinstance(more, str):
+            return more
+        point = self.by_place.get(more[0])
+        return f"{more[1]} allocations of {point.name if point else more[0]}"
+
+    def run_runtime_job(self, job):
+        scene = self.scene()
+        try:
+            scene.page.arm(job.place, job.number, job.error)
+            restarted = not scene.start()
+            if restarted:
+                problems = ended_well(scene)
+                if problems:
+                    return problems
+                scene.start()
+            app = scene.app(job.scenario, ROUNDS)
+            lines, status = [], 0
+            lines = app.run()
+            held = Held(scene.page, scene.dextd.pid) if scene.dextd.poll() is None else None
+            status = app.end()
+            if scene.dextd.poll() is not None:
+                problems = ended_well(scene)
+                if problems or not scene.start():
+                    return problems or ["dextd does not start again"]
+                again = scene.app(job.scenario, 1)
+                lines = again.run()
+                status = again.end()
+            problems = judge(lines, status, strict=False)
+            # What the registry or the driver's own Start has refused for good, and said so.
+            if all("link->service" in problem for problem in problems) and REFUSED.search(scene.log()):
+                problems = []
+            if job.point.function in BLAMES and all("BadArgument" in line for line in problems[:1]):
+                problems = []
+            ended = scene.stop()
+            if ended != 0 and not (ended == 1 and scene.page.fired_pid() == scene.dextd.pid):
+                problems.append(f"dextd ended with {ended}")
+            if scene.page.fired() == 0:
+                return None
+            log = scene.log()
+            for bad in re.findall(r".*(?:was killed by signal (?!9 )|Assertion|free\(\)|malloc).*", log):
+                problems.append("log: " + bad)
+            return problems and problems + ["log:\n" + log[-3000:]]
+        finally:
+            scene.close()
+
+    def attempt(self, job, scene=None, slots=0):
+        for _ in range(ATTEMPTS):
+            try:
+                problems = self.run_app_job(scene, job, slots) if scene is not None else self.run_runtime_job(job)
+            except Failure as failure:
+                problems = [str(failure)]
+            if problems is not None:
+                break
+        with self.lock:
+            self.runs += 1
+            if problems is None:
+                self.unfired.append(job)
+                return True
+            self.hit.add(job.point.name)
+            if problems:
+                self.failures.append((job, problems))
+                print(f"# FAILED {describe(job)}")
+                for problem in problems:
+                    print("#   " + problem.rstrip().replace("\n", "\n#     "))
+                sys.stdout.flush()
+        return not problems
+
+    def work(self, queue, in_scene):
+        scene, slots = None, 0
+        try:
+            while True:
+                with self.lock:
+                    if not queue:
+                        return
+                    job = queue.pop()
+                if in_scene and scene is None:
+                    scene = self.scene()
+                    if not scene.start():
+                        raise Failure("dextd does not start")
+                    scene.await_hosts(len(BUNDLES))
+                    for scenario in self.counts:
+                        warm = scene.app(scenario, 1)
+                        warm.run()
+                        warm.end()
+                        scene.page.forget(1 + len(BUNDLES))
+                    slots = 1 + len(BUNDLES)
+                if not self.attempt(job, scene, slots) and scene is not None:
+                    scene.close()  # what it has is no measure any more
+                    scene = None
+        finally:
+            if scene is not None:
+                scene.close()
+
+    def in_parallel(self, function, items):
+        """`function` of a queue, on each worker."""
+        queue = list(items)
+        threads = [threading.Thread(target=function, args=(queue,)) for _ in range(self.arguments.workers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def record_all(self, names):
+        def work(queue):
+            while True:
+                with self.lock:
+                    if not queue:
+                        return
+                    name = queue.pop()
+                self.record(name)
+        self.in_parallel(work, names)
+
+
+def widest(one, other):
+    one.live |= other.live
+    one.fds |= other.fds
+    one.maps = max(one.maps, other.maps)
+    return one
+
+
+def later(count):
+    """Which executions but the first fail, too, of so many."""
+    return sorted({n for n in (2, 3, 5, 9, 17, 40, 100, 250) if n <= count})
+
+
+def describe(job):
+    return f"{job.point.name} {errno.errorcode[job.error]}, execution {job.number}, in '{job.scenario}'"
+
+
+def judge(lines, status, strict):
+    """What is wrong with what the app has written. Not strict: a host or the registry may have ended of it."""
+    problems = [line for line in lines if line.startswith("wrong")]
+    rounds = [re.match(r"round (\d+) (ok|refused) fired (\d+)", line) for line in lines]
+    rounds = [found for found in rounds if found is not None]
+    if status != 0:
+        problems.append(f"the app ended with {status}")
+    elif len(rounds) == 0 or lines[-1] != "done":
+        problems.append("the app has not come to its end")
+    before = 0
+    for number, found in enumerate(rounds):
+        if found.group(2) == "refused" and int(found.group(3)) == before and \
+                (strict or number == len(rounds) - 1):
+            problems.append("refused without a fault: " + lines[number])
+        before = int(found.group(3))
+    return problems
+
+
+def ended_well(scene):
+    """dextd has ended: that has to be an exit with a line that says why."""
+    status = scene.dextd.wait()
+    if status < 0 or status > 126:
+        return [f"dextd ended with {status}:\n{scene.log()[-3000:]}"]
+    if not re.search(r"^dextd: \S", scene.log(), re.MULTILINE):
+        return [f"dextd ended with {status} and did not say why"]
+    return []
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("build")
+    parser.add_argument("--part", choices=["app", "runtime", "all"], default="all")
+    parser.add_argument("--share", type=int, default=1, help="of the runtime's jobs, one in so many")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--only", help="points whose names match")
+    parser.add_argument("--scenario", action="append")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--record", action="store_true", help="nothing fails; it is seen what is reached")
+    arguments = parser.parse_args()
+    runner = Runner(arguments)
+    if runner.unknown:
+        print("# called, and neither in the list of what can fail nor of what cannot: " + " ".join(runner.unknown))
+        return 1
+    began = time.monotonic()
+    runner.record_all(arguments.scenario or scenarios(runner.build))
+    seen = {place for counts in runner.counts.values() for place in counts}
+    reached = {runner.by_place[place].name for place in seen if place in runner.by_place}
+    print(f"# {len(runner.points)} points, {len(reached)} reached; {time.monotonic() - began:.1f} s", flush=True)
+    if not arguments.record:
+        if arguments.part in ("app", "all"):
+            runner.in_parallel(lambda queue: runner.work(queue, True), runner.jobs("app"))
+        if arguments.part in ("runtime", "all"):
+            jobs = list(runner.jobs("runtime"))
+            random.Random(arguments.seed).shuffle(jobs)
+            runner.in_parallel(lambda queue: runner.work(queue, False), jobs[:len(jobs) // arguments.share])
+    excused = listed(runner.build)
+    missing = [name for name in runner.points if name not in (reached if arguments.record else runner.hit)]
+    for name in sorted(missing):
+        if arguments.record or arguments.part == "all" and arguments.share == 1:
+            print(f"# not {'reached' if arguments.record else 'hit'}: {name}"
+                  + (f" ({excused[name]})" if name in excused else ""))
+    print(f"# points: {len(runner.hit)} hit of {len(runner.points)} existing; {runner.runs} runs, "
+          f"{len(runner.unfired)} of them without the fault, {len(runner.failures)} failed; seed {arguments.seed}; "
+          f"{time.monotonic() - began:.1f} s")
+    return 1 if runner.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

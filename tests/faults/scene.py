@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A registry with the test drivers, the page that its processes share (page.h), and the app of one run."""
+import collections
+import mmap
+import os
+import re
+import selectors
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+
+MAGIC, SLOTS, LIVE, TEXT, MODULES = 0x46415550, 32, 16384, 1 << 20, 4
+HEAD = struct.Struct("=IiQqiIIiI")  # as struct faults_page begins
+SLOT_AT, SLOT_SIZE, SLOT_HEAD = 4096, 24 + 16 * LIVE, struct.Struct("=iiIIII")
+COUNTS_AT = SLOT_AT + SLOTS * SLOT_SIZE
+SIZE = COUNTS_AT + MODULES * TEXT * 4
+CANNOT = 0x80000000
+DEADLINE = 30
+
+
+class Page:
+    def __init__(self, folder):
+        self.path = os.path.join(folder, "page")
+        with open(self.path, "wb") as file:
+            file.truncate(SIZE)
+        os.chmod(self.path, 0o666)
+        with open(self.path, "r+b") as file:
+            self.map = mmap.mmap(file.fileno(), SIZE)
+        self.arm(None)
+
+    def arm(self, place, number=1, error=0, records=False):
+        module, offset = place if place is not None else (-1, 0)
+        HEAD.pack_into(self.map, 0, MAGIC, module, offset, number, error, int(records), 0, 0, self.slots())
+
+    def slots(self):
+        return HEAD.unpack_from(self.map, 0)[8]
+
+    def fired(self):
+        return HEAD.unpack_from(self.map, 0)[6]
+
+    def fired_pid(self):
+        return HEAD.unpack_from(self.map, 0)[7]
+
+    def counts(self):
+        """{(module, offset): executions}; CANNOT where it was used so that it cannot fail."""
+        found = {}
+        for module in range(MODULES):
+            raw = self.map[COUNTS_AT + module * TEXT * 4:COUNTS_AT + (module + 1) * TEXT * 4]
+            for at in re.finditer(rb"[^\0]", raw):
+                offset = at.start() // 4
+                found[module, offset] = struct.unpack_from("=I", raw, offset * 4)[0]
+        return found
+
+    def live(self, pid):
+        """{(module, offset): allocations that are not freed} of a process."""
+        found = collections.Counter()
+        for slot in range(min(self.slots(), SLOTS)):
+            at = SLOT_AT + slot * SLOT_SIZE
+            if SLOT_HEAD.unpack_from(self.map, at)[0] != pid:
+                continue
+            raw = self.map[at + SLOT_HEAD.size:at + SLOT_SIZE]
+            for _, place in filter(lambda entry: entry[0] != 0, struct.iter_unpack("=QQ", raw)):
+                found[place >> 32, place & 0xffffffff] += 1
+        return found
+
+    def forget(self, slots):
+        """The slots of processes after the first so many; they have ended."""
+        for slot in range(slots, min(self.slots(), SLOTS)):
+            at = SLOT_AT + slot * SLOT_SIZE
+            self.map[at:at + SLOT_SIZE] = bytes(SLOT_SIZE)
+        struct.pack_into("=I", self.map, HEAD.size - 4, slots)
+
+    def close(self):
+        self.map.close()
+
+
+class Held:
+    """What a process holds: descriptors by kind, mappings of memfds, allocations by place."""
+
+    def __init__(self, page, pid):
+        self.live = page.live(pid)
+        self.fds, self.maps = collections.Counter(), 0
+        try:
+            for fd in os.listdir(f"/proc/{pid}/fd"):
+                self.fds[re.sub(r"\d+", "N", os.readlink(f"/proc/{pid}/fd/{fd}"))] += 1
+            with open(f"/proc/{pid}/maps", encoding="utf-8") as file:
+                self.maps = sum("/memfd:" in line for line in file)
+        except OSError:
+            pass
+
+    def beyond(self, other):
+        """What is more than there."""
+        fds, live = self.fds - other.fds, self.live - other.live
+        # One socket in the place of another is none too many.
+        more = sum(self.fds.values()) > sum(other.fds.values())
+        return [f"{count} descriptors {kind}" for kind, count in fds.items() if more] + \
+            ([f"{self.maps - other.maps} mappings"] if self.maps > other.maps else []) + \
+            [(place, count) for place, count in live.items()]
+
+
+class Scene:
+    def __init__(self, build, bundles, options=(), sandbox="best"):
+        self.build = build
+        self.folder = tempfile.mkdtemp(prefix="opendext-faults-")
+        os.chmod(self.folder, 0o755)
+        self.page = Page(self.folder)
+        self.options, self.sandbox = list(options), sandbox
+        self.log_path = os.path.join(self.folder, "log")
+        os.mkdir(os.path.join(self.folder, "bundles"))
+        for bundle in bundles:
+            self.take(os.path.join(build, bundle))
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(os.path.join(self.folder, "notify"))
+        self.notify.settimeout(DEADLINE)
+        self.environment = {
+            **os.environ,
+            "LD_PRELOAD": os.path.join(build, "tests/faults/libfaults.so"), "FAULTS_FILE": self.page.path,
+            "OPENDEXT_RUNTIME_DIR": os.path.join(self.folder, "run"),
+            "NOTIFY_SOCKET": os.path.join(self.folder, "notify"), "MALLOC_PERTURB_": "165", "OPENDEXT_LOG": "debug",
+        }
+        self.dextd = None
+
+    def take(self, bundle):
+        """A copy, of a category of its own: so that all of them can have the same provider."""
+        name = os.path.basename(bundle)
+        copy = os.path.join(self.folder, "bundles", name)
+        shutil.copytree(bundle, copy)
+        with open(os.path.join(copy, "Info.plist"), "r+", encoding="utf-8") as file:
+            text = file.read()
+            file.seek(0)
+            file.write(text.replace("<key>IOUserClass</key>",
+                                    f"<key>IOMatchCategory</key><string>{name}</string><key>IOUserClass</key>"))
+
+    def start(self):
+        """Starts dextd; whether it got ready, or else what it ended with."""
+        with open(self.log_path, "ab") as log:
+            self.dextd = subprocess.Popen(
+                [os.path.join(self.build, "cmd/dextd"), "--bundles", os.path.join(self.folder, "bundles"), "--access",
+                 os.path.join(self.folder, "access"), "--pci-devices", os.path.join(self.folder, "pci"),
+                 f"--sandbox={self.sandbox}", *self.options],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
+        end = time.monotonic() + DEADLINE
+        self.notify.settimeout(0.02)
+        while time.monotonic() < end:
+            try:
+                if self.notify.recv(64) == b"READY=1":
+                    return True
+            except socket.timeout:
+                if self.dextd.poll() is not None:
+                    return False
+        raise Failure("dextd does not get ready")
+
+    def await_hosts(self, count):
+        """Until each has its slot in the page."""
+        end = time.monotonic() + DEADLINE
+        while self.page.slots() < 1 + count:
+            if time.monotonic() > end:
+                raise Failure("the drivers are not started:\n" + self.log())
+            time.sleep(0.005)
+
+    def hosts(self):
+        with open(f"/proc/{self.dextd.pid}/task/{self.dextd.pid}/children", encoding="ascii") as file:
+            return [int(pid) for pid in file.read().split()]
+
+    def held(self):
+        return [Held(self.page, pid) for pid in [self.dextd.pid] + self.hosts()]
+
+    def settle(self):
+        """What the registry and the hosts hold when nothing changes any more."""
+        now = self.held()
+        for _ in range(100):
+            time.sleep(0.02)
+            before, now = now, self.held()
+            if [(held.live, held.fds) for held in now] == [(held.live, held.fds) for held in before]:
+                break
+        return now
+
+    def stop(self):
+        """Its exit status."""
+        if self.dextd.poll() is None:
+            self.dextd.send_signal(signal.SIGTERM)
+        try:
+            return self.dextd.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            self.dextd.kill()
+            self.dextd.wait()
+            raise Failure("dextd does not end") from None
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def app(self, scenario, rounds):
+        return App(self, scenario, rounds)
+
+    def close(self):
+        if self.dextd is not None and self.dextd.poll() is None:
+            self.dextd.kill()
+            self.dextd.wait()
+        self.notify.close()
+        self.page.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Failure(Exception):
+    pass
+
+
+class App:
+    """Runs to the line "done" and stays until it is let go."""
+
+    def __init__(self, scene, scenario, rounds):
+        self.errors = tempfile.TemporaryFile(mode="w+", errors="replace")
+        self.process = subprocess.Popen([os.path.join(scene.build, "tests/faults/faults-app"), scenario, str(rounds)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
+                                        env=scene.environment)
+        self.lines = []
+
+    def run(self):
+        """The lines up to "done"."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            end, text = time.monotonic() + DEADLINE, ""
+            os.set_blocking(self.process.stdout.fileno(), False)
+            while "done\n" not in text:
+                if not selector.select(max(0, end - time.monotonic())):
+                    raise Failure("the app hangs" + self.stack())
+                more = os.read(self.process.stdout.fileno(), 4096).decode(errors="replace")
+                if more == "":
+                    break
+                text += more
+        self.lines = text.splitlines()
+        return self.lines
+
+    def stack(self):
+        done = subprocess.run(["gdb", "-p", str(self.process.pid), "-batch", "-ex", "thread apply all bt 12"],
+                              capture_output=True, text=True, check=False) if shutil.which("gdb") else None
+        return "\n" + done.stdout[-4000:] if done is not None else ""
+
+    def end(self):
+        self.process.stdin.close()
+        try:
+            return self.process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            raise Failure("the app does not end" + self.stack()) from None
+        finally:
+            self.process.kill()
+            self.process.stdout.close()
+
+    def said(self):
+        self.errors.seek(0)
+        return self.errors.read()

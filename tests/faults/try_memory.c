@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory of the driver in the app, of the app in the driver, queues and rings. */
+#include "attempt.h"
+#include "echo.h"
+#include "queues.h"
+#include "squares.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <IOKit/IODataQueueClient.h>
+#include <dext_ring.h>
+#include <mach/mach.h>
+#include <mach/mach_vm.h>
+
+#define PAGES 8
+
+static bool
+map_and_look(io_connect_t connect)
+{
+	mach_vm_address_t address = 0, again = 0;
+	mach_vm_size_t size = 0;
+	uint64_t fill = 0x5a;
+	const uint8_t *bytes;
+
+	TRY(IOConnectMapMemory64(connect, 0, mach_task_self(), &address, &size, kIOMapAnywhere));
+	CHECK(size == ECHO_MEMORY_SIZE);
+	TRY(IOConnectMapMemory64(connect, 0, mach_task_self(), &again, &size, kIOMapAnywhere));
+	TRY(IOConnectCallScalarMethod(connect, ECHO_FILL, &fill, 1, NULL, NULL));
+	bytes = (const uint8_t *)(uintptr_t)address;
+	CHECK(bytes[0] == 0x5a && bytes[ECHO_MEMORY_SIZE - 1] == 0x5a);
+	TRY(IOConnectUnmapMemory64(connect, 0, mach_task_self(), again));
+	return true;
+}
+
+static bool
+map(void)
+{
+	struct link link = {0};
+	bool well = link_open(&link, "Echo") && map_and_look(link.connect);
+
+	link_close(&link);
+	return well;
+}
+
+/* A structure that the driver keeps: the app's pages become shared, if that can be had. */
+static bool
+keep(io_connect_t connect, char *pages, size_t size)
+{
+	uint64_t length = 0, offset = 5 * 4096, byte = 0, poke[2] = {6 * 4096, 'd'};
+	size_t room = size;
+	uint32_t count = 1;
+
+	pages[offset] = 'a';
+	TRY(IOConnectCallMethod(connect, ECHO_KEEP, NULL, 0, NULL, 0, &length, &count, pages,
+				&room));
+	CHECK(length == size && room == size);
+	TRY(IOConnectCallScalarMethod(connect, ECHO_PEEK, &offset, 1, &byte, &count));
+	CHECK(byte == 'a');
+	TRY(IOConnectCallScalarMethod(connect, ECHO_POKE, poke, 2, NULL, NULL));
+	CHECK(pages[poke[0]] == 0 || pages[poke[0]] == 'd');
+	return true;
+}
+
+/* The child has what was there and may use it as its own. */
+static bool
+fork_and_look(const volatile char *pages)
+{
+	int status = -1;
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(pages[5 * 4096] == 'a' ? 0 : 1);
+	if (!attempt_had("a child", child > 0))
+		return false;
+	while (waitpid(child, &status, 0) < 0)
+		;
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	return true;
+}
+
+static bool
+large(void)
+{
+	struct link link = {0};
+	char *pages = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
+	bool well = link_open(&link, "Echo") && keep(link.connect, pages, PAGES * 4096) &&
+		    fork_and_look(pages);
+
+	link_close(&link);
+	munmap(pages, PAGES * 4096);
+	return well;
+}
+
+/* Memory that is shared from birth, named by address, too. */
+static bool
+name(io_connect_t connect, char *pages)
+{
+	uint64_t range[3] = {3, (uintptr_t)pages, 4096}, length = 0, offset = 7, byte = 0;
+	uint32_t count = 1;
+
+	pages[7] = 'n';
+	TRY(IOConnectCallScalarMethod(connect, ECHO_CLIENT_RANGE, range, 3, &length, &count));
+	CHECK(length == 4096);
+	TRY(IOConnectCallScalarMethod(connect, ECHO_PEEK, &offset, 1, &byte, &count));
+	CHECK(byte == 'n');
+	range[0] = 0x13; /* kIOMemoryDisableCopyOnWrite */
+	TRY(IOConnectCallScalarMethod(connect, ECHO_CLIENT_RANGE, range, 3, &length, &count));
+	TRY(IOConnectCallScalarMethod(connect, ECHO_POKE, (uint64_t[]){8, 'x'}, 2, NULL, NULL));
+	CHECK(pages[8] == 'x');
+	return true;
+}
+
+static bool
+allocated(void)
+{
+	mach_vm_address_t address = 0;
+	struct link link = {0};
+	bool well = attempt_tried("mach_vm_allocate",
+				  mach_vm_allocate(mach_task_self(), &address, PAGES * 4096,
+						   VM_FLAGS_ANYWHERE)) &&
+		    link_open(&link, "Echo") &&
+		    keep(link.connect, (char *)(uintptr_t)address, PAGES * 4096) &&
+		    name(link.connect, (char *)(uintptr_t)address) &&
+		    fork_and_look((char *)(uintptr_t)address);
+
+	link_close(&link);
+	if (address != 0)
+		mach_vm_deallocate(mach_task_self(), address, PAGES * 4096);
+	return well;
+}
+
+/* --- queues --- */
+
+static bool
+consume(IODataQueueMemory *queue, mach_port_t port, uint32_t count)
+{
+	uint64_t end = attempt_msec() + 1000;
+	uint8_t data[QUEUES_ENTRY_MAX];
+
+	for (uint32_t next = 0; next < count && attempt_msec() < end;) {
+		uint32_t size = sizeof(data);
+		IOReturn status = IODataQueueDequeue(queue, data, &size);
+		mach_msg_empty_rcv_t message;
+
+		if (status == kIOReturnUnderrun) {
+			mach_msg(&message.header, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0,
+				 sizeof(message), port, 100, MACH_PORT_NULL);
+			continue;
+		}
+		TRY(status);
+		CHECK(queues_is(data, size, next));
+		next++;
+	}
+	return attempt_had("the entries", attempt_msec() < end);
+}
+
+static bool
+use_queue(io_connect_t connect, uint32_t type, mach_port_t port)
+{
+	mach_vm_address_t address = 0;
+	mach_vm_size_t size = 0;
+
+	NAMES(port);
+	TRY(IOConnectMapMemory64(connect, type, mach_task_self(), &address, &size, kIOMapAnywhere));
+	TRY(IOConnectSetNotificationPort(connect, type, port, 0));
+	TRY(IOConnectCallScalarMethod(connect, QUEUES_PRODUCE, (uint64_t[]){type, 40}, 2, NULL,
+				      NULL));
+	return consume((IODataQueueMemory *)(uintptr_t)address, port, 40);
+}
+
+static bool
+produce(io_connect_t connect, uint32_t type)
+{
+	IODataQueueMemory *queue;
+	mach_vm_address_t address = 0;
+	mach_vm_size_t size = 0;
+	uint8_t data[QUEUES_ENTRY_MAX];
+	uint64_t end = attempt_msec() + 1000, want = type, out[3] = {0};
+	uint32_t room = 3;
+
+	TRY(IOConnectMapMemory64(connect, type, mach_task_self(), &address, &size, kIOMapAnywhere));
+	queue = (IODataQueueMemory *)(uintptr_t)address;
+	for (uint32_t i = 0; i < 20; i++) {
+		queues_fill(data, i);
+		TRY(IODataQueueEnqueue(queue, data, queues_size(i)));
+	}
+	while (out[0] < 20 && attempt_msec() < end)
+		TRY(IOConnectCallScalarMethod(connect, QUEUES_STATUS, &want, 1, out, &room));
+	CHECK(out[1] == 0);
+	return attempt_had("all entries in the driver", out[0] == 20);
+}
+
+static bool
+queues(void)
+{
+	struct link link = {0};
+	mach_port_t ports[2] = {IODataQueueAllocateNotificationPort(),
+				IODataQueueAllocateNotificationPort()};
+	bool well = link_open(&link, "Queues") &&
+		    use_queue(link.connect, QUEUES_CLASSIC_OUT, ports[0]) &&
+		    use_queue(link.connect, QUEUES_DISPATCH_OUT, ports[1]) &&
+		    produce(link.connect, QUEUES_CLASSIC_IN) &&
+		    produce(link.connect, QUEUES_DISPATCH_IN);
+
+	link_close(&link);
+	for (unsigned i = 0; i < 2; i++)
+		if (ports[i] != MACH_PORT_NULL)
+			mach_port_destroy(mach_task_self(), ports[i]);
+	return well;
+}
+
+/* --- rings --- */
+
+static bool
+square_all(dext_ring_t *ring, uint64_t count)
+{
+	uint64_t end = attempt_msec() + 1000, done = 0;
+
+	for (uint64_t next = 0; done < count && attempt_msec() < end;) {
+		struct square entry = {.number = next};
+		uint32_t pushed = 0, popped = 0;
+
+		if (next < count)
+			TRY(dext_ring_push(ring, &entry, 1, &pushed));
+		next += pushed;
+		if (next < count && next % 8 != 0)
+			continue;
+		if (dext_ring_wait(ring, DEXT_RING_ENTRIES, 100000000) != kIOReturnSuccess)
+			continue;
+		while (dext_ring_pop(ring, &entry, 1, &popped) == kIOReturnSuccess) {
+			CHECK(entry.number == done && entry.square == done * done);
+			done++;
+		}
+	}
+	return attempt_had("all squares", done == count);
+}
+
+static bool
+poll_ring(dext_ring_t *ring)
+{
+	struct pollfd ready = {.fd = dext_ring_get_descriptor(ring), .events = POLLIN};
+	uint64_t end = attempt_msec() + 1000;
+	struct square entry = {.number = 9};
+	uint32_t pushed = 0, popped = 0;
+
+	if (!attempt_had("the ring's descriptor", ready.fd >= 0))
+		return false;
+	TRY(dext_ring_push(ring, &entry, 1, &pushed));
+	while (dext_ring_pop(ring, &entry, 1, &popped) == kIOReturnUnderrun && attempt_msec() < end)
+		if (dext_ring_arm(ring, DEXT_RING_ENTRIES))
+			poll(&ready, 1, 100);
+	CHECK(popped == 0 || entry.square == 81);
+	return attempt_had("the entry", popped == 1);
+}
+
+static bool
+use_ring(io_connect_t connect, uint32_t options)
+{
+	dext_ring_t *ring = NULL;
+	bool well;
+
+	TRY(dext_ring_create(connect, SQUARES_RINGS, options, &ring));
+	well = square_all(ring, 64) && poll_ring(ring);
+	dext_ring_release(ring);
+	return well;
+}
+
+static bool
+rings(void)
+{
+	struct link link = {0};
+	bool well = link_open(&link, "RingSubmit") && use_ring(link.connect, 0) &&
+		    use_ring(link.connect, DEXT_RING_ONE_THREAD);
+
+	link_close(&link);
+	return well;
+}
+
+const struct scenario scenarios_memory[] = {
+	{"map", map},	    {"large", large}, {"allocated", allocated},
+	{"queues", queues}, {"rings", rings}, {NULL, NULL},
+};
