@@ -19,11 +19,13 @@
 
 SHELL := /bin/bash
 BUILD := build
+# A first build takes a minute or more: on a terminal ninja shows how far it is, in one line.
+QUIET := $(if $(MAKE_TERMOUT),,--quiet)
 
 .PHONY: all bootstrap demo test bench mutants model fuzz fuzz-coverage abi docs chaos faults install dist deb format clean
 
 all: bootstrap $(BUILD)/dev/build.ninja
-	ninja -C $(BUILD)/dev --quiet
+	ninja -C $(BUILD)/dev $(QUIET)
 
 bootstrap:
 	@scripts/bootstrap.sh build
@@ -41,7 +43,7 @@ test:
 bench:
 	@scripts/bootstrap.sh build bench
 	@test -f $(BUILD)/dev/build.ninja || meson setup $(BUILD)/dev --buildtype=release -Dwerror=true
-	ninja -C $(BUILD)/dev --quiet bench
+	ninja -C $(BUILD)/dev $(QUIET) bench
 	QUICK=$(QUICK) ROW="$(ROW)" bench/run.sh $(BUILD)/dev $(BUILD)/bench
 
 mutants: bootstrap
