@@ -9,7 +9,6 @@
 #include "dext.h"
 
 #include "clock.h"
-#include "memfd.h"
 #include "status.h"
 
 #include <errno.h>
@@ -54,64 +53,10 @@ close_recording(struct recording *recording)
 {
 	if (recording == NULL)
 		return;
-	for (unsigned i = 0; i < 2; i++) {
-		if (recording->files[i] != NULL)
-			memfd_unmap((void *)(uintptr_t)recording->files[i], trace_length(i), false);
-	}
+	recording_files_close(&recording->files);
 	fd_close(&recording->socket);
 	free(recording->bytes);
 	free(recording);
-}
-
-static IOReturn
-map(struct recording *recording, enum trace_what what, int fd)
-{
-	void *memory = NULL;
-	IOReturn status = memfd_check_peer(fd, trace_length(what));
-
-	if (status == kIOReturnSuccess)
-		status = memfd_map(fd, 0, trace_length(what), false, false, NULL, &memory);
-	recording->files[what] = memory;
-	return status;
-}
-
-/* TRACING, which the host sends first. */
-static IOReturn
-receive(struct recording *recording, bool capture)
-{
-	enum trace_what what = capture ? TRACE_CAPTURE : TRACE_EVENTS;
-	struct packet *packet = malloc(sizeof(*packet));
-	struct pollfd there = {.fd = recording->socket, .events = POLLIN};
-	struct tracing_body body;
-	struct trace_start start;
-	IOReturn status;
-
-	if (packet == NULL)
-		return kIOReturnNoMemory;
-	/* A host whose threads all hang does not keep this command. */
-	status = poll(&there, 1, GREETING_MSEC) > 0 ? packet_receive(there.fd, packet, false)
-						    : kIOReturnTimeout;
-	if (status != kIOReturnSuccess) {
-		free(packet);
-		return status;
-	}
-	status = packets_check(packet, PACKET_FROM_RECORDER);
-	memcpy(&body, packet->body, sizeof(body));
-	if (status == kIOReturnSuccess)
-		status = packet->header->status;
-	if (status == kIOReturnSuccess && body.version != TRACE_VERSION)
-		status = kIOReturnUnsupported;
-	if (status == kIOReturnSuccess && packet->fd_count != (capture ? 2u : 1u))
-		status = kIOReturnIPCError;
-	for (unsigned i = 0; status == kIOReturnSuccess && i < packet->fd_count; i++)
-		status = map(recording, i, packet->fds[i]);
-	packet_close_fds(packet);
-	free(packet);
-	if (status != kIOReturnSuccess)
-		return status;
-	start = (struct trace_start){body.position[what], body.number[what]};
-	trace_reader_init(&recording->reader, what, recording->files[what], &start);
-	return kIOReturnSuccess;
 }
 
 static void
@@ -131,6 +76,7 @@ open_one(struct recordings *all, const OSDictionary *driver, uint64_t number, ui
 		.snap = all->capture ? all->snap : 0,
 	};
 	struct recording *recording = calloc(1, sizeof(*recording)), **end = &all->first;
+	enum trace_what what = all->capture ? TRACE_CAPTURE : TRACE_EVENTS;
 	IOReturn status;
 
 	if (recording == NULL)
@@ -146,11 +92,14 @@ open_one(struct recordings *all, const OSDictionary *driver, uint64_t number, ui
 			 ? kIOReturnNoMemory
 			 : ask_trace(all->ask, &body, &recording->socket);
 	if (status == kIOReturnSuccess)
-		status = receive(recording, all->capture);
+		status = recording_files_receive(recording->socket, GREETING_MSEC, all->capture,
+						 &recording->files);
 	if (status != kIOReturnSuccess) {
 		close_recording(recording);
 		return status;
 	}
+	trace_reader_init(&recording->reader, what, recording->files.at[what],
+			  &recording->files.start[what]);
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = recording;

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "ask.h"
-#include "trace.h"
+#include "recording_files.h"
 
 /* One driver's, while its process lives. */
 struct recording {
@@ -27,11 +27,11 @@ struct recording {
 	char name[256];		  /* CFBundleIdentifier */
 	char device[256];	  /* "usb:001:002" */
 	int socket;
-	const struct trace_file *files[2]; /* by enum trace_what; the capture only if asked for */
-	struct trace_reader reader;	   /* of the one that events are taken from */
-	bool is_over;			   /* its host has ended, or looks after us no more */
-	bool is_said;			   /* for who shows it */
-	uint64_t lost_said;		   /* likewise */
+	struct recording_files files;
+	struct trace_reader reader; /* of the one that events are taken from */
+	bool is_over;		    /* its host has ended, or looks after us no more */
+	bool is_said;		    /* for who shows it */
+	uint64_t lost_said;	    /* likewise */
 	/* The next event, if has_event. */
 	bool has_event;
 	struct trace_event event;

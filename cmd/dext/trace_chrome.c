@@ -116,7 +116,7 @@ static void
 name_track(FILE *to, const struct recording *recording)
 {
 	uint32_t place = recording->event.place, generation = 0;
-	const struct trace_file *file = recording->files[TRACE_EVENTS];
+	const struct trace_file *file = recording->files.at[TRACE_EVENTS];
 	struct trace_owner owner;
 	char name[600], class_name[ESCAPE_ROOM(sizeof(owner.name))];
 

@@ -12,7 +12,7 @@ trace_owner_of(const struct recording *recording, struct trace_owner *ret_owner)
 {
 	uint32_t generation;
 
-	return trace_read_owner(recording->files[TRACE_EVENTS], recording->event.place, ret_owner,
+	return trace_read_owner(recording->files.at[TRACE_EVENTS], recording->event.place, ret_owner,
 				&generation);
 }
 
