@@ -30,6 +30,7 @@ static const struct command {
 	{"trace", "what drivers do: each call, completion and transfer", trace_main},
 	{"capture", "write the USB traffic of drivers into a file for Wireshark", capture_main},
 	{"tree", "show the registry: devices, interfaces, services, properties", NULL},
+	{"top", "how busy drivers, their clients and their pipes are", NULL},
 	{"devices", "list the USB devices that are plugged, and who has them", NULL},
 	{"bind", "have a USB device served by bulkstream, without driver code", bind_main},
 	{"unbind", "take that back", unbind_main},

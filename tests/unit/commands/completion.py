@@ -38,7 +38,7 @@ def commands_are_those_of_the_help():
 
 
 def options_are_those_of_the_help():
-    for command in ("run", "list", "send", "lint", "doctor", "tree"):
+    for command in ("run", "list", "send", "lint", "doctor", "tree", "top"):
         wanted = set(re.findall(r"--[a-z][a-z-]*", tap.run(DEXT, command, "--help").stdout))
         assert {word.rstrip("=") for word in complete(command, "--")} == wanted, command
     assert complete("doctor", "--js") == ["--json"]
@@ -49,6 +49,7 @@ def values_are_known():
     assert complete("run", "x.dext", "--sandbox", "=", "r") == ["required"]
     assert complete("run", "x.dext", "--sandbox", "=") == ["required", "best", "off"]
     assert complete("plug", "lo") == ["loopback"]
+    assert complete("top", "--sort", "") == ["bytes", "calls", "cpu", "latency", "name"]
 
 
 def files_are_offered():

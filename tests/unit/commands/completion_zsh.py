@@ -98,7 +98,7 @@ def commands_are_those_of_the_help():
 
 
 def options_are_those_of_the_help():
-    for command in ("run", "new", "list", "send", "lint", "doctor", "tree"):
+    for command in ("run", "new", "list", "send", "lint", "doctor", "tree", "top"):
         wanted = set(re.findall(r"--[a-z][a-z-]*=?", tap.run(DEXT, command, "--help").stdout))
         assert {word.rstrip("=") for word in complete(f"dext {command} --")} == {w.rstrip("=") for w in wanted}, command
     assert SHELL.complete("dext doctor --js")[1] == "dext doctor --json "
@@ -110,6 +110,7 @@ def values_are_known():
     assert complete("dext run x.dext --sandbox=") == {"required", "best", "off"}
     assert SHELL.complete("dext run x.dext --sandbox=r")[1] == "dext run x.dext --sandbox=required "
     assert complete("dext plug ") == {"sink", "source", "loopback", "ftdi"}
+    assert complete("dext top --sort ") == {"bytes", "calls", "cpu", "latency", "name"}
     assert complete("dext tree -p ") == {"IOService", "IOUSB"}
 
 

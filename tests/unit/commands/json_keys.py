@@ -8,7 +8,6 @@ Programs rely on it: a key that goes, or gets another type, breaks them. One tha
 """
 import json
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -20,6 +19,24 @@ TEXT, NUMBER, YES, NOTHING = str, (int, float), bool, type(None)
 
 SENT = {"command": TEXT, "bytes": NUMBER, "seconds": NUMBER, "mib_per_second": NUMBER, "xxh3_64": TEXT, "device": dict,
         "copied_bytes": NUMBER, "verified": (YES, NOTHING), "interrupted": YES, "exit": NUMBER, "error": NOTHING}
+CALLS = {"callsPerSecond": NUMBER, "entriesPerSecond": NUMBER, "completionsPerSecond": NUMBER, "calls": NUMBER,
+         "failedCalls": NUMBER, "structureBytes": NUMBER, "completions": NUMBER, "entriesTaken": NUMBER,
+         "entriesGiven": NUMBER, "callsInFlight": NUMBER}
+TRANSFERS = {"mibPerSecond": NUMBER, "transfersPerSecond": NUMBER, "transfers": NUMBER, "failedTransfers": NUMBER,
+             "bytes": NUMBER, "transfersInFlight": NUMBER}
+LATENCY = {"latencyNsec": (dict, NOTHING)}
+TOP_KEYS = {
+    "report": {"time": NUMBER, "seconds": NUMBER, "drivers": list},
+    "driver": {"number": NUMBER, "class": TEXT, "bundle": TEXT, "device": TEXT, "state": TEXT, "reason": NOTHING,
+               "process": NUMBER, "crashes": NUMBER, "refused": NOTHING, "cpuPercent": NUMBER, "memoryBytes": NUMBER,
+               **CALLS, **LATENCY, **TRANSFERS, "queue": NUMBER, "limits": dict, "clients": list, "pipes": list},
+    "client": {"process": NUMBER, "command": TEXT, "user": NUMBER, "class": TEXT, "type": NUMBER, **CALLS,
+               "completionsWaiting": NUMBER, **LATENCY, "queue": NUMBER, "limits": dict},
+    "pipe": {"endpoint": NUMBER, "direction": (TEXT, NOTHING), "type": TEXT, "interface": NUMBER, **TRANSFERS,
+             "transfersWaiting": NUMBER, **LATENCY, "queue": NUMBER},
+    "latency": {"mean": NUMBER, "p50": NUMBER, "p90": NUMBER, "p99": NUMBER, "p999": NUMBER},
+    "limit": {"used": NUMBER, "limit": NUMBER},
+}
 KEYS = {
     "list": {"name": TEXT, "class": TEXT, "bundle": TEXT, "bundlePath": TEXT, "device": TEXT, "hostPid": NUMBER,
              "id": TEXT, "state": TEXT, "reason": NOTHING},
@@ -39,9 +56,10 @@ KEYS = {
 }
 
 
-def check(command, found):
-    assert list(found) == list(KEYS[command]), (command, list(found))
-    for key, kind in KEYS[command].items():
+def check(command, found, all_keys=None):
+    keys = (all_keys or KEYS)[command]
+    assert list(found) == list(keys), (command, list(found))
+    for key, kind in keys.items():
         assert isinstance(found[key], kind) and (kind is not NUMBER or found[key] is not True), (command, key, found[key])
 
 
@@ -70,6 +88,32 @@ def of_transfers():
     check("recv", json.loads(run("dext recv --json --bytes 4 /dev/null", "source")))
 
 
+def of_top():
+    """While an app has it open, which has sent something and waits for more."""
+    script = """
+        dext top --batch --json --interval 0.1 | {
+            read -r line
+            coproc sender { dext send --calls --size 512 - >&2; }
+            head -c 4096 /dev/zero >&${sender[1]}
+            until [[ $line == *'"clients":[{'* ]]; do read -r line; done
+            echo "$line"
+            eval "exec ${sender[1]}>&-"
+        } || true
+    """
+    report = json.loads(run(script, "sink").splitlines()[0])
+    driver = report["drivers"][0]
+    check("report", report, TOP_KEYS)
+    check("driver", driver, TOP_KEYS)
+    check("client", driver["clients"][0], TOP_KEYS)
+    for pipe in driver["pipes"]:
+        check("pipe", pipe, TOP_KEYS)
+    for kind, place in (("latency", "latencyNsec"), ("limit", "limits")):
+        for part in [driver, *driver["clients"], *driver["pipes"]]:
+            found = part.get(place)
+            for one in (found or {}).values() if kind == "limit" else [found] if found else []:
+                check(kind, one, TOP_KEYS)
+
+
 def of_devices():
     with tempfile.TemporaryDirectory() as folder:
         values = {"busnum": 1, "devnum": 2, "idVendor": "1209", "idProduct": "0d03", "speed": 480, "product": "Lamp",
@@ -91,11 +135,11 @@ def of_checks():
 def the_page_names_all():
     with open(PAGE, encoding="utf-8") as file:
         section = file.read().replace("\\", "").split("\n# JSON\n")[1].split("\n# ")[0]
-    for command, keys in KEYS.items():
-        paragraph = re.search(rf"^.*\*dext {command}\*.*", section, re.MULTILINE)
+    for command, keys in {**KEYS, "top": [key for keys in TOP_KEYS.values() for key in keys]}.items():
+        paragraph = next((text for text in section.split("\n\n") if f"*dext {command}*" in text), None)
         assert paragraph, f"{command} is not in the section JSON"
-        missing = [key for key in keys if f"_{key}_" not in paragraph[0]]
+        missing = [key for key in keys if f"_{key}_" not in paragraph]
         assert not missing, (command, missing)
 
 
-tap.main([of_the_registry, of_events, of_transfers, of_devices, of_checks, the_page_names_all])
+tap.main([of_the_registry, of_events, of_transfers, of_top, of_devices, of_checks, the_page_names_all])
