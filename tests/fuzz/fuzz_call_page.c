@@ -7,25 +7,16 @@
  * While that goes on a second thread scribbles over the same words, unless the first byte says that
  * it is to be quiet, which makes an input do the same each time.
  */
-#include "fuzz.h"
+#include "scribbler.h"
 
 #include "call_page.h"
 #include "clock.h"
 #include "data_queue.h"
 
-#include <pthread.h>
-#include <sched.h>
-
 #define QUEUE_BYTES 256u
 
 static struct call_page *page;
 static _Alignas(64) uint8_t memory[2][1024];
-
-static struct {
-	_Atomic bool on;
-	_Atomic uint64_t seed;
-	_Atomic unsigned rounds;
-} scribbler;
 
 /* The words by which the two sides talk, of which each is one that a peer may write. */
 static void
@@ -76,21 +67,11 @@ write_word(unsigned which, uint64_t value)
 	}
 }
 
-static void *
-scribble(void *unused)
+static void
+write_any(uint64_t random)
 {
-	for (;;) {
-		uint64_t seed = atomic_load(&scribbler.seed);
-
-		for (unsigned i = 0; atomic_load(&scribbler.on) && i < 64; i++) {
-			seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
-			/* Small numbers are the ones that nearly make sense. */
-			write_word((unsigned)(seed >> 33), i & 1 ? seed >> 20 : seed >> 55);
-			atomic_fetch_add(&scribbler.rounds, 1);
-		}
-		sched_yield();
-	}
-	return NULL;
+	/* Small numbers are the ones that nearly make sense. */
+	write_word((unsigned)(random >> 8), random & 1 ? random >> 16 : random >> 39);
 }
 
 static void
@@ -243,16 +224,6 @@ make_queues(struct fuzz *fuzz, struct data_queue queues[2])
 	}
 }
 
-static void
-start_scribbler(void)
-{
-	pthread_t thread;
-
-	FUZZ_CHECK(posix_memalign((void **)&page, 4096, sizeof(*page)) == 0);
-	FUZZ_CHECK(pthread_create(&thread, NULL, scribble, NULL) == 0);
-	pthread_detach(thread);
-}
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -263,14 +234,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool quiet = fuzz_u8(&fuzz) & 1;
 
 	if (page == NULL)
-		start_scribbler();
+		FUZZ_CHECK(posix_memalign((void **)&page, 4096, sizeof(*page)) == 0);
 	memset(page, 0, offsetof(struct call_page, ring));
 	call_page_init(&host, page);
 	FUZZ_CHECK(call_page_is_valid(page));
 	client.page = page;
 	make_queues(&fuzz, queues);
-	atomic_store(&scribbler.seed, fuzz_u64(&fuzz));
-	atomic_store(&scribbler.on, !quiet);
+	scribble_with(quiet ? NULL : write_any, fuzz_u64(&fuzz));
 	while (fuzz_left(&fuzz) > 0) {
 		uint8_t what = fuzz_u8(&fuzz);
 
@@ -283,6 +253,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		else
 			queue_step(&fuzz, &queues[what & 1], what >> 1);
 	}
-	atomic_store(&scribbler.on, false);
+	scribble_with(NULL, 0);
 	return 0;
 }

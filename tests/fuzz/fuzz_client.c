@@ -3,21 +3,21 @@
  * An app's library against a hostile host: READY, packets with memory, answers, questions and
  * completions are the input's, written before the call whose answer they are. A call that waits for
  * more than that is answered once more by a second thread, and then hung up on. Then the app
- * closes, and no descriptor is left.
+ * closes, and no descriptor is left. Of some hosts a further thread scribbles over the call page,
+ * and over the memory of a dext_ring, while the app reads them.
  */
-#include "fuzz.h"
+#include "scribbler.h"
 
 #include "call_page.h"
-#include "clock.h"
 #include "connection_private.h"
 #include "doorbell.h"
 #include "memfd.h"
 #include "object_table.h"
 #include "packets.h"
+#include "shared_ring.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -25,17 +25,20 @@
 #include <unistd.h>
 
 #include <IOKit/IOKitLib.h>
+#include <dext_ring.h>
 #include <mach/mach.h>
 #include <mach/mach_vm.h>
 
 #define KINDS 6u
-/* A call waits so long for what is not there, in ns. */
-#define ANSWERS	 (300 * UINT64_C(1000))
-#define HANGS_UP (4 * NSEC_PER_MSEC)
+/* A call waits so long for what is not there: looks at an app that sleeps, STEP ns apart. */
+#define STEP	 150000
+#define ANSWERS	 2u
+#define HANGS_UP 26u
 
 static int kinds[KINDS];  /* files that a host may hand over, for right and for wrong */
 static uint64_t named[4]; /* memory that calls name: by a scalar, and by a word of the structure */
 static mach_vm_address_t allocated;
+static struct shared_ring *rings; /* the file that is sealed, as its host has it */
 
 struct host {
 	int socket, bell;
@@ -44,7 +47,8 @@ struct host {
 	io_connect_t name;
 	struct connection *connection; /* borrowed */
 	IONotificationPortRef port;
-	bool silent; /* nothing is answered but what the input says */
+	bool silent;	/* nothing is answered but what the input says */
+	bool scribbles; /* over its page, while the app reads that */
 };
 
 static void
@@ -52,6 +56,8 @@ make_kinds(void)
 {
 	FUZZ_CHECK(memfd_create_sealed("sealed", 8192, &kinds[0]) == 0);
 	FUZZ_CHECK(memfd_create_sealed("page", sizeof(struct call_page), &kinds[1]) == 0);
+	rings = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, kinds[0], 0);
+	FUZZ_CHECK(rings != MAP_FAILED);
 	kinds[2] = memfd_create("unsealed", MFD_CLOEXEC);
 	kinds[3] = open("/", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
 	kinds[4] = open("/sys/kernel/uevent_seqnum", O_RDONLY | O_CLOEXEC); /* as a device's */
@@ -66,16 +72,30 @@ make_kinds(void)
 static struct {
 	pthread_mutex_t lock;
 	struct host *host; /* [lock] NULL: nobody waits */
-	uint64_t since;	   /* [lock] */
+	unsigned looks;	   /* [lock] that found it asleep */
 } waiting = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static int app_state; /* what the kernel says of the app's thread */
 
 static void
 wait_from_now(struct host *host)
 {
 	pthread_mutex_lock(&waiting.lock);
 	waiting.host = host;
-	waiting.since = clock_now();
+	waiting.looks = 0;
 	pthread_mutex_unlock(&waiting.lock);
+}
+
+/* One that waits for a processor waits for nobody here. */
+static bool
+is_asleep(void)
+{
+	char text[128] = "";
+	const char *end;
+
+	FUZZ_CHECK(pread(app_state, text, sizeof(text) - 1, 0) > 0);
+	end = strrchr(text, ')');
+	return end != NULL && end[1] == ' ' && end[2] == 'S';
 }
 
 /* With nothing, so that a call which was asked again and again ends too. */
@@ -85,7 +105,7 @@ answer_locked(struct host *host)
 	for (unsigned i = 0; i < 4; i++) {
 		struct call_slot *slot = &host->page->slot[i];
 
-		if (clock_now() > waiting.since + HANGS_UP / 2)
+		if (waiting.looks > HANGS_UP / 2)
 			memset(&slot->reply.status, 0,
 			       sizeof(slot->reply) - offsetof(struct call_reply, status));
 		call_slot_answer(slot, host->connection->generation[i]);
@@ -95,15 +115,16 @@ answer_locked(struct host *host)
 static void *
 end_waiting(void *unused)
 {
-	const struct timespec step = {.tv_nsec = ANSWERS / 2};
+	const struct timespec step = {.tv_nsec = STEP};
 
 	for (;;) {
 		nanosleep(&step, NULL);
 		pthread_mutex_lock(&waiting.lock);
-		if (waiting.host != NULL && !waiting.host->silent &&
-		    clock_now() > waiting.since + ANSWERS)
+		if (waiting.host != NULL && is_asleep())
+			waiting.looks++;
+		if (waiting.host != NULL && !waiting.host->silent && waiting.looks > ANSWERS)
 			answer_locked(waiting.host);
-		if (waiting.host != NULL && clock_now() > waiting.since + HANGS_UP)
+		if (waiting.host != NULL && waiting.looks > HANGS_UP)
 			shutdown(waiting.host->socket, SHUT_RDWR);
 		pthread_mutex_unlock(&waiting.lock);
 	}
@@ -180,6 +201,7 @@ open_host(struct host *host, struct fuzz *fuzz)
 	else
 		send_packet(host, PACKET_READY, 0, &body, sizeof(body), fds, how == 214 ? 2 : 3);
 	host->silent = how == 213;
+	host->scribbles = how == 212;
 	close(page);
 	close(fds[1]);
 	close(fds[2]);
@@ -257,6 +279,113 @@ write_completion(struct host *host, struct fuzz *fuzz)
 	atomic_store(&host->page->tail.index, host->tail);
 }
 
+/* --- scribbling --- */
+
+static struct call_page *scribbled;
+
+static void
+scribble_reply(struct call_reply *reply, uint64_t random)
+{
+	uint64_t value = random >> 3;
+
+	switch (random & 7) {
+	case 0:
+		reply->status = value & 1 ? 0 : (int32_t)value;
+		break;
+	case 1:
+		reply->scalar_out_count = (uint32_t)value % 18;
+		break;
+	case 2:
+		reply->flags = (uint32_t)value % 64;
+		break;
+	case 3:
+		reply->structure_out_size = value % 10000;
+		break;
+	case 4:
+		reply->map_length = value % 9000;
+		break;
+	case 5:
+		reply->map_read_only = value % 3;
+		break;
+	case 6:
+		reply->zero0 = value & 1;
+		break;
+	default: /* generations as they are in the first steps, and the one before */
+		atomic_store(&reply->answered, (uint32_t)value % 8);
+		break;
+	}
+}
+
+static void
+scribble_page(uint64_t random)
+{
+	uint64_t value = random >> 8;
+	unsigned slot = random >> 4 & 3;
+	struct call_question question;
+
+	switch (random & 15) {
+	case 0:
+		atomic_fetch_add(&scribbled->tail.index, (uint32_t)value % 2);
+		break;
+	case 1:
+		memcpy(&scribbled->ring[value % 8], &(struct completion){.kind = value >> 3 & 3},
+		       sizeof(struct completion));
+		break;
+	case 2:
+		atomic_store(&scribbled->overflow.flag, value);
+		break;
+	case 3:
+		atomic_store(&scribbled->taken.bits, value);
+		break;
+	case 4:
+		atomic_store(&scribbled->looked.count, (uint32_t)value);
+		break;
+	case 5:
+		atomic_store(&scribbled->host_cpu.number, (uint32_t)value % 8);
+		break;
+	case 6: /* between what the app has named and what it has not */
+		question = (struct call_question){.segment_count = 1, .flags = value & 1};
+		question.segments[0].address = value & 2 ? (uintptr_t)&named[0] : 4096;
+		question.segments[0].length = value >> 2 & 31;
+		memcpy(scribbled->data[slot].output, &question, sizeof(question));
+		break;
+	default:
+		scribble_reply(&scribbled->slot[slot].reply, value);
+		break;
+	}
+}
+
+static void
+scribble_rings(uint64_t random)
+{
+	struct shared_ring_lane *lane = &rings->lane[random & 1];
+	uint64_t value = random & 2 ? random >> 8 & 15 : random >> 8;
+
+	switch (random >> 2 & 7) {
+	case 0:
+		atomic_store(&lane->tail.index, (uint32_t)value);
+		break;
+	case 1:
+		atomic_store(&lane->head.index, (uint32_t)value);
+		break;
+	case 2:
+		atomic_store(&lane->armed.number, value);
+		break;
+	case 3:
+		atomic_store(&lane->room.number, value);
+		break;
+	case 4:
+		atomic_store(&rings->bell.count, (uint32_t)value);
+		break;
+	case 5:
+		memset(&rings->header, (int)value, sizeof(rings->header));
+		break;
+	default:
+		atomic_fetch_add(value & 1 ? &lane->tail.index : &lane->head.index, 1);
+		break;
+	}
+}
+
 static void
 completed(void *reference, IOReturn result, void **arguments, uint32_t count)
 {
@@ -310,6 +439,86 @@ map_memory(struct host *host, struct fuzz *fuzz)
 }
 
 static void
+use_ring(struct host *host, dext_ring_t *ring, struct fuzz *fuzz)
+{
+	uint8_t what = fuzz_u8(fuzz);
+	struct {
+		uint8_t entries[16 * 16];
+		uint64_t guard;
+	} room = {.guard = 77};
+	uint32_t count = 0;
+
+	switch (what & 7) {
+	case 0:
+	case 1:
+		dext_ring_push(ring, room.entries, what >> 4, &count);
+		FUZZ_CHECK(count <= 8);
+		break;
+	case 2:
+	case 3:
+		dext_ring_pop(ring, room.entries, what >> 4, &count);
+		FUZZ_CHECK(count <= 8 && count <= what >> 4 && room.guard == 77);
+		break;
+	case 4:
+		dext_ring_wait(ring, what >> 4 & 3, (uint64_t)(what >> 6) * 1000);
+		break;
+	case 5:
+		write_replies(host, fuzz);
+		dext_ring_get_descriptor(ring);
+		break;
+	case 6:
+		if (what & 8) /* it dies */
+			shutdown(host->socket, SHUT_RDWR);
+		dext_ring_arm(ring, what >> 4 & 3);
+		break;
+	default:
+		scribble_rings(fuzz_u64(fuzz));
+		break;
+	}
+}
+
+/* A ring in the file that is sealed, in a map call's answer that is right but for what `how` says.
+ */
+static void
+use_rings(struct host *host, struct fuzz *fuzz)
+{
+	const struct shared_ring_shape shape = {16, {8, 8}};
+	struct {
+		struct memory_body body;
+		struct memory_segment_body segment;
+	} packet = {.body = {.slot = 0, .generation = 1, .segment_count = 1}};
+	uint8_t how = fuzz_u8(fuzz), steps = how & 15;
+	dext_ring_t *ring = NULL;
+	struct call_reply *reply;
+
+	packet.segment.length = how & 0x10 ? 8192 : shared_ring_length(&shape);
+	packet.body.generation = call_next_generation(host->connection->generation[0]);
+	send_packet(host, PACKET_MEMORY, 0, &packet, sizeof(packet), kinds, 1);
+	for (unsigned i = 0; i < 4; i++) {
+		reply = &host->page->slot[i].reply;
+		memset(&reply->status, 0, sizeof(*reply) - offsetof(struct call_reply, status));
+		reply->flags = CALL_QUEUE_RING | shared_ring_to_flags(&shape);
+		if (how == 0xff)
+			reply->flags = CALL_QUEUE_RING | fuzz_u32(fuzz);
+		if (how == 0xfe)
+			reply->flags = 0;
+		reply->map_length = packet.segment.length;
+		atomic_store(&reply->answered,
+			     call_next_generation(host->connection->generation[i]));
+	}
+	memset(rings->lane, 0, sizeof(rings->lane));
+	if (dext_ring_create(host->name, 0, how & 0x20 ? DEXT_RING_ONE_THREAD : 0, &ring) !=
+	    kIOReturnSuccess)
+		return;
+	if (how & 0x40)
+		scribble_with(scribble_rings, fuzz_u64(fuzz));
+	for (unsigned i = 0; i < steps; i++)
+		use_ring(host, ring, fuzz);
+	scribble_with(NULL, 0);
+	dext_ring_release(ring);
+}
+
+static void
 step(struct host *host, struct fuzz *fuzz)
 {
 	struct mach_header_room {
@@ -348,6 +557,10 @@ step(struct host *host, struct fuzz *fuzz)
 			IODispatchCalloutFromMessage(NULL, &message.header, host->port);
 		break;
 	case 6:
+		if (what & 8) {
+			use_rings(host, fuzz);
+			break;
+		}
 		write_replies(host, fuzz);
 		IOConnectSetNotificationPort(host->name, what >> 4,
 					     IONotificationPortGetMachPort(host->port), 0);
@@ -375,17 +588,23 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!warm) {
 		make_kinds();
+		app_state = open("/proc/thread-self/stat", O_RDONLY | O_CLOEXEC);
+		FUZZ_CHECK(app_state >= 0);
 		FUZZ_CHECK(pthread_create(&thread, NULL, end_waiting, NULL) == 0);
 		pthread_detach(thread);
 	}
 	fds = fuzz_count_fds();
 	host.port = IONotificationPortCreate(kIOMainPortDefault);
 	if (open_host(&host, &fuzz)) {
+		scribbled = host.page;
+		if (host.scribbles)
+			scribble_with(scribble_page, fuzz_u64(&fuzz));
 		for (unsigned steps = 0; steps < 24 && fuzz_left(&fuzz) > 0; steps++) {
 			wait_from_now(&host);
 			step(&host, &fuzz);
 			wait_from_now(NULL);
 		}
+		scribble_with(NULL, 0);
 		/* The host dies: nobody waits for it. */
 		fd_close(&host.socket);
 		IOServiceClose(host.name);

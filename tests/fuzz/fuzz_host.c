@@ -2,9 +2,10 @@
 /*
  * A host against a hostile app: packets with descriptors of every kind, requests, words of the call
  * page, rings. The driver is that of the driver layer's tests; one host serves all inputs, and
- * after each one nothing of its connection is left.
+ * after each one nothing of its connection is left. If the first byte is 3 a second thread
+ * scribbles over the call page, requests included, while the host reads it.
  */
-#include "fuzz.h"
+#include "scribbler.h"
 
 #include "../unit/driver_fixture.h"
 
@@ -282,6 +283,78 @@ write_word(struct app *app, struct fuzz *fuzz)
 	}
 }
 
+/* --- scribbling --- */
+
+static struct call_page *scribbled;
+
+/* As much as the driver stands: no fewer scalars, no other method, none without its completion. */
+static void
+scribble_request(struct call_request *request, uint64_t random)
+{
+	switch (random & 7) {
+	case 0:
+		request->scalar_in_count = 3 + (uint32_t)(random >> 3) % 20;
+		break;
+	case 1:
+		request->scalar_out_count = (uint32_t)(random >> 3) % 20;
+		break;
+	case 2:
+		request->structure_in_size = (random >> 3) % 8192;
+		break;
+	case 3:
+		request->structure_out_size = random & 8 ? random >> 4 : (random >> 4) % 8192;
+		break;
+	case 4:
+		request->generation ^= random >> 3 & 1;
+		break;
+	case 5:
+		request->flags ^= (uint16_t)(random >> 3 & 0xe); /* not CALL_ASYNC */
+		break;
+	case 6:
+		request->async_index = (uint32_t)(random >> 3) % 1100;
+		break;
+	default:
+		request->zero[0] = random >> 3 & 1;
+		break;
+	}
+}
+
+static void
+scribble_page(uint64_t random)
+{
+	unsigned slot = random >> 4 & 3;
+	uint64_t value = random >> 6;
+
+	switch (random & 15) {
+	case 0:
+		atomic_store(&scribbled->head.index,
+			     atomic_load(&scribbled->tail.index) - (uint32_t)(value % 4));
+		break;
+	case 1:
+		atomic_store(&scribbled->ring_armed.flag, value);
+		break;
+	case 2:
+		atomic_store(&scribbled->queued.count, (uint32_t)value);
+		break;
+	case 3:
+		atomic_store(&scribbled->client_cpu.number, (uint32_t)value % 8);
+		break;
+	case 4:
+		atomic_fetch_xor(&scribbled->slot[slot].reply.answered, value & CALL_WAITER);
+		break;
+	case 5:
+		scribbled->data[slot].input[value % 64] = (uint8_t)(value >> 8);
+		break;
+	case 6: /* a submission of whatever is there; seldom, since it is mostly the end */
+		if (value % 64 == 0)
+			atomic_fetch_xor(&scribbled->submitted.bits, UINT64_C(1) << slot);
+		break;
+	default:
+		scribble_request(&scribbled->slot[slot].request, value);
+		break;
+	}
+}
+
 static void
 step(struct app *app, struct fuzz *fuzz)
 {
@@ -334,9 +407,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		close_app(&app, 0);
 	}
 	fds = fuzz_count_fds();
-	if (open_app(&app, how == 1 ? 99 : 0, how == 2 ? 9 : PROTOCOL_VERSION))
+	if (open_app(&app, how == 1 ? 99 : 0, how == 2 ? 9 : PROTOCOL_VERSION)) {
+		scribbled = app.page.page;
+		if (how == 3)
+			scribble_with(scribble_page, fuzz_u64(&fuzz));
 		for (unsigned steps = 0; fuzz_left(&fuzz) > 0 && steps < 64; steps++)
 			step(&app, &fuzz);
+		scribble_with(NULL, 0);
+	}
 	close_app(&app, fds);
 	return 0;
 }

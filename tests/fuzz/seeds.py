@@ -324,6 +324,8 @@ def hosts():
                         "<HH", 5, length) + bytes([kind, 8]) + request(0)
     for name, call in calls.items():
         put("host", name, b"\0" + call)
+    for number, name in enumerate(("echo", "structure", "complete", "large", "large-twice", "unanswered", "set")):
+        put("host", f"scribbled-{name}", b"\3" + struct.pack("<Q", number * 7919) + calls[name] * 3)
     put("host", "refused", b"\1")
     put("host", "version", b"\2")
 
@@ -371,7 +373,7 @@ def clients():
         "map-unread": b"\x43" + memory(0, page) + replies(length=4096) + b"\0",
         "complete": listen + b"\4\0\1\0" + b"\5\1\1\0", "complete-many": listen + b"\4\xfe\1\2\5\0\1\0",
         "complete-no-port": call(replies(), how=0xc2) + b"\5\0\1\0", "complete-tail": b"\5\xff\1\0\xff\xff",
-        "complete-padding": listen + b"\5\x0f\1\0" + struct.pack("<IIIiII", 1, 0, 1, 0, 0, 9),
+        "complete-released": listen + b"\5\2\1\0" + b"\5\2\1\0", "complete-padding": listen + b"\5\x0f\1\0" + struct.pack("<IIIiII", 1, 0, 1, 0, 0, 9),
         "complete-zero": listen + b"\5\x0f\1\0" + struct.pack("<IIIiII", 1, 0, 1, 0, 0, 0) + bytes(128) +
         b"\1" * 40, "listen": b"\6" + replies(),
     }
@@ -395,6 +397,20 @@ def clients():
         put("client", name, b"\0" + step)
     for how in range(208, 248):
         put("client", f"ready-{how}", bytes([how]) + b"\xff" * 40)
+    for number, name in enumerate(("call", "large", "map", "map-unmap", "complete", "complete-many", "ask-two",
+                                   "ask-0-0-16", "listen")):
+        put("client", f"scribbled-{name}", b"\xd4" + struct.pack("<Q", number * 7919) + steps[name] * 3)
+    # what else: 16 an odd length, 32 one thread, 64 a scribbler; then push, pop, wait, descriptor, arm, word
+    uses = b"\x30\x20\x42\x52\x74\x05" + replies() + b"\x36\x07" + struct.pack("<Q", 0x0500) + b"\x32\x34\x16"
+    for how in (0x0a, 0x1a, 0x2a, 0x4a, 0x6a):
+        put("client", f"ring-{how}", b"\0" + bytes([0x0e, how]) + (bytes(8) if how & 0x40 else b"") + uses * 2)
+    armed = b"".join(b"\x07" + struct.pack("<Q", ((1 << 32 | 99) << 8) | which << 2 | lane)
+                     for which, lane in ((2, 0), (3, 1)))
+    put("client", "ring-told", b"\0\x0e\x0f" + armed + b"\x20\x07" + struct.pack("<Q", 2 << 8 | 1) + b"\x42\x12\x20")
+    put("client", "ring-wait", b"\0\x0e\x0f\x54\x14\x04\xd4\x24\x20\x12\x54\x74\x84\x16")
+    put("client", "ring-dies", b"\0\x0e\x04\x1e\x54\x16\x20")
+    put("client", "ring-none", b"\0\x0e\xfe" + uses)
+    put("client", "ring-shape", b"\0\x0e\xff" + struct.pack("<I", 0x00ffff20) + uses)
     put("client", "ready-memory", b"\xd7" + memory(0, page))
     put("client", "silent", b"\xd5\1\xfe" + bytes(13))
     put("client", "silent-map", b"\xd5\x83" + replies(length=4096) + b"\0")
@@ -479,6 +495,26 @@ def controls():
         put("control", name, step)
 
 
+def rings():
+    def word(which, value):
+        return b"\0" + struct.pack("<Q", value << 8 | which << 2)
+
+    for number, quiet in enumerate((b"\1", b"\0" + struct.pack("<Q", 77))):
+        steps = word(0, 3) + b"\2\3" + word(7, 0) + b"\2\3" + word(0, 1000) + b"\2\3\x24\x44\x84" + word(2, 99)
+        steps += b"\x0c\x2c\3"
+        for kind in range(8):
+            for count in (0, 1, 3, 8, 64):
+                steps += bytes([5 | kind << 3, count])
+        put("ring", f"whole-{number}", quiet + steps)
+        more = b"\0" + struct.pack("<Q", 7 << 2 | 64)
+        for count in (1, 3, 7, 8, 9, 20):
+            put("ring", f"tail-{count}-{number}", quiet + more * count + b"\2\3" + word(0, count) + b"\2\3" +
+                more + b"\2\3" + more * 8 + b"\2\3\x84\x84\3")
+        for kind in range(8):
+            put("ring", f"engine-{kind}-{number}", quiet + bytes([5 | kind << 3, 5]) * 3 + word(kind, 4) +
+                bytes([5, 3, 0x15, 8]) + bytes([5 | kind << 3, 9]) * 2)
+
+
 def registry_clients():
     def case(name, steps, *answers):
         put("registry_client", name, bytes([len(steps)]) + bytes(steps) + b"".join(answers))
@@ -540,6 +576,7 @@ clients()
 registries()
 registry_clients()
 controls()
+rings()
 usb()
 packets()
 specs()
