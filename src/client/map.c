@@ -169,17 +169,24 @@ receive_memory(struct connection *connection)
 	return status;
 }
 
-/* So that the host can send the next one. */
-static void
+/*
+ * So that the host can send the next one: it waits for this, so its socket has room. Not waiting
+ * for that, under the lock that a close needs, however many it has left unread.
+ */
+static IOReturn
 acknowledge(struct connection *connection)
 {
 	struct packet_header header = {
 		.type = PACKET_ACK,
 		.sequence = connection->packet->header->sequence,
 	};
+	IOReturn status = packet_send(connection->socket, &header, NULL, 0, NULL, 0, false);
 
-	if (packet_send(connection->socket, &header, NULL, 0, NULL, 0, true) != kIOReturnSuccess)
+	if (status == kIOReturnBusy)
+		return connection_break(connection, "the ACK of each MEMORY is read");
+	if (status != kIOReturnSuccess)
 		connection_check(connection);
+	return kIOReturnSuccess;
 }
 
 /*
@@ -213,7 +220,8 @@ take_memory(struct connection *connection, const struct call_request *request, u
 	}
 	if (rule != NULL)
 		return connection_break(connection, rule);
-	acknowledge(connection);
+	if (acknowledge(connection) != kIOReturnSuccess)
+		return kIOReturnIPCError;
 	if (status == kIOReturnSuccess && packet->fd_count != memory->count)
 		return connection_break(connection, "MEMORY has a descriptor for each segment");
 	return status;

@@ -183,7 +183,7 @@ run(void *argument)
 	for (;;) {
 		struct pollfd items[] = {
 			{.fd = host->doorbell, .events = POLLIN},
-			{.fd = host->socket, .events = POLLIN},
+			{.fd = host->deaf ? -1 : host->socket, .events = POLLIN},
 			{.fd = host->stop, .events = POLLIN},
 		};
 

@@ -35,6 +35,7 @@ struct fake_host {
 	struct call_page_host host;
 	pthread_t thread;
 	bool started;
+	bool deaf;		   /* it does not read its socket */
 	_Atomic unsigned answered; /* calls */
 	_Atomic unsigned acks;
 	uint32_t sequence; /* of the last MEMORY */

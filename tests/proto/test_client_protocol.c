@@ -474,6 +474,52 @@ START_TEST(memory_is_checked)
 }
 END_TEST
 
+static bool
+map_rightly(struct fake_host *host, unsigned slot, const struct call_request *request,
+	    struct call_reply *reply)
+{
+	if (request->operation == CALL_MAP) {
+		fake_host_send_memory(host, slot, request->generation, *(int *)host->context, 0,
+				      4096);
+		reply->map_length = 4096;
+	}
+	return true;
+}
+
+/* Its socket is full of what the app had to send. */
+START_TEST(a_host_that_does_not_read_holds_nobody_up)
+{
+	static const int smallest = 1;
+	mach_vm_address_t address = 0;
+	mach_vm_size_t size = 0;
+	struct fake_host host;
+	io_connect_t connect;
+	IOReturn status;
+	int fd = -1;
+
+	ck_assert_int_eq(memfd_create_sealed("memory", 4096, &fd), 0);
+	fake_host_create(&host);
+	host.deaf = true;
+	host.method = map_rightly;
+	host.context = &fd;
+	ck_assert_int_eq(
+		setsockopt(host.app_socket, SOL_SOCKET, SO_SNDBUF, &smallest, sizeof(smallest)), 0);
+	connect = fake_host_open(&host);
+	do
+		status = IOConnectMapMemory64(connect, 0, mach_task_self(), &address, &size,
+					      kIOMapAnywhere);
+	while (status == kIOReturnSuccess &&
+	       IOConnectUnmapMemory64(connect, 0, mach_task_self(), address) == kIOReturnSuccess);
+	ck_assert_int_eq(status, kIOReturnBadArgument);
+	ck_assert_int_eq(
+		IOConnectMapMemory64(connect, 0, mach_task_self(), &address, &size, kIOMapAnywhere),
+		MACH_SEND_INVALID_DEST);
+	ck_assert_int_eq(IOServiceClose(connect), kIOReturnSuccess);
+	fake_host_stop(&host);
+	close(fd);
+}
+END_TEST
+
 /* --- completions --- */
 
 static void
@@ -656,6 +702,7 @@ START_TEST(a_host_that_never_hangs_up_delays_a_close_by_a_second)
 END_TEST
 
 UNIT_MAIN("client protocol", ready_is_checked, the_drivers_refusal_is_passed_on,
-	  a_host_that_dies_before_it_is_ready, a_packet_that_is_none, answers_are_checked,
-	  memory_is_checked, completions_are_checked, a_full_port_keeps_what_a_dead_host_sent,
+	  a_host_that_does_not_read_holds_nobody_up, a_host_that_dies_before_it_is_ready,
+	  a_packet_that_is_none, answers_are_checked, memory_is_checked, completions_are_checked,
+	  a_full_port_keeps_what_a_dead_host_sent,
 	  a_host_that_never_hangs_up_delays_a_close_by_a_second)
