@@ -74,7 +74,7 @@ FUNCTIONS = {
                             "DextRingDispatchSource_Pop", "DextRingDispatchSource_Push"],
     "registry/server.c": ["look_up", "properties", "entries", "describe", "handle"],
     "registry/watcher.c": ["set_matching", "matches", "fill", "make", "watcher_add",
-                           "watcher_remove", "concerns", "watcher_tell"],
+                           "watcher_remove", "watcher_tell"],
 }
 
 # Functions that do not count, since most of what they can meet is no input's to bring about.

@@ -226,31 +226,61 @@ write_log(struct fuzz *fuzz)
 /* --- what an app asks meanwhile --- */
 
 static void
+send_request(uint16_t type, const void *body, size_t length)
+{
+	struct packet_header header = {.type = type, .sequence = 1};
+
+	packet_send(app, &header, body, length, NULL, 0, false);
+}
+
+/* Of the host itself, which has the number that it has: its log, what it is, what it does. */
+static void
+look_on(uint8_t how)
+{
+	uint64_t number = hostile.host != NULL ? hostile.host->number : 0;
+	const struct log_body log = {
+		.driver = how & 0x40 ? number : 0,
+		.after = how & 0x20 ? registry->last_line : 0,
+		.flags = how & 0x80 ? LOG_WAIT : 0,
+	};
+	const struct driver_body driver = {.after = number - (how >> 5 & 1)};
+	const struct trace_body trace = {
+		.driver = number,
+		.flags = how & 0x40 ? TRACE_WITH_CAPTURE : 0,
+		.snap = how & 0x40 ? 64 : 0,
+	};
+
+	if ((how >> 2 & 3) == 1)
+		send_request(PACKET_LOG, &log, sizeof(log));
+	else if ((how >> 2 & 3) == 2)
+		send_request(PACKET_DRIVER, &driver, sizeof(driver));
+	else
+		send_request(PACKET_TRACE, &trace, sizeof(trace));
+}
+
+static void
 ask_meanwhile(struct fuzz *fuzz)
 {
+	static const char list[] = "<plist><dict><key>a</key><true/></dict></plist>";
 	uint8_t how = fuzz_u8(fuzz);
-	struct {
-		uint64_t id;
-		uint32_t words[4];
-	} body = {pick_id(fuzz), {0, PROTOCOL_VERSION, 0, 0}};
-	struct packet_header header = {.type = PACKET_OPEN, .sequence = 1};
-	size_t length = sizeof(body);
+	uint64_t id = pick_id(fuzz);
+	const struct open_body opened = {.id = id, .version = PROTOCOL_VERSION};
+	const struct watch_body watched = {.watch = 1 + (how >> 4), .entry = id};
+	uint8_t set[sizeof(id) + sizeof(list) - 1];
 
-	if (how & 1) {
-		static const char list[] = "<plist><dict><key>a</key><true/></dict></plist>";
-		uint8_t set[sizeof(body.id) + sizeof(list) - 1];
-
-		memcpy(set, &body.id, sizeof(body.id));
-		memcpy(set + sizeof(body.id), list, sizeof(list) - 1);
-		header.type = PACKET_SET_PROPERTIES;
-		packet_send(app, &header, set, sizeof(set), NULL, 0, false);
-		return;
+	if (how & 0x0c) {
+		look_on(how);
+	} else if ((how & 3) == 0) {
+		send_request(PACKET_OPEN, &opened, sizeof(opened));
+	} else if ((how & 3) == 1) {
+		memcpy(set, &id, sizeof(id));
+		memcpy(set + sizeof(id), list, sizeof(list) - 1);
+		send_request(PACKET_SET_PROPERTIES, set, sizeof(set));
+	} else if ((how & 3) == 2) {
+		send_request(PACKET_PROPERTIES, &id, sizeof(id));
+	} else if (id != 0) {
+		send_request(PACKET_WATCH, &watched, sizeof(watched));
 	}
-	if (how & 2) {
-		header.type = PACKET_PROPERTIES;
-		length = sizeof(body.id);
-	}
-	packet_send(app, &header, &body, length, NULL, 0, false);
 }
 
 static void
@@ -345,12 +375,12 @@ static void
 attack(const uint8_t *data, size_t size)
 {
 	struct fuzz fuzz = {data, data + size};
+	uint64_t deadline;
 	unsigned fds;
 
-	if (app < 0)
-		app = connect_registry();
 	run_registry();
 	fds = fuzz_count_fds();
+	app = connect_registry();
 	FUZZ_CHECK(ask(app, PACKET_PLUG, "sink", 4) == kIOReturnSuccess);
 	memcpy(&device_id, packet.body, sizeof(device_id));
 	FUZZ_CHECK(hostile.host != NULL);
@@ -360,8 +390,9 @@ attack(const uint8_t *data, size_t size)
 		step(&fuzz);
 	unplug();
 	read_answers();
-	run_registry();
-	FUZZ_CHECK(fuzz_count_fds() == fds);
+	fd_close(&app);
+	for (deadline = clock_now() + DEADLINE; fuzz_count_fds() != fds; run_registry())
+		FUZZ_CHECK(clock_now() < deadline);
 }
 
 static void

@@ -116,6 +116,13 @@ put_body(struct fuzz *fuzz, uint16_t type, uint8_t *body)
 		memcpy(body, watch, sizeof(watch));
 		return sizeof(watch) +
 		       (watch[1] == 0 ? put_dictionary(fuzz, body + sizeof(watch)) : 0);
+	case PACKET_LOG: /* as the rest: none of what it could be about is there */
+		memset(body + sizeof(id), 0, sizeof(struct log_body) - sizeof(id));
+		body[2 * sizeof(id)] = fuzz_u8(fuzz) % 3;
+		return sizeof(struct log_body);
+	case PACKET_TRACE:
+		memset(body + sizeof(id), 0, sizeof(struct trace_body) - sizeof(id));
+		return sizeof(struct trace_body);
 	case PACKET_UNWATCH:
 		id = fuzz_u8(fuzz) % 16;
 		memcpy(body, &id, sizeof(id));
@@ -146,10 +153,11 @@ send_one(int fd, struct fuzz *fuzz)
 		PACKET_LOOKUP, PACKET_PROPERTIES, PACKET_OPEN,	PACKET_ENTRIES,
 		PACKET_PLUG,   PACKET_UNPLUG,	  PACKET_WATCH, PACKET_UNWATCH,
 		PACKET_WATCH,  PACKET_DESCRIBE,	  PACKET_EVENT, PACKET_SET_PROPERTIES,
+		PACKET_DRIVER, PACKET_LOG,	  PACKET_TRACE, PACKET_EVENT + 0x70,
 	};
 	static uint8_t body[65536];
 	uint8_t what = fuzz_u8(fuzz), how = fuzz_u8(fuzz);
-	struct packet_header header = {.type = types[what % 12], .sequence = what};
+	struct packet_header header = {.type = types[what % 16], .sequence = what};
 	int some = STDERR_FILENO;
 	size_t length;
 

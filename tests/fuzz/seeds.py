@@ -439,7 +439,8 @@ def registries():
         "watch-array": b"\6\xf0\x27\1" + bytes(15) + b"<plist><array/></plist>",
         "look-up-array": b"\0\xf0\x17<plist><array/></plist>",
         "fds": b"\1\xe0\0", "status": b"\1\xd8\0", "short": b"\1\xc8\0",
-        "many-plugs": plug * 12, "odd-plug": b"\4\0\0\3",
+        "driver": b"\x0c\0\0", "log": b"\x0d\0\0\0", "log-waits": b"\x0d\0\0\1", "log-flags": b"\x0d\0\0\2",
+        "trace": b"\x0e\0\0", "type": b"\x0f\0\0", "many-plugs": plug * 12, "odd-plug": b"\4\0\0\3",
     }
     for relation in range(6):
         for plane in range(4):
@@ -485,7 +486,11 @@ def controls():
         "log": log(5, b"a\nb\nc"), "log-long": log(255, b"x" * 255) + end,
         "log-many": log(240, b"\n" * 240) * 6 + end, "log-tail": log(255, b"ab\n" * 85) * 8 + end,
         "log-flood": log(250, b"\n" * 250) * 8 + end,
-        "set-ends": started + publish(0) + ask(1) + end, "log-escape": log(20, b"\x1b[31m\0\xff org.exam\n"), "log-own": log(30, b"org.example.fuzz: a line of it\n"),
+        **{f"look-on-{how}": started + log(8, b"one\ntwo\n") + ask(how) + log(4, b"six\n") + end + ask(how)
+           for how in range(4, 256, 4)},
+        **{f"watched-{how}": started + publish(0) + ask(how) + publish(0) + say(1, 0) + ask(how)
+           for how in (3, 0x13)},
+        "watched-device": started + ask(3, 255) + publish(0) + end, "set-ends": started + publish(0) + ask(1) + end, "log-escape": log(20, b"\x1b[31m\0\xff org.exam\n"), "log-own": log(30, b"org.example.fuzz: a line of it\n"),
         "log-rest": log(8, b"the rest") + end, "log-unread": b"\x84\x08unread\nr" + end,
     }
     for kind in range(10):
