@@ -16,6 +16,7 @@
 #include "doorbell.h"
 #include "packets.h"
 #include "plist.h"
+#include "trace.h"
 
 #define DEADLINE_MSEC 20000
 
@@ -479,6 +480,103 @@ START_TEST(an_app_calls)
 }
 END_TEST
 
+/* A reader's socket, and the trace as it gets it. */
+static int
+look_on(struct child *child, struct trace_reader *reader)
+{
+	const struct trace_body body = {.driver = 1};
+	struct tracing_body answer;
+	struct trace_start start;
+	void *memory;
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	send_packet(child, PACKET_HOST_TRACE, 0, &body, sizeof(body), &ends[1], 1);
+	close(ends[1]);
+	wait_readable(ends[0]);
+	ck_assert_int_eq(packet_receive(ends[0], &packet, false), kIOReturnSuccess);
+	ck_assert_int_eq(packets_check(&packet, PACKET_FROM_RECORDER), kIOReturnSuccess);
+	ck_assert_int_eq(packet.header->status, kIOReturnSuccess);
+	ck_assert_uint_eq(packet.fd_count, 1);
+	memcpy(&answer, packet.body, sizeof(answer));
+	ck_assert_uint_eq(answer.version, TRACE_VERSION);
+	memory = mmap(NULL, trace_length(TRACE_EVENTS), PROT_READ, MAP_SHARED, packet.fds[0], 0);
+	ck_assert_ptr_ne(memory, MAP_FAILED);
+	packet_close_fds(&packet);
+	start = (struct trace_start){answer.position[0], answer.number[0]};
+	trace_reader_init(reader, TRACE_EVENTS, memory, &start);
+	return ends[0];
+}
+
+static void
+expect_event(struct trace_reader *reader, enum trace_kind kind, struct trace_event *ret_event)
+{
+	uint64_t deadline = clock_now() + 20 * NSEC_PER_SEC;
+
+	while (!trace_read(reader, false, ret_event, NULL, 0, NULL))
+		ck_assert_uint_lt(clock_now(), deadline);
+	ck_assert_uint_eq(ret_event->kind, kind);
+}
+
+START_TEST(a_call_is_recorded)
+{
+	struct call_page_client client = {0};
+	const struct trace_place *place;
+	struct trace_event began, ended;
+	struct call_request *request;
+	struct trace_reader reader;
+	struct trace_owner owner;
+	int socket, doorbell, looking;
+	uint32_t generation;
+	struct child child;
+
+	start(&child);
+	looking = look_on(&child, &reader);
+	socket = open_service(&child, child.id, PROTOCOL_VERSION, kIOReturnSuccess);
+	client.page = mmap(NULL, sizeof(struct call_page), PROT_READ | PROT_WRITE, MAP_SHARED,
+			   packet.fds[0], 0);
+	ck_assert_ptr_ne(client.page, MAP_FAILED);
+	doorbell = packet_take_fd(&packet, 1);
+	packet_close_fds(&packet);
+	request = &client.page->slot[5].request;
+	request->generation = 7;
+	request->operation = CALL_METHOD;
+	request->selector = 9;
+	request->scalar_out_count = 1;
+	if (call_page_submit(&client, 5))
+		doorbell_ring(doorbell);
+	ck_assert(call_page_wait(&client, 5, 7, clock_now() + 20 * NSEC_PER_SEC));
+	expect_event(&reader, TRACE_OPENED, &began);
+	expect_event(&reader, TRACE_CALL_BEGAN, &began);
+	expect_event(&reader, TRACE_CALL_ENDED, &ended);
+	ck_assert_uint_eq(began.value, 9);
+	ck_assert_uint_eq(ended.value, 9);
+	ck_assert_uint_eq(began.id, ended.id);
+	ck_assert_uint_eq(ended.count, 1);
+	ck_assert_int_eq(ended.status, kIOReturnSuccess);
+	ck_assert_uint_eq(ended.time - began.time, ended.spent);
+	ck_assert_uint_le(ended.waited, ended.spent);
+	ck_assert(trace_read_owner(reader.file, began.place, &owner, &generation));
+	ck_assert_uint_eq(owner.kind, TRACE_CLIENT);
+	ck_assert_int_eq(owner.pid, getpid());
+	ck_assert_str_eq(owner.name, "PlainClient");
+	place = &reader.file->places[began.place];
+	ck_assert_uint_eq(atomic_load(&place->began), 1);
+	ck_assert_uint_eq(atomic_load(&place->ended), 1);
+	ck_assert_uint_eq(atomic_load(&place->failed), 0);
+	ck_assert_uint_eq(atomic_load(&place->in_flight), 0);
+	ck_assert_uint_eq(atomic_load(&place->latency[trace_bucket(ended.spent)]), 1);
+	/* A reader sees the host's end by its socket, and what was written before it. */
+	send_packet(&child, PACKET_HOST_STOP, 0, NULL, 0, NULL, 0);
+	expect_unpublished(&child);
+	wait_readable(looking);
+	ck_assert_int_eq(packet_receive(looking, &packet, false), kIOReturnOffline);
+	expect_event(&reader, TRACE_CLOSED, &ended);
+	close(socket);
+	expect_exit(&child, 0);
+}
+END_TEST
+
 struct app {
 	struct call_page_client client;
 	int socket, doorbell;
@@ -600,6 +698,6 @@ UNIT_MAIN("host control", start_publish_stop, list, list_before_it_has_started,
 	  list_of_one_whose_device_has_gone, list_is_not_the_first, properties_are_set, unplugged,
 	  unplugged_before_it_has_started, the_registrys_end_is_the_hosts, a_start_that_fails,
 	  a_driver_that_terminates_itself, a_stop_that_hangs_does_not_keep_the_process,
-	  bundles_that_cannot_be_loaded, an_app_calls,
+	  bundles_that_cannot_be_loaded, an_app_calls, a_call_is_recorded,
 	  the_process_stays_until_completions_were_taken, the_process_stays_no_longer_than_that,
 	  opens_that_are_refused, what_is_not_the_protocol_ends_the_host)
