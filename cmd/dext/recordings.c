@@ -213,17 +213,25 @@ recordings_refresh(struct recordings *all)
 	return all->ask != NULL || all->first != NULL;
 }
 
+static bool
+read_next(const struct recordings *all, struct recording *recording)
+{
+	return trace_read(&recording->reader, recording->is_over, &recording->event,
+			  recording->bytes, all->capture ? all->snap : 0, &recording->length);
+}
+
 static void
-fetch(struct recordings *all, struct recording *recording)
+fetch(const struct recordings *all, struct recording *recording)
 {
 	struct pollfd there = {.fd = recording->socket, .events = POLLIN};
 
-	/* Before the look: what is not there after the end never comes. */
-	if (!recording->is_over)
-		recording->is_over = poll(&there, 1, 0) > 0;
-	recording->has_event =
-		trace_read(&recording->reader, recording->is_over, &recording->event,
-			   recording->bytes, all->capture ? all->snap : 0, &recording->length);
+	recording->has_event = read_next(all, recording);
+	/* Only where there is nothing: a system call for each event would cost more than that. What
+	 * is not there after the end was seen never comes. */
+	if (!recording->has_event && !recording->is_over && poll(&there, 1, 0) > 0) {
+		recording->is_over = true;
+		recording->has_event = read_next(all, recording);
+	}
 	if (recording->is_over && !recording->has_event)
 		trace_reader_end(&recording->reader);
 }
