@@ -154,7 +154,8 @@ def a_stall_is_one():
 def it_ends_as_it_is_told():
     with tempfile.TemporaryDirectory() as folder:
         done = tap.run(DEXT, "run", BULK, "--virtual", "source", "--", "bash", "-c",
-                       f"{DEXT} capture -w - --count 6 >usb.pcap & {DEXT} recv --bytes 10M /dev/null; wait $!",
+                       f"{DEXT} recv /dev/null & {DEXT} capture -w - --count 6 >usb.pcap; result=$?; "
+                       "kill -INT $!; wait $!; exit $result",
                        cwd=folder)
         assert done.returncode == 0, done.stderr
         assert len(decode(os.path.join(folder, "usb.pcap"))) == 6

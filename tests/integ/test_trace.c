@@ -387,8 +387,9 @@ START_TEST(it_ends_as_it_is_told)
 	harness_start(&harness, (const char *[]){harness_bundle("ECHO_BUNDLE"),
 						 harness_bundle("BULKSTREAM_BUNDLE"), "--virtual",
 						 "source", NULL});
-	ck_assert_int_eq(run("$DEXT trace --count 100 org.opendext.bulkstream & "
-			     "$DEXT recv --bytes 10M /dev/null; wait $!"),
+	ck_assert_int_eq(run("$DEXT recv /dev/null & "
+			     "$DEXT trace --count 100 org.opendext.bulkstream; result=$?; "
+			     "kill -INT $!; wait $!; exit $result"),
 			 0);
 	check_said("in 0x81");
 	ck_assert_int_eq(run("$DEXT trace --seconds 1 Echo"), 0);
@@ -397,8 +398,9 @@ START_TEST(it_ends_as_it_is_told)
 	check_said("there is no driver 'NoSuchDriver'");
 	ck_assert_int_eq(run("$DEXT trace --json --chrome"), 2);
 	ck_assert_int_eq(run("$DEXT trace --count 0"), 2);
-	ck_assert_int_eq(run("$DEXT trace -o /dev/full --count 1 --json org.opendext.bulkstream & "
-			     "$DEXT recv --bytes 1M /dev/null; wait $!"),
+	ck_assert_int_eq(run("$DEXT recv /dev/null & "
+			     "$DEXT trace -o /dev/full --count 1 --json org.opendext.bulkstream; "
+			     "result=$?; kill -INT $!; wait $!; exit $result"),
 			 7);
 	end();
 }

@@ -78,8 +78,8 @@ def of_the_registry():
 
 
 def of_events():
-    lines = run("dext trace --json --count 60 2>/dev/null & dext send /etc/hostname >/dev/null; "
-                "dext send /etc/hostname >/dev/null; wait $!")
+    lines = run("dext trace --json --count 60 2>/dev/null & "
+                "while kill -0 $! 2>/dev/null; do dext send /etc/hostname >/dev/null; done; wait $!")
     check("trace", next(json.loads(line) for line in lines.splitlines() if '"call_ended"' in line))
 
 
