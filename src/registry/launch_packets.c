@@ -24,6 +24,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Looked at by one system call, before each answer to an app. */
+#define HOSTS_AT_ONCE 32u
+
 #define PACKETS_PER_TURN 32
 
 void
@@ -295,14 +298,33 @@ host_control_ready(struct loop_source *source, uint32_t events)
 	registry_changed(host->registry);
 }
 
+/* What they have to say takes no host out of the list: that is left to a task. */
+static struct host *
+catch_up_some(struct host *host)
+{
+	struct host *hosts[HOSTS_AT_ONCE];
+	struct pollfd pending[HOSTS_AT_ONCE];
+	unsigned count = 0;
+
+	for (; host != NULL && count < HOSTS_AT_ONCE; host = host->next) {
+		if (host->control < 0 || !host->control_watched)
+			continue;
+		pending[count] = (struct pollfd){.fd = host->control, .events = POLLIN};
+		hosts[count++] = host;
+	}
+	if (count > 0 && poll(pending, count, 0) > 0)
+		for (unsigned i = 0; i < count; i++)
+			if (pending[i].revents != 0 && hosts[i]->control == pending[i].fd)
+				host_control_ready(&hosts[i]->control_source,
+						   (uint32_t)pending[i].revents);
+	return host;
+}
+
 void
 hosts_catch_up(struct registry *registry)
 {
-	struct pollfd pending = {.events = POLLIN};
+	struct host *host = registry->hosts;
 
-	for (struct host *host = registry->hosts; host != NULL; host = host->next) {
-		pending.fd = host->control;
-		if (host->control >= 0 && host->control_watched && poll(&pending, 1, 0) > 0)
-			host_control_ready(&host->control_source, (uint32_t)pending.revents);
-	}
+	while (host != NULL)
+		host = catch_up_some(host);
 }
