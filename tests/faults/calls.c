@@ -388,6 +388,7 @@ CALL(int, nanosleep, (const struct timespec *length, struct timespec *rest), (le
 CALL(ssize_t, getrandom, (void *into, size_t size, unsigned flags), (into, size, flags), -1)
 CALL(int, sem_clockwait, (sem_t * semaphore, clockid_t clock, const struct timespec *until),
      (semaphore, clock, until), -1)
+CALL(int, sigaltstack, (const stack_t *stack, stack_t *old), (stack, old), -1)
 CALL(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *most),
      (set, info, most), -1)
 CALL(struct passwd *, getpwnam, (const char *name), (name), NULL)

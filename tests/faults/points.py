@@ -20,7 +20,7 @@ ERRORS = {
            "libusb_release_interface libusb_clear_halt libusb_set_configuration libusb_get_configuration "
            "libusb_set_interface_alt_setting libusb_cancel_transfer libusb_handle_events_timeout libusb_set_option",
     "EINTR": "epoll_wait poll nanosleep clock_nanosleep sem_clockwait sigtimedwait",
-    "EPERM": "prctl setpgid kill pidfd_send_signal chmod setrlimit",
+    "EPERM": "sigaltstack prctl setpgid kill pidfd_send_signal chmod setrlimit",
     "EACCES": "stat fstatat access execv dlopen unlink unlinkat rmdir",
     "EAGAIN": "fork pthread_create pthread_key_create connect",
     "ENOBUFS": "sendmsg send setsockopt",
@@ -59,6 +59,11 @@ sem_post sem_trywait sigabbrev_np sigaction sigaddset sigdelset sigemptyset sigf
 sigprocmask snprintf strcasecmp strchr strcmp strcpy strcspn strerror strerror_r strlen strncmp strnlen strrchr strsep
 strspn strstr strtod strtol strtoll strtoul strtoull sysconf timerfd_settime vfprintf vsnprintf
 """.split())
+
+# Likewise, by their names: text and memory, locks of this process, and calls among our own libraries.
+HARMLESS = re.compile(r"(?:str(?!dup|ndup)|mem(?!fd|align)|is[a-z]+$|to(?:upper|lower)$|sig\w+set$|sigismember$|"
+                      r"pthread_(?:mutex|cond|rwlock|attr|condattr|mutexattr)_|"
+                      r"CF|IO|OS|dispatch_|mach_|dext_|os_|host_|main$)")
 
 MODULES = ["src/libiokit.so", "src/libdriverkit.so", "cmd/dextd", "cmd/dext-host"]
 OURS = re.compile(r"(?:^|/)((?:src|cmd/dextd|cmd/dext-host|cmd/program)[/.].*)$")
@@ -125,8 +130,7 @@ def existing(build):
             ours = OURS.search(line.split(" (")[0])
             function = plain(function)
             if not errors_of(function):
-                if function not in CANNOT and not re.match(r"(CF|IO|OS|dispatch_|mach_|dext_|os_|host_|main$)",
-                                                           function):
+                if function not in CANNOT and not HARMLESS.match(function):
                     unknown.add(function)
                 continue
             if ours is None:
