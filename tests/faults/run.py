@@ -34,7 +34,7 @@ LEAVES = {"munmap"}
 # What there may be more of at any time: a thread of the loop that waits beside the others.
 GROWS = re.compile(r"src/queue/loop\.c:\d+:calloc|src/registry/host_log\.c:\d+:malloc|src/base/closing\.c:\d+:realloc")
 SETTLE_SEC = 3
-REFUSED = re.compile(r"Start failed: |/Info\.plist: (?:out of memory|cannot be)|could not be launched: |giving up")
+REFUSED = re.compile(r"Start failed: |/Info\.plist: |could not be launched: |giving up")
 # libplist does not say why it has made nothing: what was sent is blamed.
 BLAMES = {"plist_from_bin", "plist_from_xml"}
 # Where a function has no other way to say so it ends the program, with a line that says why: dispatch/queue.h.
