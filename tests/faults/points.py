@@ -34,7 +34,6 @@ ERRORS = {
 ALSO = {
     "EINTR": "read write recvmsg sendmsg recv send connect accept4",
     "EAGAIN": "mmap sendmsg",
-    "ECONNRESET": "recvmsg recv",
     "ECONNREFUSED": "connect",
     "EPERM": "fcntl syscall ioctl madvise getsockopt",
     "ENOMEM": "socket socketpair eventfd memfd_create timerfd_create poll ftruncate",
