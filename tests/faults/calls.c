@@ -447,7 +447,10 @@ syscall(long number, ...)
 	if (error == 0)
 		return NEXT(syscall)(number, arguments[0], arguments[1], arguments[2], arguments[3],
 				     arguments[4], arguments[5]);
-	errno = number == SYS_futex ? EINTR : error;
+	if (number == SYS_read || number == SYS_write)
+		errno = of_counter(error, arguments[2]);
+	else
+		errno = number == SYS_futex ? EINTR : error;
 	return -1;
 }
 
