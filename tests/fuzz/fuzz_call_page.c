@@ -98,6 +98,9 @@ host_step(struct fuzz *fuzz, struct call_page_host *host, uint8_t step)
 		break;
 	case 4:
 		call_page_will_look(host);
+		call_page_heard(host);
+		call_page_hold(host);
+		call_page_has_moved(page, call_page_seen(host));
 		break;
 	case 5:
 		call_slot_answer(&page->slot[fuzz_u8(fuzz) % CALL_PAGE_SLOTS], fuzz_u32(fuzz) >> 1);

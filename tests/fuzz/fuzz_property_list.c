@@ -51,7 +51,10 @@ read_list(struct fuzz *fuzz, uint8_t options)
 	CFDataRef data;
 	size_t length;
 	uint8_t *bytes = fuzz_copy(fuzz, fuzz_left(fuzz), &length);
+	OSObject *matching = NULL;
 
+	if (plist_decode_matching(bytes, length, &matching) == kIOReturnSuccess)
+		OSRelease(matching);
 	data = CFDataCreate(NULL, bytes, (CFIndex)length);
 	free(bytes);
 	list = CFPropertyListCreateWithData(NULL, data, options, NULL, &error);
