@@ -10,6 +10,7 @@
 #	make fuzz-coverage	lines of each parser that the corpus runs
 #	make abi		record the libraries' interface as of the last release
 #	make docs		the site: guides, reference, man pages (build/docs/html)
+#	make cross		the app's side for i386, against this machine's hosts
 #	make chaos [TIME=...] [CHAOS_SEED=...]	apps, hosts and registries killed while they stream, for TIME seconds
 #	make faults [POINTS=REGEX]	every system call and allocation of the runtime fails once
 #	make bootstrap		only install what is missing
@@ -22,7 +23,7 @@ BUILD := build
 # A first build takes a minute or more: on a terminal ninja shows how far it is, in one line.
 QUIET := $(if $(MAKE_TERMOUT),,--quiet)
 
-.PHONY: all bootstrap demo test bench mutants model fuzz fuzz-coverage abi docs chaos faults install dist deb format clean
+.PHONY: all bootstrap demo test cross bench mutants model fuzz fuzz-coverage abi docs chaos faults install dist deb format clean
 
 all: bootstrap $(BUILD)/dev/build.ninja
 	ninja -C $(BUILD)/dev $(QUIET)
@@ -39,6 +40,9 @@ demo: all
 test:
 	@scripts/bootstrap.sh build test
 	python3 scripts/test.py --build $(BUILD) $(if $(SUITE),--suite $(SUITE))
+
+cross:
+	$(MAKE) test SUITE=cross
 
 bench:
 	@scripts/bootstrap.sh build bench

@@ -25,6 +25,12 @@ CONFIGURATIONS = [
      ["race", "integ"], ["setarch", "-R"]),
 ]
 
+# What scripts/cross.sh builds for other architectures and C libraries.
+CROSS = ["i386"]
+
+# Suites that are several of Meson's.
+SUITES = {"cross": ["unit", "proto", "apps"]}
+
 # Suites that run once with each of these setups.
 SETUPS = {"pages": ["pages16", "pages64"]}
 
@@ -84,12 +90,14 @@ def run_suite(directory, configuration, suite, setup, wrapper, counts):
     report = os.path.join(directory, "meson-logs", name + ".junit.xml")
     if os.path.exists(report):
         os.remove(report)
-    if not has_tests(directory, suite):
+    if not any(has_tests(directory, each) for each in SUITES.get(suite, [suite])):
         return
     # What is timed or needs the machine for itself does not share it.
     processes = "1" if suite in ("integ", "vm") else "2"
     command = ["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs", "--quiet",
-               "--num-processes", processes, "--suite", suite]
+               "--num-processes", processes]
+    for each in SUITES.get(suite, [suite]):
+        command += ["--suite", each]
     if configuration in ("asan", "tsan"):
         command += ["--timeout-multiplier", "4"]
     if setup:
@@ -115,13 +123,14 @@ def main():
     parser.add_argument("--suite", help="only this suite, in the configurations that it is for")
     arguments = parser.parse_args()
     counts = Counts()
-    known = {suite for configuration in CONFIGURATIONS for suite in configuration[3]}
+    known = {suite for configuration in CONFIGURATIONS for suite in configuration[3]} | {"cross"}
     if arguments.suite and arguments.suite not in known:
         print(f"test: no suite '{arguments.suite}'; there are {', '.join(sorted(known))}")
         return 2
     for name, options, environment, suites, wrapper in CONFIGURATIONS:
         suites = [s for s in suites if arguments.suite in (None, s)]
-        if arguments.suite and not suites:
+        # gcc's are the hosts that apps of other builds meet.
+        if arguments.suite and not suites and (arguments.suite, name) != ("cross", "gcc"):
             continue
         directory = os.path.join(arguments.build, name)
         start = time.monotonic()
@@ -132,6 +141,13 @@ def main():
         for suite in suites:
             for setup in SETUPS.get(suite, [None]):
                 run_suite(directory, name, suite, setup, wrapper, counts)
+    for name in CROSS if arguments.suite in (None, "cross") else []:
+        start = time.monotonic()
+        if run([os.path.join(os.path.dirname(__file__), "cross.sh"), name, arguments.build]) != 0:
+            counts.failed.append(f"{name}: does not build")
+            continue
+        print(f"== {name}: built in {time.monotonic() - start:.0f} s", flush=True)
+        run_suite(os.path.join(arguments.build, name), name, "cross", None, [], counts)
     if os.environ.get("CI"):
         for name in [s for s in counts.skipped if "/vm:" in s]:
             counts.skipped.remove(name)

@@ -167,7 +167,7 @@ CFErrorCopyDescription(CFErrorRef error)
 	ivars = OSObjectIVars(CFError, error);
 	if (CFEqual(ivars->domain, kCFErrorDomainPOSIX))
 		return CFStringCreateWithCString(NULL,
-						 strerror_r((int)ivars->code, text, sizeof(text)),
+						 errno_text((int)ivars->code, text, sizeof(text)),
 						 kCFStringEncodingUTF8);
 	if (CFEqual(ivars->domain, kCFErrorDomainMach))
 		return CFStringCreateWithCString(NULL, status_string((IOReturn)ivars->code),

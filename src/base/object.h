@@ -28,7 +28,7 @@ enum {
 #define OBJECT_IMMORTAL UINT32_MAX
 
 struct OSObject {
-	const OSMetaClass *metaclass; /* [const] */
+	_Alignas(16) const OSMetaClass *metaclass; /* [const] what follows begins at 16 */
 	_Atomic uint32_t references;
 	uint32_t marks; /* [last owner] OBJECT_x */
 };

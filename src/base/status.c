@@ -83,13 +83,24 @@ sort(int error)
 	}
 }
 
+const char *
+errno_text(int error, char *text, size_t size)
+{
+	int kept = errno;
+
+	errno = error;
+	snprintf(text, size, "%m"); /* strerror_r is another function in each C library */
+	errno = kept;
+	return text;
+}
+
 IOReturn
 status_from_errno(int error, const char *what)
 {
 	char buffer[128];
 
 	if (log_enabled(LOG_LEVEL_DEBUG))
-		log_debug("%s: %s", what, strerror_r(error, buffer, sizeof(buffer)));
+		log_debug("%s: %s", what, errno_text(error, buffer, sizeof(buffer)));
 	return sort(error);
 }
 

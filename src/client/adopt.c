@@ -122,7 +122,7 @@ move(const struct adoption *adoption)
 	uint64_t length = adoption->length;
 	/* Its fifth argument is looked at although nothing is fixed, and the C library leaves it
 	 * out. */
-	char *away = (char *)syscall(SYS_mremap, adoption->address, length, length,
+	char *away = (char *)syscall(SYS_mremap, adoption->address, (size_t)length, (size_t)length,
 				     MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
 	IOReturn status;
 

@@ -70,8 +70,8 @@ bad_argument(const struct method_call *call)
 		return "input is NULL and input_count is not 0";
 	if (call->input_size > 0 && call->input_struct == NULL)
 		return "input_struct is NULL and its size is not 0";
-	if (call->input_size > INT64_MAX ||
-	    (call->output_size != NULL && *call->output_size > INT64_MAX))
+	if (call->input_size > PTRDIFF_MAX ||
+	    (call->output_size != NULL && *call->output_size > PTRDIFF_MAX))
 		return "a structure has an impossible size";
 	if (call->is_async && call->reference_count > ASYNC_REFERENCES_MAX)
 		return "reference_count is more than 8";

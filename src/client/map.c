@@ -285,9 +285,16 @@ static IOReturn
 reserve(void *fixed, uint64_t length, void **ret_address)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-	void *address = mmap(fixed, length, PROT_NONE,
-			     flags | (fixed != NULL ? MAP_FIXED_NOREPLACE : 0), -1, 0);
+	void *address;
 
+	if (!is_addressable((uintptr_t)fixed, length)) {
+		log_error("IOConnectMapMemory64: %llu bytes at %p: a process of 32 bits has no "
+			  "such addresses",
+			  (unsigned long long)length, fixed);
+		return kIOReturnNoSpace;
+	}
+	address = mmap(fixed, length, PROT_NONE, flags | (fixed != NULL ? MAP_FIXED_NOREPLACE : 0),
+		       -1, 0);
 	if (address == MAP_FAILED) {
 		if (errno == EEXIST)
 			log_error("IOConnectMapMemory64: something is mapped at %p already", fixed);
@@ -481,7 +488,8 @@ are_good(const mach_vm_address_t *address, const mach_vm_size_t *size, task_port
 			  options & kIOMapCacheMask);
 		return false;
 	}
-	if (!(options & kIOMapAnywhere) && (*address == 0 || *address % page_size() != 0)) {
+	if (!(options & kIOMapAnywhere) &&
+	    (*address == 0 || *address % page_size() != 0 || !is_addressable(*address, 0))) {
 		log_error("IOConnectMapMemory64: without kIOMapAnywhere *address must be the start "
 			  "of "
 			  "a page, not 0x%llx",
@@ -566,8 +574,10 @@ IOConnectUnmapMemory64(io_connect_t connect, uint32_t memory_type, task_port_t f
 	struct connection *connection;
 	IOReturn status;
 
-	if (from_task != NAME_TASK_SELF) {
-		log_error("IOConnectUnmapMemory64: the task must be mach_task_self()");
+	if (from_task != NAME_TASK_SELF || !is_addressable(address, 0)) {
+		log_error("IOConnectUnmapMemory64: the task must be mach_task_self(), the address "
+			  "one "
+			  "of its own");
 		return kIOReturnBadArgument;
 	}
 	connection = object_copy_connection(connect);

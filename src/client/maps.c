@@ -281,9 +281,11 @@ is_locked(uintptr_t start, uintptr_t end)
 const char *
 maps_why_not_plain(const void *address, uint64_t length)
 {
-	uintptr_t start = (uintptr_t)address, end = start + length;
-	const char *reason = judge_range(start, end, judge_plain, NULL);
+	uintptr_t start = (uintptr_t)address, end = start + (uintptr_t)length;
+	const char *reason = "it is past the end of all addresses";
 
+	if (is_addressable(start, length))
+		reason = judge_range(start, end, judge_plain, NULL);
 	if (reason == NULL && is_stack(start, end))
 		reason = stack_reason;
 	if (reason == NULL && is_locked(start, end))

@@ -87,7 +87,10 @@ share(struct connection *connection, const struct call_question *question, struc
 	for (uint32_t i = 0; i < question->segment_count; i++) {
 		uint64_t address = question->segments[i].address;
 		uint64_t length = question->segments[i].length;
-		struct sharing *sharing = sharing_find(pointer(address), length, connection);
+		struct sharing *sharing =
+			is_addressable(address, length)
+				? sharing_find(pointer(address), length, connection)
+				: NULL;
 
 		if (sharing == NULL)
 			return refuse(address, length,
@@ -109,6 +112,8 @@ may_be_copied(struct connection *connection, const struct names *names, uint64_t
 {
 	struct sharing *sharing;
 
+	if (!is_addressable(address, length))
+		return false;
 	if (is_named(names, address, false) && is_named(names, length, true))
 		return true;
 	sharing = sharing_find(pointer(address), length, connection);

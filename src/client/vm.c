@@ -82,11 +82,17 @@ mach_vm_allocate(vm_map_t target, mach_vm_address_t *address, mach_vm_size_t siz
 		return KERN_INVALID_ARGUMENT;
 	}
 	if (!(flags & VM_FLAGS_ANYWHERE)) {
-		if (*address == 0 || *address % page_size() != 0) {
+		if (*address == 0 || *address % page_size() != 0 || !is_addressable(*address, 0)) {
 			log_error("mach_vm_allocate: a fixed address must be the start of a page");
 			return KERN_INVALID_ARGUMENT;
 		}
 		fixed = (void *)(uintptr_t)*address;
+	}
+	if (!is_addressable((uintptr_t)fixed, length)) {
+		log_error(
+			"mach_vm_allocate: %llu bytes: a process of 32 bits has no such addresses",
+			(unsigned long long)size);
+		return KERN_NO_SPACE;
 	}
 	status = allocate(length, fixed, &got);
 	if (status == KERN_SUCCESS)
@@ -106,7 +112,7 @@ mach_vm_deallocate(vm_map_t target, mach_vm_address_t address, mach_vm_size_t si
 		return KERN_INVALID_ARGUMENT;
 	if (size == 0)
 		return KERN_SUCCESS;
-	if (length == 0 || address % page_size() != 0)
+	if (length == 0 || address % page_size() != 0 || !is_addressable(address, length))
 		return KERN_INVALID_ADDRESS;
 	status = sharing_remove((void *)(uintptr_t)address, length);
 	if (status == kIOReturnSuccess)

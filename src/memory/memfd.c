@@ -54,6 +54,12 @@ page_round_up(uint64_t length)
 	return length > UINT64_MAX - rest ? 0 : (length + rest) & ~rest;
 }
 
+bool
+is_addressable(uint64_t address, uint64_t length)
+{
+	return length <= PTRDIFF_MAX && address <= UINTPTR_MAX - length;
+}
+
 static int
 new_memfd(const char *name)
 {
@@ -139,7 +145,7 @@ memfd_check_peer(int fd, uint64_t length)
 		return refuse("the file is shorter than the memory it is to hold");
 	if (fstatfs(fd, &system) < 0)
 		return status_from_errno(errno, "fstatfs of a peer's memory");
-	if (system.f_type == HUGETLBFS_MAGIC)
+	if ((uint32_t)system.f_type == HUGETLBFS_MAGIC)
 		return refuse("huge pages, which may fault after a hole was punched");
 	return kIOReturnSuccess;
 }
@@ -171,7 +177,12 @@ memfd_reserve(uint64_t length, bool guards, void *fixed_address, void **ret_addr
 	if (size == 0 || size > INT64_MAX || fixed % page_size() != 0 ||
 	    (fixed != 0 && fixed <= guard))
 		return kIOReturnBadArgument;
-	start = reserve(fixed == 0 ? NULL : (void *)(fixed - guard), size + 2 * guard);
+	if (!is_addressable(0, size + 2 * guard)) {
+		log_error("mapping %llu bytes: a process of 32 bits has no such addresses",
+			  (unsigned long long)length);
+		return kIOReturnNoSpace;
+	}
+	start = reserve(fixed == 0 ? NULL : (void *)(fixed - (uintptr_t)guard), size + 2 * guard);
 	if (start == MAP_FAILED)
 		return status_from_errno(errno, "reserving addresses");
 	*ret_address = start + guard;

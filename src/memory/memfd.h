@@ -6,6 +6,7 @@
 #define MEMORY_MEMFD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <DriverKit/IOReturn.h>
@@ -47,5 +48,8 @@ IOReturn memfd_populate(void *address, uint64_t length);
 
 uint64_t page_size(void);
 uint64_t page_round_up(uint64_t length); /* 0 on overflow */
+/* Whether this process could have such a range: on 32 bits not every mach_vm_address_t is a
+ * pointer. */
+bool is_addressable(uint64_t address, uint64_t length);
 
 #endif

@@ -8,11 +8,10 @@
  */
 #include "touch.h"
 
+#include "futex.h"
 #include "memfd.h"
 
 #include <errno.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,7 +21,7 @@ touch_to_read(const void *pages, uint64_t length)
 	static const struct timespec at_once = {0, 0};
 
 	for (uint64_t at = 0; at < length; at += page_size())
-		if (syscall(SYS_futex, (const char *)pages + at, FUTEX_WAIT_PRIVATE, 0, &at_once,
+		if (syscall(SYS_FUTEX, (const char *)pages + at, FUTEX_WAIT_PRIVATE, 0, &at_once,
 			    NULL, 0) < 0 &&
 		    errno == EFAULT)
 			return EFAULT;
@@ -35,7 +34,7 @@ touch_to_write(void *pages, uint64_t length)
 	static uint32_t nobody; /* waits here */
 
 	for (uint64_t at = 0; at < length; at += page_size())
-		if (syscall(SYS_futex, &nobody, FUTEX_WAKE_OP_PRIVATE, 0, NULL, (char *)pages + at,
+		if (syscall(SYS_FUTEX, &nobody, FUTEX_WAKE_OP_PRIVATE, 0, NULL, (char *)pages + at,
 			    FUTEX_OP(FUTEX_OP_OR, 0, FUTEX_OP_CMP_EQ, 0)) < 0)
 			return errno;
 	return 0;

@@ -13,13 +13,13 @@
  */
 #include "queue_private.h"
 
-#include <execinfo.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "frames.h"
 #include "log.h"
 
 #define STACK_FRAMES 64

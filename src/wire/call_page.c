@@ -24,12 +24,11 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "futex.h"
 #include "lines.h"
 
 #define RING_MASK (COMPLETION_RING_MAX - 1)
@@ -212,7 +211,7 @@ call_slot_answer(struct call_slot *slot, uint32_t generation)
 						memory_order_acq_rel);
 
 	if (old & CALL_WAITER)
-		syscall(SYS_futex, &slot->reply.answered, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+		syscall(SYS_FUTEX, &slot->reply.answered, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 void
@@ -370,7 +369,7 @@ sleep_on(struct call_slot *slot, uint32_t generation, uint64_t left)
 					      &slot->reply.answered, &value, value | CALL_WAITER,
 					      memory_order_acq_rel, memory_order_relaxed))
 		return;
-	syscall(SYS_futex, &slot->reply.answered, FUTEX_WAIT, value | CALL_WAITER, &timeout, NULL,
+	syscall(SYS_FUTEX, &slot->reply.answered, FUTEX_WAIT, value | CALL_WAITER, &timeout, NULL,
 		0);
 }
 

@@ -235,6 +235,13 @@ _Static_assert(sizeof(struct call_question) == 528, "wire");
 _Static_assert(sizeof(struct call_slot) == 512, "wire");
 _Static_assert(sizeof(struct call_data) == 8192, "wire");
 _Static_assert(sizeof(struct completion) == 192, "wire");
+/* The same for 32 bits, where 64-bit members want 4 bytes' alignment only. */
+_Static_assert(offsetof(struct call_request, structure_in_size) == 24, "wire");
+_Static_assert(offsetof(struct call_request, scalars) == 64, "wire");
+_Static_assert(offsetof(struct call_reply, structure_out_size) == 16, "wire");
+_Static_assert(offsetof(struct call_reply, scalars) == 64, "wire");
+_Static_assert(offsetof(struct call_question, segments) == 16, "wire");
+_Static_assert(offsetof(struct completion, arguments) == 24, "wire");
 _Static_assert(sizeof(struct call_page) == 4096 + 64 * 512 + 1024 * 192 + 64 * 8192, "wire");
 
 /* --- the client's side --- */

@@ -16,14 +16,13 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "call_page.h"
 #include "clock.h"
+#include "futex.h"
 
 #define SHAPE_SHIFT 8u
 #define FETCH_AHEAD 16u
@@ -367,7 +366,7 @@ shared_ring_ring_bell(struct shared_ring *ring)
 {
 	/* Pairs with shared_ring_bell. The kernel waits for nobody in a wake. */
 	atomic_fetch_add_explicit(&ring->bell.count, 1, memory_order_seq_cst);
-	syscall(SYS_futex, &ring->bell.count, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	syscall(SYS_FUTEX, &ring->bell.count, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 uint32_t
@@ -386,6 +385,6 @@ shared_ring_sleep(struct shared_ring *ring, uint32_t bell, uint64_t nsec)
 		.tv_nsec = (long)(nsec % NSEC_PER_SEC),
 	};
 
-	return syscall(SYS_futex, &ring->bell.count, FUTEX_WAIT, bell, &timeout, NULL, 0) == 0 ||
+	return syscall(SYS_FUTEX, &ring->bell.count, FUTEX_WAIT, bell, &timeout, NULL, 0) == 0 ||
 	       errno != ETIMEDOUT;
 }

@@ -8,7 +8,6 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +18,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <CoreFoundation/CoreFoundation.h>
 
 #define ARGUMENTS_MAX 32
 #define EXPORT	      "export OPENDEXT_RUNTIME_DIR="
@@ -224,29 +225,15 @@ harness_wait_service(const char *name)
 pid_t
 harness_host_pid(const char *name)
 {
-	struct json_object *list, *service, *value;
-	static char text[HARNESS_LOG_MAX];
-	char command[512];
-	pid_t pid = 0;
-	size_t length;
-	FILE *output;
+	io_service_t service = harness_wait_service(name);
+	CFTypeRef number =
+		IORegistryEntryCreateCFProperty(service, CFSTR("dext_host_pid"), NULL, 0);
+	int32_t pid = 0;
 
-	snprintf(command, sizeof(command), "'%s' list --json", harness_bundle("DEXT"));
-	output = popen(command, "re");
-	ck_assert_ptr_nonnull(output);
-	length = fread(text, 1, sizeof(text) - 1, output);
-	text[length] = '\0';
-	ck_assert_int_eq(pclose(output), 0);
-	list = json_tokener_parse(text);
-	ck_assert_msg(json_object_is_type(list, json_type_array), "no list: %s", text);
-	for (size_t i = 0; i < json_object_array_length(list) && pid == 0; i++) {
-		service = json_object_array_get_idx(list, i);
-		if (json_object_object_get_ex(service, "name", &value) &&
-		    strcmp(json_object_get_string(value), name) == 0 &&
-		    json_object_object_get_ex(service, "hostPid", &value))
-			pid = (pid_t)json_object_get_int64(value);
-	}
-	json_object_put(list);
+	ck_assert(number != NULL && CFGetTypeID(number) == CFNumberGetTypeID());
+	ck_assert(CFNumberGetValue(number, kCFNumberSInt32Type, &pid));
+	CFRelease(number);
+	IOObjectRelease(service);
 	ck_assert_int_gt(pid, 1);
 	return pid;
 }

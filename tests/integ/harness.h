@@ -54,7 +54,7 @@ void harness_forget_crash(const struct harness *harness);
 io_service_t harness_wait_service(const char *name);
 /* The same, for one with another id than `id`; sets *id. */
 io_service_t harness_wait_new_service(const char *name, uint64_t *id);
-/* The process of the host that serves the first service of that name, from `dext list --json`. */
+/* The process of the host that serves the first service of that name. */
 pid_t harness_host_pid(const char *name);
 /* Opens the service; the test fails if that does. */
 io_connect_t harness_open(const char *name, uint32_t type);

@@ -68,7 +68,8 @@ assert_seen(uint32_t count)
 	ck_assert_int_eq(seen.result, kIOReturnOverrun);
 	ck_assert_uint_eq(seen.count, count);
 	for (uint32_t i = 0; i < count; i++)
-		ck_assert_uint_eq((uintptr_t)seen.arguments[i], UINT64_C(0x100000000) + i);
+		ck_assert_uint_eq((uintptr_t)seen.arguments[i],
+				  (uintptr_t)(UINT64_C(0x100000000) + i));
 	memset(&seen, 0, sizeof(seen));
 }
 

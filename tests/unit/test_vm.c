@@ -48,6 +48,29 @@ START_TEST(memory_is_zero_and_a_sealed_file)
 }
 END_TEST
 
+/* Of 32 bits as of 64: what has no room is refused, and no address is taken for another. */
+START_TEST(sizes_and_addresses_have_64_bits)
+{
+	const uint64_t past = UINT64_C(1) << 32;
+	mach_vm_address_t address = 0, small = 0;
+	kern_return_t status;
+
+	status = mach_vm_allocate(mach_task_self(), &address, 5 * (past / 4), VM_FLAGS_ANYWHERE);
+	ck_assert_int_eq(status, sizeof(void *) == 4 ? KERN_NO_SPACE : KERN_SUCCESS);
+	if (status == KERN_SUCCESS) {
+		at(address)[5 * (past / 4) - 1] = 'z';
+		ck_assert_int_eq(mach_vm_deallocate(mach_task_self(), address, 5 * (past / 4)), 0);
+	}
+	ck_assert_int_eq(mach_vm_allocate(mach_task_self(), &small, PAGE, VM_FLAGS_ANYWHERE), 0);
+	ck_assert_int_eq(mach_vm_deallocate(mach_task_self(), small + past, PAGE),
+			 KERN_INVALID_ADDRESS);
+	ck_assert_int_eq(mach_vm_deallocate(mach_task_self(), small, PAGE + past),
+			 KERN_INVALID_ADDRESS);
+	strcpy(at(small), "still there");
+	ck_assert_int_eq(mach_vm_deallocate(mach_task_self(), small, PAGE), 0);
+}
+END_TEST
+
 START_TEST(wrong_arguments_are_refused)
 {
 	mach_vm_address_t address = 0;
@@ -174,6 +197,6 @@ START_TEST(a_forked_child_has_its_own)
 }
 END_TEST
 
-UNIT_MAIN("vm", memory_is_zero_and_a_sealed_file, wrong_arguments_are_refused,
-	  a_fixed_address_must_be_free, a_part_can_be_given_back,
+UNIT_MAIN("vm", memory_is_zero_and_a_sealed_file, sizes_and_addresses_have_64_bits,
+	  wrong_arguments_are_refused, a_fixed_address_must_be_free, a_part_can_be_given_back,
 	  ends_are_given_back_without_descriptors, a_forked_child_has_its_own)

@@ -37,6 +37,9 @@ DEXT_BEGIN_DECLS
 
 typedef uint64_t dispatch_time_t;
 
+/* Fails on 32 bits without -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64, which pkg-config gives. */
+typedef char dext_time_has_64_bits[sizeof(time_t) == 8 ? 1 : -1];
+
 #define DISPATCH_TIME_NOW     (0ull)
 #define DISPATCH_TIME_FOREVER (~0ull)
 #define DISPATCH_WALLTIME_NOW (~1ull)
