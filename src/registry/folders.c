@@ -212,13 +212,15 @@ watch_above(struct folders *folders, const char *path)
 	}
 }
 
-static void
+/* False: what is in it could not be read now. */
+static bool
 look_through(struct folders *folders, const char *path)
 {
 	static const char suffix[] = ".dext";
 	struct dirent *entry;
 	struct stat info;
 	DIR *folder;
+	bool whole;
 
 	if (inotify_add_watch(folders->source.fd, path, EVENTS | IN_ONLYDIR) < 0) {
 		if (errno == ENOENT)
@@ -226,10 +228,14 @@ look_through(struct folders *folders, const char *path)
 		else
 			log_error("%s is not watched: %s", path, strerror(errno));
 	}
-	if (stat(path, &info) < 0 || !is_trusted(path, &info))
-		return;
+	if (stat(path, &info) < 0)
+		return errno == ENOENT || errno == ENOTDIR;
+	if (!is_trusted(path, &info))
+		return true;
 	folder = opendir(path);
-	while (folder != NULL && (entry = readdir(folder)) != NULL) {
+	if (folder == NULL)
+		return errno == ENOENT || errno == ENOTDIR;
+	while (errno = 0, (entry = readdir(folder)) != NULL) {
 		size_t length = strlen(entry->d_name);
 		char inner[PATH_MAX];
 
@@ -239,21 +245,28 @@ look_through(struct folders *folders, const char *path)
 		snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
 		look_at(folders, inner);
 	}
-	if (folder != NULL)
-		closedir(folder);
+	whole = errno == 0;
+	closedir(folder);
+	return whole;
 }
+
+static void wait_until_settled(struct folders *folders);
 
 static void
 scan(struct folders *folders)
 {
-	bool again = false;
+	bool again = false, whole = true;
 
 	folders->since = 0;
 	for (struct found *found = folders->found; found != NULL; found = found->next)
 		found->seen = false;
 	for (unsigned i = 0; i < folders->count; i++)
-		look_through(folders, folders->paths[i]);
-	forget_unseen(folders);
+		whole &= look_through(folders, folders->paths[i]);
+	/* What was not seen may be there all the same: nothing is stopped for it. */
+	if (whole)
+		forget_unseen(folders);
+	else
+		wait_until_settled(folders);
 	for (struct found *found = folders->found; found != NULL; found = found->next)
 		again |= found->again;
 	for (unsigned i = 0; again && i < folders->count; i++)
