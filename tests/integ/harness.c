@@ -103,7 +103,7 @@ harness_start(struct harness *harness, const char *const *arguments)
 	harness->output = ends[0];
 	ck_assert_msg(read_line(ends[0], line, sizeof(line)) &&
 			      strncmp(line, EXPORT, strlen(EXPORT)) == 0,
-		      "dext run did not start:\n%s", harness_log(harness));
+		      "dext run did not start:\n%s", harness_log_end(harness));
 	snprintf(harness->runtime_dir, sizeof(harness->runtime_dir), "%.250s",
 		 line + strlen(EXPORT));
 	ck_assert_int_eq(setenv("OPENDEXT_RUNTIME_DIR", harness->runtime_dir, 1), 0);
@@ -121,9 +121,7 @@ harness_stop(struct harness *harness)
 	close(harness->output);
 	ck_assert_msg(stat(harness->runtime_dir, &info) < 0, "%s is still there",
 		      harness->runtime_dir);
-	/* Of the registry and its drivers; whatever a sanitizer writes has its name in it. */
-	ck_assert_msg(strstr(harness_log(harness), "Sanitizer") == NULL, "%s",
-		      harness_log(harness));
+	harness_expect_no_report(harness);
 	unlink(harness->log_path);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -139,6 +137,23 @@ harness_log(const struct harness *harness)
 	if (fd >= 0)
 		close(fd);
 	return text;
+}
+
+const char *
+harness_log_end(const struct harness *harness)
+{
+	const char *text = harness_log(harness);
+	size_t length = strlen(text);
+
+	return length > HARNESS_SHOWN ? text + length - HARNESS_SHOWN : text;
+}
+
+void
+harness_expect_no_report(const struct harness *harness)
+{
+	const char *report = strstr(harness_log(harness), "Sanitizer");
+
+	ck_assert_msg(report == NULL, "%.*s", HARNESS_SHOWN, report);
 }
 
 bool
@@ -176,7 +191,7 @@ harness_wait_log(const struct harness *harness, const char *text)
 	struct wanted wanted = {.harness = harness, .text = text};
 
 	ck_assert_msg(harness_until(has_text, &wanted), "no '%s' in the log:\n%s", text,
-		      harness_log(harness));
+		      harness_log_end(harness));
 }
 
 static bool

@@ -42,6 +42,11 @@ void harness_start(struct harness *harness, const char *const *arguments);
 int harness_stop(struct harness *harness);
 /* What was written to standard error so far; static storage. */
 const char *harness_log(const struct harness *harness);
+/* The end of it, as much as a message of Check has room for. */
+#define HARNESS_SHOWN 3000
+const char *harness_log_end(const struct harness *harness);
+/* Of the registry and its drivers; whatever a sanitizer writes has its name in it. */
+void harness_expect_no_report(const struct harness *harness);
 /* Waits until the log has this text, with a deadline. */
 void harness_wait_log(const struct harness *harness, const char *text);
 /*

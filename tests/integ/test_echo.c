@@ -330,7 +330,7 @@ START_TEST(a_method_that_hangs_is_named)
 		poll(NULL, 0, 50);
 	line = strstr(harness_log(&harness), "has not returned");
 	again = line != NULL ? strstr(line + 1, "has not returned") : NULL;
-	ck_assert_msg(line != NULL && again == NULL, "%s", harness_log(&harness));
+	ck_assert_msg(line != NULL && again == NULL, "%s", harness_log_end(&harness));
 	end_hang(thread, &hanging);
 }
 END_TEST

@@ -105,7 +105,7 @@ dispatch_until(IONotificationPortRef port, const unsigned *count, unsigned wante
 
 	while (*count < wanted) {
 		ck_assert_msg(poll(&item, 1, HARNESS_DEADLINE_SEC * 1000) == 1,
-			      "%u of %u; the log:\n%s", *count, wanted, harness_log(&harness));
+			      "%u of %u; the log:\n%s", *count, wanted, harness_log_end(&harness));
 		dext_notification_port_dispatch(port);
 	}
 }

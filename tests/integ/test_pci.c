@@ -179,7 +179,7 @@ START_TEST(an_app_without_rights_maps_a_bar)
 		use_it();
 	ck_assert_int_eq(waitpid(app, &status, 0), app);
 	ck_assert_msg(status == 0, "line %d:\n%s", WEXITSTATUS(status),
-		      harness_log(&dextd.harness));
+		      harness_log_end(&dextd.harness));
 	ck_assert_str_eq(bar + SIZE - 16, "from the app");
 	stop();
 }

@@ -45,7 +45,7 @@ run_in(const char *name, const char *language, const char *const *arguments, int
 	status = unit_child(exec_program, argv, output, sizeof(output));
 	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == wanted,
 		      "%s: status %#x, printed:\n%s\nthe drivers:\n%s", path, status, output,
-		      harness.pid > 0 ? harness_log(&harness) : "");
+		      harness.pid > 0 ? harness_log_end(&harness) : "");
 	return true;
 }
 

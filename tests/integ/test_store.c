@@ -221,7 +221,7 @@ expect_news(struct news *news, unsigned arrived, unsigned departed, unsigned ter
 			      news->terminated == terminated,
 		      "%u came, %u went, %u ended, not %u, %u, %u:\n%s", news->arrived,
 		      news->departed, news->terminated, arrived, departed, terminated,
-		      harness_log(&dextd.harness));
+		      harness_log_end(&dextd.harness));
 }
 
 static void
