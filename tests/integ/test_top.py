@@ -188,11 +188,18 @@ class Screen:
         self.resize(rows, columns)
         self.before = termios.tcgetattr(self.other)
         self.said = ""
-        # Ctrl-C and changes of the size are for whoever has the terminal.
+
+        def take_terminal():
+            # Ctrl-C and changes of the size are for whoever has the terminal.
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            # A shell's job in the background has these ignored, and so has whom it starts.
+            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
+
         self.process = subprocess.Popen(
             command or [DEXT, "top", "--interval", "0.1"], stdin=self.other, stdout=self.other, stderr=self.other,
             env={**os.environ, "TERM": "xterm-256color", **environment}, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            preexec_fn=take_terminal)
 
     def resize(self, rows, columns):
         fcntl.ioctl(self.other, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
