@@ -42,6 +42,17 @@ watch(int fd, short events, void *context)
 		status_from_errno(errno, "epoll_ctl of a libusb descriptor");
 }
 
+void
+libusb_device_look_again(struct usb_device *device)
+{
+	struct epoll_event event = {.events = EPOLLOUT, .data.fd = device->fd};
+
+	/* As libusb has it watched. A change of what is known to be ready is no edge. */
+	epoll_ctl(device->events, EPOLL_CTL_DEL, device->fd, NULL);
+	if (epoll_ctl(device->events, EPOLL_CTL_ADD, device->fd, &event) < 0)
+		status_from_errno(errno, "epoll_ctl of usbfs");
+}
+
 static void
 unwatch(int fd, void *context)
 {

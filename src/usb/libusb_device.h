@@ -4,6 +4,7 @@
 #define USB_LIBUSB_DEVICE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include <libusb.h>
 
@@ -28,6 +29,8 @@ struct usb_device {
 	struct libusb_transfer **unused; /* [lock] a stack, so that a stream allocates nothing */
 	unsigned unused_count, unused_room;
 
+	_Atomic int in_flight; /* transfers; may be too small for a moment, never too large */
+
 	struct usb_transfer *done, **done_tail; /* [reap] */
 	unsigned done_count;			/* [reap] in this round */
 	bool more;				/* [reap] libusb may have left some of usbfs */
@@ -36,6 +39,9 @@ struct usb_device {
 
 /* libusb_status_of_error, with a line in the debug log about what failed. */
 IOReturn libusb_result(int error, const char *what);
+
+/* Another edge of the event descriptor, if the device's file is ready still. */
+void libusb_device_look_again(struct usb_device *device);
 
 /* The backend's operations on transfers, libusb_transfer.c. */
 IOReturn libusb_transfer_submit(struct usb_device *device, struct usb_transfer *record);

@@ -111,8 +111,9 @@ finished(struct libusb_transfer *transfer)
 				     record->actual);
 		free(transfer->buffer);
 	}
+	atomic_fetch_sub_explicit(&device->in_flight, 1, memory_order_relaxed);
 	device->done_count++;
-	device->more |= record->packet_count > 0;
+	device->more |= record->packet_count > 0 || record->status != kIOReturnSuccess;
 	record->next = NULL;
 	*device->done_tail = record;
 	device->done_tail = &record->next;
@@ -165,8 +166,10 @@ libusb_transfer_submit(struct usb_device *device, struct usb_transfer *record)
 	record->owner = device;
 	record->backend = transfer;
 	error = libusb_submit_transfer(transfer);
-	if (error == 0)
+	if (error == 0) {
+		atomic_fetch_add_explicit(&device->in_flight, 1, memory_order_relaxed);
 		return kIOReturnSuccess;
+	}
 	log_debug("submit: %s", libusb_error_name(error));
 	if (record->endpoint == 0)
 		free(transfer->buffer);
@@ -184,18 +187,27 @@ libusb_transfer_cancel(struct usb_device *device, struct usb_transfer *record)
 }
 
 /*
- * One round takes at most 26 transfers of usbfs. As events are edges, what it leaves would not be
- * told of again; so whenever it may have left some the descriptors are asked. That is a system
- * call, which a stream's usual rounds do without.
+ * Events are edges, so what a round leaves would not be told of again. It may leave transfers,
+ * since it takes at most 26 of usbfs. And it may leave the device's end: usbfs wakes whoever waits
+ * just before libusb can see that the device has gone, not after. Transfers in flight are ended
+ * before that, with an error. So whenever a round may have left something the descriptors are
+ * asked. That is a system call, which a stream's usual rounds do without.
  */
 static bool
 is_all_handled(struct usb_device *device)
 {
 	struct epoll_event event;
 
-	if (!device->cuts && !device->more && device->done_count < ROUND_SURE)
+	if (!device->cuts && !device->more && device->done_count < ROUND_SURE &&
+	    atomic_load_explicit(&device->in_flight, memory_order_relaxed) > 0)
 		return true;
-	return epoll_wait(device->events, &event, 1, 0) <= 0;
+	if (epoll_wait(device->events, &event, 1, 0) <= 0)
+		return true;
+	if (device->done_count > 0 || event.data.fd != device->fd)
+		return false;
+	/* It is being pulled out, which may take its time: other work comes first. */
+	libusb_device_look_again(device);
+	return true;
 }
 
 static void
