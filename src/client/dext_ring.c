@@ -303,12 +303,7 @@ spin(struct dext_ring *ring, uint32_t what, uint64_t deadline)
 static void
 tell_of_left(struct dext_ring *ring)
 {
-	bool left;
-
-	lock(ring, &ring->push_lock);
-	left = shared_ring_is_left(&ring->submissions);
-	unlock(ring, &ring->push_lock);
-	if (left)
+	if (shared_ring_is_left(&ring->submissions))
 		tell(ring);
 }
 

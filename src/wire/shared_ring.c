@@ -274,7 +274,9 @@ shared_ring_has_room(const struct shared_ring_producer *producer)
 bool
 shared_ring_is_left(const struct shared_ring_producer *producer)
 {
-	return load_head(producer) != producer->tail;
+	/* From the page: the thread that pushes may be another one. */
+	return load_head(producer) !=
+	       atomic_load_explicit(&producer->lane->tail.index, memory_order_relaxed);
 }
 
 void
