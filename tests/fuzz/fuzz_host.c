@@ -8,6 +8,7 @@
 #include "scribbler.h"
 
 #include "../unit/driver_fixture.h"
+#include "../unit/threads.h"
 
 #include "clock.h"
 #include "doorbell.h"
@@ -405,6 +406,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		start_host();
 		FUZZ_CHECK(open_app(&app, 0, PROTOCOL_VERSION));
 		close_app(&app, 0);
+		/* The descriptors are closed after the count has gone down. */
+		threads_await_rest(1);
 	}
 	fds = fuzz_count_fds();
 	if (open_app(&app, how == 1 ? 99 : 0, how == 2 ? 9 : PROTOCOL_VERSION)) {
