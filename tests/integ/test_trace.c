@@ -389,7 +389,7 @@ START_TEST(it_ends_as_it_is_told)
 						 "source", NULL});
 	ck_assert_int_eq(run("$DEXT recv /dev/null & "
 			     "$DEXT trace --count 100 org.opendext.bulkstream; result=$?; "
-			     "kill -INT $!; wait $!; exit $result"),
+			     "kill $!; wait $!; exit $result"),
 			 0);
 	check_said("in 0x81");
 	ck_assert_int_eq(run("$DEXT trace --seconds 1 Echo"), 0);
@@ -400,7 +400,7 @@ START_TEST(it_ends_as_it_is_told)
 	ck_assert_int_eq(run("$DEXT trace --count 0"), 2);
 	ck_assert_int_eq(run("$DEXT recv /dev/null & "
 			     "$DEXT trace -o /dev/full --count 1 --json org.opendext.bulkstream; "
-			     "result=$?; kill -INT $!; wait $!; exit $result"),
+			     "result=$?; kill $!; wait $!; exit $result"),
 			 7);
 	end();
 }
