@@ -202,6 +202,23 @@ ask_driver(struct ask *ask, uint64_t after, OSDictionary **ret_driver)
 	return request_dictionary(ask, PACKET_DRIVER, &body, sizeof(body), ret_driver);
 }
 
+IOReturn
+ask_next_driver(struct ask *ask, uint64_t *number, OSDictionary **ret_driver)
+{
+	IOReturn status = ask_driver(ask, *number, ret_driver);
+	uint64_t next = 0;
+
+	if (status != kIOReturnSuccess)
+		return status;
+	OSDictionaryGetUInt64Value(*ret_driver, "Number", &next);
+	if (next <= *number) {
+		OSSafeReleaseNULL(*ret_driver);
+		return kIOReturnIPCError;
+	}
+	*number = next;
+	return kIOReturnSuccess;
+}
+
 bool
 ask_driver_is(const OSDictionary *driver, const char *wanted)
 {

@@ -41,6 +41,11 @@ IOReturn ask_unplug(struct ask *ask, uint64_t id, char sentence[ASK_SENTENCE_MAX
 
 /* The first driver with a greater number; the caller releases it. kIOReturnNotFound: none. */
 IOReturn ask_driver(struct ask *ask, uint64_t after, OSDictionary **ret_driver);
+/*
+ * One after the other, from *number 0 on: the next one, whose number *number becomes; the caller
+ * releases it. kIOReturnIPCError: its number is not greater.
+ */
+IOReturn ask_next_driver(struct ask *ask, uint64_t *number, OSDictionary **ret_driver);
 /* Whether it is the one that the user means: by identifier, class or number; NULL: any is. */
 bool ask_driver_is(const OSDictionary *driver, const char *wanted);
 /* A socket on which the driver's host sends TRACING; the caller owns it. */

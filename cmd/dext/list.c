@@ -150,20 +150,15 @@ static IOReturn
 print_all_broken(struct ask *ask, struct json_object *array)
 {
 	OSDictionary *driver = NULL;
-	uint64_t number = 0, next;
+	uint64_t number = 0;
 	IOReturn status;
 
-	while ((status = ask_driver(ask, number, &driver)) == kIOReturnSuccess) {
-		next = 0;
+	while ((status = ask_next_driver(ask, &number, &driver)) == kIOReturnSuccess) {
 		if (is_broken(driver) && array != NULL)
 			json_object_array_add(array, make_broken_json(driver));
 		else if (is_broken(driver))
 			print_broken(driver);
-		OSDictionaryGetUInt64Value(driver, "Number", &next);
 		OSSafeReleaseNULL(driver);
-		if (next <= number)
-			return kIOReturnIPCError;
-		number = next;
 	}
 	return status == kIOReturnNotFound ? kIOReturnSuccess : status;
 }

@@ -167,19 +167,13 @@ show_states(struct logs *logs, unsigned *ret_count)
 	uint64_t number = 0;
 	IOReturn status;
 
-	while ((status = ask_driver(logs->ask, number, &driver)) == kIOReturnSuccess) {
-		uint64_t next = 0;
-
+	while ((status = ask_next_driver(logs->ask, &number, &driver)) == kIOReturnSuccess) {
 		if (ask_driver_is(driver, logs->wanted)) {
 			(*ret_count)++;
 			if (!logs->json)
 				print_state(driver);
 		}
-		OSDictionaryGetUInt64Value(driver, "Number", &next);
 		OSSafeReleaseNULL(driver);
-		if (next <= number)
-			return kIOReturnIPCError;
-		number = next;
 	}
 	return status == kIOReturnNotFound ? kIOReturnSuccess : status;
 }

@@ -127,16 +127,15 @@ look_for_new(struct recordings *all, unsigned *ret_found)
 	IOReturn status;
 
 	*ret_found = all->refused = 0;
-	while ((status = ask_driver(all->ask, number, &driver)) == kIOReturnSuccess) {
-		uint64_t next = 0, process = 0;
+	while ((status = ask_next_driver(all->ask, &number, &driver)) == kIOReturnSuccess) {
+		uint64_t process = 0;
 		IOReturn opened = kIOReturnSuccess;
 
-		OSDictionaryGetUInt64Value(driver, "Number", &next);
 		OSDictionaryGetUInt64Value(driver, "Process", &process);
 		if (ask_driver_is(driver, all->wanted)) {
 			(*ret_found)++;
-			if (process != 0 && find(all, next, process) == NULL)
-				opened = open_one(all, driver, next, process);
+			if (process != 0 && find(all, number, process) == NULL)
+				opened = open_one(all, driver, number, process);
 		}
 		all->refused += opened == kIOReturnNotPermitted;
 		if (opened != kIOReturnSuccess && opened != kIOReturnOffline &&
@@ -144,12 +143,9 @@ look_for_new(struct recordings *all, unsigned *ret_found)
 		    all->complained != process) {
 			all->complained = process; /* once, and not each half second */
 			complain(all->command, "driver %llu is not looked at: %s",
-				 (unsigned long long)next, status_string(opened));
+				 (unsigned long long)number, status_string(opened));
 		}
 		OSSafeReleaseNULL(driver);
-		if (next <= number)
-			return kIOReturnIPCError;
-		number = next;
 	}
 	return status == kIOReturnNotFound ? kIOReturnSuccess : status;
 }

@@ -256,17 +256,12 @@ read_drivers(struct top *top)
 	top->matching = 0;
 	for (struct top_driver *driver = top->drivers; driver != NULL; driver = driver->next)
 		driver->listed = false;
-	while ((status = ask_driver(top->ask, number, &description)) == kIOReturnSuccess) {
-		uint64_t next = 0;
-
-		OSDictionaryGetUInt64Value(description, "Number", &next);
-		if (next > number)
-			update(top, description, next);
+	while ((status = ask_next_driver(top->ask, &number, &description)) == kIOReturnSuccess) {
+		update(top, description, number);
 		OSSafeReleaseNULL(description);
-		if (next <= number)
-			return false;
-		number = next;
 	}
+	if (status == kIOReturnIPCError)
+		return false;
 	for (struct top_driver **link = &top->drivers; *link != NULL;) {
 		if ((*link)->listed)
 			link = &(*link)->next;
