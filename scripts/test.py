@@ -7,6 +7,7 @@ The counts come from the cases that ran, as Meson's JUnit report lists them. End
 is a failure.
 """
 import argparse
+import collections
 import os
 import re
 import subprocess
@@ -41,9 +42,14 @@ SANITIZERS = {
 }
 
 
+# Of what a failed test has said, the last lines are said again at the end; of so many tests.
+LINES_AGAIN, TESTS_AGAIN = 12, 4
+
+
 class Counts:
     def __init__(self):
         self.passed, self.failed, self.skipped = 0, [], []
+        self.said = {}  # name of a failed case: what its program has said
 
 
 def run(command, **options):
@@ -67,14 +73,17 @@ def read_report(path, label, counts):
     with open(path, encoding="utf-8", errors="replace") as file:
         # What a test has printed is in there as it was, and some print what XML does not allow.
         text = re.sub("[^\t\n\r -\ud7ff\ue000-\ufffd]", "?", file.read())
-    for case in ElementTree.fromstring(text).iter("testcase"):
-        name = f"{label}: {case.get('classname', '')} {case.get('name', '')}"
-        if case.find("failure") is not None or case.find("error") is not None:
-            counts.failed.append(name)
-        elif case.find("skipped") is not None:
-            counts.skipped.append(name)
-        else:
-            counts.passed += 1
+    for suite in ElementTree.fromstring(text).iter("testsuite"):
+        for case in suite.iter("testcase"):
+            name = f"{label}: {case.get('classname', '')} {case.get('name', '')}"
+            if case.find("failure") is not None or case.find("error") is not None:
+                counts.failed.append(name)
+                counts.said[name] = "\n".join(
+                    said.text for of in (case, suite) for said in of if said.tag.startswith("system-") and said.text)
+            elif case.find("skipped") is not None:
+                counts.skipped.append(name)
+            else:
+                counts.passed += 1
 
 
 def has_tests(directory, suite):
@@ -117,6 +126,24 @@ def run_suite(directory, configuration, suite, setup, wrapper, counts):
           f"{time.monotonic() - start:.0f} s", flush=True)
 
 
+def report(counts):
+    """Names what was skipped, by its program, and what failed, with the end of what that has said."""
+    skipped = collections.Counter(name.split(" - ")[0].rstrip(" 0123456789") for name in counts.skipped)
+    for name, cases in skipped.items():
+        print(f"skipped: {name}, {cases} cases")
+    said_again = {""}
+    for name in counts.failed:
+        print(f"failed: {name}")
+        said = counts.said.get(name, "")
+        if said in said_again or len(said_again) > TESTS_AGAIN:
+            continue
+        said_again.add(said)
+        lines = [line for line in said.splitlines() if line.strip() and not line.startswith("ok ")]
+        for line in lines[-LINES_AGAIN:]:
+            print(f"    {line[:300]}")
+
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", required=True, help="folder for the build folders")
@@ -152,10 +179,7 @@ def main():
         for name in [s for s in counts.skipped if "/vm:" in s]:
             counts.skipped.remove(name)
             counts.failed.append(f"{name} (skipped, which CI does not allow)")
-    for name in counts.skipped:
-        print(f"skipped: {name}")
-    for name in counts.failed:
-        print(f"failed: {name}")
+    report(counts)
     print(f"{counts.passed} passed, {len(counts.failed)} failed, {len(counts.skipped)} skipped")
     return 1 if counts.failed or counts.passed == 0 else 0
 
