@@ -31,7 +31,7 @@ PARSERS = {
     "matching": ["registry/matching.c"],
     "packets": ["base/packet.c", "wire/packets.c"],
     "property_list": ["base/plist.c", "base/plist_scan.c", "base/cf_property_list.c"],
-    "registry": ["registry/watcher.c", "registry/server.c"],
+    "registry": ["registry/watcher.c", "registry/entries.c", "registry/server.c"],
     "registry_client": ["client/registry.c", "client/events.c", "client/watch.c"],
     "ring": ["wire/shared_ring.c", "queue/ring_source.c"],
     "usb_descriptors": ["usb/descriptor_parsing.c"],
@@ -72,7 +72,7 @@ FUNCTIONS = {
     "queue/ring_source.c": ["tail_of", "head_of", "take_back", "look", "more_comes",
                             "wait_for_entries", "wait_for_room", "call_ready", "note", "tell_app",
                             "DextRingDispatchSource_Pop", "DextRingDispatchSource_Push"],
-    "registry/server.c": ["look_up", "properties", "entries", "describe", "handle"],
+    "registry/server.c": ["handle"],
     "registry/watcher.c": ["set_matching", "matches", "fill", "make", "watcher_add",
                            "watcher_remove", "watcher_tell"],
 }

@@ -143,7 +143,6 @@ def report(counts):
             print(f"    {line[:300]}")
 
 
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", required=True, help="folder for the build folders")

@@ -187,6 +187,7 @@ bool server_is_own_user(const struct client *client);
 /* Whether the app may see the bytes of others' transfers. */
 bool server_may_capture(const struct client *client);
 const struct ucred *server_credentials(const struct client *client);
+int server_pidfd(const struct client *client); /* the client's; -1: the process is not known here */
 /* It does not take what it is sent. Not while its own request is handled. */
 void server_drop(struct client *client);
 /*
@@ -195,6 +196,22 @@ void server_drop(struct client *client);
  */
 bool server_allows(const struct client *client, const struct host *host, char *reason);
 struct registry *server_registry(const struct client *client);
+
+/* entries.c: LOOKUP, PROPERTIES, ENTRIES and DESCRIBE; results as of server_reply. */
+IOReturn entries_look_up(struct registry *registry, struct client *client,
+			 const struct packet *packet);
+IOReturn entries_properties(struct registry *registry, struct client *client,
+			    const struct packet *packet);
+IOReturn entries_related(struct registry *registry, struct client *client,
+			 const struct packet *packet);
+IOReturn entries_describe(struct registry *registry, struct client *client,
+			  const struct packet *packet);
+
+/* opening.c: OPEN and SET_PROPERTIES; results as of server_reply. */
+IOReturn opening_request(struct registry *registry, struct client *client,
+			 const struct packet *packet);
+IOReturn opening_set_properties(struct registry *registry, struct client *client,
+				const struct packet *packet);
 
 /* reports.c: drivers and their logs. */
 /* DRIVER and LOG; results as of server_reply. */

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The registry's socket: look-ups, properties, and opens; plugging is in plug.c.
+ * The registry's socket: who is at it, and which file answers what is asked.
  *
  * Who an app is comes from the kernel, by its own connection to this socket: SO_PEERCRED, and a
- * pidfd of that process. An open makes a socketpair; one end and the pidfd go to the host, the
- * other end to the app. Nothing else of the two passes through here. Each refusal writes one line:
- * which check, on what, and what to do.
+ * pidfd of that process.
  *
  * An app that does not read its replies is dropped; nothing here blocks. One thread, the loop's.
  */
@@ -37,11 +35,6 @@
 #define PACKETS_PER_TURN 16
 #define TURN_NSEC	 (1 * NSEC_PER_MSEC) /* then it is the turn of others */
 #define ACCEPTS_PER_TURN 16
-#define REPORTS_KEY	 "dext_drivers"
-#define IDS_MAX		 DEXT_LIMIT_MATCHES
-
-_Static_assert(IDS_MAX == (PACKET_MAX - sizeof(struct packet_header)) / sizeof(uint64_t),
-	       "a reply is one packet");
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
@@ -158,299 +151,13 @@ server_credentials(const struct client *client)
 	return &client->who;
 }
 
+int
+server_pidfd(const struct client *client)
+{
+	return client->pidfd;
+}
+
 /* --- requests --- */
-
-/* A list that was cut off would look like one that is complete. */
-static IOReturn
-reply_ids(struct client *client, const struct packet *packet, const uint64_t *ids, size_t count)
-{
-	if (count <= IDS_MAX)
-		return reply(client, packet->header, kIOReturnSuccess, ids, count * sizeof(ids[0]),
-			     -1);
-	log_error("process %d asked for more than %u entries (DEXT_LIMIT_MATCHES) at once",
-		  client->who.pid, DEXT_LIMIT_MATCHES);
-	return reply(client, packet->header, kIOReturnNoResources, NULL, 0, -1);
-}
-
-static IOReturn
-look_up(struct client *client, const struct packet *packet)
-{
-	uint64_t ids[IDS_MAX + 1];
-	const OSDictionary *matching;
-	OSObject *object = NULL;
-	size_t count = 0;
-
-	if (plist_decode_matching(packet->body, packet->body_length, &object) != kIOReturnSuccess)
-		return reply(client, packet->header, kIOReturnBadArgument, NULL, 0, -1);
-	matching = OSDynamicCast(OSDictionary, object);
-	for (const struct entry *entry = client->registry->tree.first;
-	     matching != NULL && entry != NULL && count <= IDS_MAX; entry = entry->next) {
-		/* The root is no service: only its path means it. */
-		if (plane_is_root(entry) && OSDictionaryGetValue(matching, "IOPathMatch") == NULL)
-			continue;
-		if (matching_entry(matching, entry))
-			ids[count++] = entry->id;
-	}
-	OSRelease(object);
-	if (matching == NULL)
-		return reply(client, packet->header, kIOReturnBadArgument, NULL, 0, -1);
-	return reply_ids(client, packet, ids, count);
-}
-
-static const struct entry *
-find_even_gone(const struct tree *tree, uint64_t id)
-{
-	const struct entry *entry = tree_find(tree, id);
-
-	return entry != NULL ? entry : tree_find_gone(tree, id);
-}
-
-/* With what went wrong with the entry's drivers, as long as that fits. */
-static IOReturn
-encode_properties(const struct client *client, const struct entry *entry, void **ret_bytes,
-		  size_t *ret_length)
-{
-	OSArray *reports = reports_create_for(client, entry);
-	IOReturn status;
-
-	if (reports == NULL)
-		return plist_encode(entry->properties, ret_bytes, ret_length);
-	if (!OSDictionarySetValue(entry->properties, REPORTS_KEY, reports))
-		OSDictionaryRemoveValue(entry->properties, REPORTS_KEY);
-	OSSafeReleaseNULL(reports);
-	status = plist_encode(entry->properties, ret_bytes, ret_length);
-	OSDictionaryRemoveValue(entry->properties, REPORTS_KEY);
-	if (status != kIOReturnSuccess || *ret_length <= PACKET_MAX - sizeof(struct packet_header))
-		return status;
-	free(*ret_bytes);
-	return plist_encode(entry->properties, ret_bytes, ret_length);
-}
-
-static IOReturn
-properties(struct client *client, const struct packet *packet)
-{
-	const struct entry *entry;
-	struct id_body body;
-	void *bytes = NULL;
-	size_t length = 0;
-	IOReturn status;
-
-	memcpy(&body, packet->body, sizeof(body));
-	entry = find_even_gone(&client->registry->tree, body.id);
-	if (entry == NULL)
-		return reply(client, packet->header, kIOReturnNotFound, NULL, 0, -1);
-	status = encode_properties(client, entry, &bytes, &length);
-	if (status == kIOReturnSuccess && length > PACKET_MAX - sizeof(struct packet_header)) {
-		log_error("%s: its properties are %zu bytes, more than a packet holds (%u)",
-			  entry->name, length, PACKET_MAX);
-		status = kIOReturnMessageTooLarge;
-	}
-	status = reply(client, packet->header, status, bytes,
-		       status == kIOReturnSuccess ? length : 0, -1);
-	free(bytes);
-	return status;
-}
-
-static IOReturn
-entries(struct client *client, const struct packet *packet)
-{
-	const struct tree *tree = &client->registry->tree;
-	const struct entry *entry;
-	struct entries_body body;
-	uint64_t ids[IDS_MAX + 1];
-	size_t count;
-
-	memcpy(&body, packet->body, sizeof(body));
-	entry = tree_find(tree, body.id);
-	if (entry == NULL)
-		return reply(client, packet->header, kIOReturnNotFound, NULL, 0, -1);
-	count = plane_related(tree, entry, (enum plane)body.plane,
-			      (enum entry_relation)body.relation, ids, IDS_MAX + 1);
-	return reply_ids(client, packet, ids, count);
-}
-
-/* The caller releases it; NULL without memory. */
-static OSDictionary *
-make_description(const struct registry *registry, const struct entry *entry, enum plane plane)
-{
-	OSDictionary *description = OSDictionaryCreate(6);
-	char path[PLANE_PATH_MAX], location[24];
-	bool complete;
-
-	if (description == NULL)
-		return NULL;
-	complete = OSDictionarySetStringValue(description, "Class", entry->class_name) &&
-		   OSDictionarySetStringValue(description, "Name", entry->name) &&
-		   OSDictionarySetUInt64Value(description, "Busy", registry_busy(registry, entry));
-	if (complete && plane != PLANE_NONE && plane_path(entry, plane, path))
-		complete = OSDictionarySetStringValue(description, "Path", path);
-	if (complete && plane != PLANE_NONE && plane_has(entry, plane) &&
-	    plane_location(entry, location, sizeof(location)))
-		complete = OSDictionarySetStringValue(description, "Location", location);
-	if (!complete)
-		OSSafeReleaseNULL(description);
-	return description;
-}
-
-static IOReturn
-describe(struct client *client, const struct packet *packet)
-{
-	OSDictionary *description;
-	const struct entry *entry;
-	struct describe_body body;
-	void *bytes = NULL;
-	size_t length = 0;
-	IOReturn status = kIOReturnNoMemory;
-
-	memcpy(&body, packet->body, sizeof(body));
-	entry = tree_find(&client->registry->tree, body.id);
-	if (entry == NULL) {
-		/* It is in no plane any more. */
-		entry = tree_find_gone(&client->registry->tree, body.id);
-		body.plane = PLANE_NONE;
-	}
-	if (entry == NULL)
-		return reply(client, packet->header, kIOReturnNotFound, NULL, 0, -1);
-	description = make_description(client->registry, entry, (enum plane)body.plane);
-	if (description != NULL)
-		status = plist_encode(description, &bytes, &length);
-	OSSafeReleaseNULL(description);
-	status = reply(client, packet->header, status, bytes,
-		       status == kIOReturnSuccess ? length : 0, -1);
-	free(bytes);
-	return status;
-}
-
-/* The service that somebody who opened this node probably wanted: the oldest below it. */
-static const struct entry *
-probably_meant(const struct registry *registry, const struct entry *node)
-{
-	for (const struct entry *entry = registry->tree.first; entry != NULL; entry = entry->next) {
-		if (entry->host != NULL && tree_is_below(entry, node))
-			return entry;
-	}
-	for (const struct entry *entry = registry->tree.first; entry != NULL; entry = entry->next) {
-		if (entry->host != NULL)
-			return entry;
-	}
-	return NULL;
-}
-
-static void
-log_wrong_entry(const struct client *client, const struct entry *entry)
-{
-	const struct entry *meant = probably_meant(client->registry, entry);
-
-	if (meant != NULL)
-		log_error("process %d opened %s (0x%" PRIx64 "), a device's node, which nobody can "
-			  "open; probably the service %s (0x%" PRIx64 ") was meant: "
-			  "IOServiceNameMatching(\"%s\")",
-			  client->who.pid, entry->name, entry->id, meant->name, meant->id,
-			  meant->name);
-	else
-		log_error("process %d opened %s (0x%" PRIx64 "), a device's node, which nobody can "
-			  "open, and no driver has published a service; `dext list` shows them",
-			  client->who.pid, entry->name, entry->id);
-}
-
-/* Whether this app may open this service. */
-static IOReturn
-check(const struct client *client, const struct entry *entry)
-{
-	char reason[POLICY_REASON_MAX];
-
-	if (entry->host == NULL) {
-		log_wrong_entry(client, entry);
-		return kIOReturnUnsupported;
-	}
-	if (!server_allows(client, entry->host, reason)) {
-		log_error("process %d of uid %u was refused %s: check %s", client->who.pid,
-			  client->who.uid, entry->name, reason);
-		return kIOReturnNotPermitted;
-	}
-	if (client->pidfd < 0) {
-		log_error("process %d was refused %s: check \"process is known\": there is no such "
-			  "process here; it has ended, or lives in another pid namespace",
-			  client->who.pid, entry->name);
-		return kIOReturnNotPermitted;
-	}
-	return kIOReturnSuccess;
-}
-
-static IOReturn
-connect_host(struct client *client, const struct entry *entry, const struct open_body *request,
-	     int *ret_connection)
-{
-	struct host_open_body body = {
-		.id = entry->id,
-		.type = request->type,
-		.version = request->version,
-		.uid = client->who.uid,
-		.gid = client->who.gid,
-		.pid = client->who.pid,
-	};
-	IOReturn status;
-	int ends[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return status_from_errno(errno, "socketpair");
-	status = host_open(entry->host, &body, ends[0], client->pidfd);
-	fd_close(&ends[0]);
-	if (status != kIOReturnSuccess) {
-		log_error("process %d could not be connected to %s: its host takes no message (%s)",
-			  client->who.pid, entry->name, status_string(status));
-		fd_close(&ends[1]);
-		return status;
-	}
-	*ret_connection = ends[1];
-	return kIOReturnSuccess;
-}
-
-static IOReturn
-open_service(struct client *client, const struct packet *packet)
-{
-	const struct entry *entry;
-	struct open_body body;
-	int connection = -1;
-	IOReturn status;
-
-	memcpy(&body, packet->body, sizeof(body));
-	entry = tree_find(&client->registry->tree, body.id);
-	if (entry == NULL)
-		return reply(client, packet->header, kIOReturnNotFound, NULL, 0, -1);
-	status = check(client, entry);
-	if (status == kIOReturnSuccess)
-		status = connect_host(client, entry, &body, &connection);
-	status = reply(client, packet->header, status, NULL, 0, connection);
-	fd_close(&connection);
-	return status;
-}
-
-static IOReturn
-set_properties(struct client *client, const struct packet *packet)
-{
-	const struct entry *entry;
-	struct id_body body;
-	IOReturn status;
-
-	memcpy(&body, packet->body, sizeof(body));
-	entry = tree_find(&client->registry->tree, body.id);
-	if (entry == NULL) {
-		status = kIOReturnNotFound;
-	} else if (entry->host == NULL) {
-		log_error(
-			"process %d sets properties of %s, a device's node, which has none to set",
-			client->who.pid, entry->name);
-		status = kIOReturnUnsupported;
-	} else {
-		status = check(client, entry);
-		if (status == kIOReturnSuccess)
-			status = settings_begin(entry->host, client, packet);
-	}
-	if (status == kIOReturnSuccess)
-		return status; /* answered when the host answers */
-	return reply(client, packet->header, status, NULL, 0, -1);
-}
 
 /* What all apps of this one's user watch. */
 static struct watcher_share
@@ -485,17 +192,17 @@ handle(struct client *client, const struct packet *packet)
 		return status;
 	switch (packet->header->type) {
 	case PACKET_LOOKUP:
-		return look_up(client, packet);
+		return entries_look_up(client->registry, client, packet);
 	case PACKET_PROPERTIES:
-		return properties(client, packet);
+		return entries_properties(client->registry, client, packet);
 	case PACKET_OPEN:
-		return open_service(client, packet);
+		return opening_request(client->registry, client, packet);
 	case PACKET_ENTRIES:
-		return entries(client, packet);
+		return entries_related(client->registry, client, packet);
 	case PACKET_DESCRIBE:
-		return describe(client, packet);
+		return entries_describe(client->registry, client, packet);
 	case PACKET_SET_PROPERTIES:
-		return set_properties(client, packet);
+		return opening_set_properties(client->registry, client, packet);
 	case PACKET_DRIVER:
 		return reports_driver(client->registry, client, packet);
 	case PACKET_LOG:
