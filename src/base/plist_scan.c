@@ -190,6 +190,7 @@ plist_scan_xml(const void *bytes, size_t length, const struct plist_bounds *boun
 {
 	const char *at = bytes, *end = at + length;
 	uint32_t nodes = 0, depth = 0;
+	bool within = false; /* <plist>, which is no node itself */
 
 	while (at != NULL && (at = memchr(at, '<', (size_t)(end - at))) != NULL) {
 		const char *close;
@@ -209,7 +210,9 @@ plist_scan_xml(const void *bytes, size_t length, const struct plist_bounds *boun
 			if (depth > 0)
 				depth--;
 		} else if (!starts(at, end, "<?") && !starts(at, end, "<!")) {
-			if (++nodes > bounds->nodes)
+			if (!within && nodes == 0 && starts(at, end, "<plist"))
+				within = true;
+			else if (++nodes > bounds->nodes)
 				return too_many;
 			/* Within <plist> and its root. */
 			if (close[-2] != '/' && ++depth > PLIST_DEPTH_MAX + 2)

@@ -79,12 +79,15 @@ START_TEST(refuses_what_no_list_can_hold)
 	CFMutableDictionaryRef list = make();
 	CFDateRef far = CFDateCreate(NULL, 1e10);
 	CFDataRef text = CFDataCreate(NULL, (const UInt8 *)"no list", 7);
+	CFErrorRef error = NULL;
 
 	ck_assert_ptr_null(CFPropertyListCreateData(NULL, list, 1, 0, NULL));
 	ck_assert_ptr_null(
 		CFPropertyListCreateData(NULL, list, kCFPropertyListXMLFormat_v1_0, 1, NULL));
 	ck_assert_ptr_null(
-		CFPropertyListCreateData(NULL, NULL, kCFPropertyListXMLFormat_v1_0, 0, NULL));
+		CFPropertyListCreateData(NULL, NULL, kCFPropertyListXMLFormat_v1_0, 0, &error));
+	ck_assert_ptr_nonnull(error);
+	CFRelease(error);
 	ck_assert_ptr_null(
 		CFPropertyListCreateData(NULL, kCFNull, kCFPropertyListXMLFormat_v1_0, 0, NULL));
 	ck_assert_ptr_null(
@@ -160,6 +163,41 @@ START_TEST(of_objects_without_callbacks)
 }
 END_TEST
 
+/* An array of so many: it counts too. */
+static CFDataRef
+write_array_of(CFIndex count, CFPropertyListFormat format, CFErrorRef *error)
+{
+	CFMutableArrayRef array = CFArrayCreateMutable(NULL, 0, &kCFTypeArrayCallBacks);
+	CFDataRef data;
+
+	for (CFIndex i = 0; i < count; i++)
+		CFArrayAppendValue(array, kCFBooleanTrue);
+	data = CFPropertyListCreateData(NULL, array, format, 0, error);
+	CFRelease(array);
+	return data;
+}
+
+START_TEST(a_list_has_at_most_65536_nodes)
+{
+	static const CFPropertyListFormat formats[] = {kCFPropertyListXMLFormat_v1_0,
+						       kCFPropertyListBinaryFormat_v1_0};
+
+	for (unsigned i = 0; i < 2; i++) {
+		CFErrorRef error = NULL;
+		CFDataRef data = write_array_of(65535, formats[i], &error);
+		CFPropertyListRef back = read_back(data, 0);
+
+		ck_assert_ptr_null(error);
+		ck_assert_int_eq(CFArrayGetCount(back), 65535);
+		CFRelease(back);
+		CFRelease(data);
+		ck_assert_ptr_null(write_array_of(65536, formats[i], &error));
+		ck_assert_ptr_nonnull(error);
+		CFRelease(error);
+	}
+}
+END_TEST
+
 UNIT_MAIN("cf_property_list", only_what_was_asked_for_can_change, of_objects_without_callbacks,
 	  keeps_values_in_both_formats, a_negative_number_is_written_with_its_sign,
-	  refuses_what_no_list_can_hold)
+	  refuses_what_no_list_can_hold, a_list_has_at_most_65536_nodes)

@@ -313,13 +313,13 @@ END_TEST
 START_TEST(a_matching_dictionary_has_few_nodes)
 {
 	for (size_t past = 0; past < 2; past++) {
-		/* Beside them <plist> and <array>. */
+		/* Beside them <array>. */
 		size_t used = 0, room = DEXT_LIMIT_MATCHING_NODES * 8;
 		char *xml = calloc(1, room);
 		OSObject *object = NULL;
 
 		used += (size_t)snprintf(xml, room, "%s<array>", XML_HEAD);
-		for (size_t i = 0; i < DEXT_LIMIT_MATCHING_NODES - 2 + past; i++)
+		for (size_t i = 0; i < DEXT_LIMIT_MATCHING_NODES - 1 + past; i++)
 			used += (size_t)snprintf(xml + used, room - used, "<true/>");
 		used += (size_t)snprintf(xml + used, room - used, "</array></plist>");
 		ck_assert_uint_lt(used, room);

@@ -53,6 +53,15 @@ START_TEST(xml_nodes)
 	ck_assert_ptr_null(scan());
 	add("<true/>", PLIST_NODES_MAX + 1);
 	ck_assert_str_eq(scan(), "it has too many nodes");
+	/* The element around the list is no node of it; what is called so behind it is one. */
+	add("<plist>", 1);
+	add("<true/>", PLIST_NODES_MAX);
+	ck_assert_ptr_null(scan());
+	add("<plist>", 1);
+	add("<true/>", PLIST_NODES_MAX + 1);
+	ck_assert_str_eq(scan(), "it has too many nodes");
+	add("<plist/>", PLIST_NODES_MAX + 2);
+	ck_assert_str_eq(scan(), "it has too many nodes");
 }
 END_TEST
 
