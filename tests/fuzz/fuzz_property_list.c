@@ -84,34 +84,13 @@ make_list(struct fuzz *fuzz)
 	OSRelease(object);
 }
 
-/* One number more than a list may have nodes, which no input is long enough for. */
-static void
-make_long_list(void)
-{
-	OSArray *array = OSArrayCreate(65536);
-	CFErrorRef error = NULL;
-
-	for (unsigned i = 0; i < 65536; i++)
-		OSArrayAppendValue(array, (OSObject *)(uintptr_t)kOSBooleanTrue);
-	FUZZ_CHECK(CFPropertyListCreateData(NULL, array, kCFPropertyListXMLFormat_v1_0, 0,
-					    &error) == NULL);
-	CFRelease(error);
-	error = NULL;
-	FUZZ_CHECK(CFPropertyListCreateData(NULL, NULL, kCFPropertyListXMLFormat_v1_0, 0, &error) ==
-		   NULL);
-	CFRelease(error);
-	OSRelease(array);
-}
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz fuzz = {data, data + size};
 	uint8_t what = fuzz_u8(&fuzz);
 
-	if (size == 0)
-		make_long_list();
-	else if (what & 0x80)
+	if (what & 0x80)
 		make_list(&fuzz);
 	else
 		read_list(&fuzz, what & 3);
