@@ -175,7 +175,7 @@ take_turn(const struct contestant *what, void *state, pid_t server, unsigned mse
 {
 	static double batches[BATCHES_MAX];
 	uint64_t end = now_nsec() + msec * UINT64_C(1000000), operations = 0, own_cpu, host_cpu,
-		 bells, calls;
+		 bells, copied, calls;
 	size_t count = 0;
 	struct turn turn;
 
@@ -183,6 +183,7 @@ take_turn(const struct contestant *what, void *state, pid_t server, unsigned mse
 	for (unsigned i = 0; i < (what->batch > WARM_UP ? what->batch : WARM_UP); i++)
 		what->once(state);
 	bells = count_bells() + (what->wakes != NULL ? what->wakes(state) : 0);
+	copied = what->copied != NULL ? what->copied(state) : 0;
 	own_cpu = cpu_nsec(0);
 	host_cpu = cpu_nsec(server > 0 ? server : -1);
 	calls = calls_read();
@@ -203,6 +204,8 @@ take_turn(const struct contestant *what, void *state, pid_t server, unsigned mse
 	turn.cpu = (double)(own_cpu + host_cpu) / (double)operations;
 	bells = count_bells() + (what->wakes != NULL ? what->wakes(state) : 0) - bells;
 	turn.bells = (double)bells / (double)operations;
+	copied = what->copied != NULL ? what->copied(state) - copied : 0;
+	turn.copied = (double)copied / (double)operations;
 	turn.calls = (double)calls / (double)operations;
 	qsort(batches, count, sizeof(batches[0]), compare);
 	sum_up(batches, count, &turn);

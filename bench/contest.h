@@ -23,6 +23,8 @@ struct contestant {
 	uint64_t (*once)(void *state);
 	/* How often it may have been woken so far, which its own doorbells do not say. NULL: no. */
 	uint64_t (*wakes)(void *state);
+	/* How many bytes of payload have been copied on their way so far. NULL: not known. */
+	uint64_t (*copied)(void *state);
 	bool server_spins;
 	unsigned batch;	  /* operations between two looks at the clock */
 	const char *sets; /* an environment variable for the client, NAME=VALUE */
@@ -39,10 +41,11 @@ extern const char *const placement_names[];
 /* What one turn brought. The times are of an operation, in ns, over the batches of the turn. */
 struct turn {
 	double median, mean, p99, p999;
-	double cpu;   /* CPU time, both sides */
-	double host;  /* the same, the server's process */
-	double bells; /* doorbells that an operation rang, both sides */
-	double calls; /* system calls of an operation, both sides; 0: not counted */
+	double cpu;    /* CPU time, both sides */
+	double host;   /* the same, the server's process */
+	double bells;  /* doorbells that an operation rang, both sides */
+	double copied; /* bytes that an operation copied */
+	double calls;  /* system calls of an operation, both sides; 0: not counted */
 };
 
 struct contest;

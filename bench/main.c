@@ -48,6 +48,7 @@ static const struct unit units[] = {
 	[RATE] = {"M/s", ""},
 	[RING_BELLS] = {"bells", ", doorbells for 1000 entries"},
 	[CALLS_PER_GIB] = {"calls/GiB", ", system calls"},
+	[COPIED] = {"bytes", ", bytes copied for a byte"},
 };
 
 static int
@@ -93,6 +94,8 @@ figure(const struct row *row, enum figure figure, const struct turn *turn)
 		return turn->bells * 1000 / RING_TURN;
 	case CALLS_PER_GIB:
 		return turn->calls * GIB / size;
+	case COPIED:
+		return turn->copied / size;
 	default:
 		return turn->median / 1000;
 	}
@@ -114,14 +117,17 @@ conclude(const struct row *row, const struct wanted *wanted, struct turn (*pairs
 		.at_least = wanted->at_least,
 	};
 
-	snprintf(result.name, sizeof(result.name), "%s%s, against %s", row->name, unit->suffix,
-		 row->yardstick->name);
+	result.has_yardstick =
+		wanted->figure != BELLS && wanted->figure != RING_BELLS && wanted->figure != COPIED;
+	result.wants_none = wanted->figure == COPIED;
+	snprintf(result.name, sizeof(result.name), "%s%s%s%s", row->name, unit->suffix,
+		 result.has_yardstick ? ", against " : "",
+		 result.has_yardstick ? row->yardstick->name : "");
 	for (unsigned i = 0; i < count; i++) {
 		ours[i] = figure(row, wanted->figure, &pairs[i][0]);
 		yardstick[i] = figure(row, wanted->figure, &pairs[i][1]);
 		ratios[i] = yardstick[i] > 0 ? ours[i] / yardstick[i] : 0;
 	}
-	result.has_yardstick = wanted->figure != BELLS && wanted->figure != RING_BELLS;
 	result.ratio = median(ratios, count);
 	result.low = ratios[0];
 	result.high = ratios[count - 1];

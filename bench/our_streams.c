@@ -22,6 +22,7 @@ struct stream {
 	io_connect_t connect;
 	IONotificationPortRef port;
 	dext_ring_t *ring; /* NULL: calls */
+	const struct dext_bulkstream_statistics *statistics;
 	uint8_t **buffers;
 	uint64_t size, count, depth, next, done, seen;
 	uint64_t sent_at[STREAM_DEPTH_MAX], latency[STREAM_DEPTH_MAX];
@@ -87,6 +88,8 @@ static bool
 set_up(struct stream *stream)
 {
 	uint64_t reference[kIOAsyncCalloutCount] = {0};
+	mach_vm_address_t statistics = 0;
+	mach_vm_size_t size = 0;
 
 	stream->port = IONotificationPortCreate(kIOMainPortDefault);
 	stream->buffers = calloc(stream->count, sizeof(*stream->buffers));
@@ -99,7 +102,6 @@ set_up(struct stream *stream)
 		return false;
 	for (uint64_t i = 0; i < stream->count; i++) {
 		mach_vm_address_t address = 0;
-		mach_vm_size_t size = 0;
 
 		if (IOConnectMapMemory64(stream->connect, (uint32_t)i, mach_task_self(), &address,
 					 &size, kIOMapAnywhere) != kIOReturnSuccess)
@@ -107,7 +109,20 @@ set_up(struct stream *stream)
 		stream->buffers[i] = (uint8_t *)(uintptr_t)address;
 		memset(stream->buffers[i], 0, stream->size);
 	}
+	if (IOConnectMapMemory64(stream->connect, DEXT_BULKSTREAM_MEMORY_STATISTICS,
+				 mach_task_self(), &statistics, &size,
+				 kIOMapAnywhere) != kIOReturnSuccess)
+		return false;
+	stream->statistics = (const void *)(uintptr_t)statistics;
 	return true;
+}
+
+static uint64_t
+copied_of(void *state)
+{
+	const struct stream *stream = state;
+
+	return stream->statistics->copied;
 }
 
 /* As a program does that has a poll loop of its own. */
@@ -316,13 +331,14 @@ open_small(uint64_t argument, void **ret_state, pid_t *ret_server)
 }
 
 const struct contestant our_stream = {
-	.name = "bulkstream", .open = open_out, .once = out_once, .batch = 16};
+	.name = "bulkstream", .open = open_out, .once = out_once, .copied = copied_of, .batch = 16};
 const struct contestant our_stream_by_poll = {
 	.name = "bulkstream, poll", .open = open_by_poll, .once = out_once, .batch = 16};
 const struct contestant our_ring_stream = {.name = "bulkstream, ring",
 					   .open = open_by_ring,
 					   .once = out_once,
 					   .wakes = sleeps_of,
+					   .copied = copied_of,
 					   .batch = 16};
 const struct contestant our_latency = {
 	.name = "bulkstream, latency", .open = open_out, .once = latency_once, .batch = 1};
