@@ -36,7 +36,7 @@ struct connection {
 	int doorbell;
 	int bell;
 	struct call_page_client client; /* its lower part: [ring_lock] */
-	_Atomic uint64_t answered;	/* when a call that slept had its last answer */
+	_Atomic uint64_t checked;	/* clock_recent() of the last look at the socket */
 	_Atomic uint64_t timeout;	/* ns that a method has; 0: for ever */
 
 	pthread_mutex_t slot_lock;

@@ -6,8 +6,8 @@
  * that becomes free is handed to the first of them, so that nobody overtakes. A slot whose call
  * ended with the connection is never given back: the host may still write to it.
  *
- * Waiting is in steps, here and in call_page_wait, because neither a futex nor a condition variable
- * notices that the host has gone; each step ends with a look at the socket.
+ * Waiting is in steps, here and in call_page_sleep, because neither a futex nor a condition
+ * variable notices that the host has gone; each step ends with a look at the socket.
  */
 #include "slots.h"
 
@@ -71,13 +71,18 @@ dequeue_locked(struct connection *connection, struct slot_waiter *waiter)
 		connection->last_waiter = before;
 }
 
-/* Of a wait that ends at the deadline, if there is one. */
+/* Of a wait that ends at the deadline, if there is one; without one the clock is not looked at. */
 static uint64_t
-end_of_step(uint64_t deadline)
+step_until(uint64_t deadline)
 {
-	uint64_t end = clock_now() + CALL_WAIT_STEP;
+	uint64_t now;
 
-	return deadline != 0 && deadline < end ? deadline : end;
+	if (deadline == 0)
+		return CALL_WAIT_STEP;
+	now = clock_now();
+	if (now >= deadline)
+		return 0;
+	return deadline - now < CALL_WAIT_STEP ? deadline - now : CALL_WAIT_STEP;
 }
 
 static bool
@@ -89,7 +94,7 @@ is_past(uint64_t deadline)
 static void
 wait_step_locked(struct connection *connection, struct slot_waiter *waiter, uint64_t deadline)
 {
-	uint64_t until = end_of_step(deadline);
+	uint64_t until = clock_now() + step_until(deadline);
 	const struct timespec time = {
 		.tv_sec = (time_t)(until / NSEC_PER_SEC),
 		.tv_nsec = (long)(until % NSEC_PER_SEC),
@@ -298,7 +303,7 @@ wait_answer(struct connection *connection, unsigned slot, uint32_t generation, u
 		return kIOReturnSuccess;
 	if (call_page_is_left(client, slot))
 		doorbell_ring(connection->doorbell);
-	while (!call_page_wait(client, slot, generation, end_of_step(deadline))) {
+	while (!call_page_sleep(client, slot, generation, step_until(deadline))) {
 		connection_check(connection);
 		if (connection_pending_status(connection) == kIOReturnSuccess && !is_past(deadline))
 			continue;
@@ -311,21 +316,26 @@ wait_answer(struct connection *connection, unsigned slot, uint32_t generation, u
 					 memory_order_seq_cst);
 		return kIOReturnTimeout;
 	}
-	/* Relaxed: a time, of which any that some thread wrote will do. */
-	atomic_store_explicit(&connection->answered, clock_now(), memory_order_relaxed);
 	return kIOReturnSuccess;
 }
 
 /*
  * Whether the host is there, for a call that has to wake it up: one after the host's end returns at
- * once then. Not asked again right after an answer.
+ * once then. Asked once for each tick of the clock; a call that comes in the tick of the host's end
+ * finds it after a step.
  */
 static bool
 is_host_there(struct connection *connection)
 {
-	uint64_t answered = atomic_load_explicit(&connection->answered, memory_order_relaxed);
+	uint64_t now = clock_recent();
 
-	return clock_now() - answered < NSEC_PER_MSEC || connection_check(connection);
+	/* Relaxed: a time, of which any that some thread wrote will do. */
+	if (atomic_load_explicit(&connection->checked, memory_order_relaxed) == now)
+		return true;
+	if (!connection_check(connection))
+		return false;
+	atomic_store_explicit(&connection->checked, now, memory_order_relaxed);
+	return true;
 }
 
 IOReturn

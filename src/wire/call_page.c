@@ -351,14 +351,14 @@ call_page_will_look(struct call_page_host *host)
 	atomic_store_explicit(&host->page->looked.count, queued, memory_order_relaxed);
 }
 
-/* Sleeps while the slot is unanswered: until it is, the deadline, or for no reason. */
+/* While the slot is unanswered, or for no reason. */
 static void
-sleep_on(struct call_slot *slot, uint32_t generation, uint64_t left)
+sleep_on(struct call_slot *slot, uint32_t generation, uint64_t nsec)
 {
 	uint32_t value = atomic_load_explicit(&slot->reply.answered, memory_order_relaxed);
 	struct timespec timeout = {
-		.tv_sec = (time_t)(left / NSEC_PER_SEC),
-		.tv_nsec = (long)(left % NSEC_PER_SEC),
+		.tv_sec = (time_t)(nsec / NSEC_PER_SEC),
+		.tv_nsec = (long)(nsec % NSEC_PER_SEC),
 	};
 
 	if (((value ^ generation) & ~CALL_WAITER) == 0)
@@ -374,11 +374,21 @@ sleep_on(struct call_slot *slot, uint32_t generation, uint64_t left)
 }
 
 bool
-call_page_wait(struct call_page_client *client, unsigned index, uint32_t generation,
-	       uint64_t deadline)
+call_page_sleep(struct call_page_client *client, unsigned index, uint32_t generation, uint64_t nsec)
 {
 	struct call_slot *slot = &client->page->slot[index];
 	int kept = errno;
+
+	sleep_on(slot, generation, nsec);
+	errno = kept;
+	return call_slot_is_answered(slot, generation);
+}
+
+bool
+call_page_wait(struct call_page_client *client, unsigned index, uint32_t generation,
+	       uint64_t deadline)
+{
+	const struct call_slot *slot = &client->page->slot[index];
 	bool answered;
 
 	while (!(answered = call_slot_is_answered(slot, generation))) {
@@ -386,9 +396,8 @@ call_page_wait(struct call_page_client *client, unsigned index, uint32_t generat
 
 		if (now >= deadline)
 			break;
-		sleep_on(slot, generation, deadline - now);
+		call_page_sleep(client, index, generation, deadline - now);
 	}
-	errno = kept;
 	return answered;
 }
 
