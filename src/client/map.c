@@ -19,6 +19,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,16 +151,18 @@ take_segments(const struct packet *packet, struct memory *memory)
 	return NULL;
 }
 
-/* The packet is sent before the answer, so it is there or the host is wrong. */
+/* The packet is sent before the answer, so it is there or the host is wrong, or just ending. */
 static IOReturn
 receive_memory(struct connection *connection)
 {
 	struct pollfd item = {.fd = connection->socket, .events = POLLIN};
-	IOReturn status;
+	IOReturn status = packet_receive(connection->socket, connection->packet, false);
 
-	while (poll(&item, 1, MEMORY_WAIT_MSEC) < 0 && errno == EINTR)
-		;
-	status = packet_receive(connection->socket, connection->packet, false);
+	if (status == kIOReturnNotReady) {
+		while (poll(&item, 1, MEMORY_WAIT_MSEC) < 0 && errno == EINTR)
+			;
+		status = packet_receive(connection->socket, connection->packet, false);
+	}
 	if (status == kIOReturnOffline) {
 		connection_check(connection);
 		return status;
@@ -229,23 +232,35 @@ take_memory(struct connection *connection, const struct call_request *request, u
 
 /* --- mapping --- */
 
-/* DESIGN "Memory": sealed against shrinking, then long enough; and which file it is. */
+/* Sealed against shrinking, then long enough; and which file it is. */
+static IOReturn
+check_file(int fd, uint64_t length, bool *ret_device, struct stat *ret_about)
+{
+	IOReturn status;
+
+	/* What has seals is a memfd, as most are. */
+	*ret_device = fcntl(fd, F_GET_SEALS) < 0 && device_file_is(fd);
+	if (!*ret_device)
+		return memfd_check_peer_file(fd, length, ret_about);
+	status = device_file_check(fd, length);
+	if (status == kIOReturnSuccess && fstat(fd, ret_about) < 0)
+		status = status_from_errno(errno, "fstat");
+	return status;
+}
+
 static IOReturn
 check_segments(struct memory *memory)
 {
 	for (uint32_t i = 0; i < memory->count; i++) {
 		struct segment *segment = &memory->segments[i];
 		uint64_t end = segment->offset + segment->length;
-		bool device = device_file_is(segment->fd);
-		IOReturn status = device ? device_file_check(segment->fd, end)
-					 : memfd_check_peer(segment->fd, end);
 		struct stat about;
+		bool device;
+		IOReturn status = check_file(segment->fd, end, &device, &about);
 
 		memory->device |= device;
 		if (status != kIOReturnSuccess)
 			return status;
-		if (fstat(segment->fd, &about) < 0)
-			return status_from_errno(errno, "fstat");
 		segment->device = about.st_dev;
 		segment->inode = about.st_ino;
 	}
@@ -287,12 +302,6 @@ reserve(void *fixed, uint64_t length, void **ret_address)
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 	void *address;
 
-	if (!is_addressable((uintptr_t)fixed, length)) {
-		log_error("IOConnectMapMemory64: %llu bytes at %p: a process of 32 bits has no "
-			  "such addresses",
-			  (unsigned long long)length, fixed);
-		return kIOReturnNoSpace;
-	}
 	address = mmap(fixed, length, PROT_NONE, flags | (fixed != NULL ? MAP_FIXED_NOREPLACE : 0),
 		       -1, 0);
 	if (address == MAP_FAILED) {
@@ -310,14 +319,36 @@ reserve(void *fixed, uint64_t length, void **ret_address)
 	return kIOReturnSuccess;
 }
 
+/* One segment, wherever there is room. */
+static IOReturn
+map_anywhere(const struct segment *segment, int protection, void **ret_address)
+{
+	void *address = mmap(NULL, page_round_up(segment->length), protection, MAP_SHARED,
+			     segment->fd, (off_t)segment->offset);
+
+	if (address == MAP_FAILED)
+		return status_from_errno(errno, "mmap of the driver's memory");
+	*ret_address = address;
+	return kIOReturnSuccess;
+}
+
 static IOReturn
 map_segments(const struct memory *memory, bool read_only, void *fixed, void **ret_address)
 {
 	int protection = PROT_READ | (read_only ? 0 : PROT_WRITE);
 	uint64_t rounded = page_round_up(memory->length), at = 0;
 	void *address = NULL;
-	IOReturn status = reserve(fixed, rounded, &address);
+	IOReturn status;
 
+	if (!is_addressable((uintptr_t)fixed, rounded)) {
+		log_error("IOConnectMapMemory64: %llu bytes at %p: a process of 32 bits has no "
+			  "such addresses",
+			  (unsigned long long)rounded, fixed);
+		return kIOReturnNoSpace;
+	}
+	if (memory->count == 1 && fixed == NULL)
+		return map_anywhere(&memory->segments[0], protection, ret_address);
+	status = reserve(fixed, rounded, &address);
 	if (status != kIOReturnSuccess)
 		return status;
 	for (uint32_t i = 0; i < memory->count; i++) {

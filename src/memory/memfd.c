@@ -131,6 +131,14 @@ refuse(const char *why)
 IOReturn
 memfd_check_peer(int fd, uint64_t length)
 {
+	struct stat about;
+
+	return memfd_check_peer_file(fd, length, &about);
+}
+
+IOReturn
+memfd_check_peer_file(int fd, uint64_t length, struct stat *ret_about)
+{
 	struct statfs system;
 	struct stat about;
 	int seals;
@@ -147,6 +155,7 @@ memfd_check_peer(int fd, uint64_t length)
 		return status_from_errno(errno, "fstatfs of a peer's memory");
 	if ((uint32_t)system.f_type == HUGETLBFS_MAGIC)
 		return refuse("huge pages, which may fault after a hole was punched");
+	*ret_about = about;
 	return kIOReturnSuccess;
 }
 

@@ -11,6 +11,8 @@
 
 #include <DriverKit/IOReturn.h>
 
+struct stat;
+
 /*
  * A new memfd of `size` bytes rounded up to pages, close-on-exec, MFD_NOEXEC_SEAL where the kernel
  * has it, sealed F_SEAL_SHRINK | F_SEAL_GROW.
@@ -31,6 +33,8 @@ IOReturn memfd_seal_for_peer(int fd, enum memfd_right right);
  * long enough, no huge pages. kIOReturnBadArgument otherwise, and a log line that says which.
  */
 IOReturn memfd_check_peer(int fd, uint64_t length);
+/* The same, and what fstat said. */
+IOReturn memfd_check_peer_file(int fd, uint64_t length, struct stat *ret_about);
 
 /* mmap(MAP_SHARED) with a guard page on each side if asked for; unmap takes the same values. */
 IOReturn memfd_map(int fd, uint64_t offset, uint64_t length, bool writable, bool guards,
