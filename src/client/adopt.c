@@ -107,17 +107,31 @@ merge(char *file, const char *now, const char *base, uint64_t length)
 	}
 }
 
-/* Back to where they were, for when the file could not be mapped. */
+/*
+ * Back to where they were, for when the file could not be mapped: by moving them, or, since what is
+ * there has no pages and userfaultfd watches it, by filling that from them.
+ */
 static void
-bring_back(char *away, char *address, uint64_t length)
+bring_back(int fd, char *away, char *address, uint64_t length)
 {
-	if (mremap(away, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, address) == MAP_FAILED)
-		status_from_errno(errno, "mremap of pages back to where they were");
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)address,
+		.src = (uintptr_t)away,
+		.len = length,
+	};
+
+	if (mremap(away, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, address) != MAP_FAILED)
+		return;
+	status_from_errno(errno, "mremap of pages back to where they were");
+	if (ioctl(fd, UFFDIO_COPY, &copy) < 0)
+		status_from_errno(errno, "UFFDIO_COPY of pages back to where they were");
+	else
+		munmap(away, length);
 }
 
 /* With the range registered: others sleep from the first line to the caller's close. */
 static IOReturn
-move(const struct adoption *adoption)
+move(int fd, const struct adoption *adoption)
 {
 	uint64_t length = adoption->length;
 	/* Its fifth argument is looked at although nothing is fixed, and the C library leaves it
@@ -135,7 +149,7 @@ move(const struct adoption *adoption)
 	if (mmap(adoption->address, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
 		 adoption->fd, (off_t)adoption->offset) == MAP_FAILED) {
 		status = status_from_errno(errno, "mmap over pages to be shared");
-		bring_back(away, adoption->address, length);
+		bring_back(fd, away, adoption->address, length);
 		return status;
 	}
 	munmap(away, length);
@@ -153,7 +167,7 @@ adopt_pages(const struct adoption *adoption)
 		return status;
 	status = watch(fd, adoption->address, adoption->length, UFFDIO_REGISTER_MODE_MISSING);
 	if (status == kIOReturnSuccess)
-		status = move(adoption);
+		status = move(fd, adoption);
 	fd_close(&fd);
 	return status;
 }

@@ -23,23 +23,31 @@
 __attribute__((weak)) uint32_t faults_fired(void);
 
 static const struct scenario *const groups[] = {
-	scenarios_calls,
-	scenarios_memory,
-	scenarios_events,
-	scenarios_local,
+	scenarios_calls, scenarios_memory, scenarios_events, scenarios_local,
 };
+
+#define PATIENCE_MSEC 30000
+#define MOMENT_MSEC   1000
 
 /* What the round was refused. */
 static char refused[256];
+/* How many faults had happened before it. */
+static uint32_t fired_before;
+
+static uint32_t
+fired(void)
+{
+	return faults_fired != NULL ? faults_fired() : 0;
+}
 
 /* What a call may say when something is missing that the app is not to blame for. */
 static const kern_return_t clean[] = {
-	kIOReturnError,	       kIOReturnNoMemory,      kIOReturnNoResources, kIOReturnIPCError,
-	kIOReturnNoDevice,     kIOReturnVMError,       kIOReturnIOError,     kIOReturnNotReady,
-	kIOReturnNotPermitted, kIOReturnNoSpace,
-	kIOReturnBusy,       kIOReturnTimeout,     kIOReturnOffline,
-	kIOReturnAborted,      kIOReturnNotResponding, kIOReturnNotFound,    kIOReturnOverrun,
-	KERN_NO_SPACE,	       KERN_RESOURCE_SHORTAGE, KERN_FAILURE,	     MACH_SEND_INVALID_DEST,
+	kIOReturnError,		kIOReturnNoMemory, kIOReturnNoResources,   kIOReturnIPCError,
+	kIOReturnNoDevice,	kIOReturnVMError,  kIOReturnIOError,	   kIOReturnNotReady,
+	kIOReturnNotPermitted,	kIOReturnNoSpace,  kIOReturnBusy,	   kIOReturnTimeout,
+	kIOReturnOffline,	kIOReturnAborted,  kIOReturnNotResponding, kIOReturnNotFound,
+	kIOReturnOverrun,	KERN_NO_SPACE,	   KERN_RESOURCE_SHORTAGE, KERN_FAILURE,
+	MACH_SEND_INVALID_DEST,
 };
 
 bool
@@ -85,6 +93,12 @@ attempt_msec(void)
 }
 
 bool
+attempt_waits(uint64_t since)
+{
+	return attempt_msec() - since < (fired() == fired_before ? PATIENCE_MSEC : MOMENT_MSEC);
+}
+
+bool
 link_open(struct link *link, const char *name)
 {
 	uint64_t deadline = attempt_msec() + DEADLINE_MSEC;
@@ -127,15 +141,16 @@ main(int argc, char **argv)
 
 	for (size_t i = 0; argc == 1 && i < sizeof(groups) / sizeof(groups[0]); i++)
 		for (const struct scenario *at = groups[i]; at->name != NULL; at++)
-			printf("%s\n", at->name);
+			printf("%s %s\n", at->name, at->setting != NULL ? at->setting : "plain");
 	if (scenario == NULL)
 		return argc == 1 ? 0 : 2;
 	for (int round = 0; round < atoi(argv[2]); round++) {
-		bool well = scenario->run();
+		bool well;
 
-		printf("round %d %s fired %u%s%s\n", round, well ? "ok" : "refused",
-		       faults_fired != NULL ? faults_fired() : 0, well ? "" : " ",
-		       well ? "" : refused);
+		fired_before = fired();
+		well = scenario->run();
+		printf("round %d %s fired %u%s%s\n", round, well ? "ok" : "refused", fired(),
+		       well ? "" : " ", well ? "" : refused);
 		fflush(stdout);
 	}
 	printf("done\n");

@@ -26,6 +26,7 @@
 struct scenario {
 	const char *name;
 	bool (*run)(void);
+	const char *setting; /* of scene.py; NULL: "plain" */
 };
 
 extern const struct scenario scenarios_calls[], scenarios_memory[], scenarios_events[];
@@ -58,6 +59,11 @@ bool attempt_tried(const char *call, kern_return_t status);
 bool attempt_had(const char *what, bool there);
 _Noreturn void attempt_wrong(const char *file, int line, const char *what);
 uint64_t attempt_msec(void);
+/*
+ * Whether to wait on, after so long, for what has to come: a moment if a fault has happened in this
+ * round, which may be why it does not.
+ */
+bool attempt_waits(uint64_t since);
 
 /* A service and a connection; all zero: none. */
 struct link {

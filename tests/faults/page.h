@@ -15,6 +15,7 @@
 #define FAULTS_FILE    "FAULTS_FILE" /* the environment variable that names it */
 #define FAULTS_MAGIC   0x46415550u
 #define FAULTS_MODULES 4
+#define FAULTS_FAULTS  2
 #define FAULTS_TEXT    (UINT64_C(1) << 20) /* of a module that is looked at */
 #define FAULTS_SLOTS   32
 #define FAULTS_LIVE    16384 /* allocations of one process; a power of two */
@@ -37,22 +38,31 @@ struct faults_slot {
 	struct faults_live live[FAULTS_LIVE];
 };
 
-struct faults_page {
-	uint32_t magic;
-	int32_t module; /* of the point that fails; -1: none */
+/* A point that fails; the one behind the other if there are two. */
+struct faults_fault {
+	int32_t module; /* -1: none */
+	int32_t error;	/* errno */
 	uint64_t offset;
 	_Atomic int64_t countdown; /* whoever takes the last one fails */
-	int32_t error;		   /* errno */
-	uint32_t records;	   /* whether `counts` is kept */
 	_Atomic uint32_t fired;
-	int32_t fired_pid;
+	int32_t pid; /* who failed */
+};
+
+struct faults_page {
+	uint32_t magic;
+	uint32_t records; /* whether `counts` is kept */
 	_Atomic uint32_t slots;
-	uint32_t unused[1012];
+	uint32_t unused;
+	struct faults_fault faults[FAULTS_FAULTS];
+	uint32_t room[1004];
 	struct faults_slot slot[FAULTS_SLOTS];
 	_Atomic uint32_t counts[FAULTS_MODULES][FAULTS_TEXT];
 };
 
 _Static_assert(sizeof(struct faults_slot) == 24 + 16 * FAULTS_LIVE, "run.py knows it");
+_Static_assert(__builtin_offsetof(struct faults_page, faults) == 16 &&
+		       sizeof(struct faults_fault) == 32,
+	       "run.py knows it");
 _Static_assert(__builtin_offsetof(struct faults_page, slot) == 4096, "run.py knows it");
 
 #endif

@@ -5,8 +5,9 @@
 usage: run.py BUILD [--part app|runtime|all] [--share N] [--seed N] [--only REGEX] [--workers N] [--scenario NAME]
 
 A point is a line of the runtime that calls something which can fail. First each scenario of the app runs without a
-fault, and it is seen which points it comes by; then it runs once for each of them, which fails there. A run is good
-if nothing has crashed, hung or left something behind, the app has seen a clean error or none at all, and the next
+fault, and it is seen which points it comes by; then it runs once for each of them, which fails there. Points that
+only a failure leads to, since they are on its way back, fail in a run where that failure has happened before. A run is
+good if nothing has crashed, hung or left something behind, the app has seen a clean error or none at all, and the next
 round of the same app, with the same host and registry unless the fault was the end of them, sees nothing of it.
 """
 import argparse
@@ -23,10 +24,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import points as points_of  # noqa: E402
-from scene import CANNOT, Failure, Held, Scene  # noqa: E402
+from scene import CANNOT, Failure, Held, SETTINGS, Scene  # noqa: E402
 
-BUNDLES = ["tests/integ/drivers/echo/echo.dext", "tests/integ/drivers/queues/queues.dext",
-           "examples/ring_submit/ring_submit.dext"]
 APP = 0  # libiokit's place in points.MODULES
 ROUNDS = 3
 # A mapping that cannot be taken away stays.
@@ -41,12 +40,20 @@ BLAMES = {"plist_from_bin", "plist_from_xml"}
 ABORTS = re.compile(r"^[^(]*(?:out of memory|no memory |no event loop or thread)[^\n]*\n*\Z", re.MULTILINE)
 ATTEMPTS = 3
 
-Job = collections.namedtuple("Job", "point place scenario number error")
+# `first`: the job whose fault leads to this place; None: it is reached without any.
+Job = collections.namedtuple("Job", "point place scenario number error first")
+# As many ways to a place are tried before it counts as not hit.
+WAYS = 3
 
 
 def scenarios(build):
-    return subprocess.run([os.path.join(build, "tests/faults/faults-app")], capture_output=True, text=True,
-                          check=True).stdout.split()
+    """{name: setting}."""
+    said = subprocess.run([os.path.join(build, "tests/faults/faults-app")], capture_output=True, text=True, check=True)
+    return dict(line.split() for line in said.stdout.splitlines())
+
+
+def faults_of(job):
+    return [(each.place, each.number, each.error) for each in (job.first, job) if each is not None]
 
 
 def listed(build):
@@ -71,16 +78,19 @@ class Runner:
         self.growth = {}  # scenario: {place: allocations that a run adds to registry and hosts}
         self.failures, self.lock, self.hit, self.runs = [], threading.Lock(), set(), 0
         self.unfired = []
+        self.settings = scenarios(self.build)
+        self.unreached = set()  # places that no scenario comes by
+        self.ways = collections.defaultdict(list)  # {unreached place: jobs whose fault leads there}
 
-    def scene(self):
-        return Scene(self.build, BUNDLES)
+    def scene(self, scenario):
+        return Scene(self.build, SETTINGS[self.settings[scenario]])
 
     # --- without a fault ---
 
     def record(self, scenario):
-        scene = self.scene()
+        scene = self.scene(scenario)
         try:
-            scene.page.arm(None, records=True)
+            scene.page.arm(records=True)
             if not scene.start():
                 raise Failure("dextd does not start:\n" + scene.log())
             app = scene.app(scenario, 1)
@@ -98,10 +108,10 @@ class Runner:
 
     def refer(self, scenario):
         """What the app holds at the end, and what a second run of it adds to the others."""
-        scene = self.scene()
+        scene = self.scene(scenario)
         try:
             scene.start()
-            scene.await_hosts(len(BUNDLES))
+            scene.await_hosts()
             reference, before, growth = None, None, collections.Counter()
             for _ in range(3):
                 app = scene.app(scenario, ROUNDS)
@@ -113,7 +123,7 @@ class Runner:
                 for one, other in zip(now, before or now):
                     growth |= one.live - other.live
                 before = now
-                scene.page.forget(1 + len(BUNDLES))
+                scene.forget()
             scene.stop()
             return reference, growth
         finally:
@@ -121,49 +131,74 @@ class Runner:
 
     # --- with one ---
 
+    def reached(self):
+        return {place for counts in self.counts.values() for place, count in counts.items()
+                if place in self.by_place and count & ~CANNOT != 0}
+
     def jobs(self, part):
         """For each place one run with each error, and more for places that are passed often."""
         best = {}
         for scenario, counts in self.counts.items():
-            for place, count in counts.items():
-                if place in self.by_place and count & ~CANNOT != 0:
-                    seldom = min(count & ~CANNOT, 1000)
-                    if place not in best or seldom > best[place][0]:
-                        best[place] = seldom, scenario
-        for place, (count, scenario) in sorted(best.items()):
+            for place in self.reached() & counts.keys():
+                seldom = min(counts[place] & ~CANNOT, 1000)
+                if seldom != 0 and (place not in best or seldom > best[place][0]):
+                    best[place] = seldom, scenario
+        for place, (count, scenario) in sorted(best.items(), key=lambda item: (self.settings[item[1][1]], item)):
             point = self.by_place[place]
             if (place[0] == APP) != (part == "app"):
                 continue
-            if self.arguments.only and not re.search(self.arguments.only, point.name):
-                continue
             errors = points_of.errors_of(point.function)
             for number, error in [(1, error) for error in errors] + [(n, errors[0]) for n in later(count)]:
-                yield Job(point, place, scenario, number, error)
+                yield Job(point, place, scenario, number, error, None)
 
-    def run_app_job(self, scene, job, slots):
+    def pairs(self, part):
+        """For each place that another's fault leads to."""
+        for place, ways in sorted(self.ways.items()):
+            point = self.by_place[place]
+            for way in ways:
+                if (place[0] == APP == way.place[0]) != (part == "app"):
+                    continue
+                for error in points_of.errors_of(point.function):
+                    yield Job(point, place, way.scenario, 1, error, way)
+
+    def wanted(self, job):
+        return not self.arguments.only or any(re.search(self.arguments.only, each.point.name)
+                                              for each in (job, job.first) if each is not None)
+
+    def run_app_job(self, scene, job):
         """In a scene that goes on."""
         page = scene.page
         before = [Held(page, pid) for pid in [scene.dextd.pid] + scene.hosts()]
-        page.arm(job.place, job.number, job.error)
+        known = page.passed(self.unreached)
+        page.arm(*faults_of(job), records=True)
         app = scene.app(job.scenario, ROUNDS)
         try:
             lines = app.run()
             more = self.left(page, app, job)
             status = app.end()
-            fired = page.fired()
+            fired = all(page.fired()[:len(faults_of(job))])
+            self.note_ways(job, page, known)
         finally:
-            page.arm(None)
-            page.forget(slots)
-        if fired == 0:
+            page.arm()
+            scene.forget()
+        if not fired:
             return None
         if status == -signal.SIGABRT and ABORTS.search(app.said()):
             return []
         problems = judge(lines, status, strict=True)
-        if not problems and job.point.function not in LEAVES:
+        if not problems and not leaves(job):
             problems = [f"left behind: {self.show(entry)}" for entry in more]
         if not problems:
             problems = self.settled(scene, before, job.scenario)
         return problems and problems + ["the app said: " + app.said()[-2000:]]
+
+    def note_ways(self, job, page, known=()):
+        """Where this job's fault has led to."""
+        if job.first is None:
+            with self.lock:
+                for place in set(page.passed(self.unreached)) - set(known):
+                    if len(self.ways[place]) < WAYS:
+                        self.ways[place].append(job)
 
     def left(self, page, app, job):
         """What the app has too much when its threads are through."""
@@ -171,7 +206,7 @@ class Runner:
         while True:
             more = [entry for entry in Held(page, app.process.pid).beyond(self.references[job.scenario])
                     if isinstance(entry, str) or not GROWS.match(self.by_place[entry[0]].name)]
-            if not more or job.point.function in LEAVES or time.monotonic() > end:
+            if not more or leaves(job) or time.monotonic() > end:
                 return more
             time.sleep(0.01)
 
@@ -199,9 +234,9 @@ class Runner:
         return f"{more[1]} allocations of {point.name if point else more[0]}"
 
     def run_runtime_job(self, job):
-        scene = self.scene()
+        scene = self.scene(job.scenario)
         try:
-            scene.page.arm(job.place, job.number, job.error)
+            scene.page.arm(*faults_of(job), records=True)
             restarted = not scene.start()
             if restarted:
                 problems = ended_well(scene)
@@ -211,7 +246,6 @@ class Runner:
             app = scene.app(job.scenario, ROUNDS)
             lines, status = [], 0
             lines = app.run()
-            held = Held(scene.page, scene.dextd.pid) if scene.dextd.poll() is None else None
             status = app.end()
             if scene.dextd.poll() is not None:
                 problems = ended_well(scene)
@@ -224,12 +258,13 @@ class Runner:
             # What the registry or the driver's own Start has refused for good, and said so.
             if all("link->service" in problem for problem in problems) and REFUSED.search(scene.log()):
                 problems = []
-            if job.point.function in BLAMES and all("BadArgument" in line for line in problems[:1]):
+            if any(each.point.function in BLAMES for each in (job, job.first) if each is not None) and all("BadArgument" in line for line in problems[:1]):
                 problems = []
             ended = scene.stop()
-            if ended != 0 and not (ended == 1 and scene.page.fired_pid() == scene.dextd.pid):
+            if ended != 0 and not (ended == 1 and scene.dextd.pid in scene.page.fired_pids()):
                 problems.append(f"dextd ended with {ended}")
-            if scene.page.fired() == 0:
+            self.note_ways(job, scene.page)
+            if not all(scene.page.fired()[:len(faults_of(job))]):
                 return None
             log = scene.log()
             for bad in re.findall(r".*(?:was killed by signal (?!9 )|Assertion|free\(\)|malloc).*", log):
@@ -238,10 +273,10 @@ class Runner:
         finally:
             scene.close()
 
-    def attempt(self, job, scene=None, slots=0):
+    def attempt(self, job, scene=None):
         for _ in range(ATTEMPTS):
             try:
-                problems = self.run_app_job(scene, job, slots) if scene is not None else self.run_runtime_job(job)
+                problems = self.run_app_job(scene, job) if scene is not None else self.run_runtime_job(job)
             except Failure as failure:
                 problems = [str(failure)]
             if problems is not None:
@@ -260,31 +295,48 @@ class Runner:
                 sys.stdout.flush()
         return not problems
 
+    def warm_scene(self, scenario):
+        """One that all scenarios of its setting have run in."""
+        scene = self.scene(scenario)
+        if not scene.start():
+            raise Failure("dextd does not start")
+        scene.await_hosts()
+        for other in self.counts:
+            if self.settings[other] == self.settings[scenario]:
+                warm = scene.app(other, 1)
+                warm.run()
+                warm.end()
+                scene.forget()
+        return scene
+
     def work(self, queue, in_scene):
-        scene, slots = None, 0
+        scene, setting = None, None
         try:
             while True:
                 with self.lock:
                     if not queue:
                         return
                     job = queue.pop()
+                if scene is not None and self.settings[job.scenario] != setting:
+                    scene.close()
+                    scene = None
                 if in_scene and scene is None:
-                    scene = self.scene()
-                    if not scene.start():
-                        raise Failure("dextd does not start")
-                    scene.await_hosts(len(BUNDLES))
-                    for scenario in self.counts:
-                        warm = scene.app(scenario, 1)
-                        warm.run()
-                        warm.end()
-                        scene.page.forget(1 + len(BUNDLES))
-                    slots = 1 + len(BUNDLES)
-                if not self.attempt(job, scene, slots) and scene is not None:
+                    scene, setting = self.warm_scene(job.scenario), self.settings[job.scenario]
+                if not self.attempt(job, scene) and scene is not None:
                     scene.close()  # what it has is no measure any more
                     scene = None
         finally:
             if scene is not None:
                 scene.close()
+
+    def run(self, part):
+        arguments = self.arguments
+        for jobs in (self.jobs, self.pairs):
+            queue = [job for job in jobs(part) if self.wanted(job)]
+            if part == "runtime":
+                random.Random(arguments.seed).shuffle(queue)
+                queue = queue[:-(-len(queue) // arguments.share)]
+            self.in_parallel(lambda queue: self.work(queue, part == "app"), queue)
 
     def in_parallel(self, function, items):
         """`function` of a queue, on each worker."""
@@ -318,8 +370,13 @@ def later(count):
     return sorted({n for n in (2, 3, 5, 9, 17, 40, 100, 250) if n <= count})
 
 
+def leaves(job):
+    return any(each.point.function in LEAVES for each in (job, job.first) if each is not None)
+
+
 def describe(job):
-    return f"{job.point.name} {errno.errorcode[job.error]}, execution {job.number}, in '{job.scenario}'"
+    text = f"{job.point.name} {errno.errorcode[job.error]}, execution {job.number}"
+    return f"{text}, after {describe(job.first)}" if job.first is not None else f"{text}, in '{job.scenario}'"
 
 
 def judge(lines, status, strict):
@@ -366,17 +423,14 @@ def main():
         print("# called, and neither in the list of what can fail nor of what cannot: " + " ".join(runner.unknown))
         return 1
     began = time.monotonic()
-    runner.record_all(arguments.scenario or scenarios(runner.build))
-    seen = {place for counts in runner.counts.values() for place in counts}
-    reached = {runner.by_place[place].name for place in seen if place in runner.by_place}
+    runner.record_all(arguments.scenario or runner.settings)
+    places = runner.reached()
+    runner.unreached = set(runner.by_place) - places
+    reached = {runner.by_place[place].name for place in places}
     print(f"# {len(runner.points)} points, {len(reached)} reached; {time.monotonic() - began:.1f} s", flush=True)
-    if not arguments.record:
-        if arguments.part in ("app", "all"):
-            runner.in_parallel(lambda queue: runner.work(queue, True), runner.jobs("app"))
-        if arguments.part in ("runtime", "all"):
-            jobs = list(runner.jobs("runtime"))
-            random.Random(arguments.seed).shuffle(jobs)
-            runner.in_parallel(lambda queue: runner.work(queue, False), jobs[:len(jobs) // arguments.share])
+    for part in ("app", "runtime"):
+        if not arguments.record and arguments.part in (part, "all"):
+            runner.run(part)
     excused = listed(runner.build)
     missing = [name for name in runner.points if name not in (reached if arguments.record else runner.hit)]
     for name in sorted(missing):

@@ -14,7 +14,9 @@ import tempfile
 import time
 
 MAGIC, SLOTS, LIVE, TEXT, MODULES = 0x46415550, 32, 16384, 1 << 20, 4
-HEAD = struct.Struct("=IiQqiIIiI")  # as struct faults_page begins
+HEAD = struct.Struct("=IIII")  # as struct faults_page begins
+FAULT = struct.Struct("=iiQqIi")  # struct faults_fault
+FAULTS = 2
 SLOT_AT, SLOT_SIZE, SLOT_HEAD = 4096, 24 + 16 * LIVE, struct.Struct("=iiIIII")
 COUNTS_AT = SLOT_AT + SLOTS * SLOT_SIZE
 SIZE = COUNTS_AT + MODULES * TEXT * 4
@@ -30,20 +32,29 @@ class Page:
         os.chmod(self.path, 0o666)
         with open(self.path, "r+b") as file:
             self.map = mmap.mmap(file.fileno(), SIZE)
-        self.arm(None)
+        self.arm()
 
-    def arm(self, place, number=1, error=0, records=False):
-        module, offset = place if place is not None else (-1, 0)
-        HEAD.pack_into(self.map, 0, MAGIC, module, offset, number, error, int(records), 0, 0, self.slots())
+    def arm(self, *faults, records=False):
+        """What fails: (place, execution, errno) each."""
+        HEAD.pack_into(self.map, 0, MAGIC, int(records), self.slots(), 0)
+        for number in range(FAULTS):
+            (module, offset), execution, error = faults[number] if number < len(faults) else ((-1, 0), 1, 0)
+            FAULT.pack_into(self.map, HEAD.size + number * FAULT.size, module, error, offset, execution, 0, 0)
 
     def slots(self):
-        return HEAD.unpack_from(self.map, 0)[8]
+        return HEAD.unpack_from(self.map, 0)[2]
 
     def fired(self):
-        return HEAD.unpack_from(self.map, 0)[6]
+        """How often each has failed."""
+        return [FAULT.unpack_from(self.map, HEAD.size + number * FAULT.size)[4] for number in range(FAULTS)]
 
-    def fired_pid(self):
-        return HEAD.unpack_from(self.map, 0)[7]
+    def fired_pids(self):
+        return [FAULT.unpack_from(self.map, HEAD.size + number * FAULT.size)[5] for number in range(FAULTS)]
+
+    def passed(self, places):
+        """Those of the places that somebody came by, and that could have failed then."""
+        return [(module, offset) for module, offset in places
+                if struct.unpack_from("=I", self.map, COUNTS_AT + (module * TEXT + offset) * 4)[0] & ~CANNOT != 0]
 
     def counts(self):
         """{(module, offset): executions}; CANNOT where it was used so that it cannot fail."""
@@ -72,7 +83,7 @@ class Page:
         for slot in range(slots, min(self.slots(), SLOTS)):
             at = SLOT_AT + slot * SLOT_SIZE
             self.map[at:at + SLOT_SIZE] = bytes(SLOT_SIZE)
-        struct.pack_into("=I", self.map, HEAD.size - 4, slots)
+        struct.pack_into("=I", self.map, 8, slots)
 
     def close(self):
         self.map.close()
@@ -102,16 +113,27 @@ class Held:
             [(place, count) for place, count in live.items()]
 
 
+class Setting:
+    """What a scenario needs: drivers, how many of them start by themselves, options of dextd."""
+    def __init__(self, bundles, hosts=0, options=()):
+        self.bundles, self.hosts, self.options = bundles, hosts, options
+
+
+SETTINGS = {
+    "plain": Setting(["tests/integ/drivers/echo/echo.dext", "tests/integ/drivers/queues/queues.dext",
+                      "examples/ring_submit/ring_submit.dext"], hosts=3),
+}
+
+
 class Scene:
-    def __init__(self, build, bundles, options=(), sandbox="best"):
-        self.build = build
+    def __init__(self, build, setting):
+        self.build, self.setting = build, setting
         self.folder = tempfile.mkdtemp(prefix="opendext-faults-")
         os.chmod(self.folder, 0o755)
         self.page = Page(self.folder)
-        self.options, self.sandbox = list(options), sandbox
         self.log_path = os.path.join(self.folder, "log")
         os.mkdir(os.path.join(self.folder, "bundles"))
-        for bundle in bundles:
+        for bundle in setting.bundles:
             self.take(os.path.join(build, bundle))
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(os.path.join(self.folder, "notify"))
@@ -141,7 +163,7 @@ class Scene:
             self.dextd = subprocess.Popen(
                 [os.path.join(self.build, "cmd/dextd"), "--bundles", os.path.join(self.folder, "bundles"), "--access",
                  os.path.join(self.folder, "access"), "--pci-devices", os.path.join(self.folder, "pci"),
-                 f"--sandbox={self.sandbox}", *self.options],
+                 "--sandbox=best", *self.setting.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
         end = time.monotonic() + DEADLINE
         self.notify.settimeout(0.02)
@@ -154,10 +176,14 @@ class Scene:
                     return False
         raise Failure("dextd does not get ready")
 
-    def await_hosts(self, count):
+    def forget(self):
+        """Those that have come since the registry and its drivers."""
+        self.page.forget(1 + self.setting.hosts)
+
+    def await_hosts(self):
         """Until each has its slot in the page."""
         end = time.monotonic() + DEADLINE
-        while self.page.slots() < 1 + count:
+        while self.page.slots() < 1 + self.setting.hosts:
             if time.monotonic() > end:
                 raise Failure("the drivers are not started:\n" + self.log())
             time.sleep(0.005)

@@ -144,12 +144,17 @@ fault_here(const void *caller, bool can_fail)
 			atomic_fetch_or_explicit(&page->counts[module][offset], FAULTS_CANNOT,
 						 memory_order_relaxed);
 	}
-	if (!can_fail || (int)module != page->module || offset != page->offset ||
-	    atomic_fetch_sub(&page->countdown, 1) != 1)
-		return 0;
-	page->fired_pid = getpid();
-	atomic_fetch_add(&page->fired, 1);
-	return page->error;
+	for (unsigned i = 0; can_fail && i < FAULTS_FAULTS; i++) {
+		struct faults_fault *fault = &page->faults[i];
+
+		if ((int)module != fault->module || offset != fault->offset ||
+		    atomic_fetch_sub(&fault->countdown, 1) != 1)
+			continue;
+		fault->pid = getpid();
+		atomic_fetch_add(&fault->fired, 1);
+		return fault->error;
+	}
+	return 0;
 }
 
 /* --- allocations --- */
@@ -248,5 +253,7 @@ faults_fired(void)
 {
 	if (state == NEW)
 		start();
-	return page != NULL ? atomic_load(&page->fired) : 0;
+	return page != NULL
+		       ? atomic_load(&page->faults[0].fired) + atomic_load(&page->faults[1].fired)
+		       : 0;
 }

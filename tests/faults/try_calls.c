@@ -82,13 +82,13 @@ static bool
 wait_by(enum way way, IONotificationPortRef port, _Atomic uint64_t *sum)
 {
 	struct pollfd ready = {.fd = IONotificationPortGetFileDescriptor(port), .events = POLLIN};
-	uint64_t end = attempt_msec() + 1000;
+	uint64_t began = attempt_msec();
 	union {
 		mach_msg_header_t header;
 		char room[4096];
 	} message;
 
-	while (*sum == 0 && attempt_msec() < end) {
+	while (*sum == 0 && attempt_waits(began)) {
 		if (way == BY_LOOP) {
 			CFRunLoopRunInMode(kCFRunLoopDefaultMode, 0.1, true);
 		} else if (way == BY_POLL) {

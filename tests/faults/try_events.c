@@ -165,9 +165,9 @@ static bool
 dispatch_until(IONotificationPortRef port, const unsigned *count, unsigned wanted)
 {
 	struct pollfd item = {.fd = IONotificationPortGetFileDescriptor(port), .events = POLLIN};
-	uint64_t end = attempt_msec() + 2000;
+	uint64_t began = attempt_msec();
 
-	while (*count < wanted && attempt_msec() < end) {
+	while (*count < wanted && attempt_waits(began)) {
 		poll(&item, 1, 100);
 		dext_notification_port_dispatch(port);
 	}

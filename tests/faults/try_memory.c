@@ -140,10 +140,11 @@ allocated(void)
 static bool
 consume(IODataQueueMemory *queue, mach_port_t port, uint32_t count)
 {
-	uint64_t end = attempt_msec() + 1000;
+	uint64_t began = attempt_msec();
 	uint8_t data[QUEUES_ENTRY_MAX];
+	uint32_t next = 0;
 
-	for (uint32_t next = 0; next < count && attempt_msec() < end;) {
+	while (next < count && attempt_waits(began)) {
 		uint32_t size = sizeof(data);
 		IOReturn status = IODataQueueDequeue(queue, data, &size);
 		mach_msg_empty_rcv_t message;
@@ -157,7 +158,7 @@ consume(IODataQueueMemory *queue, mach_port_t port, uint32_t count)
 		CHECK(queues_is(data, size, next));
 		next++;
 	}
-	return attempt_had("the entries", attempt_msec() < end);
+	return attempt_had("the entries", next == count);
 }
 
 static bool
@@ -181,7 +182,7 @@ produce(io_connect_t connect, uint32_t type)
 	mach_vm_address_t address = 0;
 	mach_vm_size_t size = 0;
 	uint8_t data[QUEUES_ENTRY_MAX];
-	uint64_t end = attempt_msec() + 1000, want = type, out[3] = {0};
+	uint64_t began = attempt_msec(), want = type, out[3] = {0};
 	uint32_t room = 3;
 
 	TRY(IOConnectMapMemory64(connect, type, mach_task_self(), &address, &size, kIOMapAnywhere));
@@ -190,7 +191,7 @@ produce(io_connect_t connect, uint32_t type)
 		queues_fill(data, i);
 		TRY(IODataQueueEnqueue(queue, data, queues_size(i)));
 	}
-	while (out[0] < 20 && attempt_msec() < end)
+	while (out[0] < 20 && attempt_waits(began))
 		TRY(IOConnectCallScalarMethod(connect, QUEUES_STATUS, &want, 1, out, &room));
 	CHECK(out[1] == 0);
 	return attempt_had("all entries in the driver", out[0] == 20);
@@ -220,9 +221,9 @@ queues(void)
 static bool
 square_all(dext_ring_t *ring, uint64_t count)
 {
-	uint64_t end = attempt_msec() + 1000, done = 0;
+	uint64_t began = attempt_msec(), done = 0;
 
-	for (uint64_t next = 0; done < count && attempt_msec() < end;) {
+	for (uint64_t next = 0; done < count && attempt_waits(began);) {
 		struct square entry = {.number = next};
 		uint32_t pushed = 0, popped = 0;
 
@@ -245,14 +246,14 @@ static bool
 poll_ring(dext_ring_t *ring)
 {
 	struct pollfd ready = {.fd = dext_ring_get_descriptor(ring), .events = POLLIN};
-	uint64_t end = attempt_msec() + 1000;
+	uint64_t began = attempt_msec();
 	struct square entry = {.number = 9};
 	uint32_t pushed = 0, popped = 0;
 
 	if (!attempt_had("the ring's descriptor", ready.fd >= 0))
 		return false;
 	TRY(dext_ring_push(ring, &entry, 1, &pushed));
-	while (dext_ring_pop(ring, &entry, 1, &popped) == kIOReturnUnderrun && attempt_msec() < end)
+	while (dext_ring_pop(ring, &entry, 1, &popped) == kIOReturnUnderrun && attempt_waits(began))
 		if (dext_ring_arm(ring, DEXT_RING_ENTRIES))
 			poll(&ready, 1, 100);
 	CHECK(popped == 0 || entry.square == 81);
