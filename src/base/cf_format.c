@@ -15,6 +15,7 @@
 /* va_list may be an array, which a struct hands on as it is. */
 struct arguments {
 	va_list list;
+	bool failed; /* no memory to write one of them */
 };
 
 enum width {
@@ -200,23 +201,27 @@ write_character(FILE *stream, const struct conversion *conversion, struct argume
 }
 
 static void
-write_object(FILE *stream, const struct conversion *conversion, CFTypeRef object)
+write_object(FILE *stream, const struct conversion *conversion, struct arguments *arguments)
 {
+	CFTypeRef object = va_arg(arguments->list, CFTypeRef);
 	char *text = NULL;
 	size_t length;
 	FILE *own;
+	bool done = false;
 
 	if (conversion->minimum == 0 && conversion->precision < 0) {
 		description_write(stream, object);
 		return;
 	}
 	own = open_memstream(&text, &length);
-	if (own == NULL)
-		return;
-	description_write(own, object);
-	fclose(own);
-	if (text != NULL)
-		write_text(stream, conversion, text);
+	if (own != NULL) {
+		description_write(own, object);
+		done = ferror(own) == 0;
+		done = fclose(own) == 0 && done;
+		if (done)
+			write_text(stream, conversion, text);
+	}
+	arguments->failed |= !done;
 	free(text);
 }
 
@@ -231,7 +236,7 @@ write_conversion(FILE *stream, const struct conversion *conversion, struct argum
 		fputc('%', stream);
 		return true;
 	case '@':
-		write_object(stream, conversion, va_arg(arguments->list, CFTypeRef));
+		write_object(stream, conversion, arguments);
 		return true;
 	case 'd':
 	case 'D':
@@ -316,7 +321,7 @@ char *
 string_format(CFStringRef format, va_list list)
 {
 	const char *text = string_text(format, "CFString format");
-	struct arguments arguments;
+	struct arguments arguments = {.failed = false};
 	char *bytes = NULL;
 	size_t length = 0;
 	FILE *stream;
@@ -328,7 +333,7 @@ string_format(CFStringRef format, va_list list)
 	va_copy(arguments.list, list);
 	done = write_all(stream, text, &arguments);
 	va_end(arguments.list);
-	if (ferror(stream))
+	if (ferror(stream) || arguments.failed)
 		done = false;
 	if (fclose(stream) == 0 && done)
 		return repair_take(bytes);

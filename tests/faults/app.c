@@ -23,7 +23,7 @@
 __attribute__((weak)) uint32_t faults_fired(void);
 
 static const struct scenario *const groups[] = {
-	scenarios_calls, scenarios_memory, scenarios_events, scenarios_local,
+	scenarios_calls, scenarios_memory, scenarios_events, scenarios_local, scenarios_words,
 };
 
 #define PATIENCE_MSEC 30000

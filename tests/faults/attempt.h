@@ -30,7 +30,7 @@ struct scenario {
 };
 
 extern const struct scenario scenarios_calls[], scenarios_memory[], scenarios_events[];
-extern const struct scenario scenarios_local[];
+extern const struct scenario scenarios_local[], scenarios_words[];
 
 #define TRY(call)                                  \
 	do {                                       \
