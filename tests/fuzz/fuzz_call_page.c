@@ -4,8 +4,8 @@
  * words that the other side writes, and of steps that this side takes in between. What is not so
  * whatever the other side does is checked after each step.
  *
- * While that goes on a second thread scribbles over the same words, unless the first byte says that
- * it is to be quiet, which makes an input do the same each time.
+ * While that goes on the same words are scribbled over (scribbler.h), unless the first byte says
+ * that it is to be quiet.
  */
 #include "scribbler.h"
 

@@ -2,9 +2,9 @@
 /*
  * An app's library against a hostile host: READY, packets with memory, answers, questions and
  * completions are the input's, written before the call whose answer they are. A call that waits for
- * more than that is answered once more by a second thread, and then hung up on. Then the app
- * closes, and no descriptor is left. Of some hosts a further thread scribbles over the call page,
- * and over the memory of a dext_ring, while the app reads them.
+ * more than that is answered once more, by the thread that waits (still.h), and then hung up on.
+ * Then the app closes, and no descriptor is left. Some hosts write to the call page, and to the
+ * memory of a dext_ring, while the app reads them.
  */
 #include "scribbler.h"
 
@@ -15,13 +15,13 @@
 #include "object_table.h"
 #include "packets.h"
 #include "shared_ring.h"
+#include "still.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <IOKit/IOKitLib.h>
@@ -30,10 +30,8 @@
 #include <mach/mach_vm.h>
 
 #define KINDS 6u
-/* A call waits so long for what is not there: looks at an app that sleeps, STEP ns apart. */
-#define STEP	 150000
-#define ANSWERS	 2u
-#define HANGS_UP 26u
+/* A call that still waits is answered so often, and then hung up on. */
+#define ANSWERS 6u
 
 static int kinds[KINDS];  /* files that a host may hand over, for right and for wrong */
 static uint64_t named[4]; /* memory that calls name: by a scalar, and by a word of the structure */
@@ -67,68 +65,43 @@ make_kinds(void)
 	FUZZ_CHECK(mach_vm_allocate(mach_task_self(), &allocated, 8192, VM_FLAGS_ANYWHERE) == 0);
 }
 
-/* --- the second thread --- */
+/* --- while the app waits --- */
 
 static struct {
-	pthread_mutex_t lock;
-	struct host *host; /* [lock] NULL: nobody waits */
-	unsigned looks;	   /* [lock] that found it asleep */
-} waiting = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static int app_state; /* what the kernel says of the app's thread */
+	struct host *host; /* NULL: nobody answers */
+	unsigned turns;
+} waited;
 
 static void
 wait_from_now(struct host *host)
 {
-	pthread_mutex_lock(&waiting.lock);
-	waiting.host = host;
-	waiting.looks = 0;
-	pthread_mutex_unlock(&waiting.lock);
+	waited.host = host;
+	waited.turns = 0;
 }
 
-/* One that waits for a processor waits for nobody here. */
-static bool
-is_asleep(void)
-{
-	char text[128] = "";
-	const char *end;
-
-	FUZZ_CHECK(pread(app_state, text, sizeof(text) - 1, 0) > 0);
-	end = strrchr(text, ')');
-	return end != NULL && end[1] == ' ' && end[2] == 'S';
-}
-
-/* With nothing, so that a call which was asked again and again ends too. */
+/* In the end with nothing, so that a call which was asked again and again ends too. */
 static void
-answer_locked(struct host *host)
+answer(struct host *host)
 {
 	for (unsigned i = 0; i < 4; i++) {
 		struct call_slot *slot = &host->page->slot[i];
 
-		if (waiting.looks > HANGS_UP / 2)
+		if (waited.turns > ANSWERS / 2)
 			memset(&slot->reply.status, 0,
 			       sizeof(slot->reply) - offsetof(struct call_reply, status));
 		call_slot_answer(slot, host->connection->generation[i]);
 	}
 }
 
-static void *
-end_waiting(void *unused)
+static void
+still_peer(void)
 {
-	const struct timespec step = {.tv_nsec = STEP};
-
-	for (;;) {
-		nanosleep(&step, NULL);
-		pthread_mutex_lock(&waiting.lock);
-		if (waiting.host != NULL && is_asleep())
-			waiting.looks++;
-		if (waiting.host != NULL && !waiting.host->silent && waiting.looks > ANSWERS)
-			answer_locked(waiting.host);
-		if (waiting.host != NULL && waiting.looks > HANGS_UP)
-			shutdown(waiting.host->socket, SHUT_RDWR);
-		pthread_mutex_unlock(&waiting.lock);
-	}
-	return NULL;
+	if (waited.host == NULL || waited.host->connection == NULL)
+		return;
+	if (++waited.turns > ANSWERS)
+		shutdown(waited.host->socket, SHUT_RDWR);
+	else if (!waited.host->silent)
+		answer(waited.host);
 }
 
 /* --- what the host sends and writes --- */
@@ -583,16 +556,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz fuzz = {data, data + size};
 	struct host host = {.socket = -1, .bell = -1};
 	static bool warm;
-	pthread_t thread;
 	unsigned fds;
 
-	if (!warm) {
+	if (!warm)
 		make_kinds();
-		app_state = open("/proc/thread-self/stat", O_RDONLY | O_CLOEXEC);
-		FUZZ_CHECK(app_state >= 0);
-		FUZZ_CHECK(pthread_create(&thread, NULL, end_waiting, NULL) == 0);
-		pthread_detach(thread);
-	}
+	still_begin();
 	fds = fuzz_count_fds();
 	host.port = IONotificationPortCreate(kIOMainPortDefault);
 	if (open_host(&host, &fuzz)) {

@@ -16,6 +16,7 @@
 #include "registry_private.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
@@ -425,6 +426,8 @@ start(void)
 	};
 	char error[REGISTRY_ERROR_MAX] = "";
 
+	/* A host that logs when nobody reads any more. */
+	signal(SIGPIPE, SIG_IGN);
 	make_registry(&options, attack);
 	snprintf(bundle, sizeof(bundle), "%s/bundle", directory);
 	snprintf(info_path, sizeof(info_path), "%s/Info.plist", bundle);

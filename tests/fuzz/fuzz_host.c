@@ -2,8 +2,8 @@
 /*
  * A host against a hostile app: packets with descriptors of every kind, requests, words of the call
  * page, rings. The driver is that of the driver layer's tests; one host serves all inputs, and
- * after each one nothing of its connection is left. If the first byte is 3 a second thread
- * scribbles over the call page, requests included, while the host reads it.
+ * after each one nothing of its connection is left. If the first byte is 3 the call page,
+ * requests included, is scribbled over while the host reads it.
  */
 #include "scribbler.h"
 
@@ -101,8 +101,10 @@ close_app(struct app *app, unsigned fds)
 	fd_close(&app->bell);
 	if (app->page.page != NULL)
 		munmap(app->page.page, sizeof(struct call_page));
-	while (connection_count() > 0 || (fds != 0 && fuzz_count_fds() != fds))
+	while (connection_count() > 0 || (fds != 0 && fuzz_count_fds() != fds)) {
+		sched_yield();
 		FUZZ_CHECK(clock_now() < deadline);
+	}
 }
 
 /* --- what it does --- */
@@ -237,11 +239,9 @@ static void
 wait_for(struct app *app, unsigned slot)
 {
 	static struct packet packet;
-	uint64_t deadline = clock_now() + 2 * NSEC_PER_MSEC;
 
-	while (!call_slot_is_answered(&app->page.page->slot[slot], app->generations[slot]) &&
-	       clock_now() < deadline)
-		doorbell_ring(app->doorbell);
+	doorbell_ring(app->doorbell);
+	call_page_wait(&app->page, slot, app->generations[slot], clock_now() + NSEC_PER_MSEC);
 	receive(app, &packet, false);
 	if (packet.header->type == PACKET_MEMORY) {
 		struct packet_header ack = {.type = PACKET_ACK,

@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An app's library against a hostile registry. The first byte says how many of the next ones are
- * what the app does; the rest is what the registry answers, which a thread does in its place:
- * right answers with the input's contents, wrong ones, events, the end of the socket. What the
- * input has no answer for is refused. Then the app gives everything back, and no descriptor is
- * left.
+ * what the app does; the rest is what the registry answers whenever the app waits (still.h): right
+ * answers with the input's contents, wrong ones, events, the end of the socket. What the input has
+ * no answer for is refused. Then the app gives everything back, and no descriptor is left.
  */
-#include "fuzz.h"
 #include "objects.h"
+#include "still.h"
 
-#include "clock.h"
 #include "packets.h"
 #include "plist.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -26,7 +20,7 @@
 
 #define CONNECTIONS_MAX 8
 #define OBJECTS_MAX	4
-#define DEADLINE	(20 * NSEC_PER_SEC)
+#define TURNS_MAX	100
 
 static char directory[] = "/tmp/opendext-fuzz-XXXXXX";
 static int listener;
@@ -34,21 +28,19 @@ static int listener;
 /* --- the registry --- */
 
 static struct {
-	pthread_mutex_t lock;
-	struct fuzz answers;	      /* [lock] */
-	uint64_t last_watch;	      /* [lock] asked for; never used again */
-	int wrongs;		      /* [lock] after each the app waits before it tries again */
-	int fds[CONNECTIONS_MAX];     /* of its thread */
-	unsigned count;		      /* of its thread */
-	_Atomic unsigned connections; /* count, for the app's thread */
-} hostile = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	struct fuzz answers;
+	uint64_t last_watch; /* asked for; never used again */
+	int wrongs;	     /* after each the app tries again, a few times in all */
+	int fds[CONNECTIONS_MAX];
+	unsigned count;
+} hostile;
 
 static size_t
 put_ids(struct fuzz *fuzz, uint8_t *body)
 {
 	unsigned count = fuzz_u8(fuzz);
 
-	count = count == 0xff ? 8000 : count % 8;
+	count = count == 0xff && fuzz_u8(fuzz) == 0xff ? 8000 : count % 8;
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t id = count < 8 ? 1u + fuzz_u8(fuzz) : i + 1;
 
@@ -196,41 +188,32 @@ static bool
 serve_one(int fd)
 {
 	static struct packet packet;
-	bool goes_on = packet_receive(fd, &packet, false) == kIOReturnSuccess;
+	IOReturn status = packet_receive(fd, &packet, false);
 
-	if (!goes_on)
+	if (status == kIOReturnNotReady)
+		return true;
+	if (status != kIOReturnSuccess)
 		return false;
 	FUZZ_CHECK(packets_check(&packet, PACKET_TO_REGISTRY) == kIOReturnSuccess);
-	pthread_mutex_lock(&hostile.lock);
-	goes_on = answer(fd, &hostile.answers, &packet);
-	pthread_mutex_unlock(&hostile.lock);
-	return goes_on;
+	return answer(fd, &hostile.answers, &packet);
 }
 
-static void *
-serve(void *unused)
+static void
+still_peer(void)
 {
-	struct pollfd items[CONNECTIONS_MAX + 1];
+	unsigned kept = 0;
+	int fd;
 
-	for (;;) {
-		unsigned kept = 0;
-
-		for (unsigned i = 0; i < hostile.count; i++)
-			items[i] = (struct pollfd){.fd = hostile.fds[i], .events = POLLIN};
-		items[hostile.count] = (struct pollfd){.fd = listener, .events = POLLIN};
-		poll(items, hostile.count + 1, -1);
-		for (unsigned i = 0; i < hostile.count; i++) {
-			if (items[i].revents == 0 || serve_one(hostile.fds[i]))
-				hostile.fds[kept++] = hostile.fds[i];
-			else
-				close(hostile.fds[i]);
-		}
-		if (items[hostile.count].revents != 0 && kept < CONNECTIONS_MAX)
-			hostile.fds[kept++] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		hostile.count = kept;
-		atomic_store(&hostile.connections, kept);
+	while (hostile.count < CONNECTIONS_MAX &&
+	       (fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+		hostile.fds[hostile.count++] = fd;
+	for (unsigned i = 0; i < hostile.count; i++) {
+		if (serve_one(hostile.fds[i]))
+			hostile.fds[kept++] = hostile.fds[i];
+		else
+			close(hostile.fds[i]);
 	}
-	return NULL;
+	hostile.count = kept;
 }
 
 static void
@@ -247,17 +230,15 @@ static void
 start(void)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	pthread_t thread;
 
 	FUZZ_CHECK(mkdtemp(directory) != NULL && setenv("OPENDEXT_RUNTIME_DIR", directory, 1) == 0);
 	atexit(remove_directory);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", directory,
 		 REGISTRY_SOCKET_NAME);
-	listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	FUZZ_CHECK(bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0 &&
 		   listen(listener, 16) == 0);
-	FUZZ_CHECK(pthread_create(&thread, NULL, serve, NULL) == 0);
-	pthread_detach(thread);
+	still_begin();
 }
 
 /* --- the app --- */
@@ -353,8 +334,10 @@ watch(uint8_t what)
 	} else if (IOServiceAddMatchingNotification(app.port, types[what >> 3 & 3],
 						    IOServiceMatching("IOService"), came, NULL,
 						    &notification) == kIOReturnSuccess) {
-		while (IOIteratorNext(notification) != IO_OBJECT_NULL)
-			;
+		io_object_t service;
+
+		while ((service = IOIteratorNext(notification)) != IO_OBJECT_NULL)
+			IOObjectRelease(service);
 	}
 	keep(notification);
 }
@@ -405,7 +388,7 @@ step(uint8_t what)
 static void
 settle(unsigned fds)
 {
-	uint64_t deadline = clock_now() + DEADLINE;
+	unsigned turns = 0;
 
 	for (unsigned i = 0; i < OBJECTS_MAX; i++) {
 		IOObjectRelease(app.objects[i]);
@@ -413,13 +396,11 @@ settle(unsigned fds)
 	}
 	app.next = 0;
 	IONotificationPortDestroy(app.port);
-	pthread_mutex_lock(&hostile.lock);
 	hostile.answers.at = hostile.answers.end;
-	pthread_mutex_unlock(&hostile.lock);
 	for (unsigned i = 0; i < 2; i++) /* of one that has hung up the first says so */
 		IOServiceGetMatchingService(kIOMainPortDefault, IOServiceMatching("IOService"));
-	while (atomic_load(&hostile.connections) != 1 || (fds != 0 && fuzz_count_fds() != fds))
-		FUZZ_CHECK(clock_now() < deadline);
+	while (still_peer(), hostile.count != 1 || (fds != 0 && fuzz_count_fds() != fds))
+		FUZZ_CHECK(turns++ < TURNS_MAX);
 }
 
 static void
@@ -429,14 +410,14 @@ run(struct fuzz fuzz, unsigned fds)
 
 	if (steps > fuzz_left(&fuzz))
 		steps = (unsigned)fuzz_left(&fuzz);
-	pthread_mutex_lock(&hostile.lock);
 	hostile.answers = (struct fuzz){fuzz.at + steps, fuzz.end};
-	hostile.wrongs = 1;
-	pthread_mutex_unlock(&hostile.lock);
+	hostile.wrongs = 3;
 	app.port = IONotificationPortCreate(kIOMainPortDefault);
 	FUZZ_CHECK(app.port != NULL);
-	for (unsigned i = 0; i < steps; i++)
+	for (unsigned i = 0; i < steps; i++) {
 		step(fuzz.at[i]);
+		still_peer(); /* also of what nobody waits for */
+	}
 	settle(fds);
 }
 

@@ -2,7 +2,7 @@
 /*
  * A driver's rings (DextRingDispatchSource) against a hostile app, and the engine below them from
  * both of its sides: the input is a row of words that the other side writes, and of what this side
- * does in between. Its first byte says whether a second thread scribbles over the same words.
+ * does in between. Its first byte says whether the same words are scribbled over (scribbler.h).
  *
  * Whatever the words say, no entry is read or written outside of the ring, no more are given out
  * than there is room for, and the handler comes to an end.

@@ -1,13 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A second thread that scribbles over shared memory while a target reads it: the target says how,
- * by a function that writes one word as a random number says. What an input does is then not the
- * same each time, so a target has inputs without it too.
+ * The other process that writes to shared memory while a target reads it: the target says how, by a
+ * function that writes one word as a random number says.
+ *
+ * Where the code under test is built for libFuzzer that is done at its branches, between a check
+ * and what it was for, on its own thread: an input does the same each time. Elsewhere, and so when
+ * the corpus is replayed, a second thread does it; a target has inputs without it too.
  */
 #ifndef TESTS_FUZZ_SCRIBBLER_H
 #define TESTS_FUZZ_SCRIBBLER_H
 
 #include "fuzz.h"
+
+#define SCRIBBLER_NEXT(seed) ((seed)*UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407))
+
+#ifdef FUZZ_STEPS
+
+#include "steps.h"
+
+#include <stdatomic.h>
+
+static struct {
+	void (*write)(uint64_t random);
+	_Atomic uint64_t seed; /* of whichever threads come to branches */
+	uint64_t seldom;       /* branches between two words, at most */
+} scribbler;
+
+static inline unsigned
+scribble(void)
+{
+	uint64_t seed = SCRIBBLER_NEXT(atomic_load(&scribbler.seed));
+
+	atomic_store(&scribbler.seed, seed);
+	/* The upper bits are the random ones. */
+	scribbler.write(seed >> 16);
+	return (seed >> 48) & scribbler.seldom;
+}
+
+/* From now on, or (NULL) no more: when it returns no thread touches the memory. */
+static inline void
+scribble_with(void (*write)(uint64_t random), uint64_t seed)
+{
+	steps_run(NULL);
+	if (write == NULL)
+		return;
+	scribbler.write = write;
+	scribbler.seldom = seed & 1 ? 7 : 63;
+	atomic_store(&scribbler.seed, seed);
+	steps_run(scribble);
+}
+
+#else
 
 #include <pthread.h>
 #include <sched.h>
@@ -30,8 +73,7 @@ scribble(void *unused)
 		while (scribbler.write == NULL)
 			pthread_cond_wait(&scribbler.changed, &scribbler.lock);
 		for (unsigned i = 0; i < SCRIBBLES_PER_TURN; i++) {
-			scribbler.seed = scribbler.seed * UINT64_C(6364136223846793005) +
-					 UINT64_C(1442695040888963407);
+			scribbler.seed = SCRIBBLER_NEXT(scribbler.seed);
 			/* The upper bits are the random ones. */
 			scribbler.write(scribbler.seed >> 16);
 		}
@@ -41,7 +83,6 @@ scribble(void *unused)
 	return NULL;
 }
 
-/* From now on, or (NULL) no more: when it returns the thread does not touch the memory. */
 static inline void
 scribble_with(void (*write)(uint64_t random), uint64_t seed)
 {
@@ -59,4 +100,5 @@ scribble_with(void (*write)(uint64_t random), uint64_t seed)
 	pthread_detach(thread);
 }
 
+#endif
 #endif
