@@ -6,7 +6,7 @@
 #	make bench [QUICK=1] [ROW=stream]	every figure beside its yardstick; table, build/bench/results.json, plots
 #	make mutants		break one line for each row of the scenario; its test must fail
 #	make model		every order of steps of the models in src/wire
-#	make fuzz [TARGET=...] [TIME=...]	the targets of tests/fuzz (TARGET=all) for TIME seconds each
+#	make fuzz [TARGET=...] [TIME=...] [QUICK=1]	the targets of tests/fuzz (TARGET=all) for TIME seconds each
 #	make fuzz-coverage	lines of each parser that the corpus runs
 #	make abi		record the libraries' interface as of the last release
 #	make docs		the site: guides, reference, man pages (build/docs/html)
@@ -62,7 +62,7 @@ TIME ?= 60
 
 fuzz:
 	@scripts/bootstrap.sh build test
-	scripts/fuzz.py --build $(BUILD) run $(TARGET) $(TIME)
+	scripts/fuzz.py --build $(BUILD) run $(TARGET) $(TIME) $(if $(QUICK),--quick)
 
 fuzz-coverage:
 	@scripts/bootstrap.sh build test
