@@ -420,6 +420,7 @@ furnish(struct opening *opening)
 				&page);
 	if (res == kIOReturnSuccess) {
 		call_page_init(&c->page, page);
+		c->page.page->received.is_ack = 1;
 		res = memfd_seal_for_peer(opening->page, MEMFD_WRITABLE);
 	}
 	return res;

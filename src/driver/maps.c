@@ -4,8 +4,8 @@
  *
  * The host remembers what an app has mapped so that the memory stays for as long as the app may use
  * it, whatever the driver does with its own reference. The same memory under the same type counts
- * once. At most one MEMORY is unacknowledged; calls whose turn has not come wait in order, still
- * unanswered.
+ * once. At most one MEMORY is unacknowledged, be it by a packet or in the call page; calls whose
+ * turn has not come wait in order, still unanswered.
  *
  * maps_map and maps_unmap run on the user client's Default queue, the rest on any thread.
  */
@@ -271,6 +271,19 @@ send_locked(struct connection *c, struct call *call, const struct memory_segment
 	return res == kIOReturnBusy ? kIOReturnNoResources : res;
 }
 
+/* [socket_lock] */
+static bool
+is_unacknowledged_locked(struct connection *c)
+{
+	/* Pairs with the store in the client's acknowledge, which comes before its next map call.
+	 * An app that says so too soon has as much unread as with an ACK in advance: a socket full.
+	 */
+	if (c->unacknowledged && atomic_load_explicit(&c->page.page->received.sequence,
+						      memory_order_acquire) == c->sequence)
+		c->unacknowledged = false;
+	return c->unacknowledged;
+}
+
 /* *ret_waits: the call waits for an acknowledgement and must not be touched any more. */
 static IOReturn
 send_or_wait(struct connection *c, struct call *call, const struct memory_segment *segments,
@@ -283,7 +296,7 @@ send_or_wait(struct connection *c, struct call *call, const struct memory_segmen
 	*ret_waits = false;
 	if (c->socket < 0 || c->sending_over) {
 		res = kIOReturnOffline;
-	} else if (c->unacknowledged) {
+	} else if (is_unacknowledged_locked(c)) {
 		while (*place != NULL)
 			place = &(*place)->next;
 		call->next = NULL;
@@ -328,7 +341,7 @@ next_unsent(struct connection *c)
 	struct call *call = NULL;
 
 	pthread_mutex_lock(&c->socket_lock);
-	if (!c->unacknowledged && c->unsent != NULL) {
+	if (c->unsent != NULL && !is_unacknowledged_locked(c)) {
 		call = c->unsent;
 		c->unsent = call->next;
 	}

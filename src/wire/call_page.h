@@ -223,6 +223,11 @@ struct call_page {
 		_Alignas(CALL_PAGE_LINE) _Atomic uint64_t
 			flag; /* [host] not 0: ring when there is room */
 	} overflow;
+	struct {
+		_Alignas(CALL_PAGE_LINE) _Atomic uint32_t
+			sequence; /* [client] of the last MEMORY that it has read */
+		uint32_t is_ack; /* [const] 1: the host looks there, 0: it is older and wants ACK */
+	} received;
 
 	_Alignas(4096) struct call_slot slot[CALL_PAGE_SLOTS];
 	_Alignas(4096) struct completion ring[COMPLETION_RING_MAX];

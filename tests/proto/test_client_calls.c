@@ -528,6 +528,32 @@ START_TEST(memory_is_the_drivers_pages)
 }
 END_TEST
 
+START_TEST(memory_is_acknowledged_in_the_page_where_the_host_looks_there)
+{
+	struct memory_script script;
+	struct fake_host host;
+	mach_vm_address_t address = 0;
+	mach_vm_size_t size = 0;
+	io_connect_t connect;
+
+	create_memory(&script, 5000);
+	fake_host_create(&host);
+	host.page->received.is_ack = 1;
+	host.method = map_memory;
+	host.context = &script;
+	connect = fake_host_open(&host);
+	for (unsigned i = 1; i <= 3; i++) {
+		ck_assert_int_eq(IOConnectMapMemory64(connect, 3, mach_task_self(), &address, &size,
+						      kIOMapAnywhere),
+				 0);
+		ck_assert_uint_eq(atomic_load(&host.page->received.sequence), i);
+	}
+	IOServiceClose(connect);
+	ck_assert_uint_eq(atomic_load(&host.acks), 0);
+	fake_host_stop(&host);
+}
+END_TEST
+
 /* And whatever has no room in this process's addresses is refused. */
 START_TEST(memory_of_5_gib_is_mapped_where_it_fits)
 {
@@ -848,8 +874,9 @@ UNIT_MAIN("client calls", scalars_go_there_and_back, structures_go_there_and_bac
 	  a_full_page_is_waited_for_in_order, a_call_is_no_cancellation_point,
 	  more_threads_than_slots_each_get_their_own_answers, a_call_in_flight_ends_with_the_host,
 	  a_call_after_the_hosts_end_is_a_later_one, closing_ends_a_call_in_flight,
-	  memory_is_the_drivers_pages, memory_of_5_gib_is_mapped_where_it_fits,
-	  a_fixed_address_is_where_nothing_is, read_only_memory_is_read_only,
-	  mappings_outlive_the_host_until_the_close, completions_reach_the_callback,
-	  registrations_are_used_again_and_limited, a_registration_after_the_close_is_refused,
-	  a_forked_child_has_no_connection)
+	  memory_is_the_drivers_pages,
+	  memory_is_acknowledged_in_the_page_where_the_host_looks_there,
+	  memory_of_5_gib_is_mapped_where_it_fits, a_fixed_address_is_where_nothing_is,
+	  read_only_memory_is_read_only, mappings_outlive_the_host_until_the_close,
+	  completions_reach_the_callback, registrations_are_used_again_and_limited,
+	  a_registration_after_the_close_is_refused, a_forked_child_has_no_connection)

@@ -585,6 +585,33 @@ START_TEST(memory_waits_for_the_acknowledgement)
 }
 END_TEST
 
+/* Without a packet, which would wake the host. */
+START_TEST(memory_is_acknowledged_in_the_page)
+{
+	static struct packet packet;
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	ck_assert_uint_eq(raw.page.page->received.is_ack, 1);
+	for (unsigned slot = 0; slot < 4; slot++) {
+		ck_assert_int_eq(map(&raw, slot, slot)->status, kIOReturnSuccess);
+		raw_receive(&raw, &packet);
+		ck_assert_uint_eq(((const struct memory_body *)packet.body)->slot, slot);
+		packet_close_fds(&packet);
+		atomic_store(&raw.page.page->received.sequence, packet.header->sequence);
+	}
+	/* That of an earlier one is none. */
+	ck_assert_int_eq(map(&raw, 4, 0)->status, kIOReturnSuccess);
+	raw_request(&raw, 5, CALL_MAP, 1)->scalar_in_count = 1;
+	raw_submit(&raw, 5);
+	raw_echo(&raw, 10);
+	ck_assert(!call_slot_is_answered(&raw.page.page->slot[5], 1));
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
 START_TEST(closing_with_maps_that_wait)
 {
 	struct raw raw;
@@ -1665,6 +1692,7 @@ main(void)
 		read_only_memory_cannot_be_mapped_writable,
 		maps_that_fail,
 		memory_waits_for_the_acknowledgement,
+		memory_is_acknowledged_in_the_page,
 		closing_with_maps_that_wait,
 		buffers_of_a_client_are_limited,
 		bytes_of_a_client_are_limited,

@@ -32,6 +32,7 @@ START_TEST(each_word_has_a_line_of_its_own)
 		offsetof(struct call_page, host_cpu), offsetof(struct call_page, tail),
 		offsetof(struct call_page, head),     offsetof(struct call_page, ring_armed),
 		offsetof(struct call_page, overflow), offsetof(struct call_page, taken),
+		offsetof(struct call_page, received),
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
