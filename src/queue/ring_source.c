@@ -21,9 +21,10 @@
  * Looks come from the handler's end and, after the app has told, from the thread that scans its
  * connection.
  *
- * A handler gets as many entries in one call as the ring has room for. Then the ring looks empty to
- * it, and its next call is behind what else is on the queue: so an app that submits for ever keeps
- * no other waiting.
+ * A handler gets the entries that were there when it was called. Then the ring looks empty to it,
+ * and its next call is behind what else is on the queue: so an app that submits for ever keeps no
+ * other waiting, and a driver that is faster than its app does not follow it entry by entry. Each
+ * look at the tail takes its line from the app's CPU, where the next push waits for it.
  */
 #include <DriverKit/DextRingDispatchSource.h>
 
@@ -252,17 +253,14 @@ call_ready(struct source_handler *handler, OSObject *target, OSAction *action,
 	   action_function function)
 {
 	struct DextRingDispatchSource_IVars *source = ivars_of(handler->source);
-	bool ended;
+	uint32_t tail = tail_of(source);
 
 	/* It may be called for room alone, while `hungry` is set: then it is called once more. */
-	atomic_store_explicit(&source->seen, tail_of(source), memory_order_seq_cst);
-	source->left = source->submissions.capacity;
+	atomic_store_explicit(&source->seen, tail, memory_order_seq_cst);
+	source->left = tail - shared_ring_empty_at(&source->submissions);
 	((DextRingDispatchSource_Ready_f)function)(target, action);
-	ended = source->left == 0;
 	source->left = UINT32_MAX;
-	if (ended)
-		source_handler_fire(handler, false);
-	else if (!leave_look(source)) {
+	if (!leave_look(source)) {
 		if (more_comes(source))
 			source_handler_fire(handler, false);
 		else

@@ -10,10 +10,10 @@
  * no entry costs a system call or a call of the app.
  *
  * The handler is called when entries have come since its last call began, and when there is room
- * for completions after a Push found too little. In one call it gets at most as many entries as
- * there is room for in the ring, and is then called again behind whatever else waits on its queue.
- * What it leaves in the ring it is not called for again: a driver that has no place for more takes
- * the rest when it has.
+ * for completions after a Push found too little. In one call it gets the entries that were there
+ * when it began; for those that have come meanwhile it is called again, behind whatever else waits
+ * on its queue. What it leaves in the ring it is not called for again: a driver that has no place
+ * for more takes the rest when it has.
  *
  * The entries are whatever app and driver agree upon. Pop copies them out of the shared memory, so
  * that the app cannot change them afterwards; what they say is the app's word, to be checked. One
@@ -58,8 +58,8 @@ kern_return_t DextRingDispatchSource_SetReadyHandler(DextRingDispatchSource *sou
 
 /*
  * Takes up to `room` submissions out, the oldest first, and copies them to `entries`. Never blocks.
- * kIOReturnUnderrun: there is none. kIOReturnError: the app has spoiled the ring; the log says so
- * once. *count is 0 then.
+ * kIOReturnUnderrun: there is none, or in the handler none for this call. kIOReturnError: the app
+ * has spoiled the ring; the log says so once. *count is 0 then.
  */
 kern_return_t DextRingDispatchSource_Pop(DextRingDispatchSource *source, void *entries,
 					 uint32_t room, uint32_t *count);
