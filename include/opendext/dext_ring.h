@@ -58,7 +58,8 @@ struct dext_ring_statistics {
 /*
  * Maps the rings behind that memory type of the driver's; options: DEXT_RING_x. The ring is the
  * caller's to release. kIOReturnUnsupported: the memory is no ring. kIOReturnBadArgument: ring is
- * NULL, or unknown options. kIOReturnNoMemory. Else as IOConnectMapMemory64; it blocks as a call.
+ * NULL, or unknown options. kIOReturnNoMemory. Else as IOConnectMapMemory64; it blocks as a call,
+ * and the first time in a process with several threads for 10 ms.
  */
 kern_return_t dext_ring_create(io_connect_t connection, uint32_t memoryType, uint32_t options,
 			       dext_ring_t **ring);

@@ -240,6 +240,7 @@ dext_ring_pop(dext_ring_t *ring, void *entries, uint32_t room, uint32_t *popped)
 		return MACH_SEND_INVALID_DEST;
 	lock(ring, &ring->pop_lock);
 	res = shared_ring_pop(&ring->completions, entries, room, popped, &waits);
+	shared_ring_take_fences(&ring->completions, shared_ring_empty_at(&ring->completions));
 	count(&ring->popped, *popped);
 	unlock(ring, &ring->pop_lock);
 	if (waits)

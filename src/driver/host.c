@@ -32,6 +32,7 @@
 #include "closing.h"
 #include "connection.h"
 #include "fault.h"
+#include "fence.h"
 #include "hang.h"
 #include "log.h"
 #include "places.h"
@@ -493,6 +494,8 @@ prepare_process(int control_socket)
 	log_set_level(LOG_LEVEL_INFO);
 	log_set_name("dext-host");
 	fault_explain();
+	/* For rings: as long as there is one thread it costs nothing. */
+	fence_join();
 	return res == kIOReturnSuccess ? hide_from_others(control_socket) : res;
 }
 

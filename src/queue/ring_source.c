@@ -60,7 +60,7 @@ struct DextRingDispatchSource_IVars {
 	_Atomic uint32_t seen, freed;
 	struct loop_task look;
 	_Atomic(const char *) look_left; /* to whom; NULL: the task is free. Only compared */
-	pthread_mutex_t asking;		 /* one thread asks for entries at a time */
+	pthread_mutex_t asking;		 /* one thread asks for entries, or goes on, at a time */
 	uint32_t left; /* [whoever pops] entries until the end of the handler's turn */
 	struct spin_backoff backoff;
 };
@@ -183,6 +183,17 @@ is_due(IODispatchSource *object)
 	       atomic_load_explicit(&lane->head.index, memory_order_seq_cst);
 }
 
+/* The thread goes on without asking. */
+static void
+go_on(struct DextRingDispatchSource_IVars *source)
+{
+	pthread_mutex_lock(&source->asking);
+	shared_ring_take_fences(&source->submissions,
+				atomic_load_explicit(&source->seen, memory_order_relaxed));
+	pthread_mutex_unlock(&source->asking);
+	source_handler_fire(&source->handler, false);
+}
+
 static void
 wait_for_entries(struct DextRingDispatchSource_IVars *source)
 {
@@ -262,7 +273,7 @@ call_ready(struct source_handler *handler, OSObject *target, OSAction *action,
 	source->left = UINT32_MAX;
 	if (!leave_look(source)) {
 		if (more_comes(source))
-			source_handler_fire(handler, false);
+			go_on(source);
 		else
 			wait_for_entries(source);
 	}

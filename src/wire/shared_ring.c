@@ -2,7 +2,8 @@
 /*
  * The engine of dext_ring, the same for both sides and both directions.
  *
- * The pairs of the kind "write mine, then read yours", seq_cst on both sides:
+ * The pairs of the kind "write mine, then read yours", seq_cst on both sides, but for the first one
+ * while the consumer has the fences:
  *
  *	tail (producer) against armed (consumer)	push, await_entries and the look after it
  *	head (consumer) against room  (producer)	pop, await_room and the look after it
@@ -22,10 +23,13 @@
 
 #include "call_page.h"
 #include "clock.h"
+#include "fence.h"
 #include "futex.h"
 
 #define SHAPE_SHIFT 8u
 #define FETCH_AHEAD 16u
+/* Entries without an arming after which one may cost fence_everywhere. A push is 50 ns cheaper. */
+#define AWAKE_ENTRIES 1024u
 _Static_assert(CALL_QUEUE_RING_SHAPE == 0xffffu << SHAPE_SHIFT, "wire");
 
 static bool
@@ -125,7 +129,10 @@ shared_ring_produce(struct shared_ring_producer *producer, struct shared_ring *r
 		.tail = atomic_load_explicit(&lane->tail.index, memory_order_relaxed),
 		.head = atomic_load_explicit(&lane->head.index, memory_order_acquire),
 		.asked = number_of(&lane->room.number),
+		.reached = fence_join(),
 	};
+	/* Alone: who does not see it yet fences for itself. */
+	atomic_store_explicit(&lane->room.reached, producer->reached, memory_order_relaxed);
 }
 
 void
@@ -143,16 +150,16 @@ shared_ring_consume(struct shared_ring_consumer *consumer, struct shared_ring *r
 		.head = head,
 		.tail = head, /* so the first pop looks */
 		.asked = number_of(&lane->armed.number),
+		.known = head,
+		/* Of one who had this side before and did not give them back. */
+		.fences = atomic_load_explicit(&lane->armed.fences, memory_order_relaxed) != 0,
 	};
 }
 
 /* Whether the other side waits for a position other than `mine`, and was not told; it is now. */
 static bool
-is_to_tell(_Atomic uint64_t *word, uint32_t mine, uint64_t *told)
+is_to_tell(uint64_t asked, uint32_t mine, uint64_t *told)
 {
-	/* Pairs with the store in await. */
-	uint64_t asked = atomic_load_explicit(word, memory_order_seq_cst);
-
 	if (asked == 0 || asked == *told || (uint32_t)asked == mine)
 		return false;
 	*told = asked;
@@ -164,7 +171,7 @@ await(_Atomic uint64_t *word, uint32_t *number, uint32_t known)
 {
 	if (++*number == 0)
 		*number = 1;
-	/* Pairs with is_to_tell, after the position that is waited for. */
+	/* Pairs with the loads after the stores of tail and head. */
 	atomic_store_explicit(word, (uint64_t)*number << 32 | known, memory_order_seq_cst);
 }
 
@@ -236,6 +243,28 @@ write_entries(const struct shared_ring_producer *producer, const void *entries, 
 		       (size_t)(count - first) * producer->entry_size);
 }
 
+/* Lets the consumer see the entries up to the tail. What it has asked for, as it is after that. */
+static uint64_t
+publish(const struct shared_ring_producer *producer)
+{
+	struct shared_ring_lane *lane = producer->lane;
+
+	/*
+	 * The store pairs with load_tail, which sees the entries; the load after it with
+	 * await_entries. Between the two is a fence, either here or from fence_everywhere there: if
+	 * that one falls before the store, the load sees what was armed, and else the consumer sees
+	 * the tail.
+	 */
+	if (producer->reached &&
+	    atomic_load_explicit(&lane->armed.fences, memory_order_acquire) != 0) {
+		atomic_store_explicit(&lane->tail.index, producer->tail, memory_order_release);
+		atomic_signal_fence(memory_order_seq_cst);
+		return atomic_load_explicit(&lane->armed.number, memory_order_relaxed);
+	}
+	atomic_store_explicit(&lane->tail.index, producer->tail, memory_order_seq_cst);
+	return atomic_load_explicit(&lane->armed.number, memory_order_seq_cst);
+}
+
 IOReturn
 shared_ring_push(struct shared_ring_producer *producer, const void *entries, uint32_t count,
 		 uint32_t *ret_pushed, bool *ret_tell)
@@ -256,9 +285,7 @@ shared_ring_push(struct shared_ring_producer *producer, const void *entries, uin
 	fetch_ahead(producer, count);
 	write_entries(producer, entries, count);
 	producer->tail += count;
-	/* Pairs with load_tail, which sees the entries; the load after it with await_entries. */
-	atomic_store_explicit(&producer->lane->tail.index, producer->tail, memory_order_seq_cst);
-	*ret_tell = is_to_tell(&producer->lane->armed.number, producer->tail, &producer->told);
+	*ret_tell = is_to_tell(publish(producer), producer->tail, &producer->told);
 	*ret_pushed = count;
 	return kIOReturnSuccess;
 }
@@ -338,7 +365,9 @@ shared_ring_pop(struct shared_ring_consumer *consumer, void *entries, uint32_t r
 	consumer->head += count;
 	/* Pairs with load_head: the places may be written; the load after it with await_room. */
 	atomic_store_explicit(&consumer->lane->head.index, consumer->head, memory_order_seq_cst);
-	*ret_tell = is_to_tell(&consumer->lane->room.number, consumer->head, &consumer->told);
+	*ret_tell =
+		is_to_tell(atomic_load_explicit(&consumer->lane->room.number, memory_order_seq_cst),
+			   consumer->head, &consumer->told);
 	*ret_popped = count;
 	return kIOReturnSuccess;
 }
@@ -352,7 +381,30 @@ shared_ring_has_entries(const struct shared_ring_consumer *consumer)
 void
 shared_ring_await_entries(struct shared_ring_consumer *consumer, uint32_t known)
 {
-	await(&consumer->lane->armed.number, &consumer->asked, known);
+	struct shared_ring_lane *lane = consumer->lane;
+	bool fences = consumer->fences;
+
+	consumer->known = known;
+	consumer->fences = false;
+	/* Before the fence, after which a push has its own: pairs with the load in publish. */
+	if (fences)
+		atomic_store_explicit(&lane->armed.fences, 0, memory_order_relaxed);
+	await(&lane->armed.number, &consumer->asked, known);
+	if (fences)
+		fence_everywhere();
+}
+
+void
+shared_ring_take_fences(struct shared_ring_consumer *consumer, uint32_t known)
+{
+	struct shared_ring_lane *lane = consumer->lane;
+
+	if (consumer->fences || known - consumer->known < AWAKE_ENTRIES ||
+	    atomic_load_explicit(&lane->room.reached, memory_order_relaxed) == 0)
+		return;
+	consumer->fences = true;
+	/* Pairs with the load in publish, which then sees what was armed before now. */
+	atomic_store_explicit(&lane->armed.fences, 1, memory_order_release);
 }
 
 uint32_t

@@ -19,6 +19,12 @@
  * "write mine, then read yours", seq_cst on both sides. Nobody takes a number back: what was armed
  * and is not waited for costs one telling.
  *
+ * A fence in every push is most of what a push costs where the consumer looks at `tail` all the
+ *time. So a consumer that has been awake for long says in `fences` that it has a fence for both: it
+ *then arms with a call that is a fence in the producer's threads, too (fence.h), and a push is a
+ *plain store and a plain load. Only for producers whose process can be reached so, which is what
+ * `reached` says. A side that lies there misses wake-ups of its own.
+ *
  * How the other side is told is not seen here, but for the bell: a word that the driver's side
  * counts up and wakes, and on which the app sleeps in futex. Who waits reads the bell, arms, looks,
  * and then sleeps unless the bell has changed.
@@ -47,7 +53,7 @@ struct shared_ring_shape {
 	uint32_t capacity[2]; /* entries: powers of two */
 };
 
-/* Each word in lines that no other word is in. */
+/* Each writer's words in lines that no other word is in. */
 struct shared_ring_lane {
 	struct {
 		_Alignas(SHARED_RING_LINE) _Atomic uint32_t index;
@@ -56,11 +62,14 @@ struct shared_ring_lane {
 		_Alignas(SHARED_RING_LINE) _Atomic uint32_t index;
 	} head; /* [consumer] */
 	struct {
+		/* number << 32 | tail as it is known; 0: never armed */
 		_Alignas(SHARED_RING_LINE) _Atomic uint64_t number;
-	} armed; /* [consumer] number << 32 | tail as it is known; 0: never armed */
+		_Atomic uint32_t fences; /* 1: the consumer has the fences */
+	} armed;			 /* [consumer] */
 	struct {
-		_Alignas(SHARED_RING_LINE) _Atomic uint64_t number;
-	} room; /* [producer] the same with head */
+		_Alignas(SHARED_RING_LINE) _Atomic uint64_t number; /* the same with head */
+		_Atomic uint32_t reached; /* 1: fence_everywhere reaches the producer */
+	} room;				  /* [producer] */
 };
 
 struct shared_ring {
@@ -95,6 +104,7 @@ struct shared_ring_producer {
 	uint32_t head;	/* as it was last seen */
 	uint32_t asked; /* number of the last asking for room */
 	uint64_t told;	/* `armed` that was answered */
+	bool reached;	/* `room.reached` */
 };
 
 struct shared_ring_consumer {
@@ -103,8 +113,11 @@ struct shared_ring_consumer {
 	uint32_t entry_size, capacity;
 	uint32_t head;
 	uint32_t tail;
+	uint64_t told; /* `room` that was answered */
+	/* of await_entries and take_fences */
 	uint32_t asked; /* number of the last arming */
-	uint64_t told;	/* `room` that was answered */
+	uint32_t known; /* tail as it was known then */
+	bool fences;	/* `armed.fences` */
 };
 
 /* A new ring in zeroed memory. */
@@ -139,6 +152,11 @@ bool shared_ring_is_left(const struct shared_ring_producer *producer);
 /* Asks to be told when the other side is no longer at `known`. The caller looks once more. */
 void shared_ring_await_entries(struct shared_ring_consumer *consumer, uint32_t known);
 void shared_ring_await_room(struct shared_ring_producer *producer, uint32_t known);
+/*
+ * After entries were found: takes the fences over if many came since the last arming. `known` as
+ * above. Never at the same time as await_entries.
+ */
+void shared_ring_take_fences(struct shared_ring_consumer *consumer, uint32_t known);
 /* The position at which there is no entry, or no room. */
 uint32_t shared_ring_empty_at(const struct shared_ring_consumer *consumer);
 uint32_t shared_ring_full_at(const struct shared_ring_producer *producer);

@@ -11,19 +11,25 @@
  * after arming and looking. NO_POSITION tells also of a position that the waiter knew when it
  * asked. Each of these must be found wrong.
  *
+ * The consumer may take the fences after any entry, and after arming, as another thread of the driver
+ * does. The producer's tail is then held, and a consumer that arms waits until it is not. NO_FENCE
+ * leaves that out, FENCE_FIRST does it before arming, and LATE_CLEAR gives the fences back only after
+ * it. EARLY_TELL tells while the tail is held, which no way of telling does.
+ *
  * A waiter that is told and finds nothing goes on waiting without asking anew, as the driver's side
  * does. What it knows is where it last saw the other side.
  *
  * Entries come in order, none twice, none is lost (the assertions), and nobody sleeps for ever while
  * there is something for it (an invalid end state).
  */
-#define ENTRIES 3
-#define ROOM	1
+#define ENTRIES 4
+#define ROOM	2
 
 byte head, tail, armed, room; /* as the other side sees them */
 byte armed_at, room_at;	      /* in the same words */
 byte ring[ROOM];
 byte data_bell, room_bell; /* what the sleepers sleep on */
+bit fences;		   /* the consumer has them */
 
 bit tail_held, head_held, armed_held, room_held;
 byte tail_new, head_new, armed_new, room_new, armed_at_new, room_at_new;
@@ -53,7 +59,10 @@ active proctype producer()
 #ifdef WEAK_TAIL
 			atomic { !tail_held -> tail_new = mine; tail_held = 1 }
 #else
-			tail = mine;
+			if
+			:: fences -> atomic { !tail_held -> tail_new = mine; tail_held = 1 }
+			:: else -> atomic { !tail_held -> tail = mine }
+			fi;
 #endif
 			atomic { seen = armed; at = armed_at }
 			if
@@ -61,6 +70,9 @@ active proctype producer()
 			:: seen != 0 && seen != told -> told = seen;
 #else
 			:: seen != 0 && seen != told && at != mine -> told = seen;
+#endif
+#ifndef EARLY_TELL
+			   !tail_held;
 #endif
 			   data_bell++
 			:: else -> skip
@@ -99,9 +111,28 @@ again:		skip
 	od
 }
 
+/* Another thread may do this between arming and looking. */
+inline take_fences()
+{
+	if
+	:: fences = 1
+	:: skip
+	fi
+}
+
+/* fence_everywhere: what the producer has stored is there. */
+inline fence()
+{
+	if
+	:: had -> !tail_held
+	:: else -> skip
+	fi;
+}
+
 active proctype consumer()
 {
 	byte mine, seen, at, number, told, bell;
+	bit had;
 
 	do
 	:: mine == ENTRIES -> break
@@ -126,17 +157,32 @@ active proctype consumer()
 #endif
 			   room_bell++
 			:: else -> skip
-			fi
+			fi;
+			take_fences()
 		:: else ->
 #ifndef LATE_BELL
 			bell = data_bell;
 #endif
 			number++;
+			had = fences;
+#ifdef FENCE_FIRST
+			fence()
+#endif
+#ifndef LATE_CLEAR
+			fences = 0;
+#endif
 #ifdef WEAK_ARMED
 			atomic { !armed_held -> armed_new = number; armed_at_new = seen; armed_held = 1 }
 #else
 			atomic { armed = number; armed_at = seen }
 #endif
+#if !defined(NO_FENCE) && !defined(FENCE_FIRST)
+			fence()
+#endif
+#ifdef LATE_CLEAR
+			fences = 0;
+#endif
+			take_fences();
 #ifndef NO_SECOND_LOOK
 			seen = tail;
 			if

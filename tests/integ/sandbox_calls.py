@@ -38,6 +38,7 @@ SELDOM = {
     "setitimer": "alarm, on machines without it", "alarm": "a method that does not return",
     "rt_sigreturn": "after a fault was explained", "tgkill": "abort", "gettid": "abort",
     "fallocate": "a window that is split off", "pwrite64": "a window that is split off",
+    "membarrier": "a driver that rests after 1024 entries of a ring",
     "fstatfs": "memory of an app", "sendto": "by the C library's send",
     "timerfd_settime": "virtual devices with a rate",
 }

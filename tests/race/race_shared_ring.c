@@ -2,7 +2,10 @@
 /*
  * Two threads on one ring that sleep whenever there is nothing to do: a wake-up that is lost ends
  * the test by its deadline. Streams in batches of all sizes, with pauses; and ping-pong, in which
- * every entry finds the other side about to sleep. Entries come in order, none twice, none is lost.
+ * every entry finds the other side about to sleep. And a push at the moment of arming: it tells, or
+ * the look after the arming finds it. All three also with a consumer that takes the fences
+ * at each entry, and gives them back for each sleep. Entries come in order, none twice, none is
+ * lost.
  */
 #include "shared_ring.h"
 #include "unit.h"
@@ -18,9 +21,11 @@ struct entry {
 };
 
 #define BATCH	 16u
+#define AWAKE	 1024u /* entries after which a consumer has the fences */
 #define FOR_EVER (UINT64_C(3600) * NSEC_PER_SEC)
 
 static const struct shared_ring_shape shape = {sizeof(struct entry), {8, 8}};
+static bool takes_fences;
 static struct shared_ring *ring;
 
 /* One side of one direction; it sleeps on the bell of the ring that is its own. */
@@ -97,8 +102,13 @@ take(struct side *side, uint32_t room)
 				abort();
 		if (tell)
 			shared_ring_ring_bell(side->other_bell);
-		if (popped > 0)
+		if (popped > 0) {
+			/* As after a long stream. */
+			if (takes_fences)
+				shared_ring_take_fences(&side->consumer,
+							side->consumer.known + AWAKE);
 			return;
+		}
 		bell = shared_ring_bell(side->own_bell);
 		shared_ring_await_entries(&side->consumer, shared_ring_empty_at(&side->consumer));
 		if (!shared_ring_has_entries(&side->consumer)) {
@@ -127,7 +137,8 @@ stream(void *context)
 	return NULL;
 }
 
-START_TEST(streams)
+static void
+streams(void)
 {
 	pthread_t thread;
 	uint32_t state = 1;
@@ -144,7 +155,6 @@ START_TEST(streams)
 	ck_assert(!shared_ring_has_entries(&sides[1].consumer));
 	free(ring);
 }
-END_TEST
 
 static void *
 answer(void *context)
@@ -160,7 +170,8 @@ answer(void *context)
 	return NULL;
 }
 
-START_TEST(ping_pong)
+static void
+ping_pong(void)
 {
 	pthread_t thread;
 	uint32_t state = 5;
@@ -177,6 +188,100 @@ START_TEST(ping_pong)
 	ck_assert_uint_gt(sides[0].sleeps + sides[1].sleeps, 0);
 	free(ring);
 }
+
+#define MEETINGS 200000u
+
+static struct meeting meeting;
+static _Atomic uint32_t meetings;
+static bool told;
+
+static void *
+push_each_round(void *context)
+{
+	struct side *side = context;
+	uint32_t mine = 0, state = 9;
+
+	do {
+		struct entry entry = {side->put, ~side->put};
+		uint32_t pushed;
+
+		meet(&meeting, &mine);
+		jitter(&state);
+		shared_ring_push(&side->producer, &entry, 1, &pushed, &told);
+		side->put++;
+		meet(&meeting, &mine);
+	} while (side->put < meetings);
+	return NULL;
+}
+
+static void
+push_against_arming(void)
+{
+	struct side *side = &sides[1];
+	uint64_t end = clock_now() + ROUNDS_NSEC;
+	uint32_t mine = 0, state = 11;
+	pthread_t thread;
+
+	set();
+	meeting.arrived = 0;
+	meetings = MEETINGS;
+	ck_assert_int_eq(pthread_create(&thread, NULL, push_each_round, &sides[0]), 0);
+	for (uint32_t round = 1; round <= meetings; round++) {
+		bool found;
+
+		if (clock_now() >= end)
+			meetings = round;
+		meet(&meeting, &mine);
+		jitter(&state);
+		shared_ring_await_entries(&side->consumer, shared_ring_empty_at(&side->consumer));
+		found = shared_ring_has_entries(&side->consumer);
+		meet(&meeting, &mine);
+		ck_assert_msg(found || told, "round %u", round);
+		take(side, 1);
+	}
+	pthread_join(thread, NULL);
+	free(ring);
+}
+
+START_TEST(streams_with_a_fence_in_each_push)
+{
+	streams();
+}
 END_TEST
 
-UNIT_MAIN("shared ring races", streams, ping_pong)
+START_TEST(streams_without)
+{
+	takes_fences = true;
+	streams();
+}
+END_TEST
+
+START_TEST(ping_pong_with_a_fence_in_each_push)
+{
+	ping_pong();
+}
+END_TEST
+
+START_TEST(ping_pong_without)
+{
+	takes_fences = true;
+	ping_pong();
+}
+END_TEST
+
+START_TEST(arming_with_a_fence_in_each_push)
+{
+	push_against_arming();
+}
+END_TEST
+
+START_TEST(arming_without)
+{
+	takes_fences = true;
+	push_against_arming();
+}
+END_TEST
+
+UNIT_MAIN("shared ring races", arming_with_a_fence_in_each_push, arming_without,
+	  streams_with_a_fence_in_each_push, streams_without, ping_pong_with_a_fence_in_each_push,
+	  ping_pong_without)

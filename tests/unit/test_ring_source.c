@@ -7,6 +7,7 @@
 
 #include "call_page.h"
 #include "descriptor.h"
+#include "fence.h"
 #include "mapped_source.h"
 #include "shared_ring.h"
 
@@ -23,7 +24,8 @@ static struct shared_ring *ring;
 static struct shared_ring_producer app;
 static struct shared_ring_consumer app_end;
 static struct meter calls = METER_INITIALIZER;
-static unsigned taken, told;
+static unsigned taken, told, flood = 1000;
+static bool was_spared;	 /* the app its fences, in a call of the handler */
 static pthread_t thread; /* of the handler's last call */
 static pthread_t worker; /* to which the handler has left work */
 static bool drains = true, puts_inside, floods, leaves_work, is_held_up, is_quiet;
@@ -70,8 +72,9 @@ on_ready(OSObject *target, OSAction *which)
 	struct entry entry;
 	uint32_t count;
 
+	was_spared |= atomic_load(&ring->lane[SHARED_RING_SUBMISSION].armed.fences) != 0;
 	while (drains && DextRingDispatchSource_Pop(source, &entry, 1, &count) == kIOReturnSuccess)
-		if (taken++, floods && taken < 1000)
+		if (taken++, floods && taken < flood)
 			app_puts(1);
 	if (puts_inside) {
 		puts_inside = false;
@@ -261,6 +264,25 @@ START_TEST(an_app_that_submits_for_ever_lets_others_have_their_turn)
 }
 END_TEST
 
+START_TEST(an_app_that_keeps_the_driver_awake_is_spared_its_fences)
+{
+	set(true);
+	floods = true;
+	flood = 4000;
+	app_puts(1);
+	meter_wait(&calls, flood);
+	source_scene_settle(&scene);
+	ck_assert_uint_eq(taken, flood);
+	ck_assert_int_eq(was_spared, fence_join());
+	/* Only so long as the driver is awake. */
+	ck_assert_uint_eq(atomic_load(&ring->lane[SHARED_RING_SUBMISSION].armed.fences), 0);
+	app_puts(1);
+	ck_assert_uint_eq(told, 2);
+	meter_wait(&calls, flood + 1);
+	clear();
+}
+END_TEST
+
 START_TEST(the_driver_is_told_of_room)
 {
 	struct entry entries[8] = {{0}};
@@ -359,6 +381,7 @@ UNIT_MAIN("ring source", the_handler_is_called_for_what_has_come,
 	  what_comes_while_its_thread_has_work_costs_the_app_nothing,
 	  who_is_told_looks_for_a_thread_that_is_held_up, who_looks_may_call_it_there_and_then,
 	  it_is_not_called_again_for_what_was_left,
-	  an_app_that_submits_for_ever_lets_others_have_their_turn, the_driver_is_told_of_room,
+	  an_app_that_submits_for_ever_lets_others_have_their_turn,
+	  an_app_that_keeps_the_driver_awake_is_spared_its_fences, the_driver_is_told_of_room,
 	  an_app_that_waits_is_told_once, a_spoiled_ring_is_an_error_and_no_more,
 	  what_cannot_be_is_refused)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "call_page.h"
+#include "fence.h"
 
 struct entry {
 	uint64_t number, check;
@@ -178,6 +179,64 @@ START_TEST(nobody_is_told_of_what_it_knows)
 }
 END_TEST
 
+static uint32_t
+fences(void)
+{
+	return atomic_load(&ring->lane[SHARED_RING_SUBMISSION].armed.fences);
+}
+
+static void
+stream(uint32_t entries)
+{
+	uint32_t count;
+	bool tell;
+
+	while (entries-- > 0) {
+		push(1, &count, &tell);
+		pop(1, &count, &tell);
+		shared_ring_take_fences(&consumer, shared_ring_empty_at(&consumer));
+	}
+}
+
+START_TEST(a_consumer_that_is_awake_has_the_fences)
+{
+	uint32_t count;
+	bool tell;
+
+	set(SHARED_RING_SUBMISSION);
+	stream(1023);
+	ck_assert_uint_eq(fences(), 0);
+	stream(1);
+	ck_assert_uint_eq(fences(), fence_join());
+	push(1, &count, &tell);
+	ck_assert(!tell);
+	pop(1, &count, &tell);
+	/* Not when it sleeps. */
+	shared_ring_await_entries(&consumer, shared_ring_empty_at(&consumer));
+	ck_assert_uint_eq(fences(), 0);
+	push(1, &count, &tell);
+	ck_assert(tell);
+	pop(1, &count, &tell);
+	stream(1024);
+	/* One who takes this side up gives them back, too. */
+	shared_ring_consume(&consumer, ring, &shape, SHARED_RING_SUBMISSION);
+	shared_ring_await_entries(&consumer, shared_ring_empty_at(&consumer));
+	ck_assert_uint_eq(fences(), 0);
+	free(ring);
+}
+END_TEST
+
+START_TEST(a_producer_out_of_reach_keeps_its_fences)
+{
+	set(SHARED_RING_SUBMISSION);
+	/* As a library that knows nothing of it. */
+	atomic_store(&ring->lane[SHARED_RING_SUBMISSION].room.reached, 0);
+	stream(1024);
+	ck_assert_uint_eq(fences(), 0);
+	free(ring);
+}
+END_TEST
+
 START_TEST(a_position_that_cannot_be_is_an_error)
 {
 	static const uint32_t lies[] = {9, 1000, UINT32_MAX, UINT32_MAX / 2};
@@ -272,6 +331,8 @@ main(void)
 		{positions_run_over, 1},
 		{who_waits_is_told_once, 1},
 		{nobody_is_told_of_what_it_knows, 1},
+		{a_consumer_that_is_awake_has_the_fences, 1},
+		{a_producer_out_of_reach_keeps_its_fences, 1},
 		{a_position_that_cannot_be_is_an_error, 4},
 		{shapes_at_the_limits_and_past_them, 1},
 		{the_bell_wakes_and_is_not_missed, 1},
