@@ -78,8 +78,7 @@ IOBufferMemoryDescriptor_SetLength(IOBufferMemoryDescriptor *memory, uint64_t le
 	ivars = OSObjectIVars(IOMemoryDescriptor, memory);
 	if (length > ivars->parts[0].length)
 		return bad("SetLength", "length: more than the capacity");
-	pthread_mutex_lock(&ivars->lock);
-	ivars->length = length;
-	pthread_mutex_unlock(&ivars->lock);
+	/* Relaxed: as in memory_length. */
+	atomic_store_explicit(&ivars->length, length, memory_order_relaxed);
 	return kIOReturnSuccess;
 }

@@ -118,13 +118,9 @@ memory_when_gone(IOMemoryDescriptor *memory, void (*gone)(void *context, uint64_
 uint64_t
 memory_length(IOMemoryDescriptor *memory)
 {
-	struct IOMemoryDescriptor_IVars *ivars = OSObjectIVars(IOMemoryDescriptor, memory);
-	uint64_t length;
-
-	pthread_mutex_lock(&ivars->lock);
-	length = ivars->length;
-	pthread_mutex_unlock(&ivars->lock);
-	return length;
+	/* Relaxed: a length stands for itself. */
+	return atomic_load_explicit(&OSObjectIVars(IOMemoryDescriptor, memory)->length,
+				    memory_order_relaxed);
 }
 
 uint64_t
@@ -166,16 +162,13 @@ memory_address(IOMemoryDescriptor *memory)
 	return address;
 }
 
-struct memory_segment
-memory_first_segment(IOMemoryDescriptor *memory)
+static struct memory_segment
+segment_locked(const struct memory_use *first)
 {
-	const struct memory_use *first = &OSObjectIVars(IOMemoryDescriptor, memory)->parts[0];
 	struct memory_backing *backing = first->backing;
-	const struct memory_extent *extent;
+	const struct memory_extent *extent = backing_extent_locked(backing, first->offset);
 	struct memory_segment segment;
 
-	pthread_mutex_lock(&backing->lock);
-	extent = backing_extent_locked(backing, first->offset);
 	segment.fd = extent->file->fd;
 	segment.inode = extent->file->inode;
 	segment.offset = first->offset - extent->file->start;
@@ -184,35 +177,50 @@ memory_first_segment(IOMemoryDescriptor *memory)
 		segment.length = first->length;
 	segment.address =
 		backing->address == NULL ? NULL : (char *)backing->address + first->offset;
-	pthread_mutex_unlock(&backing->lock);
+	return segment;
+}
+
+struct memory_segment
+memory_first_segment(IOMemoryDescriptor *memory)
+{
+	const struct memory_use *first = &OSObjectIVars(IOMemoryDescriptor, memory)->parts[0];
+	struct memory_segment segment;
+
+	pthread_mutex_lock(&first->backing->lock);
+	segment = segment_locked(first);
+	pthread_mutex_unlock(&first->backing->lock);
 	return segment;
 }
 
 static void
-count_io(IOMemoryDescriptor *memory, int change)
+count_io(struct memory_use *part, int change, struct memory_segment *ret_segment)
 {
-	struct IOMemoryDescriptor_IVars *ivars = OSObjectIVars(IOMemoryDescriptor, memory);
-
-	for (uint32_t i = 0; i < ivars->part_count; i++) {
-		struct memory_use *part = &ivars->parts[i];
-
-		pthread_mutex_lock(&part->backing->lock);
-		assert(change > 0 || part->io > 0);
-		part->io += (uint32_t)change;
-		pthread_mutex_unlock(&part->backing->lock);
-	}
+	pthread_mutex_lock(&part->backing->lock);
+	assert(change > 0 || part->io > 0);
+	part->io += (uint32_t)change;
+	if (ret_segment != NULL)
+		*ret_segment = segment_locked(part);
+	pthread_mutex_unlock(&part->backing->lock);
 }
 
-void
+struct memory_segment
 memory_io_begin(IOMemoryDescriptor *memory)
 {
+	struct IOMemoryDescriptor_IVars *ivars = OSObjectIVars(IOMemoryDescriptor, memory);
+	struct memory_segment first = {.fd = -1};
+
 	OSRetain(memory);
-	count_io(memory, 1);
+	for (uint32_t i = 0; i < ivars->part_count; i++)
+		count_io(&ivars->parts[i], 1, i == 0 ? &first : NULL);
+	return first;
 }
 
 void
 memory_io_end(IOMemoryDescriptor *memory)
 {
-	count_io(memory, -1);
+	struct IOMemoryDescriptor_IVars *ivars = OSObjectIVars(IOMemoryDescriptor, memory);
+
+	for (uint32_t i = 0; i < ivars->part_count; i++)
+		count_io(&ivars->parts[i], -1, NULL);
 	OSRelease(memory);
 }

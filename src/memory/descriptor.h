@@ -69,8 +69,11 @@ uint64_t memory_direction(IOMemoryDescriptor *memory);
 /* The file of the first segment and the offset in it: proof of "the same pages". */
 struct memory_segment memory_first_segment(IOMemoryDescriptor *memory);
 
-/* I/O in flight: holds a reference, and while any is held a split is refused. */
-void memory_io_begin(IOMemoryDescriptor *memory);
+/*
+ * I/O in flight: holds a reference, and while any is held a split is refused, so that what is
+ * returned, memory_first_segment, stays true.
+ */
+struct memory_segment memory_io_begin(IOMemoryDescriptor *memory);
 void memory_io_end(IOMemoryDescriptor *memory);
 
 #endif

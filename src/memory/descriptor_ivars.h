@@ -7,6 +7,8 @@
 #include "descriptor.h"
 #include "mapping.h"
 
+#include <stdatomic.h>
+
 #define MEMORY_DIRECTIONS ((uint64_t)kIOMemoryDirectionInOut)
 
 struct IOMemoryDescriptor_IVars {
@@ -16,7 +18,7 @@ struct IOMemoryDescriptor_IVars {
 	uint32_t parent_count;	      /* [const] */
 	uint64_t direction;	      /* [const] */
 	pthread_mutex_t lock;
-	uint64_t length;		  /* [lock] of a buffer, SetLength changes it */
+	_Atomic uint64_t length;	  /* of a buffer, SetLength changes it */
 	struct memory_mapping contiguous; /* [lock] made when memory_address is first asked */
 };
 

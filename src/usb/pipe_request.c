@@ -299,7 +299,6 @@ fill(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request, const struc
 	request->data = memory_address(io->memory);
 	if (request->data == NULL)
 		return kIOReturnNoMemory;
-	request->transfer.memory = memory_first_segment(io->memory);
 	return kIOReturnSuccess;
 }
 
@@ -333,12 +332,12 @@ submit_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
 
 /* What a request holds is taken before it can finish. */
 static void
-hold(const struct pipe_request *request)
+hold(struct pipe_request *request)
 {
 	OSRetain(request->pipe);
 	OSRetain(request->action);
 	if (request->memory != NULL)
-		memory_io_begin(request->memory);
+		request->transfer.memory = memory_io_begin(request->memory);
 	if (request->frame_list != NULL)
 		memory_io_begin(request->frame_list);
 }

@@ -160,7 +160,7 @@ START_TEST(io_keeps_the_memory)
 	IOMemoryDescriptor *memory = buffer(PAGE);
 	char *bytes = memory_address(memory);
 
-	memory_io_begin(memory);
+	ck_assert_int_eq(memory_io_begin(memory).fd, memory_first_segment(memory).fd);
 	OSRelease(memory);
 	bytes[0] = 1; /* still there */
 	memory_io_end(memory);
