@@ -380,9 +380,12 @@ static void (*_Atomic inner_done)(struct usb_transfer *transfer);
 static void
 leave(struct usb_transfer *transfer)
 {
+	/* A call through the variable itself would read it as if it were not atomic. */
+	void (*inner)(struct usb_transfer * transfer) = inner_done;
+
 	atomic_fetch_sub(&inside, 1);
-	transfer->done = inner_done;
-	inner_done(transfer);
+	transfer->done = inner;
+	inner(transfer);
 }
 
 static IOReturn
