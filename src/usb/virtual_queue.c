@@ -99,7 +99,7 @@ take_entry_locked(struct usb_device *device)
  * now and then, and not for each transfer: while it is helped it wakes by itself.
  */
 static void
-announce_locked(struct usb_device *device, const struct entry *entry, uint64_t now)
+announce_locked(struct usb_device *device, const struct entry *entry)
 {
 	uint64_t needed;
 
@@ -109,7 +109,7 @@ announce_locked(struct usb_device *device, const struct entry *entry, uint64_t n
 		return;
 	}
 	if (device->help_until == 0)
-		device->help_until = now + VIRTUAL_HELP_NSEC;
+		device->help_until = clock_now() + VIRTUAL_HELP_NSEC;
 	needed = device->help_until + VIRTUAL_HELP_NSEC;
 	if (entry->deadline < needed)
 		needed = entry->deadline;
@@ -120,7 +120,7 @@ announce_locked(struct usb_device *device, const struct entry *entry, uint64_t n
 static IOReturn
 append_locked(struct usb_device *device, struct endpoint *endpoint, struct usb_transfer *transfer)
 {
-	uint64_t now = clock_now();
+	uint64_t latency = device->line.spec.latency;
 	struct entry *entry;
 
 	if (device->gone)
@@ -132,18 +132,18 @@ append_locked(struct usb_device *device, struct endpoint *endpoint, struct usb_t
 		return kIOReturnNoMemory;
 	*entry = (struct entry){
 		.transfer = transfer,
-		.due = now + device->line.spec.latency,
+		.due = latency != 0 ? clock_now() + latency : 0,
 		.deadline = UINT64_MAX,
 	};
 	if (transfer->timeout != 0)
-		entry->deadline = now + transfer->timeout * NSEC_PER_MSEC;
+		entry->deadline = clock_now() + transfer->timeout * NSEC_PER_MSEC;
 	if (entry->deadline < device->next_deadline)
 		device->next_deadline = entry->deadline;
 	transfer->backend = entry;
 	transfer->actual = 0;
 	*endpoint->tail = entry;
 	endpoint->tail = &entry->next;
-	announce_locked(device, entry, now);
+	announce_locked(device, entry);
 	return kIOReturnSuccess;
 }
 
