@@ -278,20 +278,27 @@ dispatch(OSAction *action, struct work *work, bool inline_ok)
 		work->dropped(work);
 		return;
 	}
-	if (inline_ok)
-		queue_run(queue, work);
-	else
+	if (inline_ok) {
+		queue_run_take(queue, work);
+	} else {
 		queue_post(queue, work);
-	OSRelease(queue);
+		OSRelease(queue);
+	}
+}
+
+void
+action_post_take(OSAction *action, struct action_call *call, const void *tag, bool inline_ok)
+{
+	call->action = action;
+	call->work = (struct work){.run = deliver, .dropped = skip, .tag = tag};
+	dispatch(action, &call->work, inline_ok);
 }
 
 void
 action_post(OSAction *action, struct action_call *call, const void *tag, bool inline_ok)
 {
 	OSRetain(action);
-	call->action = action;
-	call->work = (struct work){.run = deliver, .dropped = skip, .tag = tag};
-	dispatch(action, &call->work, inline_ok);
+	action_post_take(action, call, tag, inline_ok);
 }
 
 OSObject *

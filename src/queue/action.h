@@ -45,6 +45,8 @@ struct action_call {
  * lock. A target whose service has stopped counts as cancelled: only done is called.
  */
 void action_post(OSAction *action, struct action_call *call, const void *tag, bool inline_ok);
+/* The same; takes a reference to the action. */
+void action_post_take(OSAction *action, struct action_call *call, const void *tag, bool inline_ok);
 
 /* Borrowed; NULL once cancelled. */
 OSObject *action_target(OSAction *action);

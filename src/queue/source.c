@@ -180,8 +180,7 @@ post(struct source_handler *handler, OSAction *action, bool inline_ok)
 	handler->reached = false;
 	handler->call.deliver = deliver;
 	handler->call.done = done;
-	action_post(action, &handler->call, handler->source, inline_ok);
-	OSRelease(action);
+	action_post_take(action, &handler->call, handler->source, inline_ok);
 }
 
 static void

@@ -65,10 +65,12 @@ end_locked(struct usb_control *control)
 	if (recorder_is_on())
 		record_control_ended_locked(port, &control->transfer, control->number,
 					    control->began, count_locked(port));
-	if (control->action != NULL)
+	if (control->action != NULL) {
 		TAILQ_INSERT_TAIL(&port->controls, control, link);
-	else
+		atomic_fetch_add_explicit(&port->controls_ended, 1, memory_order_relaxed);
+	} else {
 		pthread_cond_broadcast(&port->changed);
+	}
 	if (port->control_waiters > 0)
 		queue_wake(control->owner);
 }
@@ -155,12 +157,16 @@ usb_port_pump_controls(struct usb_port *port)
 {
 	struct usb_control *control;
 
+	/* Relaxed: who has ended one comes here after that himself. */
+	if (atomic_load_explicit(&port->controls_ended, memory_order_relaxed) == 0)
+		return;
 	usb_port_retain(port); /* the last callback may let go of it */
 	pthread_mutex_lock(&port->lock);
 	if (!port->posting_controls) {
 		port->posting_controls = true;
 		while ((control = next_ended_locked(port)) != NULL) {
 			control->state = CONTROL_POSTED;
+			atomic_fetch_sub_explicit(&port->controls_ended, 1, memory_order_relaxed);
 			pthread_mutex_unlock(&port->lock);
 			action_post(control->action, &control->call, control->owner, false);
 			pthread_mutex_lock(&port->lock);

@@ -178,7 +178,9 @@ has_up_to(const struct pipe_requests *requests, uint64_t last)
 
 	TAILQ_FOREACH(request, requests, link)
 	{
-		bool mine = request->is_running && pthread_equal(request->thread, pthread_self());
+		/* Pairs with the store in pipe_deliver. */
+		bool mine = atomic_load_explicit(&request->is_running, memory_order_acquire) &&
+			    pthread_equal(request->thread, pthread_self());
 
 		/* The callback that we are called from cannot end before we do. */
 		if (request->number <= last && !mine)

@@ -31,6 +31,19 @@ take_locked(struct IOUSBHostPipe_IVars *pipe)
 	return first;
 }
 
+static void
+set_entering_locked(struct IOUSBHostPipe_IVars *pipe, uint64_t number)
+{
+	atomic_store_explicit(&pipe->entering, number, memory_order_relaxed);
+}
+
+/* Without the lock false is true: of a callback that runs inline its own thread has set it. */
+static bool
+is_entering(const struct IOUSBHostPipe_IVars *pipe, uint64_t number)
+{
+	return atomic_load_explicit(&pipe->entering, memory_order_relaxed) == number;
+}
+
 /* Posts what is ready; the caller has set `posting`. Unlocks. */
 static void
 post_unlock(struct IOUSBHostPipe_IVars *pipe, bool inline_ok)
@@ -39,22 +52,20 @@ post_unlock(struct IOUSBHostPipe_IVars *pipe, bool inline_ok)
 	struct pipe_request *request;
 
 	while ((request = take_locked(pipe)) != NULL) {
-		OSAction *action = request->action;
 		uint64_t number = request->number;
 
 		if (inline_ok)
-			pipe->entering = number;
+			set_entering_locked(pipe, number);
 		pthread_mutex_unlock(&pipe->lock);
-		/* The request, and its hold on the action, may be gone before this returns. */
-		OSRetain(action);
-		action_post(action, &request->call, self, inline_ok);
-		OSRelease(action);
+		/* The request may be gone before this returns; its hold on the action is the
+		 * call's. */
+		action_post_take(request->action, &request->call, self, inline_ok);
 		pthread_mutex_lock(&pipe->lock);
-		if (inline_ok && pipe->entering != number) {
+		if (inline_ok && !is_entering(pipe, number)) {
 			pthread_mutex_unlock(&pipe->lock);
 			return; /* the callback took the posting over */
 		}
-		pipe->entering = 0;
+		set_entering_locked(pipe, 0);
 		inline_ok = false;
 	}
 	pipe->posting = false;
@@ -78,6 +89,19 @@ pipe_pump(IOUSBHostPipe *object, bool inline_ok)
 	OSRelease(object);
 }
 
+/* The callback of that number runs, perhaps on the thread that posts. */
+static void
+take_posting_over(struct IOUSBHostPipe_IVars *pipe, uint64_t number)
+{
+	pthread_mutex_lock(&pipe->lock);
+	if (is_entering(pipe, number)) {
+		set_entering_locked(pipe, 0);
+		post_unlock(pipe, false);
+	} else {
+		pthread_mutex_unlock(&pipe->lock);
+	}
+}
+
 static struct pipe_request *
 request_of(struct action_call *call)
 {
@@ -90,17 +114,13 @@ pipe_deliver(struct action_call *call, OSObject *target, action_function functio
 	struct pipe_request *request = request_of(call);
 	struct IOUSBHostPipe_IVars *pipe = pipe_ivars(request->pipe);
 
-	pthread_mutex_lock(&pipe->lock);
 	for (struct pipe_request *each = request; each != NULL; each = each->bundle) {
 		each->thread = pthread_self();
-		each->is_running = true;
+		/* Pairs with the load in has_up_to. */
+		atomic_store_explicit(&each->is_running, true, memory_order_release);
 	}
-	if (pipe->entering == request->number) {
-		pipe->entering = 0;
-		post_unlock(pipe, false);
-	} else {
-		pthread_mutex_unlock(&pipe->lock);
-	}
+	if (is_entering(pipe, request->number))
+		take_posting_over(pipe, request->number);
 	if (request->is_bundled) {
 		pipe_deliver_bundle(request, target, function);
 		return;
@@ -122,28 +142,33 @@ end_one(struct pipe_request *request)
 {
 	IOUSBHostPipe *object = request->pipe;
 	struct IOUSBHostPipe_IVars *pipe = pipe_ivars(object);
-	OSAction *action = request->action;
+	bool last;
 
 	pipe_free_parts(request);
 	pthread_mutex_lock(&pipe->lock);
-	request->is_running = false;
 	TAILQ_REMOVE(&pipe->posted, request, link);
-	TAILQ_INSERT_HEAD(&pipe->unused, request, link);
+	last = pipe_put_locked(pipe, request);
 	if (pipe->waiters > 0)
 		queue_wake(object);
 	pthread_mutex_unlock(&pipe->lock);
-	OSRelease(action);
-	OSRelease(object);
+	if (last)
+		OSRelease(object);
 }
 
 /* The callback has run, or never will. */
 void
 pipe_called(struct action_call *call)
 {
-	struct pipe_request *request = request_of(call), *next;
+	struct pipe_request *first = request_of(call), *request, *next;
 
-	for (; request != NULL; request = next) {
-		next = request->bundle; /* each holds the pipe, so the next one is there */
+	for (request = first; request != NULL; request = next) {
+		OSAction *action = request->action;
+		bool is_first = request == first;
+
+		next = request->bundle; /* it holds the pipe, so that stays until its own end */
 		end_one(request);
+		/* The first one's is the call's. */
+		if (!is_first)
+			OSRelease(action);
 	}
 }

@@ -13,7 +13,8 @@
  * A transfer that is longer than the backend takes at once goes in pieces, one after the other;
  * those behind it wait until its last piece is with the backend.
  *
- * From `outstanding` on a request holds a reference on the pipe, the action and the memory.
+ * From `outstanding` on a request holds a reference on the action and the memory, and as long as
+ * there are any of them the pipe holds itself.
  */
 #ifndef USB_PIPE_PRIVATE_H
 #define USB_PIPE_PRIVATE_H
@@ -45,8 +46,8 @@ struct pipe_request {
 	uint64_t began;	       /* ns, if that was recorded; else 0 */
 	enum pipe_state state; /* [pipe] */
 	IOReturn abort_status; /* [pipe] with which it was aborted; 0: it was not */
-	pthread_t thread;      /* [pipe] that runs the callback, if is_running */
-	bool is_running;       /* [pipe] */
+	pthread_t thread;      /* that runs the callback, if is_running */
+	_Atomic bool is_running;
 };
 
 TAILQ_HEAD(pipe_requests, pipe_request);
@@ -64,7 +65,9 @@ struct IOUSBHostPipe_IVars {
 	struct pipe_requests outstanding, ready, posted, unused; /* [lock] */
 	uint64_t last_number;					 /* [lock] */
 	struct recorder_place place;
-	uint64_t entering;  /* [lock] number of the one whose callback may be running inline; 0 */
+	/* [lock] to change: number of the one whose callback may be running inline; 0 */
+	_Atomic uint64_t entering;
+	unsigned held;	    /* [lock] requests that are not unused, which hold the pipe together */
 	unsigned waiting;   /* [lock] outstanding ones that the backend had no room for */
 	unsigned submitted; /* [lock] those that the backend has */
 	bool in_pieces;	    /* [lock] one of which there is more to come has a piece there */
@@ -122,6 +125,9 @@ void pipe_deliver_bundle(const struct pipe_request *request, OSObject *target,
 bool pipe_bundles_locked(const struct IOUSBHostPipe_IVars *pipe, const struct pipe_request *last,
 			 unsigned count, const struct pipe_request *next);
 void pipe_free_ring(struct IOUSBHostPipe_IVars *pipe);
+
+/* A request is no longer one of those that hold the pipe. True: the caller releases that. */
+bool pipe_put_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request);
 
 /* The callback of a request, for its action_call. */
 void pipe_deliver(struct action_call *call, OSObject *target, action_function function);

@@ -227,6 +227,12 @@ done(struct usb_transfer *transfer)
 
 /* --- submission --- */
 
+/* Where a transfer's bytes are. */
+struct place {
+	uint8_t *address; /* NULL: there is no memory */
+	struct memory_segment first;
+};
+
 static IOReturn
 check(struct IOUSBHostPipe_IVars *pipe, const struct pipe_io *io)
 {
@@ -252,54 +258,51 @@ check(struct IOUSBHostPipe_IVars *pipe, const struct pipe_io *io)
 	return kIOReturnSuccess;
 }
 
-/* A record that is not in use, or NULL without memory. */
+/* A record that is not in use, zeroed but for its link; or NULL without memory. */
 static struct pipe_request *
-take_request(struct IOUSBHostPipe_IVars *pipe)
+take_request_locked(struct IOUSBHostPipe_IVars *pipe)
 {
-	struct pipe_request *request;
+	struct pipe_request *request = TAILQ_FIRST(&pipe->unused);
 
-	pthread_mutex_lock(&pipe->lock);
-	request = TAILQ_FIRST(&pipe->unused);
-	if (request != NULL)
-		TAILQ_REMOVE(&pipe->unused, request, link);
-	pthread_mutex_unlock(&pipe->lock);
-	return request != NULL ? request : malloc(sizeof(*request));
+	if (request == NULL)
+		return malloc(sizeof(*request));
+	TAILQ_REMOVE(&pipe->unused, request, link);
+	return request;
+}
+
+bool
+pipe_put_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
+{
+	TAILQ_INSERT_HEAD(&pipe->unused, request, link);
+	return --pipe->held == 0;
 }
 
 static void
-give_back(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
+fill(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request, const struct pipe_io *io,
+     const struct place *place)
 {
-	pthread_mutex_lock(&pipe->lock);
-	TAILQ_INSERT_HEAD(&pipe->unused, request, link);
-	pthread_mutex_unlock(&pipe->lock);
-}
-
-static IOReturn
-fill(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request, const struct pipe_io *io)
-{
-	memset(request, 0, sizeof(*request));
-	request->pipe = pipe->self;
-	request->memory = io->memory;
-	request->action = io->action;
-	request->frame_list = io->frame_list;
-	request->length = io->length;
-	request->timeout = io->timeout;
-	request->flags = io->flags;
-	request->is_bundled = io->is_bundled;
-	request->slot = io->slot;
-	request->transfer.packets = io->packets;
-	request->transfer.packet_count = io->packet_count;
-	request->call.deliver = pipe_deliver;
-	request->call.done = pipe_called;
-	request->transfer.endpoint = pipe->address;
-	request->transfer.done = done;
-	request->transfer.memory.fd = -1;
-	if (io->memory == NULL)
-		return kIOReturnSuccess;
-	request->data = memory_address(io->memory);
-	if (request->data == NULL)
-		return kIOReturnNoMemory;
-	return kIOReturnSuccess;
+	*request = (struct pipe_request){
+		.transfer =
+			{
+				.endpoint = pipe->address,
+				.packets = io->packets,
+				.packet_count = io->packet_count,
+				.memory = place->first,
+				.done = done,
+			},
+		.call = {.deliver = pipe_deliver, .done = pipe_called},
+		.pipe = pipe->self,
+		.action = io->action,
+		.memory = io->memory,
+		.frame_list = io->frame_list,
+		.is_bundled = io->is_bundled,
+		.slot = io->slot,
+		.data = place->address,
+		.length = io->length,
+		.timeout = io->timeout,
+		.flags = io->flags,
+		.number = ++pipe->last_number,
+	};
 }
 
 static IOReturn
@@ -331,64 +334,75 @@ submit_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
 }
 
 /* What a request holds is taken before it can finish. */
-static void
-hold(struct pipe_request *request)
+static IOReturn
+hold(const struct pipe_io *io, struct place *ret_place)
 {
-	OSRetain(request->pipe);
-	OSRetain(request->action);
-	if (request->memory != NULL)
-		request->transfer.memory = memory_io_begin(request->memory);
-	if (request->frame_list != NULL)
-		memory_io_begin(request->frame_list);
+	*ret_place = (struct place){.first.fd = -1};
+	if (io->memory != NULL) {
+		ret_place->address = memory_address(io->memory);
+		if (ret_place->address == NULL)
+			return kIOReturnNoMemory;
+		ret_place->first = memory_io_begin(io->memory);
+	}
+	if (io->frame_list != NULL)
+		memory_io_begin(io->frame_list);
+	OSRetain(io->action);
+	return kIOReturnSuccess;
 }
 
 static void
-end_memory(const struct pipe_request *request)
+end_memory(IOMemoryDescriptor *memory, IOMemoryDescriptor *frame_list)
 {
-	if (request->memory != NULL)
-		memory_io_end(request->memory);
-	if (request->frame_list != NULL)
-		memory_io_end(request->frame_list);
+	if (memory != NULL)
+		memory_io_end(memory);
+	if (frame_list != NULL)
+		memory_io_end(frame_list);
 }
 
 void
 pipe_free_parts(struct pipe_request *request)
 {
-	end_memory(request);
+	end_memory(request->memory, request->frame_list);
 	free(request->transfer.packets);
 }
 
 /* The packets stay the caller's. */
 static void
-let_go(const struct pipe_request *request)
+let_go(const struct pipe_io *io)
 {
-	end_memory(request);
-	OSRelease(request->action);
-	OSRelease(request->pipe);
+	end_memory(io->memory, io->frame_list);
+	OSRelease(io->action);
 }
 
 static IOReturn
-start(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
+start_locked(struct IOUSBHostPipe_IVars *pipe, const struct pipe_io *io, const struct place *place,
+	     struct pipe_request **ret_request)
 {
 	uint64_t time = recorder_is_on() ? clock_now() : 0;
-	IOReturn res;
+	IOReturn res = state_locked(pipe);
+	struct pipe_request *request;
 
-	hold(request);
-	pthread_mutex_lock(&pipe->lock);
-	res = state_locked(pipe);
-	if (res == kIOReturnSuccess) {
-		request->number = ++pipe->last_number;
-		TAILQ_INSERT_TAIL(&pipe->outstanding, request, link);
-		res = submit_locked(pipe, request);
-		if (res != kIOReturnSuccess)
-			TAILQ_REMOVE(&pipe->outstanding, request, link);
-		else if (recorder_is_on())
-			record_pipe_began_locked(pipe, request, time);
-	}
-	pthread_mutex_unlock(&pipe->lock);
 	if (res != kIOReturnSuccess)
-		let_go(request);
-	return res;
+		return res;
+	request = take_request_locked(pipe);
+	if (request == NULL)
+		return kIOReturnNoMemory;
+	fill(pipe, request, io, place);
+	TAILQ_INSERT_TAIL(&pipe->outstanding, request, link);
+	if (pipe->held++ == 0)
+		OSRetain(pipe->self);
+	res = submit_locked(pipe, request);
+	if (res != kIOReturnSuccess) {
+		TAILQ_REMOVE(&pipe->outstanding, request, link);
+		/* Not the last reference: the caller has one. */
+		if (pipe_put_locked(pipe, request))
+			OSRelease(pipe->self);
+		return res;
+	}
+	if (time != 0)
+		record_pipe_began_locked(pipe, request, time);
+	*ret_request = request;
+	return kIOReturnSuccess;
 }
 
 IOReturn
@@ -396,18 +410,18 @@ pipe_begin(IOUSBHostPipe *object, const struct pipe_io *io, struct pipe_request 
 {
 	struct IOUSBHostPipe_IVars *pipe = pipe_ivars(object);
 	struct pipe_request *request;
+	struct place place;
 	IOReturn res = check(pipe, io);
 
+	if (res == kIOReturnSuccess)
+		res = hold(io, &place);
 	if (res != kIOReturnSuccess)
 		return res;
-	request = take_request(pipe);
-	if (request == NULL)
-		return kIOReturnNoMemory;
-	res = fill(pipe, request, io);
-	if (res == kIOReturnSuccess)
-		res = start(pipe, request);
+	pthread_mutex_lock(&pipe->lock);
+	res = start_locked(pipe, io, &place, &request);
+	pthread_mutex_unlock(&pipe->lock);
 	if (res != kIOReturnSuccess)
-		give_back(pipe, request);
+		let_go(io);
 	else if (ret_request != NULL)
 		*ret_request = request;
 	return res;
@@ -419,6 +433,7 @@ pipe_await_take(struct pipe_request *request, uint32_t *ret_actual)
 	IOUSBHostPipe *object = request->pipe;
 	struct IOUSBHostPipe_IVars *pipe = pipe_ivars(object);
 	IOReturn res;
+	bool last;
 
 	loop_will_wait(pipe->port->loop);
 	pthread_mutex_lock(&pipe->lock);
@@ -432,8 +447,11 @@ pipe_await_take(struct pipe_request *request, uint32_t *ret_actual)
 	if (request->frame_list != NULL)
 		pipe_report_frames(request);
 	pipe_free_parts(request);
-	give_back(pipe, request);
-	OSRelease(object);
+	pthread_mutex_lock(&pipe->lock);
+	last = pipe_put_locked(pipe, request);
+	pthread_mutex_unlock(&pipe->lock);
+	if (last)
+		OSRelease(object);
 	return res;
 }
 

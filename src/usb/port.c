@@ -156,9 +156,11 @@ usb_port_set_pipe(struct usb_port *port, unsigned index, IOUSBHostPipe *pipe)
 void
 usb_port_pump_later(struct usb_port *port, unsigned index)
 {
-	pthread_mutex_lock(&port->lock);
-	port->to_pump |= UINT32_C(1) << index;
-	pthread_mutex_unlock(&port->lock);
+	const uint32_t bit = UINT32_C(1) << index;
+
+	/* Pairs with take, which looks into the pipe, with its lock, after it has taken the bit. */
+	if ((atomic_load_explicit(&port->to_pump, memory_order_relaxed) & bit) == 0)
+		atomic_fetch_or_explicit(&port->to_pump, bit, memory_order_relaxed);
 }
 
 void
@@ -166,8 +168,9 @@ usb_port_wait_for_room(struct usb_port *port, unsigned index)
 {
 	bool arm;
 
+	/* Relaxed, here and in kick: `retry` finds what a kick has missed. */
+	atomic_fetch_or_explicit(&port->waiting, UINT32_C(1) << index, memory_order_relaxed);
 	pthread_mutex_lock(&port->lock);
-	port->waiting |= UINT32_C(1) << index;
 	arm = !port->retry_armed && !port->is_gone;
 	port->retry_armed |= arm;
 	pthread_mutex_unlock(&port->lock);
@@ -177,23 +180,25 @@ usb_port_wait_for_room(struct usb_port *port, unsigned index)
 	loop_timer_arm(port->loop, &port->retry, clock_now() + RETRY_MSEC * NSEC_PER_MSEC);
 }
 
-/* Takes one pipe, +1, out of a set; *ret_more: others are left. NULL: the set is empty. */
+/* Takes one pipe, +1, that is to be pumped; *ret_more: others are left. NULL: there is none. */
 static IOUSBHostPipe *
-take(struct usb_port *port, uint32_t *set, bool *ret_more)
+take(struct usb_port *port, bool *ret_more)
 {
-	IOUSBHostPipe *pipe = NULL;
+	uint32_t set;
 
-	pthread_mutex_lock(&port->lock);
-	while (*set != 0 && pipe == NULL) {
-		unsigned index = (unsigned)__builtin_ctz(*set);
+	/* Pairs with usb_port_pump_later. */
+	while ((set = atomic_load_explicit(&port->to_pump, memory_order_relaxed)) != 0) {
+		unsigned index = (unsigned)__builtin_ctz(set);
+		const uint32_t bit = UINT32_C(1) << index;
+		IOUSBHostPipe *pipe;
 
-		*set &= *set - 1;
-		pipe = port->pipes[index];
+		set = atomic_fetch_and_explicit(&port->to_pump, ~bit, memory_order_relaxed);
+		*ret_more = (set & ~bit) != 0;
+		pipe = (set & bit) != 0 ? usb_port_copy_pipe(port, index) : NULL;
+		if (pipe != NULL)
+			return pipe;
 	}
-	OSRetain(pipe);
-	*ret_more = *set != 0;
-	pthread_mutex_unlock(&port->lock);
-	return pipe;
+	return NULL;
 }
 
 static void
@@ -203,7 +208,7 @@ pump(struct usb_port *port, bool inline_ok)
 	bool more;
 
 	usb_port_pump_controls(port);
-	while ((pipe = take(port, &port->to_pump, &more)) != NULL) {
+	while ((pipe = take(port, &more)) != NULL) {
 		pipe_pump(pipe, inline_ok && !more);
 		OSRelease(pipe);
 	}
@@ -212,12 +217,11 @@ pump(struct usb_port *port, bool inline_ok)
 static void
 kick(struct usb_port *port)
 {
-	uint32_t waiting;
+	uint32_t waiting = atomic_load_explicit(&port->waiting, memory_order_relaxed);
 
-	pthread_mutex_lock(&port->lock);
-	waiting = port->waiting;
-	port->waiting = 0;
-	pthread_mutex_unlock(&port->lock);
+	if (waiting == 0)
+		return;
+	waiting = atomic_exchange_explicit(&port->waiting, 0, memory_order_relaxed);
 	if ((waiting & UINT32_C(1) << USB_ENDPOINT_CONTROL) != 0)
 		usb_port_kick_controls(port);
 	for (; waiting != 0; waiting &= waiting - 1) {

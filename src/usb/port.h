@@ -54,12 +54,13 @@ struct usb_port {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;		     /* [lock] a control request has ended */
 	IOUSBHostPipe *pipes[USB_ENDPOINTS]; /* [lock] retained */
-	uint32_t to_pump;		     /* [lock] pipes with finished transfers */
-	uint32_t waiting;		     /* [lock] pipes with transfers that had no room */
+	_Atomic uint32_t to_pump;	     /* pipes with finished transfers */
+	_Atomic uint32_t waiting;	     /* pipes with transfers that had no room */
 	bool retry_armed;		     /* [lock] */
 	bool is_gone;			     /* [lock] */
 	bool told_gone;			     /* [lock] */
 	TAILQ_HEAD(, usb_control) controls;  /* [lock] control.c */
+	_Atomic unsigned controls_ended;     /* [lock] to change: those whose callback is due */
 	unsigned control_waiters;	     /* [lock] threads that wait for the end of some */
 	bool posting_controls;		     /* [lock] */
 	struct recorder_place place;	     /* of endpoint 0 */
