@@ -18,10 +18,13 @@
 #include <CoreFoundation/CFString.h>
 #include <DriverKit/OSObject.h>
 
-/* Set by the base class's own init and free, so that a forgotten superclass call is noticed. */
 enum {
+	/* Set by the base class's own init and free, so that a forgotten superclass call is
+	 * noticed. */
 	OBJECT_INITIALIZED = 1,
 	OBJECT_FREED = 2,
+	/* CopyDispatchQueue says the same until queues_changed (queue/queue.h). */
+	OBJECT_KEEPS_QUEUES = 4,
 };
 
 /* The count of objects that are never freed: kOSBooleanTrue. Retain and release leave it alone. */
@@ -30,7 +33,7 @@ enum {
 struct OSObject {
 	_Alignas(16) const OSMetaClass *metaclass; /* [const] what follows begins at 16 */
 	_Atomic uint32_t references;
-	uint32_t marks; /* [last owner] OBJECT_x */
+	uint32_t marks; /* OBJECT_x: by init, then by the last owner */
 };
 
 /*

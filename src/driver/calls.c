@@ -428,7 +428,7 @@ start(struct batch *batch, IODispatchQueue *queue, bool here)
 static void
 copy_queues(struct connection *c, const struct call *list, struct queues *ret_queues)
 {
-	uint64_t epoch = service_queues_epoch();
+	uint64_t epoch = queues_epoch();
 
 	while (list != NULL && list->client == NULL)
 		list = list->next;

@@ -132,7 +132,7 @@ struct connection {
 	struct call_page_host page; /* see there */
 	struct call calls[CALL_PAGE_SLOTS];
 	struct {
-		uint64_t epoch; /* service_queues_epoch() when they were copied */
+		uint64_t epoch;			   /* queues_epoch() when they were copied */
 		IODispatchQueue *methods, *others; /* +1 each */
 	} queues;				   /* [whoever scans] */
 

@@ -22,21 +22,6 @@ service_ivars(const IOService *self)
 	return OSObjectIVars(IOService, self);
 }
 
-static _Atomic uint64_t queues_epoch = 1;
-
-uint64_t
-service_queues_epoch(void)
-{
-	/* Pairs with service_queues_changed: who sees the number sees the change. */
-	return atomic_load_explicit(&queues_epoch, memory_order_acquire);
-}
-
-void
-service_queues_changed(void)
-{
-	atomic_fetch_add_explicit(&queues_epoch, 1, memory_order_release);
-}
-
 IODispatchQueue *
 service_copy_queue(IOService *self, bool method)
 {
@@ -94,6 +79,9 @@ copy_queue(OSObject *object, IODispatchQueueName name, IODispatchQueue **queue)
 		res = kIOReturnSuccess;
 	} else if (provider != NULL) {
 		res = OSObject_CopyDispatchQueue((OSObject *)provider, name, queue);
+		/* Not to be kept, then. */
+		if ((((OSObject *)provider)->marks & OBJECT_KEEPS_QUEUES) == 0)
+			queues_changed();
 	} else {
 		res = kIOReturnNotFound;
 	}
@@ -122,7 +110,7 @@ set_queue(OSObject *object, IODispatchQueueName name, IODispatchQueue *queue)
 	old = *place;
 	*place = queue;
 	pthread_mutex_unlock(&ivars->lock);
-	service_queues_changed();
+	queues_changed();
 	OSRelease(old);
 	return kIOReturnSuccess;
 }

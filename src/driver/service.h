@@ -94,10 +94,6 @@ bool service_watch(IOService *self, void (*on_terminate)(void *context),
 
 /* The queue of its methods (method: ExternalMethod's), +1, also while it stops; NULL: none. */
 IODispatchQueue *service_copy_queue(IOService *self, bool method);
-/* Changes whenever the queue of any service may have: what was copied before is to be asked anew.
- */
-uint64_t service_queues_epoch(void);
-void service_queues_changed(void);
 
 /* --- who publishes: services.c --- */
 

@@ -68,6 +68,10 @@ service_create(const OSMetaClass *metaclass, IOService *provider, OSDictionary *
 		OSRelease(self);
 		return kIOReturnError;
 	}
+	/* The class may have a method of its own, of which nobody tells when its answer changes. */
+	if (METHOD(self, object, OSObjectMethods, CopyDispatchQueue) ==
+	    gIOServiceMetaClass.object->CopyDispatchQueue)
+		((OSObject *)self)->marks |= OBJECT_KEEPS_QUEUES;
 	if (!attach(self, provider)) {
 		OSRelease(self);
 		return kIOReturnOffline;
@@ -178,7 +182,7 @@ detach(IOService *self)
 	}
 	pthread_mutex_unlock(&service_tree);
 
-	service_queues_changed();
+	queues_changed();
 	if (on_stopped != NULL)
 		on_stopped(ivars->context);
 	give_up(ivars);

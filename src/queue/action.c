@@ -6,21 +6,24 @@
  * the queue it becomes "in flight" for as long as the callback and `done` run. Cancel stops further
  * calls from becoming so, and its handlers run when none is in flight: at once, or after the last
  * one, in its thread. The reference on the target is given up after the handlers, because it is the
- * target that they usually work on.
+ * target that they usually work on; so a call in flight needs none of its own.
  *
  * The lock guards the few fields that change; nothing is called under it. Posting allocates
- * nothing.
+ * nothing, and asks the target for its queue only if that may have become another.
  */
 #include "action.h"
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "log.h"
 #include "object.h"
 #include "status.h"
+
+#define CANCELLED (UINT32_C(1) << 31)
 
 struct action_handler {
 	void *context;
@@ -33,9 +36,12 @@ struct OSAction_IVars {
 	action_function function; /* [const] */
 	void *reference;	  /* [const] NULL: none was asked for */
 	pthread_mutex_t lock;
-	OSObject *target;		 /* [lock] retained; NULL after cancellation */
-	bool cancelled;			 /* [lock] */
-	unsigned in_flight;		 /* [lock] callbacks that run now */
+	/* [lock], or in flight: retained; NULL after cancellation */
+	OSObject *target;
+	/* Callbacks that run now; CANCELLED, set with the lock: there will be no more. */
+	_Atomic uint32_t flights;
+	IODispatchQueue *queue; /* [lock] of the target, retained, as of `epoch`; NULL: not known */
+	uint64_t epoch;		/* [lock] queues_epoch() */
 	struct action_handler *handlers; /* [lock] of Cancel, not called yet, oldest first */
 	uint32_t holders;		 /* [lock] action_hold without action_unhold */
 	bool abandoned;			 /* [lock] held once, and now no longer */
@@ -86,6 +92,7 @@ finish(OSObject *object)
 	struct OSAction_IVars *action = ivars((OSAction *)object);
 
 	OSRelease(action->target);
+	OSRelease(action->queue);
 	free(action->reference);
 	pthread_mutex_destroy(&action->lock);
 	OSObject_free_Impl(object);
@@ -153,22 +160,26 @@ action_check(OSAction *action, const char *type)
 
 /* --- in flight --- */
 
-/* The target, +1, and the caller in flight; or NULL after cancellation. */
+static bool
+is_cancelled(const struct OSAction_IVars *action)
+{
+	return (atomic_load_explicit(&action->flights, memory_order_relaxed) & CANCELLED) != 0;
+}
+
+/* The target, good until land, and the caller in flight; or NULL after cancellation. */
 static OSObject *
 take_off(struct OSAction_IVars *action)
 {
-	OSObject *target;
+	uint32_t flights = atomic_load_explicit(&action->flights, memory_order_relaxed);
 
-	pthread_mutex_lock(&action->lock);
-	target = action->target;
-	if (action->cancelled) {
-		target = NULL;
-	} else {
-		OSRetain(target);
-		action->in_flight++;
-	}
-	pthread_mutex_unlock(&action->lock);
-	return target;
+	/* Pairs with OSAction_Cancel_f: either it sees this one in flight, or this one that. */
+	do {
+		if ((flights & CANCELLED) != 0)
+			return NULL;
+	} while (!atomic_compare_exchange_weak_explicit(&action->flights, &flights, flights + 1,
+							memory_order_acquire,
+							memory_order_relaxed));
+	return action->target;
 }
 
 /* After cancellation, when nothing is in flight: the handlers, then the target. Unlocks. */
@@ -176,13 +187,17 @@ static void
 settle_unlock(struct OSAction_IVars *action)
 {
 	struct action_handler *handlers = NULL;
+	IODispatchQueue *queue = NULL;
 	OSObject *target = NULL;
 
-	if (action->cancelled && action->in_flight == 0) {
+	/* Pairs with land: what the last callback has done is before its handlers. */
+	if (atomic_load_explicit(&action->flights, memory_order_acquire) == CANCELLED) {
 		handlers = action->handlers;
 		action->handlers = NULL;
 		target = action->target;
 		action->target = NULL;
+		queue = action->queue;
+		action->queue = NULL;
 	}
 	pthread_mutex_unlock(&action->lock);
 	while (handlers != NULL) {
@@ -192,16 +207,18 @@ settle_unlock(struct OSAction_IVars *action)
 		free(handlers);
 		handlers = next;
 	}
+	OSRelease(queue);
 	OSRelease(target);
 }
 
 static void
-land(struct OSAction_IVars *action, OSObject *target)
+land(struct OSAction_IVars *action)
 {
+	/* Pairs with the load in settle_unlock. */
+	if (atomic_fetch_sub_explicit(&action->flights, 1, memory_order_acq_rel) != CANCELLED + 1)
+		return;
 	pthread_mutex_lock(&action->lock);
-	action->in_flight--;
 	settle_unlock(action);
-	OSRelease(target);
 }
 
 /* --- calls --- */
@@ -235,8 +252,24 @@ deliver(struct work *work)
 	}
 	call->deliver(call, target, ivars(action)->function);
 	call->done(call);
-	land(ivars(action), target);
+	land(ivars(action));
 	OSRelease(action);
+}
+
+static void
+keep_queue(struct OSAction_IVars *action, IODispatchQueue *queue, uint64_t epoch)
+{
+	IODispatchQueue *before = queue;
+
+	OSRetain(queue);
+	pthread_mutex_lock(&action->lock);
+	if (!is_cancelled(action)) {
+		before = action->queue;
+		action->queue = queue;
+		action->epoch = epoch;
+	}
+	pthread_mutex_unlock(&action->lock);
+	OSRelease(before);
 }
 
 /*
@@ -247,16 +280,26 @@ static IOReturn
 find_queue(OSAction *object, IODispatchQueue **ret_queue)
 {
 	struct OSAction_IVars *action = ivars(object);
+	/* Before the answer, which may be of then. */
+	uint64_t epoch = queues_epoch();
 	OSObject *target;
+	bool known;
 	IOReturn res;
 
 	pthread_mutex_lock(&action->lock);
-	target = action->cancelled ? NULL : action->target;
-	OSRetain(target);
+	target = is_cancelled(action) ? NULL : action->target;
+	known = target != NULL && action->queue != NULL && action->epoch == epoch;
+	if (known)
+		*ret_queue = action->queue;
+	OSRetain(known ? (OSObject *)action->queue : target);
 	pthread_mutex_unlock(&action->lock);
 	if (target == NULL)
 		return kIOReturnAborted;
+	if (known)
+		return kIOReturnSuccess;
 	res = OSObject_CopyDispatchQueue(target, kIOServiceDefaultQueueName, ret_queue);
+	if (res == kIOReturnSuccess && (target->marks & OBJECT_KEEPS_QUEUES) != 0)
+		keep_queue(action, *ret_queue, epoch);
 	OSRelease(target);
 	return res;
 }
@@ -308,7 +351,7 @@ action_target(OSAction *object)
 	OSObject *target;
 
 	pthread_mutex_lock(&action->lock);
-	target = action->cancelled ? NULL : action->target;
+	target = is_cancelled(action) ? NULL : action->target;
 	pthread_mutex_unlock(&action->lock);
 	return target;
 }
@@ -351,7 +394,7 @@ deliver_aborted(struct work *work)
 		pthread_mutex_unlock(&action->lock);
 		if (handler.function != NULL)
 			handler.function(handler.context);
-		land(action, target);
+		land(action);
 	}
 	OSRelease(action->self);
 }
@@ -361,7 +404,7 @@ static void
 abort_unlock(struct OSAction_IVars *action)
 {
 	bool post = action->abandoned && action->aborted.function != NULL && !action->aborting &&
-		    !action->cancelled;
+		    !is_cancelled(action);
 
 	if (post)
 		action->aborting = true;
@@ -421,7 +464,8 @@ OSAction_Cancel_f(OSAction *object, void *context, OSActionCancelHandler functio
 	/* A handler may release the action. */
 	OSRetain(object);
 	pthread_mutex_lock(&action->lock);
-	action->cancelled = true;
+	/* Pairs with take_off. */
+	atomic_fetch_or_explicit(&action->flights, CANCELLED, memory_order_acq_rel);
 	while (*link != NULL)
 		link = &(*link)->next;
 	*link = handler;

@@ -69,6 +69,13 @@ IODispatchQueue *queue_target(IODispatchQueue *queue);
 /* Runs some of what waits, on this thread. Of a queue with a waker, once after it was called. */
 void queue_drain_here(IODispatchQueue *queue);
 
+/*
+ * Changes whenever the queue of an object that has OBJECT_KEEPS_QUEUES may have: what was copied
+ * before is to be asked anew.
+ */
+uint64_t queues_epoch(void);
+void queues_changed(void);
+
 /* Nothing more is begun until as many resumes. False: it was not suspended. */
 void queue_suspend(IODispatchQueue *queue);
 bool queue_resume(IODispatchQueue *queue);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where the turns of a queue take place, and whether it takes any: its target, and suspension;
- * and its width.
+ * and its width. And the number by which a copy of an object's queue is known to be good.
  *
  * Both are looked at when work is about to begin; what has begun goes on. Any thread. A queue's
  * lock comes before its target's.
@@ -9,6 +9,22 @@
 #include "queue_private.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+
+static _Atomic uint64_t epoch = 1;
+
+uint64_t
+queues_epoch(void)
+{
+	/* Pairs with queues_changed: who sees the number sees the change. */
+	return atomic_load_explicit(&epoch, memory_order_acquire);
+}
+
+void
+queues_changed(void)
+{
+	atomic_fetch_add_explicit(&epoch, 1, memory_order_release);
+}
 
 unsigned
 queue_width(const IODispatchQueue *queue)

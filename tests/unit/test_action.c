@@ -13,6 +13,7 @@ static struct loop *loop;
 /* A target: its queue, or the status that it gives instead. */
 struct Target_IVars {
 	IODispatchQueue *queue;
+	unsigned asked; /* for it, times */
 	kern_return_t status;
 	struct meter *freed;
 };
@@ -26,6 +27,7 @@ copy_queue(OSObject *self, IODispatchQueueName name, IODispatchQueue **queue)
 	struct Target_IVars *ivars = OSObjectIVars(Target, self);
 
 	ck_assert_str_eq(name, kIOServiceDefaultQueueName);
+	ivars->asked++;
 	if (ivars->status != kIOReturnSuccess)
 		return ivars->status;
 	OSRetain(ivars->queue);
@@ -219,6 +221,42 @@ START_TEST(post_runs_on_the_targets_queue)
 	queue = action_copy_queue(scene.action);
 	ck_assert_ptr_eq(queue, scene.queue);
 	OSRelease(queue);
+	clear(&scene);
+}
+END_TEST
+
+static void
+expect_queue(struct scene *scene, IODispatchQueue *wanted, unsigned asked)
+{
+	IODispatchQueue *queue = action_copy_queue(scene->action);
+
+	ck_assert_ptr_eq(queue, wanted);
+	OSRelease(queue);
+	ck_assert_uint_eq(OSObjectIVars(Target, scene->target)->asked, asked);
+}
+
+/* A target that says when its queue becomes another is asked once until then. */
+START_TEST(a_kept_queue_is_good_until_it_changes)
+{
+	IODispatchQueue *other = NULL;
+	struct Target_IVars *target;
+	struct scene scene;
+
+	set(&scene);
+	target = OSObjectIVars(Target, scene.target);
+	expect_queue(&scene, scene.queue, 1);
+	expect_queue(&scene, scene.queue, 2);
+	((OSObject *)scene.target)->marks |= OBJECT_KEEPS_QUEUES;
+	expect_queue(&scene, scene.queue, 3);
+	expect_queue(&scene, scene.queue, 3);
+	ck_assert_int_eq(queue_create("other", &other), kIOReturnSuccess);
+	OSRelease(target->queue);
+	target->queue = other;
+	queues_changed();
+	expect_queue(&scene, other, 4);
+	expect_queue(&scene, other, 4);
+	ck_assert_int_eq(OSAction_Cancel_f(scene.action, NULL, NULL), kIOReturnSuccess);
+	expect_queue(&scene, NULL, 4);
 	clear(&scene);
 }
 END_TEST
@@ -495,9 +533,9 @@ START_TEST(unhold_without_hold_is_an_assertion)
 END_TEST
 
 UNIT_MAIN("action", create_and_check, the_target_lives_as_long_as_the_action,
-	  post_runs_on_the_targets_queue, a_posted_call_holds_the_action,
-	  cancel_drops_what_waits_and_joins_what_runs, cancel_from_the_callback_waits_for_its_end,
-	  a_cancelled_queue_still_ends_each_call, targets_without_a_queue,
-	  a_wait_on_the_queue_delivers_its_callbacks_nested, aborted_when_the_last_hold_ends_once,
-	  an_aborted_handler_that_comes_late_is_called,
+	  post_runs_on_the_targets_queue, a_kept_queue_is_good_until_it_changes,
+	  a_posted_call_holds_the_action, cancel_drops_what_waits_and_joins_what_runs,
+	  cancel_from_the_callback_waits_for_its_end, a_cancelled_queue_still_ends_each_call,
+	  targets_without_a_queue, a_wait_on_the_queue_delivers_its_callbacks_nested,
+	  aborted_when_the_last_hold_ends_once, an_aborted_handler_that_comes_late_is_called,
 	  no_aborted_handler_after_cancel_or_without_a_hold, unhold_without_hold_is_an_assertion)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include "action.h"
 #include "driver_fixture.h"
 
 START_TEST(properties_are_merged)
@@ -67,10 +68,25 @@ START_TEST(names)
 }
 END_TEST
 
+static void
+callback(void)
+{
+}
+
+static void
+expect_queue(OSAction *action, IODispatchQueue *wanted)
+{
+	IODispatchQueue *queue = action_copy_queue(action);
+
+	ck_assert_ptr_eq(queue, wanted);
+	OSRelease(queue);
+}
+
 START_TEST(queues_come_from_the_provider)
 {
 	IODispatchQueue *queue = NULL, *own = NULL;
 	IOService *child = NULL;
+	OSAction *action = NULL;
 
 	fixture_start();
 	ck_assert_int_eq(
@@ -84,8 +100,13 @@ START_TEST(queues_come_from_the_provider)
 	ck_assert_int_eq(
 		OSObject_CopyDispatchQueue((OSObject *)fixture.provider, "Default", &queue),
 		kIOReturnNotFound);
+	ck_assert_int_eq(action_create((OSObject *)child, "type", callback, 0, &action), 0);
+	expect_queue(action, fixture.queue);
+	expect_queue(action, fixture.queue);
 	ck_assert_int_eq(queue_create("own", &own), 0);
 	ck_assert_int_eq(OSObject_SetDispatchQueue((OSObject *)child, "Default", own), 0);
+	expect_queue(action, own);
+	OSRelease(action);
 	ck_assert_int_eq(OSObject_CopyDispatchQueue((OSObject *)child, "Default", &queue), 0);
 	ck_assert_ptr_eq(queue, own);
 	OSRelease(queue);
