@@ -151,6 +151,18 @@ map_page(struct connection *connection, int fd)
 }
 
 static IOReturn
+adopt_bells(struct connection *connection)
+{
+	IOReturn status = doorbell_adopt(connection->doorbell);
+
+	if (status == kIOReturnSuccess)
+		status = bell_pipe_adopt(&connection->bell);
+	if (status == kIOReturnIPCError)
+		log_error("the host's doorbell or bell is none");
+	return status;
+}
+
+static IOReturn
 accept_ready(struct connection *connection, struct packet *packet)
 {
 	struct ready_body body;
@@ -167,6 +179,8 @@ accept_ready(struct connection *connection, struct packet *packet)
 	status = map_page(connection, packet->fds[0]);
 	if (status == kIOReturnIPCError)
 		log_error("the host's call page is none");
+	if (status == kIOReturnSuccess)
+		status = adopt_bells(connection);
 	return status;
 }
 

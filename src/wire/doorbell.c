@@ -3,7 +3,10 @@
  * Doorbell (eventfd, client to host) and bell pipe (host to client).
  *
  * Who shares an open file with the peer never blocks on it: the host never touches the eventfd, and
- * the write end stays with the host.
+ * the write end stays with the host. The client has to write to the eventfd, which the host may
+ * have filled and made blocking. So it writes 0: for that there is room at any count, and it is an
+ * edge to whoever has the eventfd in an epoll set, if only the count is not 0. The count begins
+ * with 1; of a host in which it does not, the client makes it so.
  *
  * The bell pipe is a socket pair, used in one direction. Of a real pipe both ends are one object
  * with one lock, which its reader holds while the kernel copies into the reader's memory; an app
@@ -16,8 +19,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,7 +33,7 @@
 IOReturn
 doorbell_create(int *ret_fd)
 {
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
 
 	if (fd < 0)
 		return status_from_errno(errno, "eventfd");
@@ -36,17 +41,35 @@ doorbell_create(int *ret_fd)
 	return kIOReturnSuccess;
 }
 
+/* Not write(), which is a cancellation point. */
+static void
+add(int fd, uint64_t count)
+{
+	int kept = errno;
+
+	while (syscall(SYS_write, fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
+	errno = kept;
+}
+
+IOReturn
+doorbell_adopt(int fd)
+{
+	struct pollfd counted = {.fd = fd, .events = POLLIN};
+	struct stat about;
+
+	/* Of all that is no file of a file system an eventfd alone can be written and wait. */
+	if (fstat(fd, &about) < 0 || (about.st_mode & S_IFMT) != 0)
+		return kIOReturnIPCError;
+	if (poll(&counted, 1, 0) != 1)
+		add(fd, 1);
+	return kIOReturnSuccess;
+}
+
 void
 doorbell_ring(int fd)
 {
-	static const uint64_t one = 1;
-	int kept = errno;
-
-	/* A full counter means that it rings already. Not write(), which is a cancellation point.
-	 */
-	while (syscall(SYS_write, fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-	errno = kept;
+	add(fd, 0);
 }
 
 IOReturn
@@ -80,6 +103,33 @@ bell_pipe_ring(int write_end)
 	while (send(write_end, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EINTR)
 		;
 	errno = kept;
+}
+
+/* A pipe can be opened again, and what is opened has its own O_NONBLOCK. */
+static IOReturn
+reopen_pipe(int *read_end)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", *read_end);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return status_from_errno(errno, "opening a pipe again");
+	close(*read_end);
+	*read_end = fd;
+	return kIOReturnSuccess;
+}
+
+IOReturn
+bell_pipe_adopt(int *read_end)
+{
+	int domain;
+	socklen_t size = sizeof(domain);
+
+	if (getsockopt(*read_end, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0)
+		return domain == AF_UNIX ? kIOReturnSuccess : kIOReturnIPCError;
+	return fcntl(*read_end, F_GETPIPE_SZ) > 0 ? reopen_pipe(read_end) : kIOReturnIPCError;
 }
 
 /* A host may have made its bell of a real pipe. */

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -173,16 +174,28 @@ serve(struct fake_host *host, uint64_t slots, struct packet *packet)
 	}
 }
 
+/* As every host has its doorbells: nobody reads them. */
+static int
+watch_doorbell(const struct fake_host *host)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+	int set = epoll_create1(EPOLL_CLOEXEC);
+
+	ck_assert_int_eq(epoll_ctl(set, EPOLL_CTL_ADD, host->doorbell, &event), 0);
+	return set;
+}
+
 static void *
 run(void *argument)
 {
 	struct fake_host *host = argument;
 	struct packet *packet = calloc(1, sizeof(*packet));
-	uint64_t value;
+	int rung = watch_doorbell(host);
+	struct epoll_event event;
 
 	for (;;) {
 		struct pollfd items[] = {
-			{.fd = host->doorbell, .events = POLLIN},
+			{.fd = rung, .events = POLLIN},
 			{.fd = host->deaf ? -1 : host->socket, .events = POLLIN},
 			{.fd = host->stop, .events = POLLIN},
 		};
@@ -195,14 +208,15 @@ run(void *argument)
 			shutdown(host->socket, SHUT_RDWR);
 			break;
 		}
-		if (items[0].revents && read(host->doorbell, &value, sizeof(value)) < 0)
-			continue;
+		if (items[0].revents)
+			epoll_wait(rung, &event, 1, 0);
 		do
 			serve(host, call_page_take(&host->host), packet);
 		while (!call_page_arm(&host->host));
 	}
 	packet_close_fds(packet);
 	free(packet);
+	close(rung);
 	return NULL;
 }
 

@@ -90,6 +90,14 @@ READY_BREAK(with_a_page_that_is_a_pipe)
 {
 	fds[0] = host->bell_read;
 }
+READY_BREAK(with_a_doorbell_that_is_a_socket)
+{
+	fds[1] = host->bell_read;
+}
+READY_BREAK(with_a_bell_that_is_a_file)
+{
+	fds[2] = host->page_fd;
+}
 READY_BREAK(with_another_magic)
 {
 	host->page->header.magic++;
@@ -116,6 +124,8 @@ static const ready_break ready_breaks[] = {
 	with_a_page_that_can_shrink,
 	with_a_page_that_is_short,
 	with_a_page_that_is_a_pipe,
+	with_a_doorbell_that_is_a_socket,
+	with_a_bell_that_is_a_file,
 	with_another_magic,
 	with_more_slots,
 	with_a_longer_ring,

@@ -2,7 +2,9 @@
 /* Calls that have a deadline, and a host that answers too late or not at all. */
 #include "unit.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "fake_host.h"
@@ -182,6 +184,24 @@ START_TEST(without_a_timeout_it_waits)
 }
 END_TEST
 
+/* What it shares with the app it has filled, and made so that a writer waits. */
+START_TEST(a_host_whose_doorbell_is_full_and_blocking)
+{
+	static const uint64_t rest = UINT64_MAX - 2;
+
+	fake_host_create(&host);
+	host.method = answer_some;
+	ck_assert_int_eq(write(host.doorbell, &rest, sizeof(rest)), sizeof(rest));
+	ck_assert_int_eq(fcntl(host.doorbell, F_SETFL, 0), 0);
+	connect = fake_host_open(&host);
+	ck_assert_int_eq(dext_connect_set_timeout(connect, TIMEOUT), kIOReturnSuccess);
+	time_out();
+	ck_assert_int_eq(call_answered(), kIOReturnSuccess);
+	end();
+}
+END_TEST
+
 UNIT_MAIN("client_timeout", the_slot_is_used_again_only_after_its_answer,
 	  a_page_of_calls_without_answers, a_question_that_comes_late_is_refused,
-	  a_question_that_was_taken_back_is_refused, without_a_timeout_it_waits)
+	  a_question_that_was_taken_back_is_refused, without_a_timeout_it_waits,
+	  a_host_whose_doorbell_is_full_and_blocking)

@@ -6,8 +6,10 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,6 +30,20 @@ check_born_closed(int fd)
 	ck_assert_int_eq(fcntl(fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
 }
 
+static void
+check_edges(int set, int bell)
+{
+	struct epoll_event event;
+
+	/* What there was before the first ring. */
+	epoll_wait(set, &event, 1, 0);
+	for (unsigned i = 0; i < 5; i++) {
+		ck_assert_int_eq(epoll_wait(set, &event, 1, 0), 0);
+		doorbell_ring(bell);
+		ck_assert_int_eq(epoll_wait(set, &event, 1, 0), 1);
+	}
+}
+
 /* As the host has it: edge-triggered and never read. */
 START_TEST(each_ring_is_an_edge)
 {
@@ -38,24 +54,65 @@ START_TEST(each_ring_is_an_edge)
 	ck_assert_int_eq(doorbell_create(&bell), kIOReturnSuccess);
 	check_born_closed(bell);
 	ck_assert_int_eq(epoll_ctl(set, EPOLL_CTL_ADD, bell, &event), 0);
-	ck_assert_int_eq(epoll_wait(set, &event, 1, 0), 0);
-	for (unsigned i = 0; i < 5; i++) {
-		doorbell_ring(bell);
-		ck_assert_int_eq(epoll_wait(set, &event, 1, 0), 1);
-		ck_assert_int_eq(epoll_wait(set, &event, 1, 0), 0);
-	}
+	check_edges(set, bell);
 	close(bell);
 	close(set);
 }
 END_TEST
 
-START_TEST(a_full_doorbell_rings_already)
+/* One that counts from 0, as another host may make it. */
+START_TEST(one_that_began_with_nothing_rings_once_adopted)
 {
-	static const uint64_t full = UINT64_MAX - 1;
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+	int set = epoll_create1(EPOLL_CLOEXEC), bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	ck_assert_int_eq(epoll_ctl(set, EPOLL_CTL_ADD, bell, &event), 0);
+	ck_assert_int_eq(doorbell_adopt(bell), kIOReturnSuccess);
+	check_edges(set, bell);
+	close(bell);
+	close(set);
+}
+END_TEST
+
+/* The host shares the open file. */
+START_TEST(one_that_is_full_and_blocking_rings)
+{
+	static const uint64_t rest = UINT64_MAX - 2;
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+	int set = epoll_create1(EPOLL_CLOEXEC);
 	int bell;
 
 	ck_assert_int_eq(doorbell_create(&bell), kIOReturnSuccess);
-	ck_assert_int_eq(write(bell, &full, sizeof(full)), sizeof(full));
+	ck_assert_int_eq(doorbell_adopt(bell), kIOReturnSuccess);
+	ck_assert_int_eq(epoll_ctl(set, EPOLL_CTL_ADD, bell, &event), 0);
+	ck_assert_int_eq(write(bell, &rest, sizeof(rest)), sizeof(rest));
+	ck_assert_int_eq(fcntl(bell, F_SETFL, 0), 0);
+	check_edges(set, bell);
+	close(bell);
+	close(set);
+}
+END_TEST
+
+START_TEST(what_can_hold_a_writer_up_is_no_doorbell)
+{
+	int ends[2], pair[2], file = memfd_create("file", MFD_CLOEXEC);
+
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	ck_assert_int_eq(doorbell_adopt(ends[1]), kIOReturnIPCError);
+	ck_assert_int_eq(doorbell_adopt(pair[0]), kIOReturnIPCError);
+	ck_assert_int_eq(doorbell_adopt(file), kIOReturnIPCError);
+	ck_assert_int_eq(doorbell_adopt(-1), kIOReturnIPCError);
+}
+END_TEST
+
+START_TEST(a_full_doorbell_rings_already)
+{
+	static const uint64_t rest = UINT64_MAX - 2;
+	int bell;
+
+	ck_assert_int_eq(doorbell_create(&bell), kIOReturnSuccess);
+	ck_assert_int_eq(write(bell, &rest, sizeof(rest)), sizeof(rest));
 	errno = 1234;
 	doorbell_ring(bell);
 	ck_assert_int_eq(errno, 1234);
@@ -104,6 +161,41 @@ START_TEST(a_real_pipe_is_drained_too)
 	}
 	close(ends[0]);
 	close(ends[1]);
+}
+END_TEST
+
+/* The host keeps the read end, too. */
+START_TEST(a_real_pipe_is_not_shared_once_adopted)
+{
+	int ends[2], adopted;
+	char byte;
+
+	ck_assert_int_eq(pipe(ends), 0);
+	adopted = dup(ends[0]);
+	ck_assert_int_eq(bell_pipe_adopt(&adopted), kIOReturnSuccess);
+	ck_assert_int_eq(fcntl(ends[0], F_SETFL, 0), 0);
+	check_born_closed(adopted);
+	ck_assert_int_eq(write(ends[1], "", 1), 1);
+	ck_assert(is_readable(adopted));
+	/* Between the look and the read it is taken away. */
+	ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+	ck_assert_int_eq(read(adopted, &byte, 1), -1);
+	ck_assert_int_eq(errno, EAGAIN);
+	close(adopted);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
+START_TEST(what_is_neither_socket_nor_pipe_is_no_bell)
+{
+	int file = memfd_create("file", MFD_CLOEXEC), other = eventfd(0, EFD_CLOEXEC);
+	int network = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), none = -1;
+
+	ck_assert_int_eq(bell_pipe_adopt(&file), kIOReturnIPCError);
+	ck_assert_int_eq(bell_pipe_adopt(&other), kIOReturnIPCError);
+	ck_assert_int_eq(bell_pipe_adopt(&network), kIOReturnIPCError);
+	ck_assert_int_eq(bell_pipe_adopt(&none), kIOReturnIPCError);
 }
 END_TEST
 
@@ -237,7 +329,10 @@ START_TEST(without_descriptors_it_says_so)
 }
 END_TEST
 
-UNIT_MAIN("doorbell", each_ring_is_an_edge, a_full_doorbell_rings_already,
-	  the_pipe_rings_until_drained, a_real_pipe_is_drained_too, a_full_pipe_rings_already,
-	  draining_never_blocks, a_reader_that_is_stuck_does_not_hold_up_the_host,
-	  the_ends_of_the_others, without_descriptors_it_says_so)
+UNIT_MAIN("doorbell", each_ring_is_an_edge, one_that_began_with_nothing_rings_once_adopted,
+	  one_that_is_full_and_blocking_rings, what_can_hold_a_writer_up_is_no_doorbell,
+	  a_full_doorbell_rings_already, a_real_pipe_is_not_shared_once_adopted,
+	  what_is_neither_socket_nor_pipe_is_no_bell, the_pipe_rings_until_drained,
+	  a_real_pipe_is_drained_too, a_full_pipe_rings_already, draining_never_blocks,
+	  a_reader_that_is_stuck_does_not_hold_up_the_host, the_ends_of_the_others,
+	  without_descriptors_it_says_so)
