@@ -303,6 +303,22 @@ port_detach(struct port *port, struct connection *connection)
 	errno = saved;
 }
 
+void
+port_come_again(struct port *port, const struct connection *connection)
+{
+	struct feed *feed;
+
+	if (port_is_inherited(port))
+		return;
+	pthread_mutex_lock(&port->lock);
+	feed = find_locked(port, connection);
+	if (feed != NULL)
+		feed->fresh = true;
+	if (gathering != port)
+		settle_locked(port);
+	pthread_mutex_unlock(&port->lock);
+}
+
 /* --- the hub --- */
 
 static void

@@ -63,6 +63,8 @@ struct port *port_copy(mach_port_t name);
  */
 IOReturn port_attach(struct port *port, struct connection *connection);
 void port_detach(struct port *port, struct connection *connection);
+/* Whoever receives next drains it, if it is attached, as if its bell had rung. */
+void port_come_again(struct port *port, const struct connection *connection);
 
 /*
  * Appends a message. One for a closed port is dropped, successfully; so is a data queue's while the

@@ -3,9 +3,11 @@
  * The completion ring of a connection: from the host's entries to the ports.
  *
  * One thread at a time empties a ring, under ring_lock, in order. An entry whose port is full is
- * kept
- * (`stalled`) and tried first the next time: order holds, nothing is lost, the ring fills and the
- * host waits. The port that is full drains again when its app takes something.
+ * kept (`stalled`) and tried first the next time: order holds, nothing is lost, the ring fills and
+ * the host waits. The port that is full drains again when its app takes something.
+ *
+ * A visit to the ring takes out what was there when it began, and no more than that can be: a host
+ * that goes on adding does not keep the thread.
  */
 #include <assert.h>
 #include <string.h>
@@ -14,6 +16,9 @@
 #include "doorbell.h"
 #include "log.h"
 #include "port.h"
+
+/* Entries of one visit: a full ring, and the one that was stalled. */
+#define VISIT_MAX (COMPLETION_RING_MAX + 1)
 
 static IOReturn
 add(struct connection *connection, const struct async_registration *registration,
@@ -142,14 +147,17 @@ deliver_locked(struct connection *connection, const struct completion *entry)
 	return port_deliver(registration->port, &message);
 }
 
-/* Empties the ring. False: it cannot go on now, or never. *ret_some: something was delivered. */
+/*
+ * Empties the ring, and takes from *left what it took out. False: it cannot go on now, or never.
+ * *ret_some: something was delivered.
+ */
 static bool
-empty_locked(struct connection *connection, bool *ret_some)
+empty_locked(struct connection *connection, unsigned *left, bool *ret_some)
 {
 	IOReturn status;
 	bool ring;
 
-	for (;;) {
+	for (; *left > 0; (*left)--) {
 		if (!connection->has_stalled) {
 			status = completion_ring_pop(&connection->client, &connection->stalled,
 						     &ring);
@@ -171,6 +179,22 @@ empty_locked(struct connection *connection, bool *ret_some)
 			return false;
 		*ret_some = true;
 	}
+	return false;
+}
+
+/* All ports that listen to it drain it once more, since its bell may not ring for what is left. */
+static void
+come_again_locked(struct connection *connection)
+{
+	const struct async_registration *registration;
+	struct port *last = NULL;
+	uint32_t index = 0;
+
+	while ((registration = async_table_next(&connection->async, &index)) != NULL) {
+		if (registration->port != NULL && registration->port != last)
+			port_come_again(registration->port, connection);
+		last = registration->port;
+	}
 }
 
 /* Whoever waits for a queue of a driver that has gone is woken, to find that out. */
@@ -191,7 +215,8 @@ wake_queues_locked(struct connection *connection)
 bool
 connection_drain(struct connection *connection)
 {
-	bool open, more, some = false;
+	unsigned left = VISIT_MAX;
+	bool open, some = false;
 
 	if (connection_is_inherited(connection))
 		return false;
@@ -202,9 +227,10 @@ connection_drain(struct connection *connection)
 	/* Before the look at the ring: what a host put there before it ended is delivered. */
 	open = connection_check(connection);
 	completion_ring_disarm(&connection->client);
-	do
-		more = empty_locked(connection, &some) && !completion_ring_arm(&connection->client);
-	while (more);
+	while (empty_locked(connection, &left, &some) && !completion_ring_arm(&connection->client))
+		left--;
+	if (left == 0)
+		come_again_locked(connection);
 	/* What a full port makes wait is not lost with the host: that port comes back for it. */
 	open = connection->has_stalled ||
 	       (open && connection_pending_status(connection) == kIOReturnSuccess);
@@ -235,12 +261,13 @@ connection_can_spin(const struct connection *connection)
 bool
 connection_take(struct connection *connection)
 {
+	unsigned left = VISIT_MAX;
 	bool some = false;
 
 	connection_retain(connection);
 	pthread_mutex_lock(&connection->ring_lock);
 	if (connection_pending_status(connection) == kIOReturnSuccess) {
-		empty_locked(connection, &some);
+		empty_locked(connection, &left, &some);
 		if (connection_pending_status(connection) != kIOReturnSuccess)
 			wake_queues_locked(connection);
 	}

@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "connection_private.h"
+#include "doorbell.h"
 #include "fake_host.h"
 #include "memfd.h"
 #include "object_table.h"
@@ -687,6 +688,111 @@ START_TEST(a_full_port_keeps_what_a_dead_host_sent)
 }
 END_TEST
 
+struct pusher {
+	struct call_page *page;
+	_Atomic bool going;
+};
+
+/* As much as the app takes out is there anew. */
+static void *
+push_for_ever(void *context)
+{
+	struct pusher *pusher = context;
+	struct call_page *page = pusher->page;
+
+	while (atomic_load(&pusher->going))
+		atomic_store(&page->tail.index,
+			     atomic_load(&page->head.index) + COMPLETION_RING_MAX);
+	return NULL;
+}
+
+static bool
+register_completion(struct fake_host *host, unsigned slot, const struct call_request *request,
+		    struct call_reply *reply)
+{
+	struct completion *entry = host->context;
+
+	(void)slot;
+	(void)reply;
+	entry->index = request->async_index;
+	entry->generation = request->async_generation;
+	return true;
+}
+
+static struct completion
+register_with(struct fake_host *host, io_connect_t connect, mach_port_t port)
+{
+	uint64_t reference[3] = {[kIOAsyncCalloutFuncIndex] = (uintptr_t)hear};
+	struct completion entry = {.kind = COMPLETION_CALL};
+
+	host->context = &entry;
+	ck_assert_int_eq(
+		IOConnectCallAsyncScalarMethod(connect, 1, port, reference, 3, NULL, 0, NULL, NULL),
+		0);
+	return entry;
+}
+
+/* Until a visit to the ring took all that it may. */
+static void
+drain_while_pushing(struct fake_host *host, struct connection *connection)
+{
+	struct pusher pusher = {.page = host->page, .going = true};
+	uint64_t deadline = clock_now() + 2 * NSEC_PER_SEC;
+	uint32_t taken = 0;
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, push_for_ever, &pusher), 0);
+	while (taken <= COMPLETION_RING_MAX && clock_now() < deadline) {
+		uint32_t before = atomic_load(&host->page->head.index);
+
+		ck_assert(connection_drain(connection));
+		taken = atomic_load(&host->page->head.index) - before;
+		ck_assert_uint_le(taken, COMPLETION_RING_MAX + 1);
+	}
+	atomic_store(&pusher.going, false);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+
+/* Nobody hears these, so no port is full of them some time. */
+START_TEST(a_host_that_goes_on_completing_does_not_keep_a_thread)
+{
+	IONotificationPortRef port = IONotificationPortCreate(kIOMainPortDefault);
+	struct pollfd item = {.events = POLLIN};
+	struct completion unheard, real;
+	struct connection *connection;
+	struct fake_host host;
+	io_connect_t connect;
+	uint32_t tail;
+
+	item.fd = IONotificationPortGetFileDescriptor(port);
+	fake_host_create(&host);
+	host.method = register_completion;
+	connect = fake_host_open(&host);
+	connection = object_copy_connection(connect);
+	unheard = register_with(&host, connect, MACH_PORT_NULL);
+	real = register_with(&host, connect, IONotificationPortGetMachPort(port));
+	for (unsigned i = 0; i < COMPLETION_RING_MAX; i++)
+		host.page->ring[i] = unheard;
+	/* So that all that there is to see was seen. */
+	dext_notification_port_dispatch(port);
+	ck_assert_int_eq(poll(&item, 1, 0), 0);
+	drain_while_pushing(&host, connection);
+	/* A last one, rung for as the protocol says. */
+	tail = atomic_load(&host.page->head.index);
+	host.page->ring[tail % COMPLETION_RING_MAX] = real;
+	atomic_store(&host.page->tail.index, tail + 1);
+	if (atomic_load(&host.page->ring_armed.flag) != 0)
+		bell_pipe_ring(host.bell_write);
+	ck_assert_int_eq(poll(&item, 1, 10000), 1);
+	dext_notification_port_dispatch(port);
+	ck_assert_uint_eq(heard, 1);
+	connection_release(connection);
+	IOServiceClose(connect);
+	fake_host_stop(&host);
+	IONotificationPortDestroy(port);
+}
+END_TEST
+
 /* --- a host that does nothing --- */
 
 START_TEST(a_host_that_never_hangs_up_delays_a_close_by_a_second)
@@ -715,4 +821,5 @@ UNIT_MAIN("client protocol", ready_is_checked, the_drivers_refusal_is_passed_on,
 	  a_host_that_does_not_read_holds_nobody_up, a_host_that_dies_before_it_is_ready,
 	  a_packet_that_is_none, answers_are_checked, memory_is_checked, completions_are_checked,
 	  a_full_port_keeps_what_a_dead_host_sent,
+	  a_host_that_goes_on_completing_does_not_keep_a_thread,
 	  a_host_that_never_hangs_up_delays_a_close_by_a_second)
