@@ -181,8 +181,8 @@ send_structures(struct running *running)
 	}
 	if (count == 0)
 		return kIOReturnSuccess;
-	status = packet_send(running->connection->socket, &header, &body, sizeof(body), fds, count,
-			     true);
+	status = connection_send(running->connection, &header, &body, sizeof(body), fds, count,
+				 running->deadline);
 	if (status == kIOReturnOffline) {
 		connection_check(running->connection);
 		status = MACH_SEND_INVALID_DEST;
@@ -277,7 +277,7 @@ run_in_slot(struct running *running, bool *ret_submitted)
 	while (answered && running->reply.flags == CALL_ASKS) {
 		answered = false;
 		status = question_answer(connection, running->slot, &running->request,
-					 call->input_struct, call->input_size);
+					 call->input_struct, call->input_size, running->deadline);
 		if (status == kIOReturnSuccess)
 			status = slot_await(connection, running->slot, &running->request,
 					    running->deadline, &running->reply, &answered);

@@ -295,6 +295,47 @@ connection_break(struct connection *connection, const char *rule)
 }
 
 uint64_t
+connection_step(uint64_t deadline)
+{
+	uint64_t now;
+
+	if (deadline == 0)
+		return CALL_WAIT_STEP;
+	now = clock_now();
+	if (now >= deadline)
+		return 0;
+	return deadline - now < CALL_WAIT_STEP ? deadline - now : CALL_WAIT_STEP;
+}
+
+/* Until there may be room, or the end of the step. */
+static void
+await_room(const struct connection *connection, uint64_t deadline)
+{
+	struct pollfd item = {.fd = connection->socket, .events = POLLOUT};
+
+	poll(&item, 1, (int)(connection_step(deadline) / NSEC_PER_MSEC) + 1);
+}
+
+IOReturn
+connection_send(struct connection *connection, struct packet_header *header, const void *body,
+		size_t length, const int *fds, unsigned fd_count, uint64_t deadline)
+{
+	UNCANCELLED;
+	IOReturn status;
+
+	/* Not a sendmsg that waits: it ends neither at the deadline nor when the app closes. */
+	while ((status = packet_send(connection->socket, header, body, length, fds, fd_count,
+				     false)) == kIOReturnBusy) {
+		if (deadline != 0 && clock_now() >= deadline)
+			return kIOReturnTimeout;
+		await_room(connection, deadline);
+		if (!connection_check(connection))
+			return connection_pending_status(connection);
+	}
+	return status;
+}
+
+uint64_t
 connection_service(const struct connection *connection)
 {
 	return connection->service;

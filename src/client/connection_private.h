@@ -19,6 +19,7 @@
 
 struct client_map;
 struct packet;
+struct packet_header;
 struct slot_waiter;
 
 enum connection_state {
@@ -85,6 +86,19 @@ IOReturn connection_pending_status(const struct connection *connection);
 bool connection_check(struct connection *connection);
 /* The host broke a rule: ends it with a log line. Returns kIOReturnIPCError. */
 IOReturn connection_break(struct connection *connection, const char *rule);
+
+/*
+ * Sends a packet; waits for room in the socket, in steps, until the deadline (0: there is none) or
+ * the connection's end. kIOReturnTimeout, the status of connection_pending_status, or that of
+ * packet_send.
+ */
+IOReturn connection_send(struct connection *connection, struct packet_header *header,
+			 const void *body, size_t length, const int *fds, unsigned fd_count,
+			 uint64_t deadline);
+
+/* How many ns a step of a wait takes, which ends at the deadline, if there is one; without one the
+ * clock is not looked at. */
+uint64_t connection_step(uint64_t deadline);
 
 /* async registrations, ring.c */
 IOReturn ring_register(struct connection *connection, struct port *port, const uint64_t *reference,

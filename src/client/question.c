@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "connection_private.h"
 #include "log.h"
 #include "memfd.h"
@@ -223,53 +224,94 @@ collect(struct connection *connection, unsigned slot, const struct names *names,
 }
 
 static IOReturn
-send(struct connection *connection, const struct handout *handout)
+send(struct connection *connection, const struct handout *handout, uint64_t deadline)
 {
 	struct packet_header header = {.type = PACKET_CLIENT_MEMORY};
 	uint32_t count = handout->message.body.file_count;
 
-	return packet_send(connection->socket, &header, &handout->message,
-			   sizeof(handout->message.body) +
-				   count * sizeof(handout->message.segments[0]),
-			   handout->fds, count, true);
+	return connection_send(connection, &header, &handout->message,
+			       sizeof(handout->message.body) +
+				       count * sizeof(handout->message.segments[0]),
+			       handout->fds, count, deadline);
+}
+
+/* With the status alone where the files cannot go along (this user has too many under way). */
+static IOReturn
+send_answer(struct connection *connection, struct handout *handout, uint64_t deadline)
+{
+	IOReturn status = send(connection, handout, deadline);
+
+	if (status != kIOReturnNoResources || handout->message.body.file_count == 0)
+		return status;
+	handout->message.body.file_count = 0;
+	handout->message.body.status = status;
+	return send(connection, handout, deadline);
+}
+
+/* A host that asks again and again is no answer. */
+static IOReturn
+go_on(struct connection *connection, unsigned slot, uint64_t deadline)
+{
+	if (deadline != 0 && clock_now() >= deadline) {
+		slot_abandon(connection, slot);
+		return kIOReturnTimeout;
+	}
+	return connection_pending_status(connection);
 }
 
 IOReturn
 question_answer(struct connection *connection, unsigned slot, struct call_request *request,
-		const void *structure, size_t size)
+		const void *structure, size_t size, uint64_t deadline)
 {
 	UNCANCELLED;
 	struct handout handout = {.copy = -1};
 	struct names names = {request, structure, size};
 	struct client_memory_body *body = &handout.message.body;
+	uint32_t next = call_next_generation(request->generation);
+	IOReturn status = go_on(connection, slot, deadline);
 
+	if (status != kIOReturnSuccess)
+		return status;
 	body->status = collect(connection, slot, &names, &handout);
 	if (body->status == kIOReturnIPCError)
 		return kIOReturnIPCError; /* it was no question */
 	if (body->status != kIOReturnSuccess)
 		body->file_count = 0;
-	request->generation = slot_next_generation(connection, slot);
 	body->slot = slot;
-	body->generation = request->generation;
-	/* Who waits for the answer next sees that the host has gone. */
-	if (send(connection, &handout) != kIOReturnSuccess)
-		connection_check(connection);
+	body->generation = next;
+	status = send_answer(connection, &handout, deadline);
+	if (status == kIOReturnTimeout) {
+		slot_abandon(connection, slot); /* it is refused when there is room */
+	} else {
+		request->generation = slot_next_generation(connection, slot);
+		/* Who waits for the answer next sees that the host has gone. */
+		if (status != kIOReturnSuccess)
+			connection_check(connection);
+		status = kIOReturnSuccess;
+	}
 	for (uint32_t i = 0; i < QUESTION_SEGMENTS_MAX; i++)
 		sharing_release(handout.sharings[i]);
 	fd_close(&handout.copy);
-	return kIOReturnSuccess;
+	return status;
 }
 
-void
+bool
 question_refuse(struct connection *connection, unsigned slot)
 {
 	UNCANCELLED;
-	struct handout handout = {.copy = -1};
-	struct client_memory_body *body = &handout.message.body;
+	struct packet_header header = {.type = PACKET_CLIENT_MEMORY};
+	struct client_memory_body body = {
+		.slot = slot,
+		.generation = call_next_generation(connection->generation[slot]),
+		.status = kIOReturnTimeout,
+	};
+	IOReturn status =
+		packet_send(connection->socket, &header, &body, sizeof(body), NULL, 0, false);
 
-	body->status = kIOReturnTimeout;
-	body->slot = slot;
-	body->generation = slot_next_generation(connection, slot);
-	if (send(connection, &handout) != kIOReturnSuccess)
+	if (status == kIOReturnBusy)
+		return false;
+	slot_next_generation(connection, slot);
+	if (status != kIOReturnSuccess)
 		connection_check(connection);
+	return true;
 }

@@ -71,20 +71,6 @@ dequeue_locked(struct connection *connection, struct slot_waiter *waiter)
 		connection->last_waiter = before;
 }
 
-/* Of a wait that ends at the deadline, if there is one; without one the clock is not looked at. */
-static uint64_t
-step_until(uint64_t deadline)
-{
-	uint64_t now;
-
-	if (deadline == 0)
-		return CALL_WAIT_STEP;
-	now = clock_now();
-	if (now >= deadline)
-		return 0;
-	return deadline - now < CALL_WAIT_STEP ? deadline - now : CALL_WAIT_STEP;
-}
-
 static bool
 is_past(uint64_t deadline)
 {
@@ -94,7 +80,7 @@ is_past(uint64_t deadline)
 static void
 wait_step_locked(struct connection *connection, struct slot_waiter *waiter, uint64_t deadline)
 {
-	uint64_t until = clock_now() + step_until(deadline);
+	uint64_t until = clock_now() + connection_step(deadline);
 	const struct timespec time = {
 		.tv_sec = (time_t)(until / NSEC_PER_SEC),
 		.tv_nsec = (long)(until % NSEC_PER_SEC),
@@ -120,7 +106,8 @@ grant_locked(struct connection *connection)
 /*
  * Whether the slot, whose caller has gone, is answered for good. A question to it is refused; the
  * answer that follows has the next generation. It may be there already, if the host did not wait;
- * but it asks nothing more before the refusal has come.
+ * but it asks nothing more before the refusal has come. While that has no room in the socket, the
+ * slot stays as it is.
  */
 static bool
 is_over(struct connection *connection, unsigned slot)
@@ -128,10 +115,8 @@ is_over(struct connection *connection, unsigned slot)
 	const struct call_slot *from = &connection->client.page->slot[slot];
 	uint32_t generation = connection->generation[slot], flags;
 
-	if (call_slot_is_answered(from, call_next_generation(generation))) {
-		question_refuse(connection, slot);
-		return true;
-	}
+	if (call_slot_is_answered(from, call_next_generation(generation)))
+		return question_refuse(connection, slot);
 	if (!call_slot_is_answered(from, generation))
 		return false;
 	flags = *(volatile const uint32_t *)&from->reply.flags;
@@ -293,6 +278,13 @@ unanswered(struct connection *connection, unsigned slot)
 	return status;
 }
 
+void
+slot_abandon(struct connection *connection, unsigned slot)
+{
+	/* From here on the slot is reclaim's. */
+	atomic_fetch_or_explicit(&connection->abandoned, UINT64_C(1) << slot, memory_order_seq_cst);
+}
+
 /* Until the answer is there. The host may have answered and ended right after: look once more. */
 static IOReturn
 wait_answer(struct connection *connection, unsigned slot, uint32_t generation, uint64_t deadline)
@@ -303,7 +295,7 @@ wait_answer(struct connection *connection, unsigned slot, uint32_t generation, u
 		return kIOReturnSuccess;
 	if (call_page_is_left(client, slot))
 		doorbell_ring(connection->doorbell);
-	while (!call_page_sleep(client, slot, generation, step_until(deadline))) {
+	while (!call_page_sleep(client, slot, generation, connection_step(deadline))) {
 		connection_check(connection);
 		if (connection_pending_status(connection) == kIOReturnSuccess && !is_past(deadline))
 			continue;
@@ -311,9 +303,7 @@ wait_answer(struct connection *connection, unsigned slot, uint32_t generation, u
 			break;
 		if (connection_pending_status(connection) != kIOReturnSuccess)
 			return unanswered(connection, slot);
-		/* From here on the slot is reclaim's. */
-		atomic_fetch_or_explicit(&connection->abandoned, UINT64_C(1) << slot,
-					 memory_order_seq_cst);
+		slot_abandon(connection, slot);
 		return kIOReturnTimeout;
 	}
 	return kIOReturnSuccess;

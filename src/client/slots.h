@@ -31,6 +31,8 @@ IOReturn slot_call(struct connection *connection, unsigned slot, const struct ca
 IOReturn slot_await(struct connection *connection, unsigned slot,
 		    const struct call_request *request, uint64_t deadline,
 		    struct call_reply *ret_reply, bool *ret_answered);
+/* The caller gives up, with kIOReturnTimeout: the slot is taken back when its answer has come. */
+void slot_abandon(struct connection *connection, unsigned slot);
 uint32_t slot_next_generation(struct connection *connection, unsigned slot);
 
 #endif

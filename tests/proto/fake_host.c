@@ -165,7 +165,7 @@ serve(struct fake_host *host, uint64_t slots, struct packet *packet)
 		struct call_reply reply;
 
 		/* STRUCTURES was sent before the submission. */
-		while (request.flags & (CALL_LARGE_INPUT | CALL_LARGE_OUTPUT) &&
+		while (!host->deaf && request.flags & (CALL_LARGE_INPUT | CALL_LARGE_OUTPUT) &&
 		       is_readable(host->socket) && receive(host, packet))
 			;
 		memset(&reply, 0, sizeof(reply));

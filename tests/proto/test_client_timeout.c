@@ -4,10 +4,14 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "connection_private.h"
 #include "fake_host.h"
+#include "object_table.h"
 
 #include <dext_iokit.h>
 #include <mach/mach.h>
@@ -17,7 +21,7 @@
 #define ANSWERED 7u /* the selector that the host answers at once */
 
 static struct fake_host host;
-static io_connect_t connect;
+static io_connect_t connection;
 
 /* The slot and generation of the last call. */
 static _Atomic unsigned last_slot;
@@ -39,14 +43,14 @@ begin(void)
 {
 	fake_host_create(&host);
 	host.method = answer_some;
-	connect = fake_host_open(&host);
-	ck_assert_int_eq(dext_connect_set_timeout(connect, TIMEOUT), kIOReturnSuccess);
+	connection = fake_host_open(&host);
+	ck_assert_int_eq(dext_connect_set_timeout(connection, TIMEOUT), kIOReturnSuccess);
 }
 
 static void
 end(void)
 {
-	IOServiceClose(connect);
+	IOServiceClose(connection);
 	fake_host_stop(&host);
 }
 
@@ -56,7 +60,7 @@ time_out(void)
 	uint64_t out[2] = {1, 2}, began = clock_now();
 	uint32_t count = 2;
 
-	ck_assert_int_eq(IOConnectCallScalarMethod(connect, 1, NULL, 0, out, &count),
+	ck_assert_int_eq(IOConnectCallScalarMethod(connection, 1, NULL, 0, out, &count),
 			 kIOReturnTimeout);
 	ck_assert_uint_ge(clock_now() - began, TIMEOUT);
 	ck_assert_uint_lt(clock_now() - began, LATEST);
@@ -71,9 +75,9 @@ call_answered(void)
 {
 	kern_return_t status;
 
-	ck_assert_int_eq(dext_connect_set_timeout(connect, LATEST), kIOReturnSuccess);
-	status = IOConnectCallScalarMethod(connect, ANSWERED, NULL, 0, NULL, NULL);
-	ck_assert_int_eq(dext_connect_set_timeout(connect, TIMEOUT), kIOReturnSuccess);
+	ck_assert_int_eq(dext_connect_set_timeout(connection, LATEST), kIOReturnSuccess);
+	status = IOConnectCallScalarMethod(connection, ANSWERED, NULL, 0, NULL, NULL);
+	ck_assert_int_eq(dext_connect_set_timeout(connection, TIMEOUT), kIOReturnSuccess);
 	return status;
 }
 
@@ -99,6 +103,7 @@ END_TEST
 
 START_TEST(a_page_of_calls_without_answers)
 {
+	uint64_t deadline = clock_now() + LATEST;
 	struct call_reply late;
 	unsigned before;
 
@@ -106,9 +111,11 @@ START_TEST(a_page_of_calls_without_answers)
 	begin();
 	for (unsigned i = 0; i < CALL_PAGE_SLOTS; i++)
 		time_out();
+	while (last_slot != CALL_PAGE_SLOTS - 1 && clock_now() < deadline)
+		poll(NULL, 0, 1);
 	before = last_slot;
 	/* One past the limit never reaches the host, and has its time, too. */
-	ck_assert_int_eq(IOConnectCallScalarMethod(connect, ANSWERED, NULL, 0, NULL, NULL),
+	ck_assert_int_eq(IOConnectCallScalarMethod(connection, ANSWERED, NULL, 0, NULL, NULL),
 			 kIOReturnTimeout);
 	ck_assert_uint_eq(last_slot, before);
 	for (unsigned i = 0; i < CALL_PAGE_SLOTS; i++)
@@ -176,9 +183,10 @@ START_TEST(without_a_timeout_it_waits)
 	for (unsigned i = 0; i < 3; i++) {
 		const uint64_t never[] = {0, INT64_MAX, UINT64_MAX};
 
-		ck_assert_int_eq(dext_connect_set_timeout(connect, never[i]), kIOReturnSuccess);
-		ck_assert_int_eq(IOConnectCallScalarMethod(connect, ANSWERED, NULL, 0, NULL, NULL),
-				 kIOReturnSuccess);
+		ck_assert_int_eq(dext_connect_set_timeout(connection, never[i]), kIOReturnSuccess);
+		ck_assert_int_eq(
+			IOConnectCallScalarMethod(connection, ANSWERED, NULL, 0, NULL, NULL),
+			kIOReturnSuccess);
 	}
 	end();
 }
@@ -193,15 +201,151 @@ START_TEST(a_host_whose_doorbell_is_full_and_blocking)
 	host.method = answer_some;
 	ck_assert_int_eq(write(host.doorbell, &rest, sizeof(rest)), sizeof(rest));
 	ck_assert_int_eq(fcntl(host.doorbell, F_SETFL, 0), 0);
-	connect = fake_host_open(&host);
-	ck_assert_int_eq(dext_connect_set_timeout(connect, TIMEOUT), kIOReturnSuccess);
+	connection = fake_host_open(&host);
+	ck_assert_int_eq(dext_connect_set_timeout(connection, TIMEOUT), kIOReturnSuccess);
 	time_out();
 	ck_assert_int_eq(call_answered(), kIOReturnSuccess);
 	end();
 }
 END_TEST
 
+/* --- a host that does not read its socket --- */
+
+#define ASKED 8u /* the selector that is answered with a question */
+
+static const struct call_reply question = {.flags = CALL_ASKS};
+
+static bool
+answer_or_ask(struct fake_host *to, unsigned slot, const struct call_request *request,
+	      struct call_reply *reply)
+{
+	if (request->selector == ASKED) {
+		const struct call_question what = {
+			.segment_count = 1,
+			.segments = {{.address = 4096, .length = 1}},
+		};
+
+		memcpy(to->page->data[slot].output, &what, sizeof(what));
+		*reply = question;
+		atomic_store(&last_slot, slot);
+		atomic_store(&last_generation, request->generation);
+		return true;
+	}
+	return answer_some(to, slot, request, reply);
+}
+
+static kern_return_t
+call_large(void)
+{
+	static char structure[DEXT_STRUCTURE_INLINE_MAX + 1];
+
+	return IOConnectCallStructMethod(connection, 1, structure, sizeof(structure), NULL, NULL);
+}
+
+/* Nothing fits into the app's socket any more. */
+static void
+begin_with_a_full_socket(uint64_t timeout)
+{
+	static const int smallest = 1;
+	const struct structures_body body = {
+		.slot = CALL_PAGE_SLOTS - 1,
+		.generation = 1,
+		.flags = STRUCTURES_INPUT,
+	};
+	struct packet_header header = {.type = PACKET_STRUCTURES};
+	struct connection *inside;
+
+	fake_host_create(&host);
+	host.deaf = true;
+	host.method = answer_or_ask;
+	ck_assert_int_eq(
+		setsockopt(host.app_socket, SOL_SOCKET, SO_SNDBUF, &smallest, sizeof(smallest)), 0);
+	connection = fake_host_open(&host);
+	inside = object_copy_connection(connection);
+	while (packet_send(inside->socket, &header, &body, sizeof(body), &host.page_fd, 1, false) ==
+	       kIOReturnSuccess)
+		;
+	connection_release(inside);
+	ck_assert_int_eq(dext_connect_set_timeout(connection, timeout), kIOReturnSuccess);
+}
+
+START_TEST(a_large_structure_that_nobody_takes_has_its_time)
+{
+	uint64_t began;
+
+	begin_with_a_full_socket(TIMEOUT);
+	began = clock_now();
+	ck_assert_int_eq(call_large(), kIOReturnTimeout);
+	ck_assert_uint_ge(clock_now() - began, TIMEOUT);
+	ck_assert_uint_lt(clock_now() - began, LATEST);
+	/* What needs no packet goes on. */
+	ck_assert_int_eq(call_answered(), kIOReturnSuccess);
+	end();
+}
+END_TEST
+
+static void
+hear_again(void)
+{
+	uint64_t deadline = clock_now() + LATEST;
+
+	host.deaf = false;
+	/* The host's thread sees it when it is rung. */
+	while (host.client_memories == 0 && clock_now() < deadline)
+		ck_assert_int_eq(call_answered(), kIOReturnSuccess);
+}
+
+START_TEST(an_answer_to_a_question_that_nobody_takes_has_its_time)
+{
+	static const struct call_reply late;
+	unsigned slot;
+
+	begin_with_a_full_socket(TIMEOUT);
+	ck_assert_int_eq(IOConnectCallScalarMethod(connection, ASKED, NULL, 0, NULL, NULL),
+			 kIOReturnTimeout);
+	slot = last_slot;
+	ck_assert_int_eq(call_answered(), kIOReturnSuccess);
+	ck_assert_uint_ne(last_slot, slot);
+	/* It is refused, as one that came late, when there is room. */
+	hear_again();
+	ck_assert_uint_eq(host.client_memories, 1);
+	ck_assert_int_eq(host.client_memory.status, kIOReturnTimeout);
+	ck_assert_uint_eq(host.client_memory.slot, slot);
+	ck_assert_uint_eq(host.client_memory.file_count, 0);
+	fake_host_answer(&host, slot, host.client_memory.generation, &late);
+	for (unsigned i = 0; i < CALL_PAGE_SLOTS && last_slot != slot; i++)
+		ck_assert_int_eq(call_answered(), kIOReturnSuccess);
+	ck_assert_uint_eq(last_slot, slot);
+	ck_assert_uint_eq(host.client_memories, 1);
+	end();
+}
+END_TEST
+
+static void *
+close_it(void *context)
+{
+	(void)context;
+	ck_assert_int_eq(IOServiceClose(connection), kIOReturnSuccess);
+	return NULL;
+}
+
+/* Without a deadline it waits for the connection's end at most. */
+START_TEST(a_close_ends_a_send_that_waits)
+{
+	pthread_t thread;
+
+	begin_with_a_full_socket(0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, close_it, NULL), 0);
+	/* It waits in its send, or comes after the close. */
+	ck_assert_int_ne(call_large(), kIOReturnSuccess);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	fake_host_stop(&host);
+}
+END_TEST
+
 UNIT_MAIN("client_timeout", the_slot_is_used_again_only_after_its_answer,
 	  a_page_of_calls_without_answers, a_question_that_comes_late_is_refused,
 	  a_question_that_was_taken_back_is_refused, without_a_timeout_it_waits,
-	  a_host_whose_doorbell_is_full_and_blocking)
+	  a_host_whose_doorbell_is_full_and_blocking,
+	  a_large_structure_that_nobody_takes_has_its_time,
+	  an_answer_to_a_question_that_nobody_takes_has_its_time, a_close_ends_a_send_that_waits)
