@@ -332,6 +332,7 @@ mark_ended(struct connection *c, bool gone, bool *ret_gone)
 static void
 stop(struct connection *c, IOUserClient *client)
 {
+	spinning_forget(c);
 	maps_drop_unsent(c);
 	completions_each(c, action_unhold);
 	service_terminate((IOService *)client);

@@ -8,7 +8,9 @@
  * connection is in a set its page is not armed: its client does not ring. It stays there until the
  * whole set was quiet for the budget, or it alone for QUIET_NSEC, or until its client runs on this
  * CPU, where it could not while we spin; then it is armed again. So clients that call in turn do
- * not ring each time.
+ * not ring each time. Those that were let go together, since nothing came from any of them, are
+ * taken back together when the first of them rings, if the last time that was of use: else each
+ * would ring after every interruption of their process.
  *
  * Invariants.
  * - The token is held only while its thread cannot block: it is given up before a method runs, and
@@ -48,6 +50,8 @@
  */
 #define GLANCES 8u
 #define AGES	2u /* that are asked how long they are quiet, between two turns */
+/* How long those that were let go together are remembered. */
+#define FORMER_NSEC NSEC_PER_SEC
 /* Between two looks at the clock: so long only if the thread ran a method, or did not run. */
 #define AWAY_NSEC (10 * NSEC_PER_USEC)
 
@@ -58,6 +62,7 @@ struct hot {
 	uint64_t last; /* when it had something */
 	bool found;    /* it had something since the last look at the clock */
 	bool worked;   /* it ever had */
+	bool former;   /* nobody has asked for it: it was taken back */
 };
 
 struct set {
@@ -70,6 +75,7 @@ struct set {
 	uint64_t looked;   /* when the descriptors were looked at */
 	uint64_t tended;   /* when the clock was */
 	uint64_t forgiven; /* since any of them had something */
+	bool useful;	   /* it was, to take others back */
 	bool ran;     /* something that was left to this thread, since the clock was looked at */
 	bool stopped; /* the loop is to stop */
 };
@@ -79,7 +85,11 @@ static struct {
 	_Atomic(struct set *) token; /* the set of who has it; NULL: nobody has */
 	_Atomic unsigned offers;     /* how many */
 	pthread_mutex_t lock;
-	struct connection *offered; /* [lock] +1 each */
+	struct connection *offered;	    /* [lock] +1 each */
+	struct connection *former[HOT_MAX]; /* [lock] +1 each; let go together */
+	unsigned former_count;		    /* [lock] */
+	uint64_t parted;		    /* [token] when that was */
+	struct spin_backoff again;	    /* [token] of taking them back */
 } spinning = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* Whether this thread has the token. */
@@ -170,9 +180,66 @@ unwatch(struct connection *c)
 	atomic_store_explicit(&c->watched, NULL, memory_order_relaxed);
 }
 
+/* --- those that were let go together --- */
+
+/* Takes a reference. Pairs with spinning_forget: either it is found there or it has ended here. */
+static void
+remember_take(struct connection *c)
+{
+	bool kept;
+
+	pthread_mutex_lock(&spinning.lock);
+	kept = spinning.former_count < HOT_MAX && !connection_has_ended(c);
+	if (kept)
+		spinning.former[spinning.former_count++] = c;
+	pthread_mutex_unlock(&spinning.lock);
+	if (!kept)
+		connection_release(c);
+}
+
+void
+spinning_forget(struct connection *c)
+{
+	unsigned i;
+	bool found;
+
+	pthread_mutex_lock(&spinning.lock);
+	for (i = 0; i < spinning.former_count && spinning.former[i] != c; i++)
+		;
+	found = i < spinning.former_count;
+	if (found)
+		spinning.former[i] = spinning.former[--spinning.former_count];
+	pthread_mutex_unlock(&spinning.lock);
+	if (found)
+		connection_release(c);
+}
+
+static struct connection *
+next_former(void)
+{
+	struct connection *c = NULL;
+
+	pthread_mutex_lock(&spinning.lock);
+	if (spinning.former_count > 0)
+		c = spinning.former[--spinning.former_count];
+	pthread_mutex_unlock(&spinning.lock);
+	return c;
+}
+
+static void
+forget_all(void)
+{
+	struct connection *c;
+
+	while ((c = next_former()) != NULL)
+		connection_release(c);
+}
+
+/* --- letting go --- */
+
 /* Armed by the scan; out of the set unless that brought a call. */
 static bool
-let_go(struct hot *hot)
+let_go(struct hot *hot, bool together)
 {
 	struct connection *c = hot->connection;
 	const void *set = atomic_load_explicit(&c->watched, memory_order_relaxed);
@@ -183,9 +250,13 @@ let_go(struct hot *hot)
 		atomic_store_explicit(&c->watched, set, memory_order_relaxed);
 		return false;
 	}
-	spin_ended(&c->backoff, hot->worked);
+	if (hot->worked || !hot->former)
+		spin_ended(&c->backoff, hot->worked);
 	atomic_store_explicit(&c->hot, false, memory_order_release);
-	connection_release(c);
+	if (together && hot->worked)
+		remember_take(c);
+	else
+		connection_release(c);
 	return true;
 }
 
@@ -221,6 +292,46 @@ adopt(struct set *set, uint64_t now)
 	}
 }
 
+/*
+ * Takes back those that the last set had when it was let go, besides the one that has rung: their
+ * clients are likely to be woken up, too. False: the token is another's.
+ */
+static bool
+readopt(struct set *set, uint64_t now, bool *ret_any)
+{
+	struct connection *c;
+
+	*ret_any = false;
+	if (now - spinning.parted > FORMER_NSEC || !spin_allowed(&spinning.again)) {
+		forget_all();
+		return true;
+	}
+	while (set->count < HOT_MAX && (c = next_former()) != NULL) {
+		struct hot *hot = &set->hot[set->count];
+
+		if (!call_page_can_spin(&c->page) ||
+		    atomic_exchange_explicit(&c->hot, true, memory_order_acq_rel)) {
+			connection_release(c);
+			continue;
+		}
+		atomic_store_explicit(&c->watched, set, memory_order_relaxed);
+		*hot = (struct hot){
+			.connection = c,
+			.page = c->page.page,
+			.last = now,
+			.former = true,
+		};
+		set->count++;
+		*ret_any = true;
+		/* Its client does not ring from here on. */
+		hot->found = calls_scan_spinning(c, false);
+		set->useful |= hot->found;
+		if (!take_token(set))
+			return false;
+	}
+	return true;
+}
+
 static void
 note_found(struct set *set, uint64_t now)
 {
@@ -234,6 +345,7 @@ note_found(struct set *set, uint64_t now)
 			continue;
 		hot->found = false;
 		hot->worked = true;
+		set->useful |= hot->former;
 		hot->last = set->last = now;
 		set->forgiven = 0;
 	}
@@ -269,16 +381,20 @@ static bool
 age(struct set *set, uint64_t now)
 {
 	unsigned left = set->count < AGES ? set->count : AGES;
+	bool together = is_over(set, now);
 
-	if (is_over(set, now))
+	if (together) {
 		left = set->aged = set->count;
+		forget_all();
+		spinning.parted = now;
+	}
 	for (; left > 0; left--) {
 		struct hot *hot = next_to_age(set);
 
 		/* What has just called stays, also if it has moved to this CPU meanwhile. */
 		if (hot->last == now || !is_quiet(set, hot, now))
 			continue;
-		if (let_go(hot))
+		if (let_go(hot, together))
 			*hot = set->hot[--set->count];
 		else if (!take_token(set))
 			return false;
@@ -426,6 +542,7 @@ spin_over(struct loop *loop, struct set *set)
 static void
 spin(struct loop *loop)
 {
+	bool taken, back;
 	struct set set;
 
 	set.stopped = false;
@@ -435,9 +552,13 @@ spin(struct loop *loop)
 		set.count = set.glance = set.rounds = set.aged = 0;
 		set.looked = set.tended = clock_now();
 		set.forgiven = 0;
-		set.ran = false;
+		set.ran = set.useful = false;
 		adopt(&set, set.looked);
-		if (spin_over(loop, &set))
+		taken = readopt(&set, set.looked, &back);
+		taken = taken && spin_over(loop, &set);
+		if (back)
+			spin_ended(&spinning.again, set.useful);
+		if (taken)
 			give_token();
 		else
 			hand_on(&set);
@@ -467,6 +588,7 @@ spinning_stop(void)
 	struct connection *c;
 
 	spinning.loop = NULL;
+	forget_all();
 	while ((c = next_offer()) != NULL)
 		connection_release(c);
 }

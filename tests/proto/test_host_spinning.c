@@ -8,7 +8,8 @@
 #include "raw_client.h"
 #include "threads.h"
 
-#define ROUNDS 3u
+#define ROUNDS	 3u
+#define ATTEMPTS 100u
 
 static bool
 is_awake_for(const struct raw *raw)
@@ -162,6 +163,85 @@ START_TEST(a_quiet_client_is_let_go_while_another_calls)
 }
 END_TEST
 
+/* False: it is not seen to spin, or has not let go. */
+static bool
+cool(struct raw *clients, unsigned count)
+{
+	uint64_t deadline = clock_now() + RAW_DEADLINE;
+
+	if (!heat(clients, count))
+		return false;
+	for (unsigned i = 0; i < count; i++) {
+		go_far(&clients[i]);
+		while (is_awake_for(&clients[i]))
+			ck_assert_msg(clock_now() < deadline, "the host spins for ever");
+	}
+	return true;
+}
+
+/* Whether the first one's ring has the host look at the second's page as well. */
+static bool
+brings_back(struct raw *clients)
+{
+	for (unsigned i = 0; i < 100 && !is_awake_for(&clients[1]); i++)
+		call_awake(&clients[0]);
+	return is_awake_for(&clients[1]);
+}
+
+START_TEST(who_was_let_go_is_taken_back_when_another_rings)
+{
+	uint64_t deadline = clock_now() + RAW_DEADLINE / 4;
+	unsigned attempts = 0;
+	bool seen = is_alone();
+	struct raw clients[2];
+
+	fixture_start();
+	raw_open(&clients[0]);
+	raw_open(&clients[1]);
+	/* Not each time: they may have been let go one by one, on a machine that is busy often. */
+	for (; !seen && attempts < ATTEMPTS && clock_now() < deadline && cool(clients, 2);
+	     attempts++)
+		seen = brings_back(clients);
+	ck_assert_msg(seen || attempts < ATTEMPTS, "each has to ring");
+	raw_close(&clients[0]);
+	raw_close(&clients[1]);
+	fixture_end();
+}
+END_TEST
+
+/* Whether a call page is mapped here, by whomever. */
+static bool
+is_page_there(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512];
+	bool found = false;
+
+	ck_assert_ptr_nonnull(maps);
+	while (!found && fgets(line, sizeof(line), maps) != NULL)
+		found = strstr(line, "opendext-calls") != NULL;
+	fclose(maps);
+	return found;
+}
+
+START_TEST(who_was_let_go_and_has_ended_is_forgotten)
+{
+	uint64_t deadline;
+	struct raw raw;
+
+	fixture_start();
+	for (unsigned round = 0; round < ROUNDS && !is_alone(); round++) {
+		raw_open(&raw);
+		cool(&raw, 1);
+		raw_close(&raw);
+		deadline = clock_now() + RAW_DEADLINE;
+		while (is_page_there())
+			ck_assert_msg(clock_now() < deadline, "its page is kept");
+	}
+	fixture_end();
+}
+END_TEST
+
 /* Whether it was the thread that spins that blocks, and the other page was left unarmed. */
 static bool
 block(struct raw *clients, unsigned round)
@@ -203,4 +283,5 @@ END_TEST
 
 UNIT_MAIN("host_spinning", a_quiet_client_is_let_go_while_another_calls,
 	  it_goes_to_sleep_when_calls_stop_coming, no_client_can_keep_it_awake_without_calls,
-	  it_is_not_kept_awake_by_one_who_has_gone, a_method_that_blocks_keeps_nobody_else_waiting)
+	  it_is_not_kept_awake_by_one_who_has_gone, who_was_let_go_is_taken_back_when_another_rings,
+	  who_was_let_go_and_has_ended_is_forgotten, a_method_that_blocks_keeps_nobody_else_waiting)
