@@ -246,12 +246,12 @@ take_memory(struct connection *connection, const struct call_request *request, u
 static IOReturn
 check_file(int fd, uint64_t length, bool *ret_device, struct stat *ret_about)
 {
+	int seals = fcntl(fd, F_GET_SEALS);
 	IOReturn status;
 
-	/* What has seals is a memfd, as most are. */
-	*ret_device = fcntl(fd, F_GET_SEALS) < 0 && device_file_is(fd);
+	*ret_device = seals < 0 && device_file_is(fd);
 	if (!*ret_device)
-		return memfd_check_peer_file(fd, length, ret_about);
+		return memfd_check_peer_file(fd, seals, length, ret_about);
 	status = device_file_check(fd, length);
 	if (status == kIOReturnSuccess && fstat(fd, ret_about) < 0)
 		status = status_from_errno(errno, "fstat");

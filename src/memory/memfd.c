@@ -133,30 +133,41 @@ memfd_check_peer(int fd, uint64_t length)
 {
 	struct stat about;
 
-	return memfd_check_peer_file(fd, length, &about);
+	/* In this order: seals stay, so a size that is seen after SHRINK was seen is final. */
+	return memfd_check_peer_file(fd, fcntl(fd, F_GET_SEALS), length, &about);
+}
+
+/* A file of huge pages has blocks of their size; and so may one that is not of hugetlbfs. */
+static IOReturn
+check_pages(int fd, const struct stat *about)
+{
+	struct statfs system;
+
+	if (about->st_blksize <= (blksize_t)page_size())
+		return kIOReturnSuccess;
+	if (fstatfs(fd, &system) < 0)
+		return status_from_errno(errno, "fstatfs of a peer's memory");
+	if ((uint32_t)system.f_type == HUGETLBFS_MAGIC)
+		return refuse("huge pages, which may fault after a hole was punched");
+	return kIOReturnSuccess;
 }
 
 IOReturn
-memfd_check_peer_file(int fd, uint64_t length, struct stat *ret_about)
+memfd_check_peer_file(int fd, int seals, uint64_t length, struct stat *ret_about)
 {
-	struct statfs system;
 	struct stat about;
-	int seals;
+	IOReturn status;
 
-	/* In this order: seals stay, so a size that is seen after SHRINK was seen is final. */
-	seals = fcntl(fd, F_GET_SEALS);
 	if (seals < 0 || !(seals & F_SEAL_SHRINK))
 		return refuse("not a memfd that is sealed against shrinking");
 	if (fstat(fd, &about) < 0)
 		return status_from_errno(errno, "fstat of a peer's memory");
 	if (about.st_size < 0 || (uint64_t)about.st_size < length)
 		return refuse("the file is shorter than the memory it is to hold");
-	if (fstatfs(fd, &system) < 0)
-		return status_from_errno(errno, "fstatfs of a peer's memory");
-	if ((uint32_t)system.f_type == HUGETLBFS_MAGIC)
-		return refuse("huge pages, which may fault after a hole was punched");
-	*ret_about = about;
-	return kIOReturnSuccess;
+	status = check_pages(fd, &about);
+	if (status == kIOReturnSuccess)
+		*ret_about = about;
+	return status;
 }
 
 /* An inaccessible range of its own, at `at` or anywhere, never over another mapping. */

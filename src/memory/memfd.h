@@ -33,8 +33,8 @@ IOReturn memfd_seal_for_peer(int fd, enum memfd_right right);
  * long enough, no huge pages. kIOReturnBadArgument otherwise, and a log line that says which.
  */
 IOReturn memfd_check_peer(int fd, uint64_t length);
-/* The same, and what fstat said. */
-IOReturn memfd_check_peer_file(int fd, uint64_t length, struct stat *ret_about);
+/* The same, of one with these seals (F_GET_SEALS; -1: it can have none), and what fstat said. */
+IOReturn memfd_check_peer_file(int fd, int seals, uint64_t length, struct stat *ret_about);
 
 /* mmap(MAP_SHARED) with a guard page on each side if asked for; unmap takes the same values. */
 IOReturn memfd_map(int fd, uint64_t offset, uint64_t length, bool writable, bool guards,
