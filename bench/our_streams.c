@@ -302,32 +302,55 @@ in_once(void *state)
 	return 0;
 }
 
+static void
+send_whole(struct stream *stream)
+{
+	transfer(stream, DEXT_BULKSTREAM_SEND);
+	while (stream->done < stream->next)
+		stream->wait(stream);
+}
+
 /*
  * The call alone; nothing else is underway. After a call that does nothing, so that both sides are
  * awake whatever the buffer before it took.
  */
 static uint64_t
-send_once(void *state)
+send_of(struct stream *stream, uint64_t size)
 {
-	struct stream *stream = state;
-	uint64_t out = DEXT_BULKSTREAM_OUT, begun, spent;
+	uint64_t out = DEXT_BULKSTREAM_OUT, whole = stream->size, begun, spent;
 
 	IOConnectCallScalarMethod(stream->connect, DEXT_BULKSTREAM_CLEAR_STALL, &out, 1, NULL,
 				  NULL);
+	stream->size = size;
 	begun = now_nsec();
 	transfer(stream, DEXT_BULKSTREAM_SEND);
 	spent = now_nsec() - begun;
 	while (stream->done < stream->next)
 		stream->wait(stream);
+	stream->size = whole;
 	return spent;
 }
 
-static const struct stream_shape small_buffers = {.size = 4096};
-
-static bool
-open_small(uint64_t argument, void **ret_state, pid_t *ret_server)
+/*
+ * The virtual device hashes what it is sent on the host's CPU, so a large buffer leaves nothing of
+ * the host's own in that CPU's caches. So that this counts for neither, as much has been hashed
+ * since the last send that counts, whatever the size of that: two buffers.
+ */
+static uint64_t
+send_once(void *state)
 {
-	return open_out((uint64_t)(uintptr_t)&small_buffers, ret_state, ret_server);
+	struct stream *stream = state;
+
+	send_whole(stream);
+	return send_of(stream, stream->size);
+}
+
+static uint64_t
+small_send_once(void *state)
+{
+	send_whole(state);
+	send_whole(state);
+	return send_of(state, 4096);
 }
 
 const struct contestant our_stream = {
@@ -347,4 +370,4 @@ const struct contestant our_in_stream = {
 const struct contestant our_send = {
 	.name = "a buffer of this size", .open = open_out, .once = send_once, .batch = 4};
 const struct contestant our_small_send = {
-	.name = "a buffer of 4 KiB", .open = open_small, .once = send_once, .batch = 4};
+	.name = "a buffer of 4 KiB", .open = open_out, .once = small_send_once, .batch = 4};
