@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Two lines of 128 bytes and a half each way: a word that counts, and 16 words of payload. The
- * least that a round trip between two processes can be.
+ * least that a round trip between two processes can be. In three ways of waiting: spinning, by
+ * futex, and the server in epoll on an eventfd that the client writes if the server is armed.
  */
 #include "peers.h"
 
 #include <linux/futex.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,7 +23,8 @@ struct way {
 
 struct shared {
 	struct way there, back;
-	uint32_t count; /* the client's */
+	_Alignas(128) _Atomic uint32_t armed; /* for which count the server sleeps; 0: for none */
+	uint32_t count;			      /* the client's */
 };
 
 static void
@@ -100,6 +104,76 @@ trip(struct shared *shared, void (*await)(struct way *way, uint32_t count))
 	(void)got;
 }
 
+/* --- the server in epoll --- */
+
+static int bell, set;
+
+static bool
+open_bell(void)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+
+	bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	set = epoll_create1(EPOLL_CLOEXEC);
+	return bell >= 0 && set >= 0 && epoll_ctl(set, EPOLL_CTL_ADD, bell, &event) == 0;
+}
+
+static void
+serve_bell(struct shared *shared)
+{
+	uint64_t words[16];
+
+	for (uint32_t count = 1;; count = (count + 1) & ~WAITER) {
+		struct epoll_event event;
+
+		while (atomic_load(&shared->there.count) != count) {
+			atomic_store(&shared->armed, count);
+			if (atomic_load(&shared->there.count) != count)
+				epoll_wait(set, &event, 1, -1);
+		}
+		atomic_store_explicit(&shared->armed, 0, memory_order_relaxed);
+		for (unsigned i = 0; i < 16; i++)
+			words[i] = shared->there.words[i];
+		send_words(&shared->back, count, words);
+	}
+}
+
+static bool
+open_doorbell(uint64_t argument, void **ret_state, pid_t *ret_server)
+{
+	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (shared == MAP_FAILED || !open_bell())
+		return false;
+	*ret_server = fork_server();
+	if (*ret_server == 0)
+		serve_bell(shared);
+	*ret_state = shared;
+	return *ret_server > 0;
+}
+
+static uint64_t
+doorbell_once(void *state)
+{
+	struct shared *shared = state;
+	uint64_t words[16] = {1, 2, 3};
+	static const uint64_t one = 1;
+	volatile uint64_t got;
+
+	shared->count = (shared->count + 1) & ~WAITER;
+	send_words(&shared->there, shared->count, words);
+	if (atomic_load(&shared->armed) != 0 && write(bell, &one, sizeof(one)) < 0)
+		_exit(1);
+	sleep_for(&shared->back, shared->count);
+	for (unsigned i = 0; i < 16; i++)
+		got = shared->back.words[i];
+	(void)got;
+	return 0;
+}
+
+/* --- */
+
 static bool
 open_line(uint64_t argument, void **ret_state, pid_t *ret_server)
 {
@@ -138,5 +212,12 @@ const struct contestant raw_futex = {
 	.name = "raw futex",
 	.open = open_futex,
 	.once = futex_once,
+	.batch = 16,
+};
+
+const struct contestant raw_doorbell = {
+	.name = "raw eventfd, epoll and futex",
+	.open = open_doorbell,
+	.once = doorbell_once,
 	.batch = 16,
 };

@@ -7,8 +7,9 @@
 #include "contest.h"
 
 /* memory.c: 16 words there and 16 back through shared memory. */
-extern const struct contestant raw_line;  /* both sides spin */
-extern const struct contestant raw_futex; /* both sides sleep */
+extern const struct contestant raw_line;     /* both sides spin */
+extern const struct contestant raw_futex;    /* both sides sleep */
+extern const struct contestant raw_doorbell; /* the same, but the server in epoll on an eventfd */
 /* sockets.c: the same in a message each way. */
 extern const struct contestant raw_seqpacket;
 extern const struct contestant vfio_region; /* vfio-user's region write, with its header */
