@@ -25,6 +25,7 @@
 #include "action.h"
 #include "closing.h"
 #include "doorbell.h"
+#include "formers.h"
 #include "log.h"
 #include "memfd.h"
 #include "places.h"
@@ -332,7 +333,7 @@ mark_ended(struct connection *c, bool gone, bool *ret_gone)
 static void
 stop(struct connection *c, IOUserClient *client)
 {
-	spinning_forget(c);
+	formers_forget(c);
 	maps_drop_unsent(c);
 	completions_each(c, action_unhold);
 	service_terminate((IOService *)client);

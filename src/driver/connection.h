@@ -232,8 +232,6 @@ void spinning_start(struct loop *loop);
 void spinning_stop(void);
 /* The connection has just brought calls, or entries of its queues, by its doorbell. */
 void spinning_offer(struct connection *connection);
-/* It has ended: nobody looks at it once more. */
-void spinning_forget(struct connection *connection);
 /* The thread that spins is going to run a method. */
 void spinning_lend(void);
 /* Whether a thread that spins looks at it now, and will arm it when it does no longer. */

@@ -32,6 +32,7 @@
 #include "connection.h"
 
 #include "clock.h"
+#include "formers.h"
 #include "spin.h"
 
 #define HOT_MAX	  64u /* connections in a set; others sleep and ring */
@@ -50,7 +51,7 @@
  */
 #define GLANCES 8u
 #define AGES	2u /* that are asked how long they are quiet, between two turns */
-/* How long those that were let go together are remembered. */
+/* After what one had last it is remembered for so long, if it was let go with others. */
 #define FORMER_NSEC NSEC_PER_SEC
 /* Between two looks at the clock: so long only if the thread ran a method, or did not run. */
 #define AWAY_NSEC (10 * NSEC_PER_USEC)
@@ -58,11 +59,12 @@
 struct hot {
 	struct connection *connection; /* +1 */
 	const struct call_page *page;
-	uint64_t seen; /* of the page, as it was last; may be older */
-	uint64_t last; /* when it had something */
-	bool found;    /* it had something since the last look at the clock */
-	bool worked;   /* it ever had */
-	bool former;   /* nobody has asked for it: it was taken back */
+	uint64_t seen;	/* of the page, as it was last; may be older */
+	uint64_t last;	/* when it had something */
+	uint64_t since; /* when it rang, or had something; `last` is also when it was taken back */
+	bool found;	/* it had something since the last look at the clock */
+	bool worked;	/* it ever had */
+	bool former;	/* nobody has asked for it: it was taken back */
 };
 
 struct set {
@@ -85,11 +87,8 @@ static struct {
 	_Atomic(struct set *) token; /* the set of who has it; NULL: nobody has */
 	_Atomic unsigned offers;     /* how many */
 	pthread_mutex_t lock;
-	struct connection *offered;	    /* [lock] +1 each */
-	struct connection *former[HOT_MAX]; /* [lock] +1 each; let go together */
-	unsigned former_count;		    /* [lock] */
-	uint64_t parted;		    /* [token] when that was */
-	struct spin_backoff again;	    /* [token] of taking them back */
+	struct connection *offered; /* [lock] +1 each */
+	struct spin_backoff again;  /* [token] of taking back who was let go */
 } spinning = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* Whether this thread has the token. */
@@ -180,61 +179,6 @@ unwatch(struct connection *c)
 	atomic_store_explicit(&c->watched, NULL, memory_order_relaxed);
 }
 
-/* --- those that were let go together --- */
-
-/* Takes a reference. Pairs with spinning_forget: either it is found there or it has ended here. */
-static void
-remember_take(struct connection *c)
-{
-	bool kept;
-
-	pthread_mutex_lock(&spinning.lock);
-	kept = spinning.former_count < HOT_MAX && !connection_has_ended(c);
-	if (kept)
-		spinning.former[spinning.former_count++] = c;
-	pthread_mutex_unlock(&spinning.lock);
-	if (!kept)
-		connection_release(c);
-}
-
-void
-spinning_forget(struct connection *c)
-{
-	unsigned i;
-	bool found;
-
-	pthread_mutex_lock(&spinning.lock);
-	for (i = 0; i < spinning.former_count && spinning.former[i] != c; i++)
-		;
-	found = i < spinning.former_count;
-	if (found)
-		spinning.former[i] = spinning.former[--spinning.former_count];
-	pthread_mutex_unlock(&spinning.lock);
-	if (found)
-		connection_release(c);
-}
-
-static struct connection *
-next_former(void)
-{
-	struct connection *c = NULL;
-
-	pthread_mutex_lock(&spinning.lock);
-	if (spinning.former_count > 0)
-		c = spinning.former[--spinning.former_count];
-	pthread_mutex_unlock(&spinning.lock);
-	return c;
-}
-
-static void
-forget_all(void)
-{
-	struct connection *c;
-
-	while ((c = next_former()) != NULL)
-		connection_release(c);
-}
-
 /* --- letting go --- */
 
 /* Armed by the scan; out of the set unless that brought a call. */
@@ -253,8 +197,8 @@ let_go(struct hot *hot, bool together)
 	if (hot->worked || !hot->former)
 		spin_ended(&c->backoff, hot->worked);
 	atomic_store_explicit(&c->hot, false, memory_order_release);
-	if (together && hot->worked)
-		remember_take(c);
+	if (together && (hot->worked || hot->former))
+		formers_add_take(c, hot->since);
 	else
 		connection_release(c);
 	return true;
@@ -287,6 +231,7 @@ adopt(struct set *set, uint64_t now)
 			.connection = c,
 			.page = c->page.page,
 			.last = now,
+			.since = now,
 		};
 		set->last = now;
 	}
@@ -299,17 +244,16 @@ adopt(struct set *set, uint64_t now)
 static bool
 readopt(struct set *set, uint64_t now, bool *ret_any)
 {
-	struct connection *c;
+	struct former former;
 
 	*ret_any = false;
-	if (now - spinning.parted > FORMER_NSEC || !spin_allowed(&spinning.again)) {
-		forget_all();
+	if (!formers_any() || !spin_allowed(&spinning.again))
 		return true;
-	}
-	while (set->count < HOT_MAX && (c = next_former()) != NULL) {
+	while (set->count < HOT_MAX && formers_take(&former)) {
+		struct connection *c = former.connection;
 		struct hot *hot = &set->hot[set->count];
 
-		if (!call_page_can_spin(&c->page) ||
+		if (now - former.since > FORMER_NSEC || !call_page_can_spin(&c->page) ||
 		    atomic_exchange_explicit(&c->hot, true, memory_order_acq_rel)) {
 			connection_release(c);
 			continue;
@@ -319,6 +263,7 @@ readopt(struct set *set, uint64_t now, bool *ret_any)
 			.connection = c,
 			.page = c->page.page,
 			.last = now,
+			.since = former.since,
 			.former = true,
 		};
 		set->count++;
@@ -346,7 +291,7 @@ note_found(struct set *set, uint64_t now)
 		hot->found = false;
 		hot->worked = true;
 		set->useful |= hot->former;
-		hot->last = set->last = now;
+		hot->last = hot->since = set->last = now;
 		set->forgiven = 0;
 	}
 }
@@ -383,11 +328,8 @@ age(struct set *set, uint64_t now)
 	unsigned left = set->count < AGES ? set->count : AGES;
 	bool together = is_over(set, now);
 
-	if (together) {
+	if (together)
 		left = set->aged = set->count;
-		forget_all();
-		spinning.parted = now;
-	}
 	for (; left > 0; left--) {
 		struct hot *hot = next_to_age(set);
 
@@ -585,10 +527,12 @@ spinning_start(struct loop *loop)
 void
 spinning_stop(void)
 {
+	struct former former;
 	struct connection *c;
 
 	spinning.loop = NULL;
-	forget_all();
+	while (formers_take(&former))
+		connection_release(former.connection);
 	while ((c = next_offer()) != NULL)
 		connection_release(c);
 }
