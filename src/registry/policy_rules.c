@@ -147,6 +147,10 @@ read_rules(struct policy *policy, FILE *file)
 		if (*last != NULL)
 			last = &(*last)->next;
 	}
+	/* The lines that are missing may be those that refuse. */
+	if (ferror(file))
+		snprintf(policy->broken, sizeof(policy->broken), "%.140s cannot be read: %s",
+			 policy->file, strerror(errno));
 }
 
 /* --- */
