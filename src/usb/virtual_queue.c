@@ -16,10 +16,13 @@ static void
 signal_event(struct usb_device *device)
 {
 	const uint64_t one = 1;
+	ssize_t done;
 
 	device->signalled = true;
-	if (write(device->event, &one, sizeof(one)) < 0)
-		assert(errno == EAGAIN); /* it is readable as it is */
+	do
+		done = write(device->event, &one, sizeof(one));
+	while (done < 0 && errno == EINTR);
+	assert(done >= 0 || errno == EAGAIN); /* it is readable as it is */
 }
 
 static void
@@ -185,8 +188,11 @@ virtual_reap(struct usb_device *device)
 
 	pthread_mutex_lock(&device->lock);
 	/* Under the lock, as the signals are: what is added after that signals again. */
-	if (device->signalled && read(device->event, &count, sizeof(count)) < 0)
-		assert(errno == EAGAIN);
+	while (device->signalled && read(device->event, &count, sizeof(count)) < 0) {
+		assert(errno == EAGAIN || errno == EINTR);
+		if (errno == EAGAIN)
+			break;
+	}
 	device->signalled = false;
 	transfer = device->done;
 	device->done = NULL;
