@@ -31,15 +31,25 @@
 
 /* --- descriptors of libusb --- */
 
-static void
-watch(int fd, short events, void *context)
+static IOReturn
+add(const struct usb_device *device, int fd, short events)
 {
-	struct usb_device *device = context;
 	struct epoll_event event = {.data.fd = fd};
 
 	event.events = (events & POLLIN ? EPOLLIN : 0u) | (events & POLLOUT ? EPOLLOUT : 0u);
 	if (epoll_ctl(device->events, EPOLL_CTL_ADD, fd, &event) < 0)
-		status_from_errno(errno, "epoll_ctl of a libusb descriptor");
+		return status_from_errno(errno, "epoll_ctl of a libusb descriptor");
+	return kIOReturnSuccess;
+}
+
+/* A device that cannot be heard is as good as gone. */
+static void
+watch(int fd, short events, void *context)
+{
+	struct usb_device *device = context;
+
+	if (add(device, fd, events) != kIOReturnSuccess)
+		device->gone = true;
 }
 
 void
@@ -49,8 +59,10 @@ libusb_device_look_again(struct usb_device *device)
 
 	/* As libusb has it watched. A change of what is known to be ready is no edge. */
 	epoll_ctl(device->events, EPOLL_CTL_DEL, device->fd, NULL);
-	if (epoll_ctl(device->events, EPOLL_CTL_ADD, device->fd, &event) < 0)
+	if (epoll_ctl(device->events, EPOLL_CTL_ADD, device->fd, &event) < 0) {
 		status_from_errno(errno, "epoll_ctl of usbfs");
+		device->gone = true;
+	}
 }
 
 static void
@@ -67,17 +79,18 @@ static IOReturn
 watch_all(struct usb_device *device)
 {
 	const struct libusb_pollfd **list = libusb_get_pollfds(device->context);
+	IOReturn status = kIOReturnSuccess;
 
 	if (list == NULL || !libusb_pollfds_handle_timeouts(device->context)) {
 		libusb_free_pollfds(list);
 		log_error("libusb: this build cannot be polled");
 		return kIOReturnUnsupported;
 	}
-	for (unsigned i = 0; list[i] != NULL; i++)
-		watch(list[i]->fd, list[i]->events, device);
+	for (unsigned i = 0; list[i] != NULL && status == kIOReturnSuccess; i++)
+		status = add(device, list[i]->fd, list[i]->events);
 	libusb_free_pollfds(list);
 	libusb_set_pollfd_notifiers(device->context, watch, unwatch, device);
-	return kIOReturnSuccess;
+	return status;
 }
 
 /* --- opening --- */
