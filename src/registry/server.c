@@ -364,6 +364,14 @@ welcome_take(struct registry *registry, int fd)
 	client->who = who;
 	client->fd = fd;
 	client->pidfd = open_pidfd(fd, who.pid);
+	/* Without it the process could open nothing through this connection, ever. */
+	if (client->pidfd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+		log_error("process %d was refused: there is no descriptor to know it by (%s)",
+			  who.pid, strerror(errno));
+		free(client);
+		refuse_take(registry, fd);
+		return;
+	}
 	client->source.fd = fd;
 	client->source.events = EPOLLIN;
 	client->source.handler = client_ready;
