@@ -84,9 +84,11 @@ device_open_resources(struct device **ret_device)
 	return (*ret_device)->label != NULL ? kIOReturnSuccess : kIOReturnNoMemory;
 }
 
-/* A string descriptor as text; its characters are all ASCII. NULL: there is none. */
-static char *
-copy_virtual_string(const struct vdev_spec *spec, uint8_t index)
+/* A string descriptor as text, NULL if there is none; its characters are all ASCII. False: no
+ * memory.
+ */
+static bool
+copy_virtual_string(const struct vdev_spec *spec, uint8_t index, char **ret_text)
 {
 	uint8_t bytes[VDEV_STRING_MAX];
 	size_t length = index != 0 ? vdev_string_make(spec, index, bytes) : 0;
@@ -95,7 +97,8 @@ copy_virtual_string(const struct vdev_spec *spec, uint8_t index)
 
 	for (size_t at = 2; at + 1 < length; at += 2)
 		text[count++] = (char)bytes[at];
-	return count > 0 ? strndup(text, count) : NULL;
+	*ret_text = count > 0 ? strndup(text, count) : NULL;
+	return count == 0 || *ret_text != NULL;
 }
 
 static void
@@ -113,16 +116,18 @@ set_place(struct device *device, unsigned number)
 }
 
 /* What the model does not say by its descriptors alone. */
-static void
+static IOReturn
 describe_virtual(struct device *device, const struct vdev_spec *spec, unsigned number)
 {
 	const uint8_t *own = device->descriptors;
 
 	device->speed = spec->speed;
 	set_place(device, number);
-	device->vendor = copy_virtual_string(spec, own[14]);
-	device->product = copy_virtual_string(spec, own[15]);
-	device->serial = copy_virtual_string(spec, own[16]);
+	return copy_virtual_string(spec, own[14], &device->vendor) &&
+			       copy_virtual_string(spec, own[15], &device->product) &&
+			       copy_virtual_string(spec, own[16], &device->serial)
+		       ? kIOReturnSuccess
+		       : kIOReturnNoMemory;
 }
 
 /* The last step, if those before have succeeded; takes the device, which may be NULL. */
@@ -162,7 +167,7 @@ device_open_virtual(const char *text, unsigned number, struct device **ret_devic
 		status = device_keep(device, (const uint8_t *)&descriptors.device,
 				     descriptors.configuration, descriptors.configuration_length);
 	if (status == kIOReturnSuccess)
-		describe_virtual(device, &spec, number);
+		status = describe_virtual(device, &spec, number);
 	return name_take(device, text, status, ret_device, error);
 }
 
