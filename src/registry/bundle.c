@@ -266,6 +266,8 @@ open_bundle(const char *path, bool inside, struct bundle **ret_bundle, char erro
 	OSSafeReleaseNULL(info);
 	plist_lines_free(&reader.lines);
 	if (status != kIOReturnSuccess) {
+		if (error[0] == '\0')
+			fail(&reader, status, "%s", status_string(status));
 		bundle_free(bundle);
 		return status;
 	}
