@@ -67,6 +67,31 @@ say_lost(struct looking *looking, struct recording *recording)
 		looking->output->lost(looking, recording, lost);
 }
 
+/* As events, those that had been opened before the recording began: they may do nothing. */
+static void
+show_clients(struct looking *looking, const struct recording *recording)
+{
+	struct recording shown = *recording;
+	struct trace_owner owner;
+	uint32_t generation;
+
+	for (uint32_t i = 0; i < TRACE_PLACES; i++) {
+		if (!trace_read_owner(recording->files.at[TRACE_EVENTS], i, &owner, &generation) ||
+		    generation % 2 == 0 || owner.kind != TRACE_CLIENT ||
+		    owner.since > recording->since)
+			continue;
+		shown.event = (struct trace_event){
+			.kind = TRACE_OPENED,
+			.flags = TRACE_RUNS_BEFORE,
+			.time = recording->since,
+			.place = i,
+			.value = owner.type,
+		};
+		shown.length = 0;
+		looking->output->event(looking, &shown);
+	}
+}
+
 static void
 say_new(struct looking *looking)
 {
@@ -78,6 +103,7 @@ say_new(struct looking *looking)
 		fprintf(stderr, "dext %s: driver %" PRIu64 ", %s on %s, process %" PRIu64 "\n",
 			looking->recordings.command, recording->driver, recording->name,
 			recording->device, recording->process);
+		show_clients(looking, recording);
 	}
 }
 

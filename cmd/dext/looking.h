@@ -14,7 +14,7 @@ struct looking;
 
 struct looking_output {
 	void (*begin)(struct looking *looking);
-	/* True: it counts. */
+	/* True: it counts. An opening with TRACE_RUNS_BEFORE: this client was there already. */
 	bool (*event)(struct looking *looking, const struct recording *recording);
 	/* Events that were overwritten before they were read. */
 	void (*lost)(struct looking *looking, const struct recording *recording, uint64_t lost);

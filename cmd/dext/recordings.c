@@ -98,6 +98,7 @@ open_one(struct recordings *all, const OSDictionary *driver, uint64_t number, ui
 		close_recording(recording);
 		return status;
 	}
+	recording->since = clock_now();
 	trace_reader_init(&recording->reader, what, recording->files.at[what],
 			  &recording->files.start[what]);
 	while (*end != NULL)

@@ -27,6 +27,7 @@ struct recording {
 	char name[256];		  /* CFBundleIdentifier */
 	char device[256];	  /* "usb:001:002" */
 	int socket;
+	uint64_t since; /* ns: when the host had answered */
 	struct recording_files files;
 	struct trace_reader reader; /* of the one that events are taken from */
 	bool is_over;		    /* its host has ended, or looks after us no more */

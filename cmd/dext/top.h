@@ -58,6 +58,9 @@ struct top_place {
 	bool there;	     /* the owner has not gone */
 	struct trace_owner owner;
 	uint32_t in_flight, waiting;
+	/* Of a client. */
+	uint32_t buffers, registrations;
+	uint64_t mapped_bytes, kept_bytes;
 	struct top_counters last, step, total; /* at the last look, since the one before, since the
 						  first one */
 	char command[32];		       /* of a client: its process's name */
@@ -91,6 +94,7 @@ struct top_driver {
 	/* Sums over places, gone ones included. */
 	struct top_counters calls_step, calls_total, transfers_step, transfers_total;
 	uint32_t clients, calls_in_flight, transfers_in_flight;
+	uint64_t buffers; /* of all clients */
 };
 
 struct top {
@@ -117,9 +121,10 @@ void top_process_name(pid_t process, char *name, size_t size);
 struct top_limit {
 	const char *name;
 	uint64_t used, limit;
+	bool is_bytes;
 };
 
-#define TOP_LIMITS_MAX 4
+#define TOP_LIMITS_MAX 6
 /* Those of a driver (place NULL) or of a client or pipe; how many. */
 unsigned top_limits(const struct top_driver *driver, const struct top_place *place,
 		    struct top_limit limits[TOP_LIMITS_MAX]);

@@ -17,6 +17,7 @@
 
 #define CELL_MAX   256
 #define TEXT_WIDTH 140u
+#define MIB	   (1u << 20)
 
 static void
 format_rate(char cell[CELL_MAX], double rate)
@@ -46,7 +47,7 @@ format_memory(char cell[CELL_MAX], uint64_t bytes)
 	if (bytes == 0)
 		snprintf(cell, CELL_MAX, "-");
 	else
-		snprintf(cell, CELL_MAX, "%.1fM", (double)bytes / 1048576);
+		snprintf(cell, CELL_MAX, "%.1fM", (double)bytes / MIB);
 }
 
 static const char *
@@ -88,12 +89,18 @@ format_name(char cell[CELL_MAX], const struct top_row *row)
 	format_clean(cell, text);
 }
 
+static double
+share_of(const struct top_limit *limit)
+{
+	return (double)limit->used / (double)limit->limit;
+}
+
 /* The limit of which most is used; what a driver is that is not counted. */
 static void
 format_limit(char cell[CELL_MAX], const struct top_row *row)
 {
 	struct top_limit limits[TOP_LIMITS_MAX], *most = limits;
-	unsigned count = top_limits(row->driver, row->place, limits);
+	unsigned count = top_limits(row->driver, row->place, limits), unit;
 
 	cell[0] = '\0';
 	if (row->place == NULL && row->driver->view == TOP_REFUSED)
@@ -102,10 +109,13 @@ format_limit(char cell[CELL_MAX], const struct top_row *row)
 		format_clean(cell, row->driver->state);
 	else if (count != 0) {
 		for (unsigned i = 1; i < count; i++)
-			if (limits[i].used * most->limit > most->used * limits[i].limit)
+			if (share_of(&limits[i]) > share_of(most))
 				most = &limits[i];
-		snprintf(cell, CELL_MAX, "%" PRIu64 "/%" PRIu64 " %s", most->used, most->limit,
-			 most->name);
+		unit = most->is_bytes ? MIB : 1;
+		snprintf(cell, CELL_MAX,
+			 most->is_bytes ? "%" PRIu64 "M/%" PRIu64 "M %s"
+					: "%" PRIu64 "/%" PRIu64 " %s",
+			 most->used / unit, most->limit / unit, most->name);
 	}
 }
 
@@ -170,7 +180,7 @@ format_counts(char cell[CELL_MAX], const struct top *top, const struct top_row *
 	double seconds = top->seconds > 0 ? top->seconds : 1;
 
 	if (column == COLUMN_MIB)
-		format_rate(cell, (double)top_row_step(row)->bytes / seconds / 1048576);
+		format_rate(cell, (double)top_row_step(row)->bytes / seconds / MIB);
 	else if (column == COLUMN_CALLS && (place == NULL || client))
 		format_rate(cell,
 			    (double)(client ? place->step : driver->calls_step).ended / seconds);
@@ -345,7 +355,7 @@ top_title(const struct top *top, unsigned width, char line[TOP_LINE_MAX])
 	}
 	localtime_r(&now, &local);
 	strftime(when, sizeof(when), "%T", &local);
-	format_rate(mib, bytes / seconds / 1048576);
+	format_rate(mib, bytes / seconds / MIB);
 	format_rate(rate, calls / seconds);
 	snprintf(line, TOP_LINE_MAX,
 		 "dext top - %s, %u driver%s, %u client%s, %s MiB/s, %s calls/s", when, drivers,

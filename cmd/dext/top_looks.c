@@ -36,6 +36,7 @@ forget_view(struct top_driver *driver)
 	driver->cpu = -1;
 	driver->has_usage = false;
 	driver->clients = driver->calls_in_flight = driver->transfers_in_flight = 0;
+	driver->buffers = 0;
 }
 
 static void
@@ -135,7 +136,12 @@ look_at_place(struct top_driver *driver, uint32_t index)
 		return;
 	place->in_flight = atomic_load_explicit(&from->in_flight, memory_order_relaxed);
 	place->waiting = atomic_load_explicit(&from->waiting, memory_order_relaxed);
+	place->buffers = atomic_load_explicit(&from->buffers, memory_order_relaxed);
+	place->registrations = atomic_load_explicit(&from->registrations, memory_order_relaxed);
+	place->mapped_bytes = atomic_load_explicit(&from->mapped_bytes, memory_order_relaxed);
+	place->kept_bytes = atomic_load_explicit(&from->kept_bytes, memory_order_relaxed);
 	driver->clients += client;
+	driver->buffers += place->buffers;
 	*(client ? &driver->calls_in_flight : &driver->transfers_in_flight) += place->in_flight;
 }
 
@@ -168,6 +174,7 @@ look_at(struct top_driver *driver, double seconds)
 	memset(&driver->calls_step, 0, sizeof(driver->calls_step));
 	memset(&driver->transfers_step, 0, sizeof(driver->transfers_step));
 	driver->clients = driver->calls_in_flight = driver->transfers_in_flight = 0;
+	driver->buffers = 0;
 	look_at_usage(driver, seconds);
 	if (driver->view == TOP_WAITS)
 		take_answer(driver, 0);

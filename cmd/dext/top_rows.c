@@ -15,13 +15,19 @@ top_limits(const struct top_driver *driver, const struct top_place *place,
 {
 	if (place == NULL) {
 		limits[0] = (struct top_limit){"clients", driver->clients, DEXT_LIMIT_CONNECTIONS};
-		return 1;
+		limits[1] = (struct top_limit){"buffers", driver->buffers, DEXT_LIMIT_BUFFERS_HOST};
+		return 2;
 	}
 	if (place->owner.kind != TRACE_CLIENT)
 		return 0;
 	limits[0] = (struct top_limit){"calls", place->in_flight, DEXT_LIMIT_CALLS};
 	limits[1] = (struct top_limit){"completions", place->waiting, DEXT_LIMIT_COMPLETIONS};
-	return 2;
+	limits[2] = (struct top_limit){"buffers", place->buffers, DEXT_LIMIT_BUFFERS_CLIENT};
+	limits[3] =
+		(struct top_limit){"mapped", place->mapped_bytes, DEXT_LIMIT_MAPPED_BYTES, true};
+	limits[4] = (struct top_limit){"kept", place->kept_bytes, DEXT_LIMIT_PEER_BYTES, true};
+	limits[5] = (struct top_limit){"registrations", place->registrations, DEXT_LIMIT_ASYNC};
+	return 6;
 }
 
 /* --- rows --- */

@@ -11,9 +11,10 @@
 static const char help_text[] =
 	"usage: dext trace [OPTION...] [DRIVER]\n"
 	"\n"
-	"Shows each call, completion and transfer of running drivers, with times. DRIVER is a\n"
-	"bundle's identifier, a class, or a number that `dext logs` shows; without it all drivers\n"
-	"that you may open, also those that are started later. Ctrl-C ends it.\n"
+	"Shows each call, completion, transfer and entry of a queue of running drivers, with\n"
+	"times. DRIVER is a bundle's identifier, a class, or a number that `dext logs` shows;\n"
+	"without it all drivers that you may open, also those that are started later. Ctrl-C\n"
+	"ends it.\n"
 	"\n"
 	"  --json          a line of JSON for each event\n"
 	"  --chrome        Chrome's JSON trace format: open it in https://ui.perfetto.dev\n"

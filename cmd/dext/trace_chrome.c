@@ -239,8 +239,10 @@ put_moment(FILE *to, const struct recording *recording, const char *name)
 		json_object_object_add(args, "status", text(status_string(event->status)));
 		json_object_object_add(args, "registration",
 				       json_object_new_int64((int64_t)event->id));
-	} else {
+	} else if (event->kind == TRACE_RING_TAKEN || event->kind == TRACE_RING_GIVEN) {
 		json_object_object_add(args, "entries", json_object_new_int64(event->length));
+	} else if (event->kind == TRACE_DATA_TAKEN || event->kind == TRACE_DATA_GIVEN) {
+		json_object_object_add(args, "bytes", json_object_new_int64(event->length));
 	}
 	json_object_object_add(object, "args", args);
 	put(to, object);

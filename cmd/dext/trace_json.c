@@ -49,7 +49,7 @@ print_event(FILE *to, const struct recording *recording)
 	bool call = event->kind == TRACE_CALL_BEGAN || event->kind == TRACE_CALL_ENDED;
 	bool transfer = event->kind == TRACE_TRANSFER_BEGAN || event->kind == TRACE_TRANSFER_ENDED;
 	bool ended = event->kind == TRACE_CALL_ENDED || event->kind == TRACE_TRANSFER_ENDED;
-	bool ring = event->kind == TRACE_RING_TAKEN || event->kind == TRACE_RING_GIVEN;
+	bool entries = event->kind >= TRACE_RING_TAKEN && event->kind <= TRACE_DATA_GIVEN;
 	bool completion = event->kind == TRACE_COMPLETION;
 	bool timed = ended && (event->flags & TRACE_RUNS_BEFORE) == 0;
 	char setup[TRACE_SETUP_TEXT];
@@ -71,7 +71,7 @@ print_event(FILE *to, const struct recording *recording)
 	trace_setup_text(event, setup);
 	add_text(object, "setup", control ? setup : NULL);
 	add(object, "count", call || completion, event->count);
-	add(object, "length", call || transfer || ring, event->length);
+	add(object, "length", call || transfer || entries, event->length);
 	add(object, "actual", call || ended, event->actual);
 	add(object, "status", ended || completion, event->status);
 	add(object, "nsec", timed, event->spent);

@@ -12,8 +12,8 @@ trace_owner_of(const struct recording *recording, struct trace_owner *ret_owner)
 {
 	uint32_t generation;
 
-	return trace_read_owner(recording->files.at[TRACE_EVENTS], recording->event.place, ret_owner,
-				&generation);
+	return trace_read_owner(recording->files.at[TRACE_EVENTS], recording->event.place,
+				ret_owner, &generation);
 }
 
 const char *
@@ -29,8 +29,12 @@ trace_event_name(const struct trace_event *event)
 		[TRACE_TRANSFER_ENDED] = "transfer_ended",
 		[TRACE_RING_TAKEN] = "ring_taken",
 		[TRACE_RING_GIVEN] = "ring_given",
+		[TRACE_DATA_TAKEN] = "data_taken",
+		[TRACE_DATA_GIVEN] = "data_given",
 	};
 
+	if (event->kind == TRACE_OPENED && event->flags & TRACE_RUNS_BEFORE)
+		return "was_open";
 	return event->kind < sizeof(names) / sizeof(names[0]) ? names[event->kind] : NULL;
 }
 

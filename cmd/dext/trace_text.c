@@ -122,7 +122,9 @@ print_event(FILE *to, const struct recording *recording)
 	print_who(to, recording);
 	switch (event->kind) {
 	case TRACE_OPENED:
-		fprintf(to, "opened, type %" PRIu64, event->value);
+		fprintf(to, "%s, type %" PRIu64,
+			event->flags & TRACE_RUNS_BEFORE ? "was open before" : "opened",
+			event->value);
 		break;
 	case TRACE_CLOSED:
 		fprintf(to, "closed");
@@ -146,6 +148,12 @@ print_event(FILE *to, const struct recording *recording)
 		break;
 	case TRACE_RING_GIVEN:
 		fprintf(to, "ring: %u entries given", event->length);
+		break;
+	case TRACE_DATA_TAKEN:
+		fprintf(to, "data queue: %u bytes taken", event->length);
+		break;
+	case TRACE_DATA_GIVEN:
+		fprintf(to, "data queue: %u bytes given", event->length);
 		break;
 	default:
 		fprintf(to, "event of kind %u", event->kind);

@@ -43,6 +43,16 @@ place_locked(struct connection *c)
 	return &c->overflow[(c->overflow_first + c->overflow_count++) % c->overflow_capacity];
 }
 
+/* [ring_lock] */
+static void
+set_alive_locked(struct connection *c, uint32_t index, bool alive)
+{
+	c->registrations[index].alive = alive;
+	c->alive += alive ? 1 : -1;
+	if (recorder_is_on())
+		record_registrations_locked(c);
+}
+
 /* One entry into the ring. False: there is no room. [ring_lock] */
 static bool
 push_locked(struct connection *c, const struct completion *entry, const char **ret_rule)
@@ -57,7 +67,7 @@ push_locked(struct connection *c, const struct completion *entry, const char **r
 	/* Dead only now: an app that uses indices again without reading must not make them pile up
 	 * here. Under ring_lock, so the app, which may read it already, finds it dead. */
 	if (entry->kind == COMPLETION_RELEASED)
-		c->registrations[entry->index].alive = false;
+		set_alive_locked(c, entry->index, false);
 	if (wake)
 		bell_pipe_ring(c->bell);
 	return true;
@@ -252,8 +262,10 @@ connection_register(struct connection *c, uint32_t index, uint32_t generation)
 
 	pthread_mutex_lock(&c->ring_lock);
 	fresh = !registration->alive;
-	if (fresh)
-		*registration = (struct registration){.generation = generation, .alive = true};
+	if (fresh) {
+		*registration = (struct registration){.generation = generation};
+		set_alive_locked(c, index, true);
+	}
 	pthread_mutex_unlock(&c->ring_lock);
 	return fresh;
 }

@@ -40,10 +40,29 @@ struct opening {
 	int bell;
 };
 
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
+static TAILQ_HEAD(, connection) all = TAILQ_HEAD_INITIALIZER(all); /* [all_lock] */
+
 unsigned
 connection_count(void)
 {
 	return places_taken();
+}
+
+static void
+list(struct connection *c)
+{
+	pthread_mutex_lock(&all_lock);
+	TAILQ_INSERT_TAIL(&all, c, link);
+	pthread_mutex_unlock(&all_lock);
+}
+
+static void
+unlist(struct connection *c)
+{
+	pthread_mutex_lock(&all_lock);
+	TAILQ_REMOVE(&all, c, link);
+	pthread_mutex_unlock(&all_lock);
 }
 
 /* --- references --- */
@@ -83,6 +102,26 @@ connection_release(struct connection *c)
 	 */
 	if (atomic_fetch_sub_explicit(&c->references, 1, memory_order_acq_rel) == 1)
 		destroy(c);
+}
+
+void
+connections_each(void (*function)(struct connection *connection))
+{
+	struct connection *c, *found[DEXT_LIMIT_CONNECTIONS];
+	unsigned count = 0;
+
+	pthread_mutex_lock(&all_lock);
+	TAILQ_FOREACH(c, &all, link)
+	{
+		/* Of one in the list hang_up has a reference. */
+		connection_retain(c);
+		found[count++] = c;
+	}
+	pthread_mutex_unlock(&all_lock);
+	for (unsigned i = 0; i < count; i++) {
+		function(found[i]);
+		connection_release(found[i]);
+	}
 }
 
 bool
@@ -260,6 +299,7 @@ hang_up(struct connection *c)
 {
 	deafen(c);
 	completions_close(c);
+	unlist(c);
 	places_give_back(c->who.uid);
 	if (recorder_is_on())
 		record_closed(c);
@@ -535,7 +575,11 @@ open_client(struct work *work)
 		connection_retain(c);
 		connection_retain(c);
 		atomic_store_explicit(&c->users, 1, memory_order_release);
+		strncpy(c->class_name, OSObject_GetClassName(c->client), sizeof(c->class_name) - 1);
+		/* Before it can hang up. */
+		list(c);
 		if (!service_watch((IOService *)c->client, on_terminate, give_back, c)) {
+			unlist(c);
 			connection_release(c);
 			connection_release(c);
 			res = kIOReturnOffline;

@@ -27,6 +27,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 #include "call_page.h"
 #include "loop.h"
@@ -103,6 +104,8 @@ struct connection {
 	 */
 	_Atomic uint32_t users;
 	struct host_open_body who; /* [const] */
+	char class_name[24];	   /* [const] after opening: the user client's, perhaps cut off */
+	TAILQ_ENTRY(connection) link; /* [all_lock] from opening to hang_up */
 	struct loop_source doorbell, hangup, pidfd;
 	struct recorder_place place;
 
@@ -165,6 +168,7 @@ struct connection {
 	size_t overflow_first, overflow_count, overflow_capacity;
 	size_t waiting_calls; /* [ring_lock] COMPLETION_CALL among them */
 	uint64_t entries;     /* [ring_lock] made so far: the number of the last one */
+	uint32_t alive;	      /* [ring_lock] registrations that are */
 	struct registration registrations[DEXT_LIMIT_ASYNC]; /* [ring_lock] */
 };
 
@@ -178,6 +182,8 @@ void connection_open_take(struct loop *loop, IOService *service, int socket, int
 void connection_refuse_take(int socket, IOReturn status);
 /* Connections of this process that were not given back yet. */
 unsigned connection_count(void);
+/* Calls function for each one that is open now; it may end meanwhile. No lock held. */
+void connections_each(void (*function)(struct connection *connection));
 
 void connection_retain(struct connection *connection);
 void connection_release(struct connection *connection);

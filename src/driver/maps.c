@@ -18,6 +18,7 @@
 #include "hang.h"
 #include "log.h"
 #include "mapped_source.h"
+#include "record_client.h"
 #include "status.h"
 
 /* Types mapped in this process, over all clients. */
@@ -84,6 +85,8 @@ append_locked(struct connection *c, uint64_t type, IOMemoryDescriptor *memory, u
 		c->maps.changes++;
 		atomic_fetch_add_explicit(&c->maps.queues, 1, memory_order_relaxed);
 	}
+	if (recorder_is_on())
+		record_maps_locked(c);
 	return NULL;
 }
 
@@ -137,6 +140,8 @@ take_away(struct connection *c, uint64_t type, const IOMemoryDescriptor *memory)
 		}
 		c->maps.bytes -= c->maps.list[i].length;
 		c->maps.list[i] = c->maps.list[--c->maps.count];
+		if (recorder_is_on())
+			record_maps_locked(c);
 	}
 	pthread_mutex_unlock(&c->maps.lock);
 	if (held == NULL)
@@ -403,6 +408,8 @@ maps_close(struct connection *c)
 	c->maps.list = NULL;
 	c->maps.count = c->maps.capacity = 0;
 	c->maps.bytes = 0;
+	if (count > 0 && recorder_is_on())
+		record_maps_locked(c);
 	c->maps.changes++;
 	atomic_store_explicit(&c->maps.queues, 0, memory_order_relaxed);
 	c->maps.closed = true;

@@ -16,13 +16,18 @@ static void
 describe(const void *object, struct trace_owner *owner)
 {
 	const struct connection *c = object;
-	const char *name = c->client != NULL ? OSObject_GetClassName(c->client) : "";
 
 	owner->kind = TRACE_CLIENT;
 	owner->pid = c->who.pid;
 	owner->uid = c->who.uid;
 	owner->type = c->who.type;
-	strncpy(owner->name, name, sizeof(owner->name) - 1);
+	memcpy(owner->name, c->class_name, sizeof(owner->name));
+}
+
+static void
+set_now(_Atomic uint32_t *gauge, uint64_t value)
+{
+	atomic_store_explicit(gauge, recorder_saturated(value), memory_order_relaxed);
 }
 
 static struct trace_place *
@@ -138,8 +143,7 @@ record_completion_locked(struct connection *c, const struct completion *entry)
 	if (place == NULL)
 		return;
 	recorder_add(&place->completions, 1);
-	atomic_store_explicit(&place->waiting, recorder_saturated(c->waiting_calls),
-			      memory_order_relaxed);
+	set_now(&place->waiting, c->waiting_calls);
 	recorder_write(place, &event);
 }
 
@@ -149,21 +153,74 @@ record_drained_locked(struct connection *c)
 	struct trace_place *place = place_of(c);
 
 	if (place != NULL)
-		atomic_store_explicit(&place->waiting, recorder_saturated(c->waiting_calls),
-				      memory_order_relaxed);
+		set_now(&place->waiting, c->waiting_calls);
 }
 
 void
-record_entries(const void *connection, bool taken, uint32_t count)
+record_maps_locked(struct connection *c)
 {
+	struct trace_place *place = place_of(c);
+
+	if (place == NULL)
+		return;
+	set_now(&place->buffers, c->maps.count);
+	atomic_store_explicit(&place->mapped_bytes, c->maps.bytes, memory_order_relaxed);
+}
+
+void
+record_registrations_locked(struct connection *c)
+{
+	struct trace_place *place = place_of(c);
+
+	if (place != NULL)
+		set_now(&place->registrations, c->alive);
+}
+
+void
+record_kept_locked(struct connection *c)
+{
+	struct trace_place *place = place_of(c);
+
+	if (place != NULL)
+		atomic_store_explicit(&place->kept_bytes, c->peer_bytes, memory_order_relaxed);
+}
+
+static void
+record_what_it_has(struct connection *c)
+{
+	pthread_mutex_lock(&c->maps.lock);
+	record_maps_locked(c);
+	pthread_mutex_unlock(&c->maps.lock);
+	pthread_mutex_lock(&c->ring_lock);
+	record_registrations_locked(c);
+	record_drained_locked(c);
+	pthread_mutex_unlock(&c->ring_lock);
+	pthread_mutex_lock(&c->lock);
+	record_kept_locked(c);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void
+record_connections(void)
+{
+	connections_each(record_what_it_has);
+}
+
+void
+record_entries(const void *connection, const struct mapped_move *move)
+{
+	static const uint8_t kinds[2][2] = {
+		{TRACE_DATA_GIVEN, TRACE_DATA_TAKEN},
+		{TRACE_RING_GIVEN, TRACE_RING_TAKEN},
+	};
 	struct trace_place *place = place_of((struct connection *)(uintptr_t)connection);
 	struct trace_event event = {
-		.kind = taken ? TRACE_RING_TAKEN : TRACE_RING_GIVEN,
-		.length = count,
+		.kind = kinds[move->is_ring][move->taken],
+		.length = move->is_ring ? move->count : move->size,
 	};
 
 	if (place == NULL)
 		return;
-	recorder_add(&place->entries[taken ? 0 : 1], count);
+	recorder_add(&place->entries[move->taken ? 0 : 1], move->count);
 	recorder_write(place, &event);
 }

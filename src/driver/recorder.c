@@ -169,28 +169,22 @@ on_removed(struct loop_source *source)
 	free(watcher);
 }
 
-static IOReturn
-greet_locked(const struct trace_watcher *watcher)
+static unsigned
+count_of(const struct trace_watcher *watcher)
 {
-	struct packet_header header = {.type = PACKET_TRACING};
-	struct tracing_body body = {.version = TRACE_VERSION};
-	unsigned count = watcher->capture ? 2 : 1;
-	int fds[2];
-
-	for (unsigned i = 0; i < count; i++) {
-		struct trace_start start;
-
-		trace_writer_start(&recorder.files[i].writer, &start);
-		body.position[i] = start.position;
-		body.number[i] = start.number;
-		fds[i] = recorder.files[i].fd;
-	}
-	return packet_send(watcher->source.fd, &header, &body, sizeof(body), fds, count, false);
+	return watcher->capture ? 2 : 1;
 }
 
+/* What a reader is told. */
+struct greeting {
+	struct tracing_body body;
+	int fds[2];
+};
+
 static IOReturn
-add_locked(struct trace_watcher *watcher)
+add_locked(struct trace_watcher *watcher, struct greeting *ret_greeting)
 {
+	struct greeting greeting = {.body.version = TRACE_VERSION};
 	IOReturn res = kIOReturnSuccess;
 
 	if (recorder.count >= DEXT_LIMIT_TRACES) {
@@ -198,20 +192,45 @@ add_locked(struct trace_watcher *watcher)
 			  recorder.count);
 		return kIOReturnNoResources;
 	}
-	for (unsigned i = 0; res == kIOReturnSuccess && i < (watcher->capture ? 2u : 1u); i++)
+	for (unsigned i = 0; res == kIOReturnSuccess && i < count_of(watcher); i++)
 		res = make_locked(i);
-	/* Before it is on: all that is recorded for it is behind where it begins. */
-	if (res == kIOReturnSuccess)
-		res = greet_locked(watcher);
 	if (res != kIOReturnSuccess)
 		return res;
+	/* Before it is on: all that is recorded for it is behind where it begins. */
+	for (unsigned i = 0; i < count_of(watcher); i++) {
+		struct trace_start start;
+
+		trace_writer_start(&recorder.files[i].writer, &start);
+		greeting.body.position[i] = start.position;
+		greeting.body.number[i] = start.number;
+		greeting.fds[i] = recorder.files[i].fd;
+	}
+	*ret_greeting = greeting;
 	watcher->next = recorder.watchers;
 	recorder.watchers = watcher;
 	recorder.count++;
 	apply_locked();
-	res = loop_source_add(watcher->loop, &watcher->source);
-	if (res != kIOReturnSuccess)
-		forget_locked(watcher);
+	return kIOReturnSuccess;
+}
+
+/* When it is told, all clients that there are have their places. */
+static IOReturn
+greet(struct trace_watcher *watcher, struct greeting *greeting)
+{
+	struct packet_header header = {.type = PACKET_TRACING};
+	IOReturn res;
+
+	record_connections();
+	res = packet_send(watcher->source.fd, &header, &greeting->body, sizeof(greeting->body),
+			  greeting->fds, count_of(watcher), false);
+	/* Last: its end is seen from now on, by other threads. */
+	if (res == kIOReturnSuccess)
+		res = loop_source_add(watcher->loop, &watcher->source);
+	if (res == kIOReturnSuccess)
+		return res;
+	pthread_mutex_lock(&recorder.lock);
+	forget_locked(watcher);
+	pthread_mutex_unlock(&recorder.lock);
 	return res;
 }
 
@@ -221,6 +240,7 @@ recorder_serve_take(struct loop *loop, int socket, const struct trace_body *body
 	struct packet_header header = {.type = PACKET_TRACING};
 	const struct tracing_body none = {.version = TRACE_VERSION};
 	struct trace_watcher *watcher = calloc(1, sizeof(*watcher));
+	struct greeting greeting;
 
 	header.status = kIOReturnNoMemory;
 	if (watcher != NULL) {
@@ -232,8 +252,10 @@ recorder_serve_take(struct loop *loop, int socket, const struct trace_body *body
 		watcher->source.handler = on_event;
 		watcher->source.removed = on_removed;
 		pthread_mutex_lock(&recorder.lock);
-		header.status = add_locked(watcher);
+		header.status = add_locked(watcher, &greeting);
 		pthread_mutex_unlock(&recorder.lock);
+		if (header.status == kIOReturnSuccess)
+			header.status = greet(watcher, &greeting);
 	}
 	if (header.status == kIOReturnSuccess)
 		return;
@@ -263,9 +285,9 @@ give_locked(struct trace_place *place, const struct trace_owner *owner)
 {
 	uint64_t words[sizeof(*owner) / sizeof(uint64_t)];
 	_Atomic uint64_t *counters[] = {
-		&place->began,	    &place->ended,  place->entries + 0,
-		place->entries + 1, &place->failed, &place->bytes,
-		&place->spent,	    &place->waited, &place->completions,
+		&place->began,	     &place->ended,	   place->entries + 0, place->entries + 1,
+		&place->failed,	     &place->bytes,	   &place->spent,      &place->waited,
+		&place->completions, &place->mapped_bytes, &place->kept_bytes,
 	};
 	uint32_t generation = atomic_load_explicit(&place->generation, memory_order_relaxed);
 
@@ -277,6 +299,8 @@ give_locked(struct trace_place *place, const struct trace_owner *owner)
 		atomic_store_explicit(counters[i], 0, memory_order_relaxed);
 	atomic_store_explicit(&place->in_flight, 0, memory_order_relaxed);
 	atomic_store_explicit(&place->waiting, 0, memory_order_relaxed);
+	atomic_store_explicit(&place->buffers, 0, memory_order_relaxed);
+	atomic_store_explicit(&place->registrations, 0, memory_order_relaxed);
 	for (uint32_t i = 0; i < TRACE_BUCKETS; i++)
 		atomic_store_explicit(&place->latency[i], 0, memory_order_relaxed);
 	/* Pairs with trace_read_owner. */

@@ -14,6 +14,7 @@
 #include "closing.h"
 #include "descriptor.h"
 #include "log.h"
+#include "record_client.h"
 
 static void
 clear(struct structures *structures)
@@ -146,6 +147,8 @@ charge(struct connection *c, uint64_t size)
 	room = size <= DEXT_LIMIT_PEER_BYTES - c->peer_bytes;
 	if (room)
 		c->peer_bytes += size;
+	if (room && recorder_is_on())
+		record_kept_locked(c);
 	pthread_mutex_unlock(&c->lock);
 	if (room)
 		connection_retain(c);
@@ -159,6 +162,8 @@ discharge(void *context, uint64_t size)
 
 	pthread_mutex_lock(&c->lock);
 	c->peer_bytes -= size;
+	if (recorder_is_on())
+		record_kept_locked(c);
 	pthread_mutex_unlock(&c->lock);
 	connection_release(c);
 }

@@ -216,6 +216,13 @@ note(struct IODataQueueDispatchSource_IVars *source, IOReturn res)
 	return res;
 }
 
+static void
+moved(struct IODataQueueDispatchSource_IVars *source, bool taken, uint32_t size)
+{
+	mapped_source_moved(&source->mapped,
+			    &(const struct mapped_move){.taken = taken, .count = 1, .size = size});
+}
+
 /* The queue is empty, as far as this side knows: from now on entries are told. */
 static void
 wait_for_data(struct IODataQueueDispatchSource_IVars *source)
@@ -290,6 +297,7 @@ IODataQueueDispatchSource_EnqueueWithCoalesce_f(IODataQueueDispatchSource *objec
 	if (data_queue_publish(&source->queue, &entry) || source->overran)
 		*sendDataAvailable = true;
 	source->overran = false;
+	moved(source, false, dataSize);
 	return kIOReturnSuccess;
 }
 
@@ -327,6 +335,7 @@ IODataQueueDispatchSource_DequeueWithCoalesce_f(IODataQueueDispatchSource *objec
 	callback(context, entry.data, entry.size);
 	if (data_queue_consume(&source->queue, &entry))
 		*sendDataServiced = true;
+	moved(source, true, entry.size);
 	/*
 	 * A driver that takes what it knows to be there, and no more, is told of the next as well:
 	 * whether or not that came before this look, since the app's ring may have been in vain.

@@ -156,15 +156,15 @@ mapped_source_listen(IODispatchSource *source, const void *owner, OSAction *list
 }
 
 void
-mapped_source_tell_watcher(struct mapped_source *mapped, bool taken, uint32_t count)
+mapped_source_tell_watcher(struct mapped_source *mapped, const struct mapped_move *move)
 {
 	/* Pairs with the store of whoever watches: what it has made before is seen. */
 	mapped_source_watcher watcher =
 		atomic_load_explicit(&mapped_source_watched, memory_order_acquire);
 
 	pthread_mutex_lock(&mapped->lock);
-	if (watcher != NULL && mapped->owner != NULL && count > 0)
-		watcher(mapped->owner, taken, count);
+	if (watcher != NULL && mapped->owner != NULL && move->count > 0)
+		watcher(mapped->owner, move);
 	pthread_mutex_unlock(&mapped->lock);
 }
 

@@ -71,19 +71,25 @@ void mapped_source_tell(struct mapped_source *mapped);
 
 /*
  * Who is told of entries that went through sources whose memory an app has; NULL: nobody. Called
- * with the source's lock, under which its owner stays. taken: by the driver; else for the app.
+ * with the source's lock, under which its owner stays.
  */
-typedef void (*mapped_source_watcher)(const void *owner, bool taken, uint32_t count);
+struct mapped_move {
+	bool is_ring;	/* else a data queue */
+	bool taken;	/* by the driver; else for the app */
+	uint32_t count; /* of entries; of a data queue: 1 */
+	uint32_t size;	/* bytes of an entry of a data queue */
+};
+typedef void (*mapped_source_watcher)(const void *owner, const struct mapped_move *move);
 extern _Atomic(mapped_source_watcher) mapped_source_watched;
-void mapped_source_tell_watcher(struct mapped_source *mapped, bool taken, uint32_t count);
+void mapped_source_tell_watcher(struct mapped_source *mapped, const struct mapped_move *move);
 
 static inline void
-mapped_source_moved(struct mapped_source *mapped, bool taken, uint32_t count)
+mapped_source_moved(struct mapped_source *mapped, const struct mapped_move *move)
 {
 	/* Relaxed: one who has just begun to watch may miss it. */
 	if (__builtin_expect(
 		    atomic_load_explicit(&mapped_source_watched, memory_order_relaxed) != NULL, 0))
-		mapped_source_tell_watcher(mapped, taken, count);
+		mapped_source_tell_watcher(mapped, move);
 }
 
 /* What the kind's look says. */

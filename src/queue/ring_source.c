@@ -410,6 +410,14 @@ tell_app(struct DextRingDispatchSource_IVars *source)
 	mapped_source_tell(&source->mapped);
 }
 
+static void
+moved(struct DextRingDispatchSource_IVars *source, bool taken, uint32_t count)
+{
+	mapped_source_moved(
+		&source->mapped,
+		&(const struct mapped_move){.is_ring = true, .taken = taken, .count = count});
+}
+
 kern_return_t
 DextRingDispatchSource_Pop(DextRingDispatchSource *object, void *entries, uint32_t room,
 			   uint32_t *count)
@@ -425,7 +433,7 @@ DextRingDispatchSource_Pop(DextRingDispatchSource *object, void *entries, uint32
 			      room < source->left ? room : source->left, count, &tell);
 	if (source->left != UINT32_MAX)
 		source->left -= *count;
-	mapped_source_moved(&source->mapped, true, *count);
+	moved(source, true, *count);
 	if (tell)
 		tell_app(source);
 	return note(source, res);
@@ -439,7 +447,7 @@ DextRingDispatchSource_Push(DextRingDispatchSource *object, const void *entries,
 	bool tell;
 	IOReturn res = shared_ring_push(&source->completions, entries, count, pushed, &tell);
 
-	mapped_source_moved(&source->mapped, false, *pushed);
+	moved(source, false, *pushed);
 	if (tell)
 		tell_app(source);
 	if (*pushed < count && res != kIOReturnError)

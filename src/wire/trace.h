@@ -57,10 +57,15 @@ enum trace_kind {
 	/* Of a client's place: a dext_ring's entries. */
 	TRACE_RING_TAKEN = 8, /* length: entries that the driver has got */
 	TRACE_RING_GIVEN = 9, /* length: entries for the app */
+	/* The same: an entry of a data queue. */
+	TRACE_DATA_TAKEN = 10, /* length: its bytes */
+	TRACE_DATA_GIVEN = 11,
 };
 
 enum trace_flags {
-	TRACE_RUNS_BEFORE = 1 << 0, /* ENDED: it began before the recording did; spent is 0 */
+	/* ENDED: it began before the recording did; spent is 0. OPENED, by readers only: the same
+	 */
+	TRACE_RUNS_BEFORE = 1 << 0,
 };
 
 struct trace_event {
@@ -101,7 +106,8 @@ enum trace_place_kind {
 	TRACE_PIPE = 2,
 };
 
-/* Whose place it is. Written before `generation` becomes odd. */
+/* Whose place it is. Written before `generation` becomes odd. Clients that were there when the
+ * recording began have theirs at once, pipes with their first transfer. */
 struct trace_owner {
 	uint64_t since; /* CLOCK_MONOTONIC, ns, when it got its place */
 	uint32_t kind;	/* of enum trace_place_kind */
@@ -138,8 +144,13 @@ struct trace_place {
 	_Atomic uint32_t in_flight; /* now; of a client: calls that began while this was recorded */
 	_Atomic uint32_t waiting;   /* now: completions for which the app's ring has no room, or
 				       transfers for which the backend has none */
-	_Atomic uint64_t entries[2]; /* of dext_rings: taken, given */
-	uint64_t zeros[6];
+	_Atomic uint64_t entries[2]; /* of dext_rings and data queues: taken, given */
+	/* Now, of a client: what it has of its limits. */
+	_Atomic uint64_t mapped_bytes;	/* of memory types */
+	_Atomic uint64_t kept_bytes;	/* of its memory, in its calls and kept by the driver */
+	_Atomic uint32_t buffers;	/* memory types that it has mapped */
+	_Atomic uint32_t registrations; /* for completions */
+	uint64_t zeros[3];
 	_Atomic uint32_t latency[TRACE_BUCKETS]; /* of those that ended, by trace_bucket(spent) */
 };
 

@@ -135,6 +135,28 @@ def rates_and_clients_are_those_of_the_interval():
             sender.stdin.close()
 
 
+def who_was_there_is_shown_with_what_it_has():
+    with registry("--virtual", "sink"):
+        with subprocess.Popen([DEXT, "send", "--size", "1M", "-"], stdin=subprocess.PIPE,
+                              stdout=subprocess.DEVNULL) as sender:
+            # More than its buffers hold: it has opened, before anybody looks, and waits for more.
+            sender.stdin.write(b"x" * (64 * MIB))
+            sender.stdin.flush()
+            with top() as report:
+                now = report()["drivers"][0]
+                client, = now["clients"]
+                assert client["process"] == sender.pid and client["class"] == "BulkStreamUserClient", client
+                limits = client["limits"]
+                assert limits["buffers"]["used"] > 1 and limits["buffers"]["limit"] == 4160, limits
+                assert limits["mapped"]["used"] >= 4 * MIB and limits["mapped"]["limit"] == 16 << 30, limits
+                assert limits["kept"] == {"used": 0, "limit": 2 << 30}, limits
+                assert limits["registrations"]["used"] >= 1 and limits["registrations"]["limit"] == 1024, limits
+                assert now["limits"]["buffers"] == {"used": limits["buffers"]["used"], "limit": 16384}, now
+                sender.stdin.close()
+                now = report(lambda r: not r["drivers"][0]["clients"])["drivers"][0]
+                assert now["limits"]["buffers"]["used"] == 0, now
+
+
 def drivers_come_and_go():
     with registry(), top() as report:
         assert report()["drivers"] == []
@@ -305,6 +327,6 @@ def a_registry_that_comes_back_is_found():
     assert screen.end() == 0 and not os.path.exists(folder)
 
 
-tap.main([sums_are_what_was_sent, rates_and_clients_are_those_of_the_interval, drivers_come_and_go, text_for_people,
+tap.main([sums_are_what_was_sent, rates_and_clients_are_those_of_the_interval, who_was_there_is_shown_with_what_it_has, drivers_come_and_go, text_for_people,
           what_is_wrong_is_said, the_screen_shows_what_is_there, signals_give_the_terminal_back, no_color_is_heeded,
           without_ncurses_there_are_reports, a_registry_that_comes_back_is_found])

@@ -2,14 +2,19 @@
 /* What `dext trace` shows of calls, completions and transfers, and that nobody waits for it. */
 #include "echo.h"
 #include "harness.h"
+#include "queues.h"
 #include "shell.h"
 
+#define UNIT_TIMEOUT_SEC 120
 #include "unit.h"
 
 #include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+
+#include <IOKit/IODataQueueClient.h>
+#include <mach/mach.h>
 
 #define CALLS	    200u
 #define COMPLETIONS 50u
@@ -262,8 +267,8 @@ START_TEST(calls_and_completions_appear_once)
 }
 END_TEST
 
-/* The same bytes by calls and through a ring. */
-START_TEST(transfers_appear_once)
+static void
+send_and_count(bool by_ring)
 {
 	struct json_object *array;
 	int64_t sum;
@@ -274,7 +279,7 @@ START_TEST(transfers_appear_once)
 						 "sink", NULL});
 	pid = look("--json", "out");
 	ck_assert_int_eq(run("head -c 1000000 /dev/zero | $DEXT send --json --size 64K %s -",
-			     _i == 0 ? "--calls" : ""),
+			     by_ring ? "" : "--calls"),
 			 0);
 	end_look(pid, SIGINT);
 	array = read_lines();
@@ -286,11 +291,113 @@ START_TEST(transfers_appear_once)
 	ck_assert_int_eq(sum, 0);
 	/* An entry for each, both ways, or none. */
 	count(array, "ring_taken", -1, "length", &sum);
-	ck_assert_int_eq(sum, _i == 0 ? 0 : 16);
+	ck_assert_int_eq(sum, by_ring ? 16 : 0);
 	count(array, "ring_given", -1, "length", &sum);
-	ck_assert_int_eq(sum, _i == 0 ? 0 : 16);
+	ck_assert_int_eq(sum, by_ring ? 16 : 0);
 	check_pairs(array, "transfer_began", "transfer_ended");
 	check_pairs(array, "call_began", "call_ended");
+	json_object_put(array);
+	end();
+}
+
+START_TEST(transfers_by_calls_appear_once)
+{
+	send_and_count(false);
+}
+END_TEST
+
+START_TEST(transfers_by_a_ring_appear_once)
+{
+	send_and_count(true);
+}
+END_TEST
+
+static IODataQueueMemory *
+map_queue(io_connect_t connect, uint32_t type)
+{
+	mach_vm_address_t address = 0;
+	mach_vm_size_t size = 0;
+
+	ck_assert_int_eq(IOConnectMapMemory64(connect, type, mach_task_self(), &address, &size,
+					      kIOMapAnywhere),
+			 kIOReturnSuccess);
+	return (IODataQueueMemory *)(uintptr_t)address;
+}
+
+/* What the driver gives, and what it takes; that the app takes, its driver does not know. */
+START_TEST(entries_of_data_queues_appear_once)
+{
+	int64_t sum, bytes = 0;
+	struct json_object *array;
+	IODataQueueMemory *in;
+	io_connect_t connect;
+	uint64_t done[3] = {0};
+	pid_t pid;
+
+	begin();
+	harness_start(&harness, (const char *[]){harness_bundle("QUEUES_BUNDLE"), NULL});
+	connect = harness_open("Queues", 0);
+	map_queue(connect, QUEUES_CLASSIC_OUT);
+	in = map_queue(connect, QUEUES_DISPATCH_IN);
+	pid = look("--json", "out");
+	ck_assert_int_eq(IOConnectCallScalarMethod(connect, QUEUES_PRODUCE,
+						   (uint64_t[]){QUEUES_CLASSIC_OUT, 20}, 2, NULL,
+						   NULL),
+			 kIOReturnSuccess);
+	for (uint32_t i = 0; i < 20; i++) {
+		uint8_t data[QUEUES_ENTRY_MAX];
+
+		queues_fill(data, i);
+		bytes += queues_size(i);
+		ck_assert_int_eq(IODataQueueEnqueue(in, data, queues_size(i)), kIOReturnSuccess);
+	}
+	while (done[0] < 20) {
+		uint32_t room = 3;
+
+		ck_assert_int_eq(IOConnectCallScalarMethod(connect, QUEUES_STATUS,
+							   (uint64_t[]){QUEUES_DISPATCH_IN}, 1,
+							   done, &room),
+				 kIOReturnSuccess);
+	}
+	end_look(pid, SIGINT);
+	array = read_lines();
+	ck_assert_uint_eq(count(array, "data_given", -1, "length", &sum), 20);
+	ck_assert_int_eq(sum, bytes);
+	ck_assert_uint_eq(count(array, "data_taken", -1, "length", &sum), 20);
+	ck_assert_int_eq(sum, bytes);
+	count(array, "data_taken", -1, "process", &sum);
+	ck_assert_int_eq(sum, 20 * getpid());
+	json_object_put(array);
+	IOServiceClose(connect);
+	end();
+}
+END_TEST
+
+/* One that does nothing, for each who looks on. */
+START_TEST(a_client_that_was_there_is_named)
+{
+	struct json_object *array;
+	io_connect_t connect;
+	int64_t process;
+	pid_t pid;
+
+	begin();
+	harness_start(&harness, (const char *[]){harness_bundle("ECHO_BUNDLE"), NULL});
+	connect = harness_open("Echo", 0);
+	for (unsigned i = 0; i < 2; i++) {
+		pid = look("--json", "out");
+		end_look(pid, SIGINT);
+		array = read_lines();
+		ck_assert_uint_eq(count(array, "was_open", -1, "process", &process), 1);
+		ck_assert_int_eq(process, getpid());
+		ck_assert_uint_eq(json_object_array_length(array), 1);
+		json_object_put(array);
+	}
+	IOServiceClose(connect);
+	pid = look("--json", "out");
+	end_look(pid, SIGINT);
+	array = read_lines();
+	ck_assert_uint_eq(json_object_array_length(array), 0);
 	json_object_put(array);
 	end();
 }
@@ -406,24 +513,7 @@ START_TEST(it_ends_as_it_is_told)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite *suite = suite_create("trace");
-	TCase *tcase = tcase_create("trace");
-	SRunner *runner;
-	int failed;
-
-	tcase_set_timeout(tcase, 120);
-	tcase_add_test(tcase, calls_and_completions_appear_once);
-	tcase_add_loop_test(tcase, transfers_appear_once, 0, 2);
-	tcase_add_test(tcase, the_picture_is_whole);
-	tcase_add_test(tcase, nobody_waits_for_who_looks);
-	tcase_add_test(tcase, it_ends_as_it_is_told);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_MAIN("trace", calls_and_completions_appear_once, transfers_by_calls_appear_once,
+	  transfers_by_a_ring_appear_once, entries_of_data_queues_appear_once,
+	  a_client_that_was_there_is_named, the_picture_is_whole, nobody_waits_for_who_looks,
+	  it_ends_as_it_is_told)
