@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dext capture: the USB transfers of drivers, with their bytes, into a file for Wireshark. */
+#include "amount.h"
 #include "dext.h"
 #include "looking.h"
 #include "usbmon.h"
@@ -72,7 +73,7 @@ parse_snap(const char *text, uint32_t *ret_snap)
 {
 	uint64_t number;
 
-	if (!looking_parse_number(text, &number) || number > TRACE_SNAP_MAX)
+	if (!amount_parse(text, &number) || number == 0 || number > TRACE_SNAP_MAX)
 		return false;
 	*ret_snap = (uint32_t)number;
 	return true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The loop of `dext trace` and `dext capture`. */
 #include "looking.h"
+#include "amount.h"
 #include "dext.h"
 
 #include "clock.h"
@@ -24,21 +25,11 @@ looking_init(struct looking *looking, const char *command, const struct looking_
 }
 
 bool
-looking_parse_number(const char *text, uint64_t *ret_number)
-{
-	char *end;
-
-	errno = 0;
-	*ret_number = strtoull(text, &end, 10);
-	return errno == 0 && end != text && *end == '\0' && text[0] != '-' && *ret_number != 0;
-}
-
-bool
 looking_set_end(struct looking *looking, bool count, const char *text)
 {
 	uint64_t number;
 
-	if (!looking_parse_number(text, &number))
+	if (!amount_parse(text, &number) || number == 0)
 		return false;
 	if (count)
 		looking->count = number;

@@ -34,7 +34,6 @@ void looking_init(struct looking *looking, const char *command,
 		  const struct looking_output *output);
 /* --count, else --seconds. False: it is no number, or 0. */
 bool looking_set_end(struct looking *looking, bool count, const char *text);
-bool looking_parse_number(const char *text, uint64_t *ret_number);
 /* The one word behind the options, if there is one. -1, or an exit status after a complaint. */
 int looking_take_driver(struct looking *looking, int argc, char **argv);
 /* Returns the command's exit status. */

@@ -6,51 +6,15 @@
  */
 #include "plugged.h"
 
+#include "attribute.h"
+
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static bool
-read_text(const char *folder, const char *name, char *text, size_t size)
-{
-	char path[PATH_MAX];
-	ssize_t length;
-	int fd;
-
-	text[0] = '\0';
-	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
-		return false;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	length = read(fd, text, size - 1);
-	close(fd);
-	if (length < 0)
-		length = 0;
-	text[length] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	for (char *c = text; *c != '\0'; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
-	return text[0] != '\0';
-}
-
-static bool
-read_number(const char *folder, const char *name, int base, unsigned *ret_value)
-{
-	char text[32], *end;
-
-	*ret_value = 0;
-	if (!read_text(folder, name, text, sizeof(text)))
-		return false;
-	*ret_value = (unsigned)strtoul(text, &end, base);
-	return end != text;
-}
 
 static void
 read_driver(const char *folder, struct plugged_interface *interface)
@@ -75,18 +39,18 @@ read_device(const char *folder, const char *name, struct plugged *device)
 {
 	memset(device, 0, sizeof(*device));
 	snprintf(device->path, sizeof(device->path), "%.*s", (int)sizeof(device->path) - 1, name);
-	if (!read_number(folder, "busnum", 10, &device->bus) ||
-	    !read_number(folder, "devnum", 10, &device->number) ||
-	    !read_number(folder, "idVendor", 16, &device->vendor) ||
-	    !read_number(folder, "idProduct", 16, &device->product))
+	if (!attribute_read_number(folder, "busnum", 10, &device->bus) ||
+	    !attribute_read_number(folder, "devnum", 10, &device->number) ||
+	    !attribute_read_number(folder, "idVendor", 16, &device->vendor) ||
+	    !attribute_read_number(folder, "idProduct", 16, &device->product))
 		return false;
-	read_number(folder, "bcdDevice", 16, &device->release);
-	read_number(folder, "bDeviceClass", 16, &device->class);
-	read_number(folder, "bConfigurationValue", 10, &device->configuration);
-	read_text(folder, "speed", device->speed, sizeof(device->speed));
-	read_text(folder, "manufacturer", device->manufacturer, sizeof(device->manufacturer));
-	read_text(folder, "product", device->name, sizeof(device->name));
-	read_text(folder, "serial", device->serial, sizeof(device->serial));
+	attribute_read_number(folder, "bcdDevice", 16, &device->release);
+	attribute_read_number(folder, "bDeviceClass", 16, &device->class);
+	attribute_read_number(folder, "bConfigurationValue", 10, &device->configuration);
+	attribute_read(folder, "speed", device->speed, sizeof(device->speed));
+	attribute_read(folder, "manufacturer", device->manufacturer, sizeof(device->manufacturer));
+	attribute_read(folder, "product", device->name, sizeof(device->name));
+	attribute_read(folder, "serial", device->serial, sizeof(device->serial));
 	return true;
 }
 
@@ -105,7 +69,8 @@ has_bulk(const char *folder)
 		    snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) >=
 			    (int)sizeof(path))
 			continue;
-		found = read_text(path, "type", type, sizeof(type)) && strcmp(type, "Bulk") == 0;
+		found = attribute_read(path, "type", type, sizeof(type)) &&
+			strcmp(type, "Bulk") == 0;
 	}
 	if (entries != NULL)
 		closedir(entries);
@@ -119,12 +84,12 @@ read_interface(const char *folder, struct plugged *device)
 	struct plugged_interface *interface = &device->interfaces[device->interface_count];
 
 	if (device->interface_count == INTERFACES_MOST ||
-	    !read_number(folder, "bInterfaceNumber", 16, &interface->number))
+	    !attribute_read_number(folder, "bInterfaceNumber", 16, &interface->number))
 		return;
-	read_number(folder, "bAlternateSetting", 10, &interface->alternate);
-	read_number(folder, "bInterfaceClass", 16, &interface->class);
-	read_number(folder, "bInterfaceSubClass", 16, &interface->subclass);
-	read_number(folder, "bInterfaceProtocol", 16, &interface->protocol);
+	attribute_read_number(folder, "bAlternateSetting", 10, &interface->alternate);
+	attribute_read_number(folder, "bInterfaceClass", 16, &interface->class);
+	attribute_read_number(folder, "bInterfaceSubClass", 16, &interface->subclass);
+	attribute_read_number(folder, "bInterfaceProtocol", 16, &interface->protocol);
 	interface->has_bulk = has_bulk(folder);
 	read_driver(folder, interface);
 	device->interface_count++;

@@ -2,6 +2,7 @@
 /* The command line of send and recv. */
 #include "transfer.h"
 
+#include "amount.h"
 #include "dext.h"
 
 #include <errno.h>
@@ -13,40 +14,11 @@
 #define DEFAULT_BUFFERS 16
 #define DEFAULT_SIZE	(256u << 10)
 
-/* "64", "64K", "1M", "2G", with or without "iB": binary multiples. */
-static bool
-parse_amount(const char *text, uint64_t *ret_amount)
-{
-	static const char suffixes[] = "KMGT";
-	const char *suffix;
-	char *end;
-	unsigned long long number;
-	unsigned shift = 0;
-
-	errno = 0;
-	number = strtoull(text, &end, 10);
-	if (end == text || errno != 0 || strchr(text, '-') != NULL)
-		return false;
-	if (*end != '\0') {
-		suffix = strchr(suffixes, *end & ~0x20);
-		if (suffix == NULL)
-			return false;
-		shift = 10 * (unsigned)(suffix - suffixes + 1);
-		end++;
-		if (strcmp(end, "iB") == 0)
-			end += 2;
-	}
-	if (*end != '\0' || (number << shift) >> shift != number)
-		return false;
-	*ret_amount = (uint64_t)number << shift;
-	return true;
-}
-
 static int
 amount_option(const struct transfer_options *options, const char *name, const char *text,
 	      uint64_t low, uint64_t high, uint64_t *ret_amount)
 {
-	if (parse_amount(text, ret_amount) && *ret_amount >= low && *ret_amount <= high)
+	if (amount_parse(text, ret_amount) && *ret_amount >= low && *ret_amount <= high)
 		return DEXT_EXIT_OK;
 	fprintf(stderr,
 		"dext %s: --%s %s: a number from %llu to %llu was expected, such as 4096, 256K or "

@@ -11,6 +11,7 @@
  */
 #include "device_private.h"
 
+#include "attribute.h"
 #include "log.h"
 #include "packet.h"
 #include "record.h"
@@ -31,38 +32,37 @@
 
 #define DESCRIPTORS_MAX 65536
 
-/* A line that the kernel has of the device, without its end; NULL: it has none. */
+/* The device's folder in sysfs, by its open file. */
+static bool
+find_folder(int fd, char folder[64])
+{
+	struct stat info;
+
+	if (fstat(fd, &info) < 0)
+		return false;
+	snprintf(folder, 64, "/sys/dev/char/%u:%u", major(info.st_rdev), minor(info.st_rdev));
+	return true;
+}
+
+/* A line that the kernel has of the device; NULL: it has none. */
 static char *
 copy_attribute(int fd, const char *name)
 {
-	char path[96], line[256];
-	struct stat info;
-	char *got;
-	FILE *file;
+	char folder[64], line[256];
 
-	if (fstat(fd, &info) < 0)
-		return NULL;
-	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/%s", major(info.st_rdev),
-		 minor(info.st_rdev), name);
-	file = fopen(path, "re");
-	if (file == NULL)
-		return NULL;
-	got = fgets(line, sizeof(line), file);
-	fclose(file);
-	if (got == NULL)
-		return NULL;
-	line[strcspn(line, "\n")] = '\0';
-	return line[0] != '\0' ? strdup(line) : NULL;
+	return find_folder(fd, folder) && attribute_read(folder, name, line, sizeof(line))
+		       ? strdup(line)
+		       : NULL;
 }
 
-static unsigned
+static uint32_t
 get_attribute(int fd, const char *name)
 {
-	char *text = copy_attribute(fd, name);
-	unsigned value = text != NULL ? (unsigned)strtoul(text, NULL, 10) : 0;
+	uint32_t value = 0;
+	char folder[64];
 
-	free(text);
-	return value;
+	return find_folder(fd, folder) && attribute_read_number(folder, name, 10, &value) ? value
+											  : 0;
 }
 
 /* The value of the configuration that the kernel chose; 0: none. */

@@ -16,6 +16,7 @@
 
 #include "registry_private.h"
 
+#include "attribute.h"
 #include "bounds.h"
 #include "clock.h"
 #include "log.h"
@@ -65,26 +66,6 @@ struct hotplug {
 
 /* --- what is there --- */
 
-/* A number in an attribute; false: there is none, or no attribute. */
-static bool
-read_number(const char *folder, const char *device, const char *name, int base, unsigned *ret_value)
-{
-	char path[PATH_MAX], line[32], *end;
-	FILE *file;
-	bool got;
-
-	snprintf(path, sizeof(path), "%s/%s/%s", folder, device, name);
-	file = fopen(path, "re");
-	if (file == NULL)
-		return false;
-	got = fgets(line, sizeof(line), file) != NULL;
-	fclose(file);
-	if (!got)
-		return false;
-	*ret_value = (unsigned)strtoul(line, &end, base);
-	return end != line;
-}
-
 unsigned
 hotplug_list(const char *folder, struct hotplug_place *places, unsigned most, bool *ret_unsettled)
 {
@@ -96,15 +77,16 @@ hotplug_list(const char *folder, struct hotplug_place *places, unsigned most, bo
 	while (devices != NULL && count < most && (entry = readdir(devices)) != NULL) {
 		struct hotplug_place place;
 		unsigned class, configuration;
+		char path[PATH_MAX];
 
+		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
 		/* 1-2:1.0 is an interface of 1-2, and has no numbers of a device. */
 		if (entry->d_name[0] == '.' ||
-		    !read_number(folder, entry->d_name, "busnum", 10, &place.bus) ||
-		    !read_number(folder, entry->d_name, "devnum", 10, &place.number) ||
-		    !read_number(folder, entry->d_name, "bDeviceClass", 16, &class) ||
-		    class == HUB_CLASS)
+		    !attribute_read_number(path, "busnum", 10, &place.bus) ||
+		    !attribute_read_number(path, "devnum", 10, &place.number) ||
+		    !attribute_read_number(path, "bDeviceClass", 16, &class) || class == HUB_CLASS)
 			continue;
-		if (read_number(folder, entry->d_name, "bConfigurationValue", 10, &configuration))
+		if (attribute_read_number(path, "bConfigurationValue", 10, &configuration))
 			places[count++] = place;
 		else
 			*ret_unsettled = true;

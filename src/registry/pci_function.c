@@ -14,6 +14,7 @@
  */
 #include "pci_function.h"
 
+#include "attribute.h"
 #include "memfd.h"
 #include "status.h"
 
@@ -46,18 +47,6 @@ open_attribute(const char *folder, const char *name)
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >= sizeof(path))
 		return NULL;
 	return fopen(path, "re");
-}
-
-/* A number as sysfs writes it, 0x and hexadecimal; false: there is none. */
-static bool
-read_hex(const char *folder, const char *name, uint32_t *ret_value)
-{
-	FILE *file = open_attribute(folder, name);
-	bool got = file != NULL && fscanf(file, "%" SCNx32, ret_value) == 1;
-
-	if (file != NULL)
-		fclose(file);
-	return got;
 }
 
 static uint8_t
@@ -118,7 +107,8 @@ pci_list(const char *root, char addresses[][PCI_ADDRESS_MAX], unsigned most)
 		if (!is_address(entry->d_name) ||
 		    (size_t)snprintf(folder, sizeof(folder), "%s/%s", root, entry->d_name) >=
 			    sizeof(folder) ||
-		    !read_hex(folder, "class", &class) || class >> 16 == BRIDGE_CLASS)
+		    !attribute_read_number(folder, "class", 16, &class) ||
+		    class >> 16 == BRIDGE_CLASS)
 			continue;
 		strcpy(addresses[count++], entry->d_name);
 	}
@@ -154,15 +144,17 @@ pci_read(const char *root, const char *address, struct pci_function **ret_functi
 	function->identity = pci_identity(root, address);
 	if (sscanf(address, "%x:%x:%x.%x", &function->domain, &function->bus, &function->device,
 		   &function->function) != 4 ||
-	    !read_hex(function->folder, "vendor", &function->vendor_id) ||
-	    !read_hex(function->folder, "device", &function->device_id) ||
-	    !read_hex(function->folder, "class", &function->class_code) || !read_bars(function)) {
+	    !attribute_read_number(function->folder, "vendor", 16, &function->vendor_id) ||
+	    !attribute_read_number(function->folder, "device", 16, &function->device_id) ||
+	    !attribute_read_number(function->folder, "class", 16, &function->class_code) ||
+	    !read_bars(function)) {
 		pci_free(function);
 		return kIOReturnNoDevice;
 	}
-	read_hex(function->folder, "revision", &function->revision);
-	read_hex(function->folder, "subsystem_vendor", &function->subsystem_vendor_id);
-	read_hex(function->folder, "subsystem_device", &function->subsystem_id);
+	attribute_read_number(function->folder, "revision", 16, &function->revision);
+	attribute_read_number(function->folder, "subsystem_vendor", 16,
+			      &function->subsystem_vendor_id);
+	attribute_read_number(function->folder, "subsystem_device", 16, &function->subsystem_id);
 	*ret_function = function;
 	return kIOReturnSuccess;
 }
