@@ -67,6 +67,13 @@ copy_text(char *to, size_t size, const OSDictionary *driver, const char *key)
 	snprintf(to, size, "%s", text != NULL ? text : "");
 }
 
+/* Packets first, in pieces that are whole words, then bytes. */
+static uint32_t
+room_of(const struct recordings *all)
+{
+	return TRACE_PACKETS_MAX * sizeof(struct trace_packet) + all->snap;
+}
+
 static IOReturn
 open_one(struct recordings *all, const OSDictionary *driver, uint64_t number, uint64_t process)
 {
@@ -87,7 +94,7 @@ open_one(struct recordings *all, const OSDictionary *driver, uint64_t number, ui
 	copy_text(recording->name, sizeof(recording->name), driver, "CFBundleIdentifier");
 	copy_text(recording->device, sizeof(recording->device), driver, "Device");
 	if (all->capture)
-		recording->bytes = malloc(all->snap + 1);
+		recording->bytes = malloc(room_of(all));
 	status = all->capture && recording->bytes == NULL
 			 ? kIOReturnNoMemory
 			 : ask_trace(all->ask, &body, &recording->socket);
@@ -210,11 +217,34 @@ recordings_refresh(struct recordings *all)
 	return all->ask != NULL || all->first != NULL;
 }
 
+/* Packets of an isochronous transfer, and no more of the bytes behind them than were asked for:
+ * there may be more for another reader. */
+static void
+split_bytes(const struct recordings *all, struct recording *recording)
+{
+	const struct trace_event *event = &recording->event;
+	uint64_t size = event->flags & TRACE_HAS_PACKETS ? event->value : 0;
+
+	size *= sizeof(struct trace_packet);
+	if (size > TRACE_PACKETS_MAX * sizeof(struct trace_packet) || size > recording->length)
+		size = 0;
+	recording->packets = (uint32_t)(size / sizeof(struct trace_packet));
+	recording->data = recording->bytes + size;
+	recording->length -= (uint32_t)size;
+	if (recording->length > all->snap)
+		recording->length = all->snap;
+}
+
 static bool
 read_next(const struct recordings *all, struct recording *recording)
 {
-	return trace_read(&recording->reader, recording->is_over, &recording->event,
-			  recording->bytes, all->capture ? all->snap : 0, &recording->length);
+	bool there =
+		trace_read(&recording->reader, recording->is_over, &recording->event,
+			   recording->bytes, all->capture ? room_of(all) : 0, &recording->length);
+
+	if (there && all->capture)
+		split_bytes(all, recording);
+	return there;
 }
 
 static void

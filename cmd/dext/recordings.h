@@ -36,8 +36,11 @@ struct recording {
 	/* The next event, if has_event. */
 	bool has_event;
 	struct trace_event event;
-	uint32_t length; /* of its bytes */
-	uint8_t *bytes;	 /* room for `snap`; NULL without capture */
+	/* With capture only: */
+	uint8_t *bytes;	     /* all that was read: packets, then data */
+	uint32_t packets;    /* how many struct trace_packet are in `bytes` */
+	const uint8_t *data; /* the transfer's */
+	uint32_t length;     /* bytes of them */
 	struct recording *next;
 };
 

@@ -93,7 +93,7 @@ print_transfer(FILE *to, const struct recording *recording)
 	char spent[16], words[48], setup[TRACE_SETUP_TEXT];
 
 	fprintf(to, "transfer #%" PRIu64, event->id);
-	if (event->value != 0) {
+	if ((event->detail & 0x7f) == 0) {
 		trace_setup_text(event, setup);
 		fprintf(to, " [%s]", setup);
 	}

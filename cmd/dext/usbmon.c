@@ -5,7 +5,7 @@
  *
  * A virtual device is on bus 0, with the number of its driver as its address, because each host has
  * a device of its own. A submission that is whole becomes one record, also if it goes to the kernel
- * in pieces. An isochronous transfer comes without the list of its packets.
+ * in pieces.
  */
 #include "usbmon.h"
 #include "trace_output.h"
@@ -20,6 +20,7 @@
 #define MAGIC_NANOSECONDS UINT32_C(0xa1b23c4d)
 #define LINKTYPE	  220u
 #define URB_DIR_IN	  0x0200u
+#define URB_ISO_ASAP	  0x0002u
 
 struct file_header {
 	uint32_t magic;
@@ -52,16 +53,31 @@ struct usbmon_header {
 	int32_t status; /* -errno */
 	uint32_t length;
 	uint32_t captured;
-	uint8_t setup[8];
+	union {
+		uint8_t setup[8];
+		struct {
+			int32_t errors;
+			int32_t packets;
+		} iso;
+	};
 	int32_t interval;
 	int32_t start_frame;
 	uint32_t flags;
-	uint32_t packets;
+	uint32_t packets; /* struct usbmon_packet that follow, before the bytes */
+};
+
+/* struct mon_bin_isodesc. */
+struct usbmon_packet {
+	int32_t status;
+	uint32_t offset;
+	uint32_t length;
+	uint32_t zero;
 };
 
 _Static_assert(sizeof(struct file_header) == 24, "pcap");
 _Static_assert(sizeof(struct record_header) == 16, "pcap");
 _Static_assert(sizeof(struct usbmon_header) == USBMON_HEADER, "usbmon");
+_Static_assert(sizeof(struct usbmon_packet) == sizeof(struct trace_packet), "usbmon");
 
 void
 usbmon_begin(FILE *to)
@@ -70,7 +86,7 @@ usbmon_begin(FILE *to)
 		.magic = MAGIC_NANOSECONDS,
 		.major = 2,
 		.minor = 4,
-		.snap = USBMON_HEADER + TRACE_SNAP_MAX,
+		.snap = USBMON_HEADER + TRACE_BYTES_MAX,
 		.link_type = LINKTYPE,
 	};
 
@@ -145,6 +161,31 @@ wall_time(uint64_t monotonic)
 	return monotonic + offset;
 }
 
+/* As the kernel has them: a packet that was submitted has the status -EXDEV. */
+static struct usbmon_packet
+packet_of(const struct recording *recording, uint32_t index, bool began)
+{
+	struct trace_packet packet;
+
+	memcpy(&packet, recording->bytes + index * sizeof(packet), sizeof(packet));
+	return (struct usbmon_packet){
+		.status = began ? -EXDEV : error_of(packet.status),
+		.offset = packet.offset,
+		.length = packet.length,
+	};
+}
+
+static void
+describe_packets(struct usbmon_header *header, const struct recording *recording, bool began)
+{
+	header->iso.packets = (int32_t)recording->packets;
+	header->packets = recording->packets;
+	header->captured += recording->packets * (uint32_t)sizeof(struct usbmon_packet);
+	header->flags = URB_ISO_ASAP;
+	for (uint32_t i = 0; !began && i < recording->packets; i++)
+		header->iso.errors += packet_of(recording, i, began).status != 0;
+}
+
 static void
 describe(struct usbmon_header *header, const struct recording *recording,
 	 const struct trace_owner *owner)
@@ -162,7 +203,9 @@ describe(struct usbmon_header *header, const struct recording *recording,
 	header->status = began ? -EINPROGRESS : error_of(event->status);
 	header->length = began ? event->length : event->actual;
 	header->captured = recording->length;
-	if (owner->transfers == kIOUSBEndpointTypeControl) {
+	if (owner->transfers == kIOUSBEndpointTypeIsochronous)
+		describe_packets(header, recording, began);
+	else if (owner->transfers == kIOUSBEndpointTypeControl) {
 		uint8_t setup[8];
 
 		memcpy(setup, &event->value, sizeof(setup));
@@ -174,9 +217,20 @@ describe(struct usbmon_header *header, const struct recording *recording,
 		}
 	}
 	is_in = (header->endpoint & 0x80) != 0;
-	header->flags = is_in ? URB_DIR_IN : 0;
-	if (header->captured == 0)
+	header->flags |= is_in ? URB_DIR_IN : 0;
+	if (recording->length == 0)
 		header->flag_data = is_in ? '<' : '>';
+}
+
+static void
+write_packets(FILE *to, const struct recording *recording)
+{
+	for (uint32_t i = 0; i < recording->packets; i++) {
+		struct usbmon_packet packet =
+			packet_of(recording, i, recording->event.kind == TRACE_TRANSFER_BEGAN);
+
+		fwrite(&packet, sizeof(packet), 1, to);
+	}
 }
 
 bool
@@ -199,13 +253,16 @@ usbmon_write(FILE *to, const struct recording *recording)
 		.seconds = (uint32_t)(time / NSEC_PER_SEC),
 		.nsec = (uint32_t)(time % NSEC_PER_SEC),
 		.captured = USBMON_HEADER + header.captured,
-		.length = USBMON_HEADER + (header.flag_data == 0 ? header.length : 0),
+		.length = USBMON_HEADER + header.captured - recording->length +
+			  (header.flag_data == 0 ? header.length : 0),
 	};
 	/* A host may say what it likes; a reader of the file must not meet it. */
 	if (record.length < record.captured)
 		record.length = record.captured;
 	fwrite(&record, sizeof(record), 1, to);
 	fwrite(&header, sizeof(header), 1, to);
-	fwrite(recording->bytes, 1, header.captured, to);
+	if (header.packets > 0)
+		write_packets(to, recording);
+	fwrite(recording->data, 1, recording->length, to);
 	return true;
 }

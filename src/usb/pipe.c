@@ -296,7 +296,7 @@ IOUSBHostPipe_ClearStall(IOUSBHostPipe *object, bool withRequest)
 	loop_will_wait(port->loop);
 	pthread_mutex_lock(&pipe->lock);
 	if (!pipe->closed && withRequest)
-		res = port->backend->clear_halt(port->device, pipe->address);
+		res = usb_port_clear_halt(port, pipe->address);
 	else if (!pipe->closed)
 		res = port->backend->reset_endpoint(port->device, pipe->address);
 	if (res == kIOReturnSuccess)

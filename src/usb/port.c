@@ -23,10 +23,13 @@
 #include "clock.h"
 #include "log.h"
 #include "pipe.h"
+#include "record_transfer.h"
 #include "status.h"
 
 /* Room may also come from transfers of other processes, of which no event tells. */
 #define RETRY_MSEC 10u
+/* Of USB 2.0, table 9-6: the feature of an endpoint. */
+#define ENDPOINT_HALT 0
 /* How long the shutdown waits for the backend to give transfers back. */
 #define SHUT_MSEC 5000
 
@@ -78,14 +81,44 @@ usb_port_claim(struct usb_port *port, uint8_t interface, bool claim)
 	return res;
 }
 
+/* For who looks on: what the backend's call that follows sends. Then end_request. */
+static void
+begin_request_locked(struct usb_port *port, struct record_request *record,
+		     const IOUSBDeviceRequest *request)
+{
+	record->began = 0;
+	if (!recorder_is_on())
+		return;
+	*record = (struct record_request){0};
+	memcpy(record->transfer.setup, request, sizeof(record->transfer.setup));
+	record_request_began_locked(port, record, ++port->last_control);
+}
+
+static void
+end_request(struct usb_port *port, struct record_request *record, IOReturn status)
+{
+	if (record->began != 0)
+		record_request_ended(port, record, status);
+}
+
 IOReturn
 usb_port_set_alternate(struct usb_port *port, uint8_t interface, uint8_t alternate)
 {
+	const IOUSBDeviceRequest request = {
+		.bmRequestType = kIOUSBDeviceRequestRecipientInterface,
+		.bRequest = kIOUSBDeviceRequestSetInterface,
+		.wValue = alternate,
+		.wIndex = interface,
+	};
+	struct record_request record;
 	IOReturn res = kIOReturnNoDevice;
 
 	pthread_mutex_lock(&port->lock);
-	if (port->device != NULL && !port->is_gone)
+	if (port->device != NULL && !port->is_gone) {
+		begin_request_locked(port, &record, &request);
 		res = port->backend->set_alternate(port->device, interface, alternate);
+		end_request(port, &record, res);
+	}
 	pthread_mutex_unlock(&port->lock);
 	return res;
 }
@@ -93,14 +126,42 @@ usb_port_set_alternate(struct usb_port *port, uint8_t interface, uint8_t alterna
 IOReturn
 usb_port_set_configuration(struct usb_port *port, uint8_t value)
 {
+	const IOUSBDeviceRequest request = {
+		.bRequest = kIOUSBDeviceRequestSetConfiguration,
+		.wValue = value,
+	};
+	struct record_request record;
 	IOReturn res = kIOReturnNoDevice;
 
 	pthread_mutex_lock(&port->lock);
-	if (port->device != NULL && !port->is_gone)
+	if (port->device != NULL && !port->is_gone) {
+		begin_request_locked(port, &record, &request);
 		res = port->backend->set_configuration(port->device, value);
+		end_request(port, &record, res);
+	}
 	if (res == kIOReturnSuccess)
 		port->configuration = usb_port_configuration(port, value);
 	pthread_mutex_unlock(&port->lock);
+	return res;
+}
+
+IOReturn
+usb_port_clear_halt(struct usb_port *port, uint8_t endpoint)
+{
+	const IOUSBDeviceRequest request = {
+		.bmRequestType = kIOUSBDeviceRequestRecipientEndpoint,
+		.bRequest = kIOUSBDeviceRequestClearFeature,
+		.wValue = ENDPOINT_HALT,
+		.wIndex = endpoint,
+	};
+	struct record_request record;
+	IOReturn res;
+
+	pthread_mutex_lock(&port->lock);
+	begin_request_locked(port, &record, &request);
+	pthread_mutex_unlock(&port->lock);
+	res = port->backend->clear_halt(port->device, endpoint);
+	end_request(port, &record, res);
 	return res;
 }
 

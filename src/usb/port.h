@@ -105,6 +105,8 @@ IOReturn usb_port_claim(struct usb_port *port, uint8_t interface, bool claim);
 IOReturn usb_port_set_alternate(struct usb_port *port, uint8_t interface, uint8_t alternate);
 /* No interface is claimed, by us. */
 IOReturn usb_port_set_configuration(struct usb_port *port, uint8_t value);
+/* [of the endpoint's pipe] Blocks on the device, which is open. */
+IOReturn usb_port_clear_halt(struct usb_port *port, uint8_t endpoint);
 /* On success the device has gone, as far as this port is concerned. */
 IOReturn usb_port_reset(struct usb_port *port);
 /* kIOUSBHostPortStatus...; kIOReturnNoDevice. */

@@ -3,10 +3,12 @@
  * Events and counters of pipes and of endpoint 0, and the bytes of transfers for the capture: those
  * of an OUT transfer as they are when it begins, those of an IN transfer when it has ended.
  *
- * A transfer that goes to the backend in pieces is one here.
+ * A transfer that goes to the backend in pieces is one here. What the kernel sends for us, such as
+ * SET_INTERFACE, is a control request as those that a driver makes.
  */
 #include "record_transfer.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -19,10 +21,41 @@ struct transfer {
 	bool is_in;
 };
 
+/* Packets and bytes into the capture; the event alone, if there is no memory. */
+static void
+write_packets(const struct trace_place *place, struct trace_event *event,
+	      const struct usb_transfer *transfer, const void *data, uint32_t length)
+{
+	size_t size = transfer->packet_count * sizeof(struct trace_packet);
+	struct trace_packet *packets = malloc(size + length);
+	uint32_t offset = 0;
+
+	if (packets == NULL) {
+		recorder_write_bytes(place, event, NULL, 0);
+		return;
+	}
+	for (uint32_t i = 0; i < transfer->packet_count; i++) {
+		const struct usb_packet *packet = &transfer->packets[i];
+		bool ended = event->kind == TRACE_TRANSFER_ENDED;
+
+		packets[i] = (struct trace_packet){
+			.status = ended ? packet->status : kIOReturnSuccess,
+			.offset = offset,
+			.length = ended ? packet->actual : packet->length,
+		};
+		offset += packet->length;
+	}
+	if (length > 0)
+		memcpy((char *)packets + size, data, length);
+	event->flags |= TRACE_HAS_PACKETS;
+	recorder_write_bytes(place, event, packets, (uint32_t)size + length);
+	free(packets);
+}
+
 /* Into both files; with as many of the bytes as are wanted. */
 static void
-write_event(const struct trace_place *place, struct trace_event *event, const void *data,
-	    uint32_t length)
+write_event(const struct trace_place *place, struct trace_event *event,
+	    const struct usb_transfer *transfer, const void *data, uint32_t length)
 {
 	bool wanted;
 	uint32_t snap = recorder_snap(&wanted);
@@ -32,7 +65,39 @@ write_event(const struct trace_place *place, struct trace_event *event, const vo
 		return;
 	if (data == NULL)
 		length = 0;
-	recorder_write_bytes(place, event, data, length < snap ? length : snap);
+	if (length > snap)
+		length = snap;
+	if (transfer->packet_count > 0 && transfer->packet_count <= TRACE_PACKETS_MAX)
+		write_packets(place, event, transfer, data, length);
+	else
+		recorder_write_bytes(place, event, data, length);
+}
+
+static uint64_t
+value_of(const struct usb_transfer *transfer)
+{
+	uint64_t value;
+
+	if (transfer->packet_count > 0)
+		return transfer->packet_count;
+	memcpy(&value, transfer->setup, sizeof(value));
+	return value;
+}
+
+/* Up to the end of the last bytes that came: an isochronous one may have gaps before them. */
+static uint32_t
+reach_of(const struct usb_transfer *transfer)
+{
+	uint32_t offset = 0, reach = 0;
+
+	if (transfer->packet_count == 0)
+		return transfer->actual;
+	for (uint32_t i = 0; i < transfer->packet_count; i++) {
+		if (transfer->packets[i].actual > 0)
+			reach = offset + transfer->packets[i].actual;
+		offset += transfer->packets[i].length;
+	}
+	return reach;
 }
 
 static void
@@ -44,11 +109,11 @@ begin(struct trace_place *place, const struct transfer *what, uint32_t length)
 		.id = what->id,
 		.detail = what->transfer->endpoint,
 		.length = length,
+		.value = value_of(what->transfer),
 	};
 
-	memcpy(&event.value, what->transfer->setup, sizeof(event.value));
 	recorder_add(&place->began, 1);
-	write_event(place, &event, what->is_in ? NULL : what->data, length);
+	write_event(place, &event, what->transfer, what->is_in ? NULL : what->data, length);
 }
 
 static void
@@ -67,11 +132,11 @@ end(struct trace_place *place, const struct transfer *what, uint32_t length)
 		.status = transfer->status,
 		.spent = recorder_saturated(spent),
 		.flags = what->began == 0 ? TRACE_RUNS_BEFORE : 0,
+		.value = value_of(transfer),
 	};
 
-	memcpy(&event.value, transfer->setup, sizeof(event.value));
 	recorder_count_end(place, transfer->status != kIOReturnSuccess, transfer->actual, spent);
-	write_event(place, &event, what->is_in ? what->data : NULL, transfer->actual);
+	write_event(place, &event, transfer, what->is_in ? what->data : NULL, reach_of(transfer));
 }
 
 /* --- pipes --- */
@@ -191,4 +256,29 @@ record_control_ended_locked(struct usb_port *port, const struct usb_transfer *tr
 		return;
 	end(place, &what, transfer->length);
 	atomic_store_explicit(&place->in_flight, under_way, memory_order_relaxed);
+}
+
+void
+record_request_began_locked(struct usb_port *port, struct record_request *record, uint64_t id)
+{
+	struct trace_place *place = recorder_find(&port->place, describe_control, port);
+	struct transfer what;
+
+	if (place == NULL)
+		return;
+	record->id = id;
+	record->began = clock_now();
+	what = of_control(&record->transfer, id, record->began);
+	begin(place, &what, 0);
+}
+
+void
+record_request_ended(struct usb_port *port, struct record_request *record, IOReturn status)
+{
+	struct trace_place *place = recorder_find(&port->place, describe_control, port);
+	struct transfer what = of_control(&record->transfer, record->id, record->began);
+
+	record->transfer.status = status;
+	if (place != NULL)
+		end(place, &what, 0);
 }

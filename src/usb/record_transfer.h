@@ -22,4 +22,15 @@ void record_control_began_locked(struct usb_port *port, const struct usb_transfe
 void record_control_ended_locked(struct usb_port *port, const struct usb_transfer *transfer,
 				 uint64_t id, uint64_t began, uint32_t under_way);
 
+/*
+ * A request without data that the kernel sends for us, in a call of the backend. [port] The end in
+ * the same thread, with or without the lock.
+ */
+struct record_request {
+	struct usb_transfer transfer; /* its setup */
+	uint64_t id, began;	      /* 0: the beginning was not recorded */
+};
+void record_request_began_locked(struct usb_port *port, struct record_request *record, uint64_t id);
+void record_request_ended(struct usb_port *port, struct record_request *record, IOReturn status);
+
 #endif

@@ -151,7 +151,7 @@ trace_write(struct trace_writer *writer, struct trace_event *event, const void *
 	uint32_t pieces = pieces_of(length);
 	uint64_t position;
 
-	assert(length <= TRACE_SNAP_MAX && (length == 0 || writer->with_bytes));
+	assert(length <= TRACE_BYTES_MAX && (length == 0 || writer->with_bytes));
 	if (writer->with_bytes)
 		event->bytes = length;
 	position = reserve(writer, event, 1 + pieces);
@@ -291,7 +291,7 @@ copy_event(const struct trace_reader *reader, struct trace_event *ret_event, voi
 	if (!copy(reader, reader->next, TRACE_TURN_EVENT, words))
 		return false;
 	memcpy(ret_event, words, sizeof(*ret_event));
-	return !reader->with_bytes || (ret_event->bytes <= TRACE_SNAP_MAX &&
+	return !reader->with_bytes || (ret_event->bytes <= TRACE_BYTES_MAX &&
 				       copy_bytes(reader, ret_event->bytes, bytes, room));
 }
 

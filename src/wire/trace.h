@@ -51,7 +51,8 @@ enum trace_kind {
 				 ns since it began; waited: ns of these until it ran */
 	TRACE_COMPLETION = 5, /* id: index of the registration; count: arguments; status; waited: of
 				 those before it, how many wait for the app to make room */
-	/* Of a pipe's place. value: of a control request the setup packet as it is on the wire */
+	/* Of a pipe's place. value: of a control request the setup packet as it is on the wire, of
+	   an isochronous transfer how many packets it has */
 	TRACE_TRANSFER_BEGAN = 6, /* length: bytes; detail: endpoint */
 	TRACE_TRANSFER_ENDED = 7, /* actual, status; spent: ns since it began */
 	/* Of a client's place: a dext_ring's entries. */
@@ -66,6 +67,8 @@ enum trace_flags {
 	/* ENDED: it began before the recording did; spent is 0. OPENED, by readers only: the same
 	 */
 	TRACE_RUNS_BEFORE = 1 << 0,
+	TRACE_HAS_PACKETS = 1 << 1, /* in the capture: `value` of struct trace_packet come before
+				       the transfer's bytes */
 };
 
 struct trace_event {
@@ -80,13 +83,24 @@ struct trace_event {
 	uint32_t spent; /* ns, saturated */
 	union {
 		uint32_t waited; /* saturated */
-		uint32_t bytes;	 /* in the capture: that follow, at most TRACE_SNAP_MAX */
+		uint32_t bytes;	 /* in the capture: that follow, at most TRACE_BYTES_MAX */
 	};
 	uint8_t kind;  /* of enum trace_kind */
 	uint8_t flags; /* of enum trace_flags */
 	uint8_t count; /* saturated */
 	uint8_t detail;
 };
+
+/* Of an isochronous transfer. */
+struct trace_packet {
+	int32_t status;	 /* if it has ended */
+	uint32_t offset; /* in the transfer's bytes */
+	uint32_t length; /* of it, or, if it has ended, that moved */
+	uint32_t zero;
+};
+
+#define TRACE_PACKETS_MAX 1024u
+#define TRACE_BYTES_MAX	  (TRACE_SNAP_MAX + TRACE_PACKETS_MAX * sizeof(struct trace_packet))
 
 /* In a slot's turn, below the slot's position in the ring's whole life times 4. */
 enum trace_turn {
@@ -170,6 +184,7 @@ struct trace_file {
 };
 
 _Static_assert(sizeof(struct trace_event) == TRACE_SLOT_BYTES, "wire");
+_Static_assert(sizeof(struct trace_packet) == 16, "wire");
 _Static_assert(sizeof(struct trace_slot) == 64, "wire");
 _Static_assert(sizeof(struct trace_owner) == 56, "wire");
 _Static_assert(sizeof(struct trace_place) == 704, "wire");
@@ -204,7 +219,7 @@ struct trace_start {
 void trace_writer_init(struct trace_writer *writer, enum trace_what what, void *memory);
 void trace_writer_start(struct trace_writer *writer, struct trace_start *ret_start);
 /*
- * Records an event, which gets its number here, and with it bytes (at most TRACE_SNAP_MAX; of the
+ * Records an event, which gets its number here, and with it bytes (at most TRACE_BYTES_MAX; of the
  * trace: none). Any thread; never waits for a reader.
  */
 void trace_write(struct trace_writer *writer, struct trace_event *event, const void *bytes,

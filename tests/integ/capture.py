@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `dext capture` writes: decoded here by usbmon's format, and by tshark.
 
-    capture.py DEXT BULKSTREAM_BUNDLE FTDI_BUNDLE SERIAL_TERMINAL
+    capture.py DEXT BULKSTREAM_BUNDLE FTDI_BUNDLE SERIAL_TERMINAL ISOCH_BUNDLE ISOCH_APP
 """
 import os
 import struct
@@ -13,8 +13,8 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "commands"))
 import tap  # pylint: disable=wrong-import-position
 
-DEXT, BULK, FTDI, TERMINAL = (os.path.abspath(path) for path in sys.argv[1:])
-EPIPE, EINPROGRESS = 32, 115
+DEXT, BULK, FTDI, TERMINAL, ISOCH, ISOCH_APP = (os.path.abspath(path) for path in sys.argv[1:])
+EPIPE, EXDEV, EINPROGRESS = 32, 18, 115
 ISOCHRONOUS, INTERRUPT, CONTROL, BULK_TYPE = range(4)
 # The command looks on before the script goes on: it says so on standard error.
 SCRIPT = """
@@ -34,12 +34,20 @@ class Record:
          self.status, self.length, captured, self.setup, interval, start, flags, packets) = struct.unpack(
              "=QcBBBHBBqiiII8siiII", header)
         self.type = type_.decode()
-        self.data = data
         self.stamp = stamp
         assert captured == len(data), (captured, len(data))
-        assert (interval, start, packets) == (0, 0, 0)
+        assert (interval, start) == (0, 0)
         assert (seconds, usec) == (stamp // 10**9, stamp % 10**9 // 1000)
-        assert flags == (0x200 if self.endpoint & 0x80 else 0)
+        isochronous = self.transfer == ISOCHRONOUS
+        assert flags == (0x200 if self.endpoint & 0x80 else 0) + (2 if isochronous else 0)
+        # Status, offset and length of each.
+        self.packets = [struct.unpack("=iII4x", data[16 * at:16 * at + 16]) for at in range(packets)]
+        self.data = data = data[16 * packets:]
+        assert isochronous or not packets
+        if isochronous:
+            errors, listed = struct.unpack("=ii", self.setup)
+            assert listed == packets
+            assert errors == (0 if self.type == "S" else sum(packet[0] != 0 for packet in self.packets))
         assert self.no_data == (0 if data else ord("<" if self.endpoint & 0x80 else ">"))
 
 
@@ -136,12 +144,51 @@ def control_requests_have_their_setup():
         records = capture(folder, FTDI, "ftdi", "-s 65536", f"printf hello | {TERMINAL} --baud 9600 >came")
         with open(os.path.join(folder, "came"), "rb") as file:
             assert file.read() == b"hello"
-        setups = [record.setup for record in records if record.transfer == CONTROL and record.type == "S"]
+        setups = requests_of(records)
         assert all(record.no_setup == (record.type != "S" or record.transfer != CONTROL) * ord("-") for record in records)
         # The vendor's request for the rate.
         assert any(setup[:2] == b"\x40\x03" for setup in setups), setups
         lines = fields(folder, "usb.transfer_type == 0x02 && usb.urb_type == 'S'", "usb.setup.bRequest")
         assert [int(line[0], 0) for line in lines] == [setup[1] for setup in setups]
+
+
+def requests_of(records):
+    return [record.setup for record in records if record.transfer == CONTROL and record.type == "S"]
+
+
+def isochronous_transfers_have_their_packets():
+    with tempfile.TemporaryDirectory() as folder:
+        records = capture(folder, ISOCH, "loopback", "-s 65536", ISOCH_APP)
+        began, ended = [record for record in records if record.endpoint == 1]
+        assert began.transfer == ended.transfer == ISOCHRONOUS and began.length == ended.length == 406
+        sizes, offsets = [100, 101, 102, 103], [0, 100, 201, 303]
+        assert began.packets == [(-EXDEV, *packet) for packet in zip(offsets, sizes)], began.packets
+        assert ended.packets == [(0, *packet) for packet in zip(offsets, sizes)], ended.packets
+        sent = bytes(at % 256 for at in range(406))
+        assert began.data == sent and not ended.data
+        # Five places, of which the last stays empty; what came is as it lies in the buffer, gaps included.
+        began, ended = [record for record in records if record.endpoint == 0x81]
+        assert began.packets == [(-EXDEV, 200 * at, 200) for at in range(5)] and not began.data
+        assert [packet[1:] for packet in ended.packets] == list(zip(range(0, 1000, 200), sizes + [0])), ended.packets
+        assert ended.length == 406 and len(ended.data) == 703
+        assert b"".join(ended.data[at:at + size] for _, at, size in ended.packets) == sent
+        # What the kernel sends for the driver.
+        assert requests_of(records) == [bytes([1, 11, 2, 0, 0, 0, 0, 0]), bytes([2, 1, 0, 0, 1, 0, 0, 0]),
+                                        bytes([2, 1, 0, 0, 0x81, 0, 0, 0])], requests_of(records)
+        assert fields(folder, "_ws.malformed || _ws.expert.severity >= 6291456", "frame.number") == []
+        lines = fields(folder, "usb.endpoint_address == 0x01 && usb.urb_type == 'C'", "usb.iso.numdesc",
+                       "usb.iso.iso_off", "usb.iso.iso_len", "usb.iso.iso_status")
+        assert lines == [["4,4", "0,100,201,303", "100,101,102,103", "0,0,0,0"]], lines
+        lines = fields(folder, "usb.endpoint_address == 0x81 && usb.urb_type == 'C'", "usb.iso.data")
+        assert bytes.fromhex("".join(lines[0][0].split(","))) == sent, lines
+        lines = fields(folder, "usb.transfer_type == 0x02 && usb.urb_type == 'S'", "_ws.col.Info")
+        assert [line[0] for line in lines] == ["SET INTERFACE Request", "CLEAR FEATURE Request",
+                                               "CLEAR FEATURE Request"], lines
+    # Its packets are all there, however few bytes are wanted.
+    with tempfile.TemporaryDirectory() as folder:
+        records = capture(folder, ISOCH, "loopback", "-s 7", ISOCH_APP)
+        ended = [record for record in records if record.endpoint == 0x81][1]
+        assert len(ended.packets) == 5 and ended.data == sent[:7]
 
 
 def a_stall_is_one():
@@ -165,4 +212,4 @@ def it_ends_as_it_is_told():
 
 
 tap.main([bytes_are_those_that_were_sent, bytes_are_those_that_were_received, the_first_bytes_unless_it_is_told,
-          control_requests_have_their_setup, a_stall_is_one, it_ends_as_it_is_told])
+          control_requests_have_their_setup, isochronous_transfers_have_their_packets, a_stall_is_one, it_ends_as_it_is_told])
