@@ -36,7 +36,7 @@ static const char help_text[] =
 	"Exit status: 0, 2 wrong command line, 3 no registry, or no such driver, 4 not permitted,\n"
 	"7 the file cannot be written.\n";
 
-static uint64_t written;
+static uint64_t written, lost;
 
 static bool
 write_event(struct looking *looking, const struct recording *recording)
@@ -56,15 +56,16 @@ begin(struct looking *looking)
 }
 
 static void
-say_lost(struct looking *looking, const struct recording *recording, uint64_t lost)
+say_lost(struct looking *looking, const struct recording *recording, uint64_t count)
 {
-	complain("capture", "%s: %" PRIu64 " events lost", recording->name, lost);
+	complain("capture", "%s: %" PRIu64 " events lost", recording->name, count);
+	lost += count;
 }
 
 static void
 end(struct looking *looking)
 {
-	fprintf(stderr, "dext capture: %" PRIu64 " written\n", written);
+	fprintf(stderr, "dext capture: %" PRIu64 " written, %" PRIu64 " lost\n", written, lost);
 }
 
 /* False: it is none, or none that is possible. */

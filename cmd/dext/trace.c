@@ -31,6 +31,7 @@ static const char help_text[] =
 	"7 the file cannot be written.\n";
 
 static const struct trace_output *form = &trace_as_text;
+static uint64_t shown, lost;
 
 static void
 begin(struct looking *looking)
@@ -42,21 +43,24 @@ static bool
 show(struct looking *looking, const struct recording *recording)
 {
 	form->event(looking->to, recording);
+	shown++;
 	return true;
 }
 
 static void
-say_lost(struct looking *looking, const struct recording *recording, uint64_t lost)
+say_lost(struct looking *looking, const struct recording *recording, uint64_t count)
 {
-	form->lost(looking->to, recording, lost);
+	form->lost(looking->to, recording, count);
 	if (looking->to != stdout || form != &trace_as_text)
-		complain("trace", "%s: %" PRIu64 " events lost", recording->name, lost);
+		complain("trace", "%s: %" PRIu64 " events lost", recording->name, count);
+	lost += count;
 }
 
 static void
 end(struct looking *looking)
 {
 	form->end(looking->to);
+	fprintf(stderr, "dext trace: %" PRIu64 " events, %" PRIu64 " lost\n", shown, lost);
 }
 
 /* -1, or an exit status. */

@@ -31,8 +31,8 @@
 #include <DriverKit/IOReturn.h>
 
 #define TRACE_MAGIC	  UINT32_C(0x63617274) /* "trac" as bytes */
-#define TRACE_VERSION	  1u
-#define TRACE_SLOTS	  65536u  /* of the trace; powers of two */
+#define TRACE_VERSION	  2u
+#define TRACE_SLOTS	  262144u /* of the trace; powers of two */
 #define TRACE_SLOTS_BYTES 131072u /* of the capture */
 #define TRACE_PLACES	  512u	  /* of the trace */
 #define TRACE_SLOT_BYTES  56u	  /* of a transfer's bytes, in each slot behind its event */

@@ -476,8 +476,8 @@ START_TEST(nobody_waits_for_who_looks)
 	pid = look("--json", "out");
 	other = look("--json", "other");
 	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
-	/* Two events each, and 65,536 places for them. */
-	for (unsigned i = 0; i < 35000 / CALLS; i++)
+	/* Two events each, and 262,144 places for them. */
+	for (unsigned i = 0; i < 140000 / CALLS; i++)
 		call_many(connect);
 	end_look(other, SIGKILL);
 	ck_assert_int_eq(kill(pid, SIGCONT), 0);
@@ -499,6 +499,7 @@ START_TEST(it_ends_as_it_is_told)
 			     "kill $!; wait $!; exit $result"),
 			 0);
 	check_said("in 0x81");
+	check_said("dext trace: 100 events, 0 lost");
 	ck_assert_int_eq(run("$DEXT trace --seconds 1 Echo"), 0);
 	check_said("org.opendext.test.echo on none");
 	ck_assert_int_eq(run("$DEXT trace NoSuchDriver"), 3);
