@@ -11,9 +11,16 @@ struct state {
 	int who[HEARD_MAX];
 	unsigned count;
 	int retained, released;
+	CFRunLoopTimerRef timer; /* fires as soon as the loop waits, if not NULL */
 };
 
 static struct state state;
+
+static void
+fire_now(CFRunLoopTimerRef timer)
+{
+	CFRunLoopTimerSetNextFireDate(timer, CFAbsoluteTimeGetCurrent());
+}
 
 /* The info of an observer is its number. */
 static void
@@ -22,6 +29,8 @@ hear(CFRunLoopObserverRef observer, CFRunLoopActivity activity, void *info)
 	ck_assert_uint_lt(state.count, HEARD_MAX);
 	state.who[state.count] = (int)(intptr_t)info;
 	state.heard[state.count++] = activity;
+	if (activity == kCFRunLoopBeforeWaiting && state.timer != NULL)
+		fire_now(state.timer);
 }
 
 static const void *
@@ -56,11 +65,12 @@ stop(CFRunLoopTimerRef timer, void *info)
 	CFRunLoopStop(CFRunLoopGetCurrent());
 }
 
+/* A loop with it has something to wait for: until it is told to stop by fire_now. */
 static CFRunLoopTimerRef
-stop_soon(CFRunLoopMode mode)
+stop_when_told(CFRunLoopMode mode)
 {
 	CFRunLoopTimerRef timer =
-		CFRunLoopTimerCreate(NULL, CFAbsoluteTimeGetCurrent() + 0.05, 0, 0, 0, stop, NULL);
+		CFRunLoopTimerCreate(NULL, CFAbsoluteTimeGetCurrent() + 3600, 0, 0, 0, stop, NULL);
 
 	CFRunLoopAddTimer(CFRunLoopGetCurrent(), timer, mode);
 	return timer;
@@ -72,7 +82,7 @@ START_TEST(activities_in_their_order)
 		kCFRunLoopEntry,	 kCFRunLoopBeforeTimers, kCFRunLoopBeforeSources,
 		kCFRunLoopBeforeWaiting, kCFRunLoopAfterWaiting, kCFRunLoopExit,
 	};
-	CFRunLoopTimerRef timer = stop_soon(kCFRunLoopDefaultMode);
+	CFRunLoopTimerRef timer = stop_when_told(kCFRunLoopDefaultMode);
 	CFRunLoopObserverRef observer;
 
 	CFRunLoopWakeUp(CFRunLoopGetCurrent());
@@ -84,6 +94,7 @@ START_TEST(activities_in_their_order)
 	ck_assert_uint_eq(state.count, 4); /* it does not wait, and once for two modes */
 	ck_assert_uint_eq(state.heard[3], kCFRunLoopExit);
 	state.count = 0;
+	state.timer = timer;
 	CFRunLoopRun();
 	ck_assert_uint_eq(state.count, sizeof(expected) / sizeof(expected[0]));
 	for (unsigned i = 0; i < state.count; i++)
@@ -113,7 +124,7 @@ END_TEST
 
 START_TEST(order_mask_and_repetition)
 {
-	CFRunLoopTimerRef timer = stop_soon(kCFRunLoopDefaultMode);
+	CFRunLoopTimerRef timer = stop_when_told(kCFRunLoopDefaultMode);
 	CFRunLoopObserverRef observers[] = {
 		add(1, kCFRunLoopEntry, true, 5, kCFRunLoopDefaultMode),
 		add(2, kCFRunLoopEntry, false, 1, kCFRunLoopDefaultMode),
@@ -156,6 +167,7 @@ run_inside(CFRunLoopObserverRef observer, CFRunLoopActivity activity, void *info
 	state.count++;
 	ck_assert_int_eq(CFRunLoopRunInMode(kCFRunLoopDefaultMode, 0, false),
 			 kCFRunLoopRunTimedOut);
+	fire_now(state.timer);
 	CFRunLoopObserverInvalidate(observer);
 	ck_assert_int_eq(state.released, 0); /* not while it is used */
 }
@@ -163,13 +175,14 @@ run_inside(CFRunLoopObserverRef observer, CFRunLoopActivity activity, void *info
 START_TEST(a_callback_runs_the_loop_and_ends_itself)
 {
 	CFRunLoopObserverContext context = {.info = &state, .retain = retain, .release = release};
-	CFRunLoopTimerRef timer = stop_soon(kCFRunLoopDefaultMode);
+	CFRunLoopTimerRef timer = stop_when_told(kCFRunLoopDefaultMode);
 	CFRunLoopObserverRef observer = CFRunLoopObserverCreate(NULL, kCFRunLoopAllActivities, true,
 								0, run_inside, &context);
 	CFRunLoopObserverContext got = {0};
 
 	CFRunLoopObserverGetContext(observer, &got);
 	ck_assert_ptr_eq(got.info, &state);
+	state.timer = timer;
 	CFRunLoopAddObserver(CFRunLoopGetCurrent(), observer, kCFRunLoopDefaultMode);
 	CFRunLoopRun();
 	ck_assert_uint_eq(state.count, 1);
