@@ -59,24 +59,29 @@ serve_locked(struct usb_device *device, unsigned which, uint64_t now, uint64_t *
 }
 
 /* Ends what has waited too long, and finds the next deadline. */
-static void
+static bool
 expire_locked(struct usb_device *device, uint64_t now)
 {
+	bool changed = false;
+
 	if (now < device->next_deadline)
-		return;
+		return false;
 	device->next_deadline = UINT64_MAX;
 	for (unsigned i = 0; i < ENDPOINT_COUNT; i++) {
 		struct entry *entry = device->endpoints[i].head, *next;
 
 		for (; entry != NULL; entry = next) {
 			next = entry->next;
-			if (entry->deadline <= now)
+			if (entry->deadline <= now) {
 				virtual_finish_locked(device, &device->endpoints[i], entry,
 						      kIOReturnTimeout);
-			else if (entry->deadline < device->next_deadline)
+				changed = true;
+			} else if (entry->deadline < device->next_deadline) {
 				device->next_deadline = entry->deadline;
+			}
 		}
 	}
+	return changed;
 }
 
 static void
@@ -131,13 +136,13 @@ virtual_work(struct usb_device *device, bool *ret_finished)
 	/* What the thread alone does is left to it. */
 	if (!device->serving && !device->gone && !device->unplugged) {
 		device->helping = true;
-		expire_locked(device, now);
 		/* Of small transfers several at once: each round of reaping has its price. */
 		begun = device->line.moved;
 		do
 			more = serve_all_locked(device, now, &wake);
 		while (more && !device->unplugged &&
 		       device->line.moved - begun < VIRTUAL_PIECE_BYTES);
+		more |= expire_locked(device, now);
 		device->helping = false;
 		device->helpless = false;
 		device->helps++;
@@ -181,10 +186,10 @@ run(void *context)
 		device->poked = false;
 		if (device->unplugged && !device->gone)
 			virtual_go_locked(device);
-		expire_locked(device, now);
 		device->helpless |= device->help_until != 0;
 		device->help_until = 0;
 		changed = serve_all_locked(device, now, &wake);
+		changed |= expire_locked(device, now);
 		if (changed || device->stopping)
 			continue;
 		if (device->helps != helps && now + VIRTUAL_HELP_NSEC < wake)
