@@ -1,20 +1,31 @@
 #!/bin/bash
-# cross.sh i386 BUILD: builds for another architecture or C library, in BUILD/i386. What it needs of that architecture's Debian packages
-# is unpacked below BUILD/sysroots (sysroot.sh). Of i386 it is the app's side alone; the tests of the suite `apps`
-# start the hosts of BUILD/gcc.
+# cross.sh NAME BUILD: builds for another architecture or C library, in BUILD/NAME. What it needs of that architecture's
+# Debian packages is unpacked below BUILD/sysroots (sysroot.sh).
+#
+#	i386	the app's side alone; the tests of the suite `apps` start the hosts of BUILD/gcc
+#	aarch64	what `unit` and `proto` need; their programs run under qemu-user
 set -eu
 
 name=$1
 build=$(realpath -m "$2")
 cd "$(dirname "$0")/.."
+packages=(libc6-dev libplist-dev libxxhash-dev check)
 options=(--buildtype=release -Dwerror=true)
 case $name in
 i386)
-	scripts/sysroot.sh i386 "$build/sysroots/i386" libc6-dev libplist-dev libxxhash-dev check
+	debian=i386
 	options+=(-Dapp_only=true "-Dhosts=$build/gcc")
 	;;
-*) echo "usage: cross.sh i386 BUILD" >&2 && exit 2 ;;
+aarch64)
+	debian=arm64
+	packages+=(libusb-1.0-0-dev libseccomp-dev libjson-c-dev)
+	;;
+*) echo "usage: cross.sh i386|aarch64 BUILD" >&2 && exit 2 ;;
 esac
-[ -f "$build/$name/build.ninja" ] || meson setup "$build/$name" "${options[@]}" \
+scripts/sysroot.sh "$debian" "$build/sysroots/$name" "${packages[@]}"
+printf "[constants]\nsource = '%s'\n" "$PWD" >"$build/sysroots/source.ini"
+[ -f "$build/$name/build.ninja" ] || meson setup "$build/$name" "${options[@]}" --cross-file "$build/sysroots/source.ini" \
 	--cross-file "$build/sysroots/$name.ini" --cross-file "scripts/cross/$name.ini" >/dev/null
-ninja -C "$build/$name" --quiet
+# What the tests that run here need, and no more.
+mapfile -t targets < <(python3 scripts/cross/targets.py "$build/$name")
+ninja -C "$build/$name" --quiet "${targets[@]}"

@@ -27,7 +27,7 @@ CONFIGURATIONS = [
 ]
 
 # What scripts/cross.sh builds for other architectures and C libraries.
-CROSS = ["i386"]
+CROSS = ["i386", "aarch64"]
 
 # Suites that are several of Meson's.
 SUITES = {"cross": ["unit", "proto", "apps"]}
@@ -107,7 +107,7 @@ def run_suite(directory, configuration, suite, setup, wrapper, counts):
                "--num-processes", processes]
     for each in SUITES.get(suite, [suite]):
         command += ["--suite", each]
-    if configuration in ("asan", "tsan"):
+    if configuration in ("asan", "tsan", "aarch64"):
         command += ["--timeout-multiplier", "4"]
     if setup:
         command += ["--setup", setup]

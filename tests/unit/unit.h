@@ -2,7 +2,9 @@
 /*
  * What a unit test program is made of: UNIT_MAIN lists the tests, each of which Check runs in a
  * forked process with a deadline; unit_child runs a body in a further process, for what is meant to
- * die. CK_RUN_CASE=name runs one test alone.
+ * die. CK_RUN_CASE=name runs one test alone. UNIT_NOT is a file of tests that cannot run here, in
+ * lines of a program's name and a test's; a test that is named there and does not exist fails the
+ * program.
  *
  *	START_TEST(adds) { ck_assert_int_eq(1 + 1, 2); } END_TEST
  *	UNIT_MAIN("sums", adds)
@@ -15,8 +17,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,16 +30,50 @@
 #define UNIT_TIMEOUT_SEC 30
 #endif
 
+/* Puts NULL in the place of each test that UNIT_NOT names. */
+static inline void
+unit_leave_out(const TTest **tests, size_t count)
+{
+	const char *path = getenv("UNIT_NOT");
+	FILE *file = path != NULL ? fopen(path, "re") : NULL;
+	char line[256], program[64], test[128];
+
+	if (path != NULL && file == NULL) {
+		perror(path);
+		exit(EXIT_FAILURE);
+	}
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+		size_t i = 0;
+
+		if (sscanf(line, "%63s %127s", program, test) != 2 ||
+		    strcmp(program, program_invocation_short_name) != 0)
+			continue;
+		while (i < count && (tests[i] == NULL || strcmp(tests[i]->name, test) != 0))
+			i++;
+		if (i == count) {
+			fprintf(stderr, "%s: %s has no test %s\n", path, program, test);
+			exit(EXIT_FAILURE);
+		}
+		tests[i] = NULL;
+	}
+	if (file != NULL)
+		fclose(file);
+}
+
 static inline int
-unit_run(const char *name, const TTest *const *tests, size_t count)
+unit_run(const char *name, const TTest **tests, size_t count)
 {
 	Suite *suite = suite_create(name);
 	SRunner *runner;
 	int failed;
 
+	unit_leave_out(tests, count);
 	for (size_t i = 0; i < count; i++) {
-		TCase *tcase = tcase_create(tests[i]->name);
+		TCase *tcase;
 
+		if (tests[i] == NULL)
+			continue;
+		tcase = tcase_create(tests[i]->name);
 		tcase_set_timeout(tcase, UNIT_TIMEOUT_SEC);
 		tcase_add_test(tcase, tests[i]);
 		suite_add_tcase(suite, tcase);
@@ -50,7 +89,7 @@ unit_run(const char *name, const TTest *const *tests, size_t count)
 #define UNIT_MAIN(name, ...)                                                                   \
 	int main(void)                                                                         \
 	{                                                                                      \
-		const TTest *const unit_tests[] = {__VA_ARGS__};                               \
+		const TTest *unit_tests[] = {__VA_ARGS__};                                     \
                                                                                                \
 		return unit_run(name, unit_tests, sizeof(unit_tests) / sizeof(unit_tests[0])); \
 	}
@@ -118,6 +157,13 @@ unit_count_fds(void)
 		count++;
 	closedir(folder);
 	return count;
+}
+
+/* Whether something is mapped there; an address of a page. */
+static inline bool
+unit_is_mapped(const void *address)
+{
+	return msync((void *)(uintptr_t)address, 1, MS_ASYNC) == 0 || errno != ENOMEM;
 }
 
 /* Whether a wait status of unit_child says: killed by this signal. */
