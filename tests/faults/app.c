@@ -23,7 +23,8 @@
 __attribute__((weak)) uint32_t faults_fired(void);
 
 static const struct scenario *const groups[] = {
-	scenarios_calls, scenarios_memory, scenarios_events, scenarios_local, scenarios_words,
+	scenarios_calls, scenarios_memory,  scenarios_events,	scenarios_local,
+	scenarios_words, scenarios_devices, scenarios_registry, scenarios_loops,
 };
 
 #define PATIENCE_MSEC 30000
@@ -98,20 +99,45 @@ attempt_waits(uint64_t since)
 	return attempt_msec() - since < (fired() == fired_before ? PATIENCE_MSEC : MOMENT_MSEC);
 }
 
+void
+attempt_restart(void)
+{
+	printf("restart\n");
+	fflush(stdout);
+	CHECK(getchar() == '\n');
+}
+
+io_service_t
+attempt_service(const char *name)
+{
+	uint64_t deadline = attempt_msec() + DEADLINE_MSEC;
+	io_service_t service;
+
+	for (;;) {
+		service = IOServiceGetMatchingService(kIOMainPortDefault,
+						      IOServiceNameMatching(name));
+		if (service != MACH_PORT_NULL || attempt_msec() >= deadline)
+			return service;
+		usleep(2000);
+	}
+}
+
 bool
 link_open(struct link *link, const char *name)
 {
 	uint64_t deadline = attempt_msec() + DEADLINE_MSEC;
+	kern_return_t status;
 
-	while (link->service == MACH_PORT_NULL && attempt_msec() < deadline) {
-		link->service = IOServiceGetMatchingService(kIOMainPortDefault,
-							    IOServiceNameMatching(name));
-		if (link->service == MACH_PORT_NULL)
-			usleep(2000);
+	for (;;) {
+		link->service = attempt_service(name);
+		NAMES(link->service);
+		status = IOServiceOpen(link->service, mach_task_self(), 0, &link->connect);
+		/* It was on its way out. */
+		if (status != kIOReturnNotFound || attempt_msec() >= deadline)
+			break;
+		IOObjectRelease(link->service);
 	}
-	NAMES(link->service);
-	TRY(IOServiceOpen(link->service, mach_task_self(), 0, &link->connect));
-	return true;
+	return attempt_tried("IOServiceOpen", status);
 }
 
 void

@@ -26,11 +26,13 @@
 struct scenario {
 	const char *name;
 	bool (*run)(void);
-	const char *setting; /* of scene.py; NULL: "plain" */
+	const char *setting; /* of settings.py; NULL: "plain" */
 };
 
 extern const struct scenario scenarios_calls[], scenarios_memory[], scenarios_events[];
 extern const struct scenario scenarios_local[], scenarios_words[];
+extern const struct scenario scenarios_devices[], scenarios_registry[];
+extern const struct scenario scenarios_loops[];
 
 #define TRY(call)                                  \
 	do {                                       \
@@ -64,6 +66,11 @@ uint64_t attempt_msec(void);
  * round, which may be why it does not.
  */
 bool attempt_waits(uint64_t since);
+/* The registry is killed and another one started; for a setting that keeps descriptors. */
+void attempt_restart(void);
+
+/* Waits until it is there. */
+io_service_t attempt_service(const char *name);
 
 /* A service and a connection; all zero: none. */
 struct link {

@@ -3,7 +3,8 @@
  * Every call that can fail. What none of these stands before is in run.py's list of calls that
  * cannot; a name in neither fails the run.
  *
- * A close that fails has closed, a munmap or mprotect that fails has done nothing. Where the same
+ * A close that fails has closed, a kill or shutdown that fails has found nobody there any more, a
+ * munmap or mprotect that fails has done nothing. Where the same
  * function is used in ways that can fail and in others that cannot, it looks at the arguments.
  */
 #include "shim.h"
@@ -74,6 +75,18 @@
 	}
 #define CALL(type, name, parameters, arguments, failed) \
 	CALL_IF(true, type, name, parameters, arguments, failed)
+
+/* Does it nevertheless: what is to be ended has ended when it cannot be. */
+#define DONE(name, parameters, arguments)                                            \
+	SHOWN int name parameters                                                    \
+	{                                                                            \
+		int error = fault_here(CALLER, true), result = NEXT(name) arguments; \
+                                                                                     \
+		if (error == 0)                                                      \
+			return result;                                               \
+		errno = error;                                                       \
+		return -1;                                                           \
+	}
 
 /* Returns the error. */
 #define RETURNS(name, parameters, arguments, failed)               \
@@ -367,7 +380,7 @@ CALL(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *size
      (fd, level, name, value, size), -1)
 CALL(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t size),
      (fd, level, name, value, size), -1)
-CALL(int, shutdown, (int fd, int how), (fd, how), -1)
+DONE(shutdown, (int fd, int how), (fd, how))
 
 /* --- processes and threads --- */
 
@@ -376,10 +389,10 @@ CALL(int, execv, (const char *path, char *const arguments[]), (path, arguments),
 CALL(pid_t, waitpid, (pid_t pid, int *status, int options), (pid, status, options), -1)
 CALL(int, waitid, (idtype_t type, id_t id, siginfo_t *info, int options), (type, id, info, options),
      -1)
-CALL(int, kill, (pid_t pid, int signal), (pid, signal), -1)
+DONE(kill, (pid_t pid, int signal), (pid, signal))
 CALL(int, pidfd_open, (pid_t pid, unsigned flags), (pid, flags), -1)
-CALL(int, pidfd_send_signal, (int fd, int signal, siginfo_t *info, unsigned flags),
-     (fd, signal, info, flags), -1)
+DONE(pidfd_send_signal, (int fd, int signal, siginfo_t *info, unsigned flags),
+     (fd, signal, info, flags))
 CALL(int, setpgid, (pid_t pid, pid_t group), (pid, group), -1)
 CALL(int, sched_getcpu, (void), (), -1)
 CALL(int, setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit), (resource, limit),
@@ -630,7 +643,7 @@ RETURNS(libusb_wrap_sys_device,
 	(libusb_context * context, intptr_t fd, libusb_device_handle **device),
 	(context, fd, device), LIBUSB_ERROR_NO_MEM)
 RETURNS(libusb_claim_interface, (libusb_device_handle * device, int number), (device, number),
-	LIBUSB_ERROR_BUSY)
+	LIBUSB_ERROR_OTHER)
 RETURNS(libusb_release_interface, (libusb_device_handle * device, int number), (device, number),
 	LIBUSB_ERROR_IO)
 RETURNS(libusb_clear_halt, (libusb_device_handle * device, unsigned char endpoint),

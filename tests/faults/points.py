@@ -20,7 +20,8 @@ ERRORS = {
            "libusb_release_interface libusb_clear_halt libusb_set_configuration libusb_get_configuration "
            "libusb_set_interface_alt_setting libusb_cancel_transfer libusb_handle_events_timeout libusb_set_option",
     "EINTR": "epoll_wait poll nanosleep clock_nanosleep sem_clockwait sigtimedwait",
-    "EPERM": "sigaltstack prctl setpgid kill pidfd_send_signal chmod setrlimit",
+    "EPERM": "sigaltstack prctl setpgid chmod setrlimit",
+    "ESRCH": "kill pidfd_send_signal",
     "EACCES": "stat fstatat access execv dlopen unlink unlinkat rmdir",
     "EAGAIN": "fork pthread_create pthread_key_create connect",
     "ENOBUFS": "sendmsg send setsockopt",
@@ -36,6 +37,7 @@ ALSO = {
     "EAGAIN": "mmap sendmsg",
     "ECONNREFUSED": "connect",
     "EPERM": "fcntl syscall ioctl madvise getsockopt",
+    "EINVAL": "memfd_create",
     "ENOMEM": "socket socketpair eventfd memfd_create timerfd_create poll ftruncate",
 }
 # What cannot fail as it is used here: it looks at memory, or at what the process is.

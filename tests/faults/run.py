@@ -21,23 +21,29 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
 import points as points_of  # noqa: E402
-from scene import CANNOT, Failure, Held, SETTINGS, Scene  # noqa: E402
+from scene import CANNOT, Failure, Held, Scene  # noqa: E402
+from settings import SETTINGS  # noqa: E402
 
 APP = 0  # libiokit's place in points.MODULES
 ROUNDS = 3
+RUNTIME_ROUNDS = 2
 # A mapping that cannot be taken away stays.
 LEAVES = {"munmap"}
 # What there may be more of at any time: a thread of the loop that waits beside the others.
 GROWS = re.compile(r"src/queue/loop\.c:\d+:calloc|src/registry/host_log\.c:\d+:malloc|src/base/closing\.c:\d+:realloc")
 SETTLE_SEC = 3
-REFUSED = re.compile(r"Start failed: |/Info\.plist: |could not be launched: |giving up")
+REFUSED = re.compile(r"Start failed: |\.dext: (?!found|replaced|removed)|/Info\.plist: |could not be launched: |giving up")
 # libplist does not say why it has made nothing: what was sent is blamed.
 BLAMES = {"plist_from_bin", "plist_from_xml"}
 # Where a function has no other way to say so it ends the program, with a line that says why: dispatch/queue.h.
 ABORTS = re.compile(r"^[^(]*(?:out of memory|no memory |no event loop or thread)[^\n]*\n*\Z", re.MULTILINE)
+# And this writes the line.
+WORDS = "src/base/log.c"
 ATTEMPTS = 3
 
 # `first`: the job whose fault leads to this place; None: it is reached without any.
@@ -56,16 +62,25 @@ def faults_of(job):
     return [(each.place, each.number, each.error) for each in (job.first, job) if each is not None]
 
 
-def listed(build):
-    """Points that nothing can reach or that cannot fail, {name pattern: reason}."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "unreached")
-    found = {}
-    with open(path, encoding="utf-8") as file:
+def listed():
+    """Points that nothing can reach, from the file `unreached`: [(file:function, text of the line, reason)]."""
+    found = []
+    with open(os.path.join(HERE, "unreached"), encoding="utf-8") as file:
         for line in file:
             if line.strip() and not line.startswith("#"):
-                name, reason = line.rstrip().split(None, 1)
-                found[name] = reason
+                found.append(tuple(part.strip() for part in line.split(" | ", 2)))
     return found
+
+
+def reason_of(point, reasons):
+    """Why it is in the list; None: it is not."""
+    path, number = point.line.rsplit(":", 1)
+    with open(os.path.join(HERE, "../..", path), encoding="utf-8") as file:
+        text = file.read().splitlines()[int(number) - 1]
+    for name, part, reason in reasons:
+        if name == f"{path}:{point.function}" and part in text:
+            return reason
+    return None
 
 
 class Runner:
@@ -77,7 +92,7 @@ class Runner:
         self.references = {}  # scenario: what the app holds after all rounds
         self.growth = {}  # scenario: {place: allocations that a run adds to registry and hosts}
         self.failures, self.lock, self.hit, self.runs = [], threading.Lock(), set(), 0
-        self.unfired = []
+        self.unfired, self.broken = [], []
         self.settings = scenarios(self.build)
         self.unreached = set()  # places that no scenario comes by
         self.ways = collections.defaultdict(list)  # {unreached place: jobs whose fault leads there}
@@ -102,9 +117,8 @@ class Runner:
             counts = scene.page.counts()
         finally:
             scene.close()
-        held, growth = self.refer(scenario)
         with self.lock:
-            self.counts[scenario], self.references[scenario], self.growth[scenario] = counts, held, growth
+            self.counts[scenario] = counts
 
     def refer(self, scenario):
         """What the app holds at the end, and what a second run of it adds to the others."""
@@ -113,7 +127,7 @@ class Runner:
             scene.start()
             scene.await_hosts()
             reference, before, growth = None, None, collections.Counter()
-            for _ in range(3):
+            for _ in range(3 if scene.setting.settles else 1):
                 app = scene.app(scenario, ROUNDS)
                 app.run()
                 held = Held(scene.page, app.process.pid)
@@ -125,7 +139,8 @@ class Runner:
                 before = now
                 scene.forget()
             scene.stop()
-            return reference, growth
+            with self.lock:
+                self.references[scenario], self.growth[scenario] = reference, growth
         finally:
             scene.close()
 
@@ -141,9 +156,10 @@ class Runner:
         for scenario, counts in self.counts.items():
             for place in self.reached() & counts.keys():
                 seldom = min(counts[place] & ~CANNOT, 1000)
-                if seldom != 0 and (place not in best or seldom > best[place][0]):
-                    best[place] = seldom, scenario
-        for place, (count, scenario) in sorted(best.items(), key=lambda item: (self.settings[item[1][1]], item)):
+                rank = self.settings[scenario] == "plain", seldom
+                if seldom != 0 and (place not in best or rank > best[place][0]):
+                    best[place] = rank, scenario
+        for place, ((_, count), scenario) in sorted(best.items(), key=lambda item: (self.settings[item[1][1]], item)):
             point = self.by_place[place]
             if (place[0] == APP) != (part == "app"):
                 continue
@@ -183,12 +199,13 @@ class Runner:
             scene.forget()
         if not fired:
             return None
-        if status == -signal.SIGABRT and ABORTS.search(app.said()):
+        if status == -signal.SIGABRT and (ABORTS.search(app.said()) or
+                                          job.first is not None and WORDS in job.point.line):
             return []
         problems = judge(lines, status, strict=True)
         if not problems and not leaves(job):
             problems = [f"left behind: {self.show(entry)}" for entry in more]
-        if not problems:
+        if not problems and scene.setting.settles:
             problems = self.settled(scene, before, job.scenario)
         return problems and problems + ["the app said: " + app.said()[-2000:]]
 
@@ -239,26 +256,32 @@ class Runner:
             scene.page.arm(*faults_of(job), records=True)
             restarted = not scene.start()
             if restarted:
-                problems = ended_well(scene)
+                problems = scene.ended_well()
                 if problems:
                     return problems
                 scene.start()
-            app = scene.app(job.scenario, ROUNDS)
+            app = scene.app(job.scenario, RUNTIME_ROUNDS)
             lines, status = [], 0
             lines = app.run()
             status = app.end()
             if scene.dextd.poll() is not None:
-                problems = ended_well(scene)
+                problems = scene.ended_well()
                 if problems or not scene.start():
                     return problems or ["dextd does not start again"]
                 again = scene.app(job.scenario, 1)
                 lines = again.run()
                 status = again.end()
             problems = judge(lines, status, strict=False)
+            if problems and status == 0:
+                # What is still on its way back is there now.
+                again = scene.app(job.scenario, 1)
+                lines = again.run()
+                problems = judge(lines, again.end(), strict=False)
             # What the registry or the driver's own Start has refused for good, and said so.
             if all("link->service" in problem for problem in problems) and REFUSED.search(scene.log()):
                 problems = []
-            if any(each.point.function in BLAMES for each in (job, job.first) if each is not None) and all("BadArgument" in line for line in problems[:1]):
+            if any(each.point.function in BLAMES for each in (job, job.first) if each is not None) and \
+                    all("BadArgument" in line for line in problems[:1]):
                 problems = []
             ended = scene.stop()
             if ended != 0 and not (ended == 1 and scene.dextd.pid in scene.page.fired_pids()):
@@ -267,7 +290,9 @@ class Runner:
             if not all(scene.page.fired()[:len(faults_of(job))]):
                 return None
             log = scene.log()
-            for bad in re.findall(r".*(?:was killed by signal (?!9 )|Assertion|free\(\)|malloc).*", log):
+            # Which signals the scenario itself asks for is its own affair.
+            killed = "was killed by signal (?!9 )|" if scene.setting.settles else ""
+            for bad in re.findall(rf".*(?:{killed}Assertion|free\(\)|malloc).*", log):
                 problems.append("log: " + bad)
             return problems and problems + ["log:\n" + log[-3000:]]
         finally:
@@ -333,28 +358,38 @@ class Runner:
         arguments = self.arguments
         for jobs in (self.jobs, self.pairs):
             queue = [job for job in jobs(part) if self.wanted(job)]
-            if part == "runtime":
+            if part == "app":
+                self.for_each(self.refer, {job.scenario for job in queue} - self.references.keys())
+            if part == "runtime" or jobs == self.pairs:
                 random.Random(arguments.seed).shuffle(queue)
                 queue = queue[:-(-len(queue) // arguments.share)]
             self.in_parallel(lambda queue: self.work(queue, part == "app"), queue)
 
     def in_parallel(self, function, items):
-        """`function` of a queue, on each worker."""
+        """`function` of a queue, on each worker. What ends one of them ends the run."""
+        def work(queue):
+            try:
+                function(queue)
+            except Exception:  # pylint: disable=broad-except
+                with self.lock:
+                    self.broken.append(traceback.format_exc())
         queue = list(items)
-        threads = [threading.Thread(target=function, args=(queue,)) for _ in range(self.arguments.workers)]
+        threads = [threading.Thread(target=work, args=(queue,)) for _ in range(self.arguments.workers)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        if self.broken:
+            raise SystemExit("# the run is broken: " + "".join(self.broken))
 
-    def record_all(self, names):
+    def for_each(self, function, names):
         def work(queue):
             while True:
                 with self.lock:
                     if not queue:
                         return
                     name = queue.pop()
-                self.record(name)
+                function(name)
         self.in_parallel(work, names)
 
 
@@ -397,16 +432,6 @@ def judge(lines, status, strict):
     return problems
 
 
-def ended_well(scene):
-    """dextd has ended: that has to be an exit with a line that says why."""
-    status = scene.dextd.wait()
-    if status < 0 or status > 126:
-        return [f"dextd ended with {status}:\n{scene.log()[-3000:]}"]
-    if not re.search(r"^dextd: \S", scene.log(), re.MULTILINE):
-        return [f"dextd ended with {status} and did not say why"]
-    return []
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("build")
@@ -423,7 +448,7 @@ def main():
         print("# called, and neither in the list of what can fail nor of what cannot: " + " ".join(runner.unknown))
         return 1
     began = time.monotonic()
-    runner.record_all(arguments.scenario or runner.settings)
+    runner.for_each(runner.record, arguments.scenario or runner.settings)
     places = runner.reached()
     runner.unreached = set(runner.by_place) - places
     reached = {runner.by_place[place].name for place in places}
@@ -431,13 +456,24 @@ def main():
     for part in ("app", "runtime"):
         if not arguments.record and arguments.part in (part, "all"):
             runner.run(part)
-    excused = listed(runner.build)
-    missing = [name for name in runner.points if name not in (reached if arguments.record else runner.hit)]
-    for name in sorted(missing):
+    return tell(runner, reached, began)
+
+
+def tell(runner, reached, began):
+    arguments, reasons = runner.arguments, listed()
+    used = {runner.by_place[place].name for counts in runner.counts.values() for place in counts
+            if place in runner.by_place}
+    # Waking a futex, changing what is in an epoll set: the shim knows those uses.
+    cannot = used - reached - runner.hit
+    can = {name: point for name, point in runner.points.items() if name not in cannot}
+    missing = sorted(can.keys() - (reached if arguments.record else runner.hit))
+    excused = {name: reason_of(can[name], reasons) for name in missing}
+    for name in missing:
         if arguments.record or arguments.part == "all" and arguments.share == 1:
             print(f"# not {'reached' if arguments.record else 'hit'}: {name}"
-                  + (f" ({excused[name]})" if name in excused else ""))
-    print(f"# points: {len(runner.hit)} hit of {len(runner.points)} existing; {runner.runs} runs, "
+                  + (f" ({excused[name]})" if excused[name] else ""))
+    print(f"# points: {len(runner.hit)} hit of {len(can)} existing, {sum(map(bool, excused.values()))} of the others "
+          f"with a reason; {len(cannot)} more cannot fail as they are used; {runner.runs} runs, "
           f"{len(runner.unfired)} of them without the fault, {len(runner.failures)} failed; seed {arguments.seed}; "
           f"{time.monotonic() - began:.1f} s")
     return 1 if runner.failures else 0

@@ -10,6 +10,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -21,7 +22,16 @@ SLOT_AT, SLOT_SIZE, SLOT_HEAD = 4096, 24 + 16 * LIVE, struct.Struct("=iiIIII")
 COUNTS_AT = SLOT_AT + SLOTS * SLOT_SIZE
 SIZE = COUNTS_AT + MODULES * TEXT * 4
 CANNOT = 0x80000000
-DEADLINE = 30
+HOST = 3  # the module
+DEADLINE = 100
+# Becomes dextd, whose descriptors are from 3 on, as systemd does it.
+HAND_OVER = """import fcntl, os, sys
+away = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 500) for fd in sys.argv[2].split()]
+for number, fd in enumerate(away):
+    os.dup2(fd, 3 + number)
+os.closerange(3 + len(away), 1000)
+os.environ.update(LD_PRELOAD=sys.argv[1], LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[3], sys.argv[3:])"""
 
 
 class Page:
@@ -85,6 +95,12 @@ class Page:
             self.map[at:at + SLOT_SIZE] = bytes(SLOT_SIZE)
         struct.pack_into("=I", self.map, 8, slots)
 
+    def hosts(self):
+        """Processes that have said so."""
+        heads = [SLOT_HEAD.unpack_from(self.map, SLOT_AT + slot * SLOT_SIZE)
+                 for slot in range(min(self.slots(), SLOTS))]
+        return [pid for pid, module, *_ in heads if module == HOST]
+
     def close(self):
         self.map.close()
 
@@ -113,18 +129,6 @@ class Held:
             [(place, count) for place, count in live.items()]
 
 
-class Setting:
-    """What a scenario needs: drivers, how many of them start by themselves, options of dextd."""
-    def __init__(self, bundles, hosts=0, options=()):
-        self.bundles, self.hosts, self.options = bundles, hosts, options
-
-
-SETTINGS = {
-    "plain": Setting(["tests/integ/drivers/echo/echo.dext", "tests/integ/drivers/queues/queues.dext",
-                      "examples/ring_submit/ring_submit.dext"], hosts=3),
-}
-
-
 class Scene:
     def __init__(self, build, setting):
         self.build, self.setting = build, setting
@@ -140,11 +144,18 @@ class Scene:
         self.notify.settimeout(DEADLINE)
         self.environment = {
             **os.environ,
-            "LD_PRELOAD": os.path.join(build, "tests/faults/libfaults.so"), "FAULTS_FILE": self.page.path,
+            "LD_PRELOAD": ":".join(os.path.join(build, "tests/faults", name) for name in
+                                   ["libfaults.so"] + ["libfaults-places.so"] * setting.places),
+            "FAULTS_FILE": self.page.path, "FAULTS_DEXT": os.path.join(build, "cmd/dext"),
+            "FAULTS_BUILD": build, "FAULTS_BUNDLES": os.path.join(self.folder, "bundles"),
             "OPENDEXT_RUNTIME_DIR": os.path.join(self.folder, "run"),
             "NOTIFY_SOCKET": os.path.join(self.folder, "notify"), "MALLOC_PERTURB_": "165", "OPENDEXT_LOG": "debug",
         }
-        self.dextd = None
+        if setting.places:
+            self.environment["FAULTS_PLACES"] = os.path.join(self.folder, "places")
+        self.held_fds, self.helpers = [], []  # what the setting has made, until the end
+        setting.prepare(self)
+        self.dextd, self.store = None, []  # (name, descriptor) that dextd has stored
 
     def take(self, bundle):
         """A copy, of a category of its own: so that all of them can have the same provider."""
@@ -159,22 +170,56 @@ class Scene:
 
     def start(self):
         """Starts dextd; whether it got ready, or else what it ended with."""
+        command = [os.path.join(self.build, "cmd/dextd"), "--bundles", os.path.join(self.folder, "bundles"),
+                   "--bundles", os.path.join(self.folder, "none/bundles"), "--access",
+                   os.path.join(self.folder, "access"), "--pci-devices", os.path.join(self.folder, "pci"),
+                   f"--sandbox={self.setting.sandbox}", *self.setting.options]
+        environment, fds = self.environment, [fd for _, fd in self.store]
+        if fds:
+            environment = {**environment, "LISTEN_FDS": str(len(fds)),
+                           "LISTEN_FDNAMES": ":".join(name for name, _ in self.store)}
+            preload = environment.pop("LD_PRELOAD")
+            command = [sys.executable, "-c", HAND_OVER, preload, " ".join(map(str, fds)), *command]
         with open(self.log_path, "ab") as log:
-            self.dextd = subprocess.Popen(
-                [os.path.join(self.build, "cmd/dextd"), "--bundles", os.path.join(self.folder, "bundles"), "--access",
-                 os.path.join(self.folder, "access"), "--pci-devices", os.path.join(self.folder, "pci"),
-                 "--sandbox=best", *self.setting.options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
+            self.dextd = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=fds,
+                                          env=environment)
         end = time.monotonic() + DEADLINE
         self.notify.settimeout(0.02)
         while time.monotonic() < end:
             try:
-                if self.notify.recv(64) == b"READY=1":
+                if self.hear() == b"READY=1":
                     return True
             except socket.timeout:
                 if self.dextd.poll() is not None:
                     return False
         raise Failure("dextd does not get ready")
+
+    def hear(self):
+        """What dextd tells systemd, whose store of descriptors this is."""
+        text, fds, _, _ = socket.recv_fds(self.notify, 4096, 16)
+        lines = dict(line.split("=", 1) for line in text.decode().splitlines())
+        name = lines.get("FDNAME", "")
+        if lines.get("FDSTORE") == "1":
+            self.store += [(name, fd) for fd in fds]
+            fds = []
+        if lines.get("FDSTOREREMOVE") == "1":
+            fds += [fd for other, fd in self.store if other == name]
+            self.store = [(other, fd) for other, fd in self.store if other != name]
+        for fd in fds:
+            os.close(fd)
+        return text
+
+    def restart(self):
+        """Kills dextd and starts another with what it has stored; whether that got ready."""
+        self.dextd.kill()
+        self.dextd.wait()
+        self.notify.setblocking(False)
+        try:
+            while True:
+                self.hear()
+        except BlockingIOError:
+            pass
+        return self.start()
 
     def forget(self):
         """Those that have come since the registry and its drivers."""
@@ -216,6 +261,15 @@ class Scene:
             self.dextd.wait()
             raise Failure("dextd does not end") from None
 
+    def ended_well(self):
+        """What is wrong with how dextd has ended: that has to be an exit with a line that says why."""
+        status = self.dextd.wait()
+        if status < 0 or status > 126:
+            return [f"dextd ended with {status}:\n{self.log()[-3000:]}"]
+        if not re.search(r"^dextd: \S", self.log(), re.MULTILINE):
+            return [f"dextd ended with {status} and did not say why"]
+        return []
+
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
@@ -227,9 +281,25 @@ class Scene:
         if self.dextd is not None and self.dextd.poll() is None:
             self.dextd.kill()
             self.dextd.wait()
+        for pid in self.page.hosts():  # those that outlive it
+            if f"FAULTS_FILE={self.page.path}" in environment_of(pid):
+                os.kill(pid, signal.SIGKILL)
         self.notify.close()
         self.page.close()
+        for helper in self.helpers:
+            helper.kill()
+            helper.wait()
+        for fd in self.held_fds + [fd for _, fd in self.store]:
+            os.close(fd)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def environment_of(pid):
+    try:
+        with open(f"/proc/{pid}/environ", encoding="utf-8", errors="replace") as file:
+            return file.read().split("\0")
+    except OSError:
+        return []
 
 
 class Failure(Exception):
@@ -240,10 +310,12 @@ class App:
     """Runs to the line "done" and stays until it is let go."""
 
     def __init__(self, scene, scenario, rounds):
+        self.scene, user = scene, scene.setting.user
         self.errors = tempfile.TemporaryFile(mode="w+", errors="replace")
         self.process = subprocess.Popen([os.path.join(scene.build, "tests/faults/faults-app"), scenario, str(rounds)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
-                                        env=scene.environment)
+                                        env=scene.environment, user=user, group=user,
+                                        extra_groups=[] if user is not None else None)
         self.lines = []
 
     def run(self):
@@ -259,8 +331,20 @@ class App:
                 if more == "":
                     break
                 text += more
+                if more.endswith("restart\n"):
+                    text = text[:-len("restart\n")]
+                    self.restart()
         self.lines = text.splitlines()
         return self.lines
+
+    def restart(self):
+        """What the app has asked for; a registry that a fault ends says why, and the next one starts."""
+        if not self.scene.restart():
+            problems = self.scene.ended_well()
+            if problems or not self.scene.start():
+                raise Failure("\n".join(problems or ["dextd does not start again"]))
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
 
     def stack(self):
         done = subprocess.run(["gdb", "-p", str(self.process.pid), "-batch", "-ex", "thread apply all bt 12"],

@@ -237,9 +237,84 @@ notifications(void)
 	return well;
 }
 
+/* --- a service's end --- */
+
+#define LAST_WORDS 3000
+
+static void
+heard(void *refcon, IOReturn result, void **args, uint32_t count)
+{
+	++*(unsigned *)refcon;
+}
+
+/* The service is no longer there for anybody, but its driver has something to say yet. */
+static void
+warned(void *refcon, io_iterator_t iterator)
+{
+	*(volatile uint8_t *)refcon = ECHO_GO;
+	drain(&(struct seen){0}, iterator);
+}
+
+static bool
+hear_out(struct watching *watching, struct seen *gone, volatile uint8_t *shared)
+{
+	uint64_t reference[kIOAsyncCalloutCount] = {0}, count = LAST_WORDS;
+	unsigned words = 0;
+
+	TRY(IOServiceAddMatchingNotification(watching->port, kIOTerminatedNotification,
+					     IOServiceNameMatching("Echo"), drain, gone,
+					     &watching->went));
+	TRY(IOServiceAddMatchingNotification(watching->port, kIOWillTerminateNotification,
+					     IOServiceNameMatching("Echo"), warned,
+					     (void *)(uintptr_t)shared, &watching->came));
+	drain(gone, watching->went);
+	drain(gone, watching->came);
+	*gone = (struct seen){0};
+	reference[kIOAsyncCalloutFuncIndex] = (uintptr_t)heard;
+	reference[kIOAsyncCalloutRefconIndex] = (uintptr_t)&words;
+	TRY(IOConnectCallAsyncScalarMethod(watching->link.connect, ECHO_END,
+					   IONotificationPortGetMachPort(watching->port), reference,
+					   kIOAsyncCalloutCount, &count, 1, NULL, NULL));
+	return dispatch_until(watching->port, &gone->services, 1) &&
+	       attempt_had("the last words", words == LAST_WORDS);
+}
+
+static bool
+end_of_service(struct watching *watching, volatile uint8_t **ret_shared)
+{
+	struct seen gone = {0};
+	mach_vm_address_t address = 0;
+	mach_vm_size_t size = 0;
+
+	HAVE(watching->port);
+	if (!link_open(&watching->link, "Echo"))
+		return false;
+	TRY(IOConnectMapMemory64(watching->link.connect, 0, mach_task_self(), &address, &size,
+				 kIOMapAnywhere));
+	*ret_shared = (volatile uint8_t *)(uintptr_t)address;
+	return hear_out(watching, &gone, *ret_shared);
+}
+
+static bool
+ended(void)
+{
+	struct watching watching = {.port = IONotificationPortCreate(kIOMainPortDefault)};
+	volatile uint8_t *shared = NULL;
+	bool well = end_of_service(&watching, &shared);
+
+	if (shared != NULL)
+		*shared = ECHO_GO; /* else it waits for ever */
+	link_close(&watching.link);
+	if (watching.came != 0)
+		IOObjectRelease(watching.came);
+	if (watching.went != 0)
+		IOObjectRelease(watching.went);
+	if (watching.port != NULL)
+		IONotificationPortDestroy(watching.port);
+	return well;
+}
+
 const struct scenario scenarios_events[] = {
-	{"walk", walk},
-	{"set", set},
-	{"notifications", notifications},
-	{NULL, NULL},
+	{"ended", ended, "crash"},	  {"walk", walk}, {"set", set},
+	{"notifications", notifications}, {NULL, NULL},
 };

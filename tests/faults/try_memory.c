@@ -135,6 +135,35 @@ allocated(void)
 	return well;
 }
 
+/* Two connections for the same pages, some of which are given back while they are shared. */
+static bool
+share_twice(io_connect_t one, io_connect_t other, char *pages)
+{
+	if (!keep(one, pages, PAGES * 4096) || !keep(other, pages, PAGES * 4096))
+		return false;
+	CHECK(mprotect(pages + 7 * 4096, 4096, PROT_READ) == 0);
+	TRY(mach_vm_deallocate(mach_task_self(), (uintptr_t)pages + 2 * 4096, 4096));
+	return fork_and_look(pages);
+}
+
+static bool
+shared(void)
+{
+	mach_vm_address_t address = 0;
+	struct link one = {0}, other = {0};
+	bool well = attempt_tried("mach_vm_allocate",
+				  mach_vm_allocate(mach_task_self(), &address, PAGES * 4096,
+						   VM_FLAGS_ANYWHERE)) &&
+		    link_open(&one, "Echo") && link_open(&other, "Echo") &&
+		    share_twice(one.connect, other.connect, (char *)(uintptr_t)address);
+
+	link_close(&other);
+	link_close(&one);
+	if (address != 0)
+		mach_vm_deallocate(mach_task_self(), address, PAGES * 4096);
+	return well;
+}
+
 /* --- queues --- */
 
 static bool
@@ -284,6 +313,7 @@ rings(void)
 }
 
 const struct scenario scenarios_memory[] = {
-	{"map", map},	    {"large", large}, {"allocated", allocated},
-	{"queues", queues}, {"rings", rings}, {NULL, NULL},
+	{"map", map},	    {"large", large},	{"allocated", allocated},
+	{"shared", shared}, {"queues", queues}, {"rings", rings},
+	{NULL, NULL},
 };

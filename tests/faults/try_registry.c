@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the registry does for drivers: who may open them, their limits, logs, ends, bundles; and its
+ * own restart. */
+#include "attempt.h"
+#include "command.h"
+#include "echo.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <dext_iokit.h>
+#include <mach/mach.h>
+
+static bool
+echo_once(io_connect_t connect)
+{
+	uint64_t in = 7, out = 0;
+	uint32_t room = 1;
+
+	TRY(IOConnectCallMethod(connect, ECHO_ECHO, &in, 1, NULL, 0, &out, &room, NULL, NULL));
+	CHECK(room == 1 && out == in);
+	return true;
+}
+
+static bool
+use_echo(void)
+{
+	struct link link = {0};
+	bool well = link_open(&link, "Echo") && echo_once(link.connect);
+
+	link_close(&link);
+	return well;
+}
+
+/* --- who may --- */
+
+/* Queues is allowed to another user only: nothing that fails opens it for this one. */
+static bool
+users(void)
+{
+	io_service_t queues;
+	io_connect_t connect = MACH_PORT_NULL;
+
+	if (!use_echo())
+		return false;
+	queues = attempt_service("Queues");
+	NAMES(queues);
+	CHECK(IOServiceOpen(queues, mach_task_self(), 0, &connect) != kIOReturnSuccess);
+	IOObjectRelease(queues);
+	return true;
+}
+
+/* --- bundles --- */
+
+/* Something happens in the folder of bundles, and at the end all is as it was. */
+static bool
+touch(void)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/note", getenv("FAULTS_BUNDLES"));
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+	CHECK(fd >= 0);
+	close(fd);
+	unlink(path);
+	return use_echo();
+}
+
+/* --- ends --- */
+
+/* The host ends in a way of enum echo_talk, after it has said something, and is started again. */
+static bool
+talk(uint64_t way)
+{
+	struct link link = {0};
+	uint64_t in[2] = {20, way};
+	bool well = link_open(&link, "Echo");
+
+	if (well)
+		IOConnectCallScalarMethod(link.connect, ECHO_TALK, in, 2, NULL, NULL);
+	link_close(&link);
+	return well;
+}
+
+static bool
+crash(void)
+{
+	static const uint64_t ways[] = {ECHO_TALK_ENDS, ECHO_TALK_SEGV};
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		if (!talk(ways[i]))
+			return false;
+	return use_echo();
+}
+
+/* --- looking --- */
+
+/* Somebody looks at calls, and ends when he has seen some. */
+static bool
+traced(void)
+{
+	const char *const trace[] = {getenv("FAULTS_DEXT"), "trace", "--count", "4", NULL};
+	uint64_t began = attempt_msec();
+	pid_t pid = command_start(trace, false, NULL);
+	int status = -1;
+	bool well = true;
+
+	while (well && waitpid(pid, &status, WNOHANG) == 0)
+		well = use_echo() && attempt_had("the trace's end", attempt_waits(began));
+	if (!well) {
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		return false;
+	}
+	return attempt_had("a trace", status == 0);
+}
+
+/* The next line, which may be of the driver's end. */
+static bool
+read_line(int fd)
+{
+	struct pollfd item = {.fd = fd, .events = POLLIN};
+	uint64_t began = attempt_msec();
+	char bytes[4096];
+
+	while (poll(&item, 1, 100) == 0)
+		if (!attempt_had("a line of the log", attempt_waits(began)))
+			return false;
+	return attempt_had("the log", read(fd, bytes, sizeof(bytes)) > 0);
+}
+
+static bool
+say(io_connect_t connect)
+{
+	TRY(IOConnectCallScalarMethod(connect, ECHO_TALK, (uint64_t[]){1, ECHO_TALK_ENDS}, 2, NULL,
+				      NULL));
+	return true;
+}
+
+/* What was said before is there, and what is said then comes. */
+static bool
+followed(void)
+{
+	const char *const follow[] = {getenv("FAULTS_DEXT"), "logs", "--follow", NULL};
+	struct link link = {0};
+	int output = -1;
+	pid_t pid;
+	bool well = link_open(&link, "Echo") && say(link.connect);
+
+	if (well) {
+		pid = command_start(follow, false, &output);
+		well = read_line(output);
+		for (unsigned i = 0; i < 2 && well; i++)
+			well = say(link.connect) && read_line(output);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		close(output);
+	}
+	link_close(&link);
+	return well;
+}
+
+static bool
+looked_at(void)
+{
+	return traced() && followed();
+}
+
+/* --- wrong command lines --- */
+
+/* Each says why it does not run; what cannot be written is not the worst of it. */
+static bool
+wrong(void)
+{
+	char registry[512], host[512];
+	const char *build = getenv("FAULTS_BUILD");
+
+	snprintf(registry, sizeof(registry), "%s/cmd/dextd", build);
+	snprintf(host, sizeof(host), "%s/cmd/dext-host", build);
+	command_end(command_start((const char *[]){registry, "--help", NULL}, true, NULL));
+	CHECK(command_end(command_start((const char *[]){registry, "--sandbox=none", NULL}, true,
+					NULL)) != 0);
+	CHECK(command_end(command_start((const char *[]){host, NULL}, true, NULL)) != 0);
+	CHECK(command_end(command_start((const char *[]){host, "--control", "77", NULL}, true,
+					NULL)) != 0);
+	return true;
+}
+
+/* There is one already: this one waits for its end, not for long. */
+static bool
+second(void)
+{
+	char registry[512];
+
+	snprintf(registry, sizeof(registry), "%s/cmd/dextd", getenv("FAULTS_BUILD"));
+	CHECK(command_end(command_start((const char *[]){registry, "--sandbox=off", NULL}, true,
+					NULL)) != 0);
+	return true;
+}
+
+/* --- another registry --- */
+
+/* dextd is killed and started again meanwhile; the connection stays, and others can be made. */
+static bool
+go_on(io_connect_t connect)
+{
+	if (!echo_once(connect))
+		return false;
+	attempt_restart();
+	return echo_once(connect) && use_echo();
+}
+
+static bool
+kept(void)
+{
+	struct link link = {0};
+	bool well = link_open(&link, "Echo") && go_on(link.connect);
+
+	link_close(&link);
+	return well;
+}
+
+const struct scenario scenarios_registry[] = {
+	{"users", users, "users"},
+	{"limited", use_echo, "limits"},
+	{"touch", touch},
+	{"looked_at", looked_at},
+	{"crash", crash, "crash"},
+	{"kept", kept, "kept"},
+	{"wrong", wrong},
+	{"second", second},
+	{NULL},
+};
