@@ -35,6 +35,7 @@ PARSERS = {
     "registry": ["registry/watcher.c", "registry/entries.c", "registry/server.c"],
     "registry_client": ["client/registry.c", "client/events.c", "client/watch.c"],
     "ring": ["wire/shared_ring.c", "queue/ring_source.c"],
+    "trace": ["wire/trace.c"],
     "usb_descriptors": ["usb/descriptor_parsing.c"],
     "virtual_spec": ["usb/vdev_spec.c"],
 }
@@ -70,6 +71,8 @@ FUNCTIONS = {
                                   "withdraw", "gone", "listing", "listed", "is_old_news", "handle",
                                   "host_take_packets", "host_control_ready"],
     "registry/settings.c": ["settings_answered", "settings_end", "finish_take"],
+    "wire/trace.c": ["copy", "copy_bytes", "turn_of", "skips", "count", "copy_event", "trace_read",
+                     "trace_reader_end", "trace_read_owner", "trace_reader_init"],
     "queue/ring_source.c": ["tail_of", "head_of", "take_back", "look", "more_comes",
                             "wait_for_entries", "wait_for_room", "call_ready", "note", "tell_app",
                             "DextRingDispatchSource_Pop", "DextRingDispatchSource_Push"],
@@ -96,6 +99,7 @@ REST = {
     "registry/launch_packets.c": "ends and answers to apps",
     "registry/settings.c": "they send, or forget",
     "queue/ring_source.c": "the driver's own calls",
+    "wire/trace.c": "the host's side, which reads nothing of others",
     "registry/server.c": "listening, credentials, limits and answers: test_registry_protocol",
     "registry/watcher.c": "they send, or forget",
 }
@@ -124,7 +128,7 @@ LEFT_OUT = {
 
 # Inputs longer than this bring nothing, and make each run slow.
 LENGTHS = {"client": 600, "control": 500, "host": 600, "packets": 700, "property_list": 1500,
-           "registry": 600, "registry_client": 400, "ring": 300,
+           "registry": 600, "registry_client": 400, "ring": 300, "trace": 600,
            "usb_descriptors": 1500, "virtual_spec": 200}
 
 # The entropic schedule walks through all that was ever seen for each input: half of the time of a

@@ -68,8 +68,8 @@ copy_text(char *to, size_t size, const OSDictionary *driver, const char *key)
 }
 
 /* Packets first, in pieces that are whole words, then bytes. */
-static uint32_t
-room_of(const struct recordings *all)
+uint32_t
+recordings_room(const struct recordings *all)
 {
 	return TRACE_PACKETS_MAX * sizeof(struct trace_packet) + all->snap;
 }
@@ -94,7 +94,7 @@ open_one(struct recordings *all, const OSDictionary *driver, uint64_t number, ui
 	copy_text(recording->name, sizeof(recording->name), driver, "CFBundleIdentifier");
 	copy_text(recording->device, sizeof(recording->device), driver, "Device");
 	if (all->capture)
-		recording->bytes = malloc(room_of(all));
+		recording->bytes = malloc(recordings_room(all));
 	status = all->capture && recording->bytes == NULL
 			 ? kIOReturnNoMemory
 			 : ask_trace(all->ask, &body, &recording->socket);
@@ -235,12 +235,12 @@ split_bytes(const struct recordings *all, struct recording *recording)
 		recording->length = all->snap;
 }
 
-static bool
-read_next(const struct recordings *all, struct recording *recording)
+bool
+recordings_read(const struct recordings *all, struct recording *recording)
 {
-	bool there =
-		trace_read(&recording->reader, recording->is_over, &recording->event,
-			   recording->bytes, all->capture ? room_of(all) : 0, &recording->length);
+	bool there = trace_read(&recording->reader, recording->is_over, &recording->event,
+				recording->bytes, all->capture ? recordings_room(all) : 0,
+				&recording->length);
 
 	if (there && all->capture)
 		split_bytes(all, recording);
@@ -252,12 +252,12 @@ fetch(const struct recordings *all, struct recording *recording)
 {
 	struct pollfd there = {.fd = recording->socket, .events = POLLIN};
 
-	recording->has_event = read_next(all, recording);
+	recording->has_event = recordings_read(all, recording);
 	/* Only where there is nothing: a system call for each event would cost more than that. What
 	 * is not there after the end was seen never comes. */
 	if (!recording->has_event && !recording->is_over && poll(&there, 1, 0) > 0) {
 		recording->is_over = true;
-		recording->has_event = read_next(all, recording);
+		recording->has_event = recordings_read(all, recording);
 	}
 	if (recording->is_over && !recording->has_event)
 		trace_reader_end(&recording->reader);

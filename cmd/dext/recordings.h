@@ -69,6 +69,12 @@ bool recordings_refresh(struct recordings *recordings);
  * setting has_event to false. NULL: there is none now.
  */
 struct recording *recordings_next(struct recordings *recordings);
+/*
+ * The next event of one, with what of its bytes is wanted; `bytes` has that much room, where there
+ * is a capture. False: there is none now.
+ */
+bool recordings_read(const struct recordings *recordings, struct recording *recording);
+uint32_t recordings_room(const struct recordings *recordings);
 /* Until there may be something again, a signal, or `deadline` (ns). */
 void recordings_wait(const struct recordings *recordings, uint64_t deadline);
 /* Frees those that are over, and whose events were taken; `ending` is told of each. */

@@ -300,6 +300,7 @@ end(FILE *to)
 	fprintf(to, "\n]}\n");
 	free(chrome.open);
 	free(chrome.tracks);
+	memset(&chrome, 0, sizeof(chrome));
 }
 
 const struct trace_output trace_as_chrome = {begin, write_event, write_lost, end};

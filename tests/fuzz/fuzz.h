@@ -16,18 +16,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* No target has as many open at once. */
 #define FUZZ_FDS_MAX 128
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define FUZZ_CHECK(condition)                                                                   \
-	do {                                                                                    \
-		if (!(condition)) {                                                             \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                                \
-		}                                                                               \
+#define FUZZ_CHECK(condition)                                                                     \
+	do {                                                                                      \
+		if (!(condition)) {                                                               \
+			/* scripts/fuzz.py has the other one closed: it is for what is logged. */ \
+			printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);            \
+			fflush(stdout);                                                           \
+			abort();                                                                  \
+		}                                                                                 \
 	} while (0)
 
 /* Of this process, to see that none was left. */
@@ -45,6 +48,21 @@ fuzz_count_fds(void)
 	/* The lowest that is free is given out, so there is none above either. */
 	FUZZ_CHECK(count < FUZZ_FDS_MAX);
 	return count;
+}
+
+/* For a check that is about to fail. */
+static inline void
+fuzz_print_fds(void)
+{
+	for (int fd = 0; fd < FUZZ_FDS_MAX; fd++) {
+		char path[32], target[128];
+		ssize_t length;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		length = readlink(path, target, sizeof(target));
+		if (length >= 0)
+			printf("%d: %.*s\n", fd, (int)length, target);
+	}
 }
 
 struct fuzz {

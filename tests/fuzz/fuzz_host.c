@@ -102,8 +102,12 @@ close_app(struct app *app, unsigned fds)
 	if (app->page.page != NULL)
 		munmap(app->page.page, sizeof(struct call_page));
 	while (connection_count() > 0 || (fds != 0 && fuzz_count_fds() != fds)) {
+		if (clock_now() >= deadline) {
+			printf("%u connections, and of %u descriptors:\n", connection_count(), fds);
+			fuzz_print_fds();
+			FUZZ_CHECK(clock_now() < deadline);
+		}
 		sched_yield();
-		FUZZ_CHECK(clock_now() < deadline);
 	}
 }
 

@@ -575,7 +575,29 @@ def registry_clients():
     case("watch-answers-look-up", [5], b"\xc0\0\1\1\0\0\0\0")
 
 
+def traces():
+    """A transfer with more bytes than the target has room for, in a capture; and one event of each kind."""
+    def event(how=0, kind=6, place=0, count=200, value=0x1200010000068000, flags=0):
+        return bytes([6, how, kind]) + bytes([place]) + struct.pack("<IHHH", 9, 3, 500, 400) + \
+            bytes([count, 1]) + struct.pack("<Q", value) + bytes([0, flags])
+    pieces = b"".join(bytes([2, 0x10 + i]) + bytes([i + 1]) * 56 for i in range(4))
+    place = b"usb:001:002\0" + bytes([0, 0x04]) + b"name" + bytes([2, 0x81])
+    for how in (3, 0x0b):
+        put("trace", f"bytes-{how}", bytes([how, 0]) + place + pieces + event() + bytes([4]))
+    isochronous = place[:-2] + bytes([1, 0x81])
+    for kind in (6, 7):
+        for packets in (2, 12, 1 << 60 | 1):
+            put("trace", f"packets-{kind}-{packets}", bytes([3, 0]) + isochronous + pieces +
+                event(kind=kind, value=packets, flags=2) + bytes([4]))
+    for form in range(3):
+        for kind in range(1, 11):
+            put("trace", f"kind-{form}-{kind}", bytes([form, 0]) + place + event(kind=kind) + bytes([4]))
+        put("trace", f"lost-{form}", bytes([form, 0]) + place + event() + bytes([4]) +
+            event(how=8, place=3) + bytes([4]))
+
+
 property_lists()
+traces()
 bundles()
 matching()
 hosts()
