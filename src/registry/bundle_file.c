@@ -84,8 +84,8 @@ bundle_file_read(const char *file, struct plist_lines *ret_lines, OSDictionary *
 	int fd;
 
 	*ret_lines = (struct plist_lines){.keys = NULL};
-	fd = open(file, O_RDONLY | O_CLOEXEC);
-
+	/* Not waiting for who writes to a pipe of that name. */
+	fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
 		return fail(error, kIOReturnNotFound,
 			    "there is no such file; a bundle is a folder NAME.dext with an "

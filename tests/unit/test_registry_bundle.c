@@ -174,6 +174,21 @@ START_TEST(names_what_is_wrong)
 }
 END_TEST
 
+/* What is no file is said to be none, and not waited for. */
+START_TEST(a_pipe_is_no_info_plist)
+{
+	struct bundle *bundle = NULL;
+	char error[BUNDLE_ERROR_MAX] = "", path[PATH_MAX];
+
+	begin(NULL);
+	snprintf(path, sizeof(path), "%s/Info.plist", folder);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(bundle_open(folder, &bundle, error), kIOReturnBadArgument);
+	ck_assert_ptr_nonnull(strstr(error, "must be a file"));
+	finish();
+}
+END_TEST
+
 START_TEST(names_a_missing_folder)
 {
 	struct bundle *bundle = NULL;
@@ -196,6 +211,7 @@ main(void)
 	tcase_add_test(tcase, reads_a_bundle);
 	tcase_add_test(tcase, fills_in_the_identifier);
 	tcase_add_loop_test(tcase, names_what_is_wrong, 0, sizeof(wrong) / sizeof(wrong[0]));
+	tcase_add_test(tcase, a_pipe_is_no_info_plist);
 	tcase_add_test(tcase, names_a_missing_folder);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
