@@ -30,6 +30,7 @@ PARSERS = {
     "control": ["registry/launch_packets.c", "registry/settings.c", "registry/host_log.c"],
     "host": ["driver/structures.c", "driver/client_memory.c", "driver/calls.c"],
     "matching": ["registry/matching.c"],
+    "object": ["registry/bundle_object.c"],
     "packets": ["base/packet.c", "wire/packets.c"],
     "property_list": ["base/plist.c", "base/plist_scan.c", "base/cf_property_list.c"],
     "registry": ["registry/watcher.c", "registry/entries.c", "registry/server.c"],
@@ -128,7 +129,7 @@ LEFT_OUT = {
 
 # Inputs longer than this bring nothing, and make each run slow.
 LENGTHS = {"client": 600, "control": 500, "host": 600, "packets": 700, "property_list": 1500,
-           "registry": 600, "registry_client": 400, "ring": 300, "trace": 600,
+           "registry": 600, "object": 2000, "registry_client": 400, "ring": 300, "trace": 600,
            "usb_descriptors": 1500, "virtual_spec": 200}
 
 # The entropic schedule walks through all that was ever seen for each input: half of the time of a

@@ -31,6 +31,10 @@
 
 #define OBJECT_MAX  (UINT64_C(256) << 20)
 #define CLASSES_MAX 1024u
+/* Relocations that are looked at for all classes together: sections may lie over each other. */
+#define LOOKS_MAX (UINT64_C(1) << 26)
+/* Symbols with longer names are passed by. */
+#define SYMBOL_MAX 4096u
 
 #if defined(__x86_64__)
 #define MACHINE		EM_X86_64
@@ -56,7 +60,8 @@ struct file {
 	uint8_t *bytes;
 	uint64_t length;
 	Elf64_Ehdr header;
-	Elf64_Shdr symbols, names; /* .dynsym and its strings */
+	Elf64_Shdr symbols, names; /* .dynsym, within the file, and its strings */
+	uint64_t looks;		   /* at relocations, so far */
 	char *error;
 };
 
@@ -148,16 +153,20 @@ find_symbols(struct file *file)
 {
 	for (unsigned i = 0; get_section(file, i, &file->symbols); i++)
 		if (file->symbols.sh_type == SHT_DYNSYM)
-			return get_section(file, file->symbols.sh_link, &file->names);
+			return file->symbols.sh_offset <= file->length &&
+			       file->symbols.sh_size <= file->length - file->symbols.sh_offset &&
+			       get_section(file, file->symbols.sh_link, &file->names);
 	return false;
 }
 
-/* A string that ends within the file; NULL: it does not. */
+/* A string that ends within the file, and soon; NULL: it does not. */
 static const char *
 string_at(const struct file *file, uint64_t offset)
 {
-	if (offset >= file->length ||
-	    memchr(file->bytes + offset, '\0', file->length - offset) == NULL)
+	uint64_t left = offset < file->length ? file->length - offset : 0;
+
+	if (left == 0 ||
+	    memchr(file->bytes + offset, '\0', left < SYMBOL_MAX ? left : SYMBOL_MAX) == NULL)
 		return NULL;
 	return (const char *)file->bytes + offset;
 }
@@ -234,7 +243,7 @@ apply(const struct file *file, const Elf64_Rela *rela, struct target *ret_target
 
 /* The pointer at this address. Without a relocation it is as the file has it (packed ones). */
 static bool
-follow(const struct file *file, uint64_t address, struct target *ret_target)
+follow(struct file *file, uint64_t address, struct target *ret_target)
 {
 	Elf64_Shdr section;
 	Elf64_Rela rela;
@@ -242,6 +251,8 @@ follow(const struct file *file, uint64_t address, struct target *ret_target)
 	for (unsigned i = 0; get_section(file, i, &section); i++) {
 		for (uint64_t at = 0; section.sh_type == SHT_RELA && at < section.sh_size;
 		     at += sizeof(rela)) {
+			if (file->looks++ >= LOOKS_MAX)
+				return false;
 			if (!take(file, section.sh_offset + at, &rela, sizeof(rela)))
 				break;
 			if (rela.r_offset == address)
@@ -254,7 +265,7 @@ follow(const struct file *file, uint64_t address, struct target *ret_target)
 
 /* NULL: it cannot be told. The caller frees it. */
 static char *
-class_name(const struct file *file, uint64_t pointer)
+class_name(struct file *file, uint64_t pointer)
 {
 	static const char before[] = "g", behind[] = "MetaClass";
 	struct target class, name;
@@ -276,7 +287,7 @@ class_name(const struct file *file, uint64_t pointer)
 }
 
 static IOReturn
-read_table(const struct file *file, uint64_t address, struct bundle_object *ret_object)
+read_table(struct file *file, uint64_t address, struct bundle_object *ret_object)
 {
 	dext_bundle_info info;
 	struct target table;

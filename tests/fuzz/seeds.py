@@ -596,7 +596,47 @@ def traces():
             event(how=8, place=3) + bytes([4]))
 
 
+def objects():
+    """Small ELF files: a driver with two classes of its own and one of another library; and liars."""
+    def elf(symbols_size=None, classes=3, rela_size=None, relas=1, machine=62, patch=None):
+        strings = b"\0dext_bundle\0gOSObjectMetaClass\0"
+        at = {"symbols": 0x100, "strings": 0x180, "rela": 0x200, "data": 0x300, "sections": 0x400}
+        info, table, first, second, text = 0x300, 0x320, 0x340, 0x350, 0x360
+        symbols = bytes(24) + struct.pack("<IBBHQQ", 1, 0x11, 0, 5, info, 24) + \
+            struct.pack("<IBBHQQ", 13, 0x11, 0, 0, 0, 0)
+        pointers = [(info + 16, 8, table), (table, 8, first), (table + 8, 1 | 1 << 32, second - info),
+                    (table + 16, 1 | 2 << 32, 0), (first + 8, 8, text), (second + 8, 8, text + 4)]
+        rela = b"".join(struct.pack("<QQq", *one) for one in pointers)
+        file = bytearray(0x400)
+        file[:64] = b"\x7fELF\2\1\1" + bytes(9) + struct.pack(
+            "<HHIQQQIHHHHHH", 3, machine, 1, 0, 64, at["sections"], 0, 64, 56, 1, 64, 3 + relas, 0)
+        file[64:120] = struct.pack("<IIQQQQQQ", 1, 4, 0, 0, 0, 0x400, 0x400, 4096)
+        file[0x100:0x100 + len(symbols)] = symbols
+        file[0x180:0x180 + len(strings)] = strings
+        file[0x200:0x200 + len(rela)] = rela
+        file[0x300:0x310] = struct.pack("<QII", 24, 1, classes)
+        file[0x360:0x36b] = b"One\0Another"
+        sections = bytes(64) + struct.pack(
+            "<IIQQQQIIQQ", 0, 11, 2, 0x100, 0x100, symbols_size or len(symbols), 2, 0, 8, 24) + \
+            struct.pack("<IIQQQQIIQQ", 0, 3, 2, 0x180, 0x180, len(strings), 0, 0, 1, 0) + \
+            struct.pack("<IIQQQQIIQQ", 0, 4, 2, 0x200, 0x200, rela_size or len(rela), 1, 0, 8,
+                        24) * relas
+        return bytes(file) + sections
+    put("object", "whole", elf())
+    put("object", "empty", b"")
+    put("object", "text", b"#!/bin/sh\n")
+    put("object", "other-machine", elf(machine=243))
+    put("object", "no-class", elf(classes=0))
+    put("object", "many-classes", elf(classes=1000))
+    # Symbols without end, in a file of a few hundred bytes; and relocations, each many times.
+    put("object", "endless-symbols", elf(symbols_size=0x7fffffffffffff00).replace(b"dext_bundle", b"next_bundle"))
+    put("object", "relocations-again", elf(classes=1024, rela_size=0x7fffffffffffff00, relas=40))
+    for cut in (63, 100, 0x150, 0x210, 0x310, 0x3ff, 0x440):
+        put("object", f"cut-{cut}", elf()[:cut])
+
+
 property_lists()
+objects()
 traces()
 bundles()
 matching()
