@@ -58,6 +58,17 @@ forget_host(void)
 	hostile.host = NULL;
 }
 
+/* NULL: the registry has forgotten it, or there was none. */
+static struct host *
+host_there(void)
+{
+	struct host *host = registry->hosts;
+
+	while (host != NULL && host != hostile.host)
+		host = host->next;
+	return host;
+}
+
 static int
 start_host(void *unused, int control)
 {
@@ -80,12 +91,15 @@ start_host(void *unused, int control)
 static void
 run_registry(void)
 {
+	struct host *host;
+
 	for (unsigned i = 0; i < 4; i++)
 		FUZZ_CHECK(loop_look(loop));
-	if (hostile.fresh) {
-		hostile.fresh = hostile.host->inside = false;
-		hostile.host->adopted = true;
+	if (hostile.fresh && (host = host_there()) != NULL) {
+		host->inside = false;
+		host->adopted = true;
 	}
+	hostile.fresh = false;
 }
 
 static void
@@ -163,6 +177,7 @@ publish(struct fuzz *fuzz)
 static void
 say(struct fuzz *fuzz, uint8_t what)
 {
+	struct host *host = host_there();
 	uint64_t id = pick_id(fuzz);
 	uint8_t how = fuzz_u8(fuzz), bytes[64];
 	struct listing_body listed = {.flags = how & 3};
@@ -178,7 +193,7 @@ say(struct fuzz *fuzz, uint8_t what)
 		send_to_registry(PACKET_HOST_GONE, 0, NULL, 0, 0);
 		break;
 	case 3:
-		id = hostile.host != NULL ? hostile.host->last_setting - (how & 3) : 0;
+		id = host != NULL ? host->last_setting - (how & 3) : 0;
 		send_to_registry(PACKET_HOST_PROPERTIES_SET, how & 4 ? 0 : kIOReturnError, &id,
 				 sizeof(id), 0);
 		break;
@@ -189,12 +204,11 @@ say(struct fuzz *fuzz, uint8_t what)
 		send_to_registry(PACKET_HOST_LISTED, 0, NULL, 0, 0);
 		break;
 	case 6: /* as if it had come back from the store */
-		if (hostile.host == NULL || hostile.host->control < 0 ||
-		    hostile.host->state != HOST_STARTING)
+		if (host == NULL || host->control < 0 || host->state != HOST_STARTING)
 			break;
-		hostile.host->state = HOST_ADOPTED;
-		hostile.host->asked = true;
-		hostile.host->listing = false;
+		host->state = HOST_ADOPTED;
+		host->asked = true;
+		host->listing = false;
 		break;
 	default:
 		fuzz_fill(fuzz, bytes, sizeof(bytes));
@@ -238,7 +252,8 @@ send_request(uint16_t type, const void *body, size_t length)
 static void
 look_on(uint8_t how)
 {
-	uint64_t number = hostile.host != NULL ? hostile.host->number : 0;
+	const struct host *host = host_there();
+	uint64_t number = host != NULL ? host->number : 0;
 	const struct log_body log = {
 		.driver = how & 0x40 ? number : 0,
 		.after = how & 0x20 ? registry->last_line : 0,
