@@ -20,7 +20,8 @@
 #define DEPTH_MAX 64
 
 static const char help_text[] =
-	"usage: dext tree [-l] [-p PLANE] [-c CLASS] [-n NAME] [-r] [-d DEPTH] [--json]\n"
+	"usage: dext tree [-bfiltx] [-p PLANE] [-c CLASS] [-k KEY] [-n NAME] [-r] [-d DEPTH]\n"
+	"                 [-w WIDTH] [--json]\n"
 	"\n"
 	"Shows the registry: devices, their interfaces, and the services of drivers below them.\n"
 	"\n"
@@ -28,27 +29,24 @@ static const char help_text[] =
 	"  -p PLANE   IOService (the default) or IOUSB, the devices alone\n"
 	"  -c CLASS   the properties of the entries of that class, or of one below it\n"
 	"  -n NAME    the properties of the entries with that name\n"
-	"  -r         only the subtrees that begin with what -c or -n chooses\n"
+	"  -k KEY     the properties of the entries that have this one\n"
+	"  -r         only the subtrees that begin with what -c, -k or -n chooses\n"
+	"  -t         with -r: and what is above them\n"
 	"  -d DEPTH   not deeper than that\n"
+	"  -i         the classes that an entry's class inherits from\n"
+	"  -x         numbers in hexadecimal\n"
+	"  -w WIDTH   lines of so many columns at most; 0 (the default): as long as they are\n"
+	"  -b         names in bold, also where this is no terminal\n"
+	"  -f         nothing: values are shown by their types always\n"
 	"  --json     an array of entries, each with its `children`; properties always\n"
 	"\n"
 	"Examples:\n"
 	"  dext tree                            what is there\n"
 	"  dext tree -r -c IOUSBHostDevice -l   the devices, with all that is known of them\n"
+	"  dext tree -rtk idVendor -x           what has a vendor, and where it is plugged in\n"
 	"  dext tree -r -n BulkStream --json    one driver's services, for a program\n"
 	"\n"
 	"Exit status: 0, 2 wrong command line, 3 there is no registry, or nothing that -r shows.\n";
-
-struct tree {
-	const char *plane, *class_name, *name;
-	unsigned depth_max;
-	bool list, roots, json;
-	bool bold;
-	bool any; /* something was shown */
-	/* Of the entry that is printed, by its depth, and those above it: whether another follows.
-	 */
-	bool follows[DEPTH_MAX];
-};
 
 /* What is shown of an entry. */
 struct entry {
@@ -57,6 +55,43 @@ struct entry {
 	uint64_t id;
 	bool chosen;
 };
+
+struct tree {
+	FILE *to;
+	const char *plane, *class_name, *name, *key;
+	unsigned depth_max, width;
+	bool list, roots, above, json, hex, inheritance;
+	bool bold;
+	bool any; /* something was shown */
+	/* Of the entry that is printed, by its depth, and those above it: whether another follows.
+	 */
+	bool follows[DEPTH_MAX];
+	/* With -t: what is above the entry that is looked at, and how many of these were shown. */
+	struct entry path[DEPTH_MAX];
+	unsigned path_shown;
+};
+
+static bool
+has_key(io_registry_entry_t object, const char *key)
+{
+	CFStringRef name =
+		CFStringCreateWithCString(kCFAllocatorDefault, key, kCFStringEncodingUTF8);
+	CFTypeRef value = NULL;
+
+	if (name != NULL)
+		value = IORegistryEntryCreateCFProperty(object, name, kCFAllocatorDefault, 0);
+	if (value != NULL)
+		CFRelease(value);
+	if (name != NULL)
+		CFRelease(name);
+	return value != NULL;
+}
+
+static bool
+chooses(const struct tree *tree)
+{
+	return tree->class_name != NULL || tree->name != NULL || tree->key != NULL;
+}
 
 /* False: it has gone meanwhile. */
 static bool
@@ -71,9 +106,10 @@ read_entry(const struct tree *tree, io_registry_entry_t object, struct entry *re
 	if (IORegistryEntryGetLocationInPlane(object, tree->plane, entry.location) !=
 	    kIOReturnSuccess)
 		entry.location[0] = '\0';
-	entry.chosen = (tree->class_name != NULL || tree->name != NULL) &&
+	entry.chosen = chooses(tree) &&
 		       (tree->class_name == NULL || IOObjectConformsTo(object, tree->class_name)) &&
-		       (tree->name == NULL || strcmp(entry.name, tree->name) == 0);
+		       (tree->name == NULL || strcmp(entry.name, tree->name) == 0) &&
+		       (tree->key == NULL || has_key(object, tree->key));
 	*ret_entry = entry;
 	return true;
 }
@@ -84,7 +120,7 @@ static void
 print_bars(const struct tree *tree, unsigned depth)
 {
 	for (unsigned i = 0; i < depth; i++)
-		fputs(tree->follows[i] ? "| " : "  ", stdout);
+		fputs(tree->follows[i] ? "| " : "  ", tree->to);
 }
 
 static void
@@ -99,15 +135,15 @@ print_properties(const struct tree *tree, const struct entry *entry, unsigned de
 		return;
 	keys = tree_sorted_keys(properties);
 	print_bars(tree, depth + 1);
-	printf("{\n");
+	fprintf(tree->to, "{\n");
 	for (CFIndex i = 0; keys != NULL && i < CFDictionaryGetCount(properties); i++) {
 		print_bars(tree, depth + 1);
-		printf("  \"%s\" = ", tree_text(keys[i], key, sizeof(key)));
-		tree_print_value(stdout, CFDictionaryGetValue(properties, keys[i]));
-		printf("\n");
+		fprintf(tree->to, "  \"%s\" = ", tree_text(keys[i], key, sizeof(key)));
+		tree_print_value(tree->to, CFDictionaryGetValue(properties, keys[i]), tree->hex);
+		fprintf(tree->to, "\n");
 	}
 	print_bars(tree, depth + 1);
-	printf("}\n");
+	fprintf(tree->to, "}\n");
 	free(keys);
 	CFRelease(properties);
 }
@@ -128,19 +164,47 @@ print_drivers(const struct tree *tree, const struct entry *entry, unsigned depth
 		next = line + strcspn(line, "\n");
 		*next++ = '\0';
 		print_bars(tree, depth + 1);
-		printf("%s\n", line);
+		fprintf(tree->to, "%s\n", line);
 	}
 	free(lines);
+}
+
+/* ":IOService:IORegistryEntry" */
+static void
+print_inheritance(const struct tree *tree, const char *class_name)
+{
+	CFStringRef name =
+		CFStringCreateWithCString(kCFAllocatorDefault, class_name, kCFStringEncodingUTF8);
+	io_name_t text;
+
+	while (name != NULL) {
+		CFStringRef above = IOObjectCopySuperclassForClass(name);
+
+		CFRelease(name);
+		name = above;
+		if (name != NULL)
+			fprintf(tree->to, ":%s", tree_text(name, text, sizeof(text)));
+	}
+}
+
+static void
+print_head(const struct tree *tree, const struct entry *entry, unsigned depth)
+{
+	print_bars(tree, depth);
+	fprintf(tree->to, "+-o %s%s%s", tree->bold ? "\033[1m" : "", entry->name,
+		tree->bold ? "\033[0m" : "");
+	if (entry->location[0] != '\0')
+		fprintf(tree->to, "@%s", entry->location);
+	fprintf(tree->to, "  <class %s", entry->class_name);
+	if (tree->inheritance)
+		print_inheritance(tree, entry->class_name);
+	fprintf(tree->to, ", id 0x%llx>\n", (unsigned long long)entry->id);
 }
 
 static void
 print_entry(const struct tree *tree, const struct entry *entry, unsigned depth)
 {
-	print_bars(tree, depth);
-	printf("+-o %s%s%s", tree->bold ? "\033[1m" : "", entry->name, tree->bold ? "\033[0m" : "");
-	if (entry->location[0] != '\0')
-		printf("@%s", entry->location);
-	printf("  <class %s, id 0x%llx>\n", entry->class_name, (unsigned long long)entry->id);
+	print_head(tree, entry, depth);
 	print_drivers(tree, entry, depth);
 	if (tree->list || entry->chosen)
 		print_properties(tree, entry, depth);
@@ -176,6 +240,28 @@ json_entry(const struct entry *entry)
 static void walk_children(struct tree *tree, io_registry_entry_t object, unsigned depth, bool shown,
 			  struct json_object *into);
 
+/* An entry that is not shown, or only as what is above one that is. */
+static void
+pass(struct tree *tree, const struct entry *entry, unsigned depth, struct json_object *into)
+{
+	if (!tree->above || tree->json) {
+		walk_children(tree, entry->object, depth, false, into);
+		return;
+	}
+	tree->path[depth] = *entry;
+	if (tree->path_shown > depth)
+		tree->path_shown = depth;
+	if (depth + 1 < DEPTH_MAX)
+		walk_children(tree, entry->object, depth + 1, false, into);
+}
+
+static void
+print_path(struct tree *tree, unsigned depth)
+{
+	for (; tree->path_shown < depth; tree->path_shown++)
+		print_head(tree, &tree->path[tree->path_shown], tree->path_shown);
+}
+
 /* Shows the entry if it is to be, and what is below it. */
 static void
 walk(struct tree *tree, io_registry_entry_t object, unsigned depth, bool shown,
@@ -183,14 +269,18 @@ walk(struct tree *tree, io_registry_entry_t object, unsigned depth, bool shown,
 {
 	struct json_object *json;
 	struct entry entry;
+	bool begins;
 
 	if (!read_entry(tree, object, &entry))
 		return;
+	begins = !shown;
 	shown |= !tree->roots || entry.chosen;
 	if (!shown) {
-		walk_children(tree, object, depth, false, into);
+		pass(tree, &entry, depth, into);
 		return;
 	}
+	if (begins && tree->above && !tree->json)
+		print_path(tree, depth);
 	tree->any = true;
 	if (tree->json) {
 		json = json_entry(&entry);
@@ -236,9 +326,27 @@ why_no_root(void)
 		       : "there is no registry; start one with `dext run`, or dextd";
 }
 
+/* Lines of what was written, cut off; a character of UTF-8 counts once. */
+static void
+print_cut(const char *text, unsigned width)
+{
+	unsigned column = 0;
+
+	for (; *text != '\0'; text++) {
+		if (*text == '\n')
+			column = 0;
+		else if (((unsigned char)*text & 0xc0) != 0x80)
+			column++;
+		if (column <= width)
+			putchar(*text);
+	}
+}
+
 static int
 show(struct tree *tree)
 {
+	size_t length = 0;
+	char *text = NULL;
 	struct json_object *all = tree->json ? json_object_new_array() : NULL;
 	io_registry_entry_t root = IORegistryGetRootEntry(kIOMainPortDefault);
 
@@ -247,8 +355,16 @@ show(struct tree *tree)
 		json_object_put(all);
 		return DEXT_EXIT_NOT_FOUND;
 	}
+	tree->to = tree->width > 0 ? open_memstream(&text, &length) : stdout;
+	if (tree->to == NULL)
+		tree->to = stdout;
 	walk(tree, root, 0, false, all);
 	IOObjectRelease(root);
+	if (tree->to != stdout) {
+		fclose(tree->to);
+		print_cut(text != NULL ? text : "", tree->width);
+		free(text);
+	}
 	if (tree->json)
 		printf("%s\n",
 		       json_object_to_json_string_ext(all, JSON_C_TO_STRING_PRETTY |
@@ -260,10 +376,19 @@ show(struct tree *tree)
 /* --- command line --- */
 
 static int
-parse_option(struct tree *tree, int option)
+number_option(int option, unsigned low, unsigned high, unsigned *ret_number)
 {
 	int used = 0;
 
+	if (sscanf(optarg, "%4u%n", ret_number, &used) == 1 && optarg[used] == '\0' &&
+	    *ret_number >= low && *ret_number <= high)
+		return DEXT_EXIT_OK;
+	return usage_error("tree", "-%c %s: %u to %u was expected", option, optarg, low, high);
+}
+
+static int
+parse_option(struct tree *tree, int option)
+{
 	switch (option) {
 	case 'l':
 		tree->list = true;
@@ -286,11 +411,30 @@ parse_option(struct tree *tree, int option)
 	case 'n':
 		tree->name = optarg;
 		return DEXT_EXIT_OK;
+	case 'k':
+		tree->key = optarg;
+		return DEXT_EXIT_OK;
+	case 't':
+		tree->above = true;
+		return DEXT_EXIT_OK;
+	case 'i':
+		tree->inheritance = true;
+		return DEXT_EXIT_OK;
+	case 'x':
+		tree->hex = true;
+		return DEXT_EXIT_OK;
+	case 'b':
+		tree->bold = true;
+		return DEXT_EXIT_OK;
+	case 'f':
+		return DEXT_EXIT_OK;
+	case 'a':
+		return usage_error("tree",
+				   "-a: no property list is written; --json is for programs");
 	case 'd':
-		if (sscanf(optarg, "%4u%n", &tree->depth_max, &used) == 1 && optarg[used] == '\0' &&
-		    tree->depth_max > 0 && tree->depth_max <= DEPTH_MAX)
-			return DEXT_EXIT_OK;
-		return usage_error("tree", "-d %s: 1 to %d was expected", optarg, DEPTH_MAX);
+		return number_option(option, 1, DEPTH_MAX, &tree->depth_max);
+	case 'w':
+		return number_option(option, 0, 9999, &tree->width);
 	default:
 		return DEXT_EXIT_USAGE; /* getopt has said what */
 	}
@@ -311,7 +455,7 @@ main(int argc, char **argv)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "lrp:c:n:d:h", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "abfilrtxp:c:k:n:d:w:h", options, NULL)) != -1) {
 		if (option == 'h') {
 			fputs(help_text, stdout);
 			return DEXT_EXIT_OK;
@@ -321,7 +465,7 @@ main(int argc, char **argv)
 	}
 	if (optind != argc)
 		return usage_error("tree", "%s: no argument was expected", argv[optind]);
-	if (tree.roots && tree.class_name == NULL && tree.name == NULL)
-		return usage_error("tree", "-r needs -c or -n");
+	if (tree.roots && !chooses(&tree))
+		return usage_error("tree", "-r needs -c, -k or -n");
 	return show(&tree);
 }

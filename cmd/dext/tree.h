@@ -14,7 +14,8 @@
 #include <CoreFoundation/CoreFoundation.h>
 #include <json-c/json.h>
 
-void tree_print_value(FILE *to, CFTypeRef value);
+/* hex: numbers as 0x12. */
+void tree_print_value(FILE *to, CFTypeRef value, bool hex);
 /*
  * The caller owns it. Data becomes a string of hexadecimal digits; whole numbers stay numbers up to
  * 64 bits.

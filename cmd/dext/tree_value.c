@@ -55,7 +55,7 @@ print_string(FILE *to, CFTypeRef string)
 }
 
 static void
-print_number(FILE *to, CFNumberRef number)
+print_number(FILE *to, CFNumberRef number, bool hex)
 {
 	double real = 0;
 	int64_t whole = 0;
@@ -63,7 +63,7 @@ print_number(FILE *to, CFNumberRef number)
 	if (CFNumberIsFloatType(number) && CFNumberGetValue(number, kCFNumberFloat64Type, &real))
 		fprintf(to, "%g", real);
 	else if (CFNumberGetValue(number, kCFNumberSInt64Type, &whole))
-		fprintf(to, "%lld", (long long)whole);
+		fprintf(to, hex ? "0x%llx" : "%lld", (long long)whole);
 }
 
 static void
@@ -78,19 +78,19 @@ print_data(FILE *to, CFDataRef data)
 }
 
 static void
-print_array(FILE *to, CFArrayRef array)
+print_array(FILE *to, CFArrayRef array, bool hex)
 {
 	fputc('(', to);
 	for (CFIndex i = 0; i < CFArrayGetCount(array); i++) {
 		if (i > 0)
 			fputc(',', to);
-		tree_print_value(to, CFArrayGetValueAtIndex(array, i));
+		tree_print_value(to, CFArrayGetValueAtIndex(array, i), hex);
 	}
 	fputc(')', to);
 }
 
 static void
-print_dictionary(FILE *to, CFDictionaryRef dictionary)
+print_dictionary(FILE *to, CFDictionaryRef dictionary, bool hex)
 {
 	CFStringRef *keys = tree_sorted_keys(dictionary);
 
@@ -100,29 +100,29 @@ print_dictionary(FILE *to, CFDictionaryRef dictionary)
 			fputc(',', to);
 		print_string(to, keys[i]);
 		fputc('=', to);
-		tree_print_value(to, CFDictionaryGetValue(dictionary, keys[i]));
+		tree_print_value(to, CFDictionaryGetValue(dictionary, keys[i]), hex);
 	}
 	fputc('}', to);
 	free(keys);
 }
 
 void
-tree_print_value(FILE *to, CFTypeRef value)
+tree_print_value(FILE *to, CFTypeRef value, bool hex)
 {
 	CFTypeID type = CFGetTypeID(value);
 
 	if (type == CFStringGetTypeID())
 		print_string(to, value);
 	else if (type == CFNumberGetTypeID())
-		print_number(to, (CFNumberRef)value);
+		print_number(to, (CFNumberRef)value, hex);
 	else if (type == CFBooleanGetTypeID())
 		fputs(CFBooleanGetValue((CFBooleanRef)value) ? "Yes" : "No", to);
 	else if (type == CFDataGetTypeID())
 		print_data(to, (CFDataRef)value);
 	else if (type == CFArrayGetTypeID())
-		print_array(to, (CFArrayRef)value);
+		print_array(to, (CFArrayRef)value, hex);
 	else if (type == CFDictionaryGetTypeID())
-		print_dictionary(to, (CFDictionaryRef)value);
+		print_dictionary(to, (CFDictionaryRef)value, hex);
 	else
 		fputs("?", to);
 }

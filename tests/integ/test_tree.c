@@ -100,6 +100,33 @@ START_TEST(properties_are_those_of_what_was_chosen)
 }
 END_TEST
 
+/* What people who know ioreg type as well. */
+START_TEST(options_of_ioreg)
+{
+	const char *text;
+
+	start();
+	text = shape(tree("-r -t -n BulkStream -d 9 -x -w 40", 0));
+	ck_assert_msg(strncmp(text, "+-o Root  <class IORegistryEntry, id 0x",
+			      strlen("+-o Root  <class IORegistryEntry")) == 0,
+		      "%s", text);
+	ck_assert_ptr_null(strstr(text, "IOUserResources"));
+	for (const char *line = text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1)
+		ck_assert_int_le(end - line, 40);
+	ck_assert_str_eq(shape(tree("-r -t -k 'USB Serial Number' -d 2 | grep -v '[{}=]'", 0)),
+			 "+-o Root  <class IORegistryEntry>\n"
+			 "  +-o OpenDext sink@80100000  <class IOUSBHostDevice>\n"
+			 "  +-o OpenDext loopback@80200000  <class IOUSBHostDevice>\n");
+	text = tree("-x -n BulkStream", 0);
+	ck_assert_ptr_nonnull(strstr(text, "\"idVendor\" = 0x1209\n"));
+	ck_assert_ptr_nonnull(
+		strstr(tree("-i", 0), "<class IOUSBHostInterface:IOUSBInterface:IOService:"));
+	ck_assert_ptr_nonnull(strstr(tree("-b", 0), "\033[1mBulkStream\033[0m"));
+	ck_assert_ptr_nonnull(strstr(tree("-l -f -w 0", 0), "\"USB Serial Number\" = \"LEFT\"\n"));
+	harness_stop(&harness);
+}
+END_TEST
+
 START_TEST(json_holds_the_same)
 {
 	struct json_object *all, *device, *children, *interface, *value;
@@ -131,6 +158,8 @@ START_TEST(wrong_command_lines)
 	tree("-r 2>/dev/null", 2);
 	tree("-p IOPower 2>/dev/null", 2);
 	tree("-d 0 2>/dev/null", 2);
+	tree("-w x 2>/dev/null", 2);
+	tree("-a 2>/dev/null", 2);
 	tree("nothing 2>/dev/null", 2);
 	setenv("OPENDEXT_RUNTIME_DIR", "/nonexistent", 1);
 	tree("2>/dev/null", 3);
@@ -138,5 +167,5 @@ START_TEST(wrong_command_lines)
 }
 END_TEST
 
-UNIT_MAIN("tree", the_tree_is_drawn, properties_are_those_of_what_was_chosen, json_holds_the_same,
-	  wrong_command_lines)
+UNIT_MAIN("tree", the_tree_is_drawn, properties_are_those_of_what_was_chosen, options_of_ioreg,
+	  json_holds_the_same, wrong_command_lines)
