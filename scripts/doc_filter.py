@@ -3,7 +3,8 @@
 """What Doxygen reads instead of a file of ours: doc_filter.py FILE.
 
 A header's comments are plain C. One that stands before a declaration becomes the declaration's, one behind a
-member the member's, the first one the file's. Of Markdown it takes off what only scripts/doc_blocks.py reads.
+member the member's, the first one the file's. Functions that follow without a blank line are of the same group: they
+refer to the one that has the comment. Of Markdown it takes off what only scripts/doc_blocks.py reads.
 """
 import re
 import sys
@@ -40,6 +41,29 @@ def filter_header(lines):
             yield f"{before}/**{text}"
 
 
+def link_groups(lines):
+    """Yields the lines, with a reference before each function that only a comment above its group is about."""
+    head, declaration, fresh = None, "", True
+    for line in lines:
+        starts = not declaration and re.match(r"[A-Za-z]", line)
+        if not line.strip() or line.startswith(("#", "}", "DEXT_")):
+            head, fresh = None, True
+        elif line.startswith("/**"):
+            head, fresh = None, False
+        elif starts and head and "/**<" not in line and not line.startswith(("typedef", "extern", "struct", "static", "enum")):
+            yield f"/** See {head}(). */"
+        if starts or declaration:
+            declaration += line
+            if re.search(r";(\s*/\*\*<.*)?$", line):
+                name = re.search(r"(\w+)\(", declaration)
+                if name and not head and not fresh:
+                    head = name[1]
+                declaration = ""
+            elif "{" in line:
+                declaration = ""
+        yield line
+
+
 def filter_markdown(lines):
     for line in lines:
         yield re.sub(r"^```(\S+) .*$", r"```\1", line.rstrip("\n"))
@@ -48,7 +72,7 @@ def filter_markdown(lines):
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         lines = file.readlines()
-    for line in (filter_markdown if sys.argv[1].endswith(".md") else filter_header)(lines):
+    for line in filter_markdown(lines) if sys.argv[1].endswith(".md") else link_groups(filter_header(lines)):
         print(line)
 
 

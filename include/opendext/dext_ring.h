@@ -66,6 +66,7 @@ kern_return_t dext_ring_create(io_connect_t connection, uint32_t memoryType, uin
 /* Unmaps it. No other function may be under way on it. NULL: nothing. */
 void dext_ring_release(dext_ring_t *ring);
 
+/* What the driver has made: entries and their bytes, in both directions. Any thread. */
 void dext_ring_get_info(const dext_ring_t *ring, struct dext_ring_info *info);
 /* Counted since it was created, by this process. */
 void dext_ring_get_statistics(const dext_ring_t *ring, struct dext_ring_statistics *statistics);

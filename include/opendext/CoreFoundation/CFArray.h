@@ -30,6 +30,7 @@ typedef struct {
 extern const CFArrayCallBacks kCFTypeArrayCallBacks;
 typedef void (*CFArrayApplierFunction)(const void *value, void *context);
 
+/* What CFGetTypeID gives for an array. Any thread. */
 CFTypeID CFArrayGetTypeID(void);
 
 /*
@@ -66,7 +67,9 @@ CFIndex CFArrayBSearchValues(CFArrayRef array, CFRange range, const void *value,
 void CFArrayApplyFunction(CFArrayRef array, CFRange range, CFArrayApplierFunction function,
 			  void *context);
 
+/* At the end, kept as the callbacks say. One thread at a time changes an array. */
 void CFArrayAppendValue(CFMutableArrayRef array, const void *value);
+/* The values of a range of another one, in their order. */
 void CFArrayAppendArray(CFMutableArrayRef array, CFArrayRef appended, CFRange range);
 /* index up to the count. */
 void CFArrayInsertValueAtIndex(CFMutableArrayRef array, CFIndex index, const void *value);

@@ -138,6 +138,7 @@ typedef struct {
 	CFAllocatorPreferredSizeCallBack preferredSize;
 } CFAllocatorContext;
 
+/* What CFGetTypeID gives for an allocator. Any thread. */
 CFTypeID CFAllocatorGetTypeID(void);
 /* kCFAllocatorSystemDefault: of the process, and of every object. */
 CFAllocatorRef CFAllocatorGetDefault(void);

@@ -10,6 +10,7 @@ DEXT_BEGIN_DECLS
 typedef const struct __CFData *CFDataRef;
 typedef struct __CFData *CFMutableDataRef;
 
+/* What CFGetTypeID gives for data. Any thread. */
 CFTypeID CFDataGetTypeID(void);
 
 /*

@@ -17,9 +17,13 @@ extern const CFTimeInterval kCFAbsoluteTimeIntervalSince1904;
 /* Now, by the system's clock; it may be set back. */
 CFAbsoluteTime CFAbsoluteTimeGetCurrent(void);
 
+/* What CFGetTypeID gives for a date. Any thread. */
 CFTypeID CFDateGetTypeID(void);
+/* A date of this time. The caller releases it; NULL without memory. Any thread. */
 CFDateRef CFDateCreate(CFAllocatorRef allocator, CFAbsoluteTime at);
+/* Seconds since the beginning of 2001. Any thread. */
 CFAbsoluteTime CFDateGetAbsoluteTime(CFDateRef date);
+/* Seconds from `other` to `date`, below 0 if it is earlier. */
 CFTimeInterval CFDateGetTimeIntervalSinceDate(CFDateRef date, CFDateRef other);
 /* context is not used. */
 CFComparisonResult CFDateCompare(CFDateRef date, CFDateRef other, void *context);

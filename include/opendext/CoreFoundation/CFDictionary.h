@@ -46,6 +46,7 @@ extern const CFDictionaryKeyCallBacks kCFTypeDictionaryKeyCallBacks;
 extern const CFDictionaryKeyCallBacks kCFCopyStringDictionaryKeyCallBacks;
 extern const CFDictionaryValueCallBacks kCFTypeDictionaryValueCallBacks;
 
+/* What CFGetTypeID gives for a dictionary. Any thread. */
 CFTypeID CFDictionaryGetTypeID(void);
 
 /*
@@ -61,7 +62,9 @@ CFMutableDictionaryRef CFDictionaryCreateMutable(CFAllocatorRef allocator, CFInd
 						 const CFDictionaryKeyCallBacks *key_callbacks,
 						 const CFDictionaryValueCallBacks *value_callbacks);
 
+/* Pairs in it. */
 CFIndex CFDictionaryGetCount(CFDictionaryRef dictionary);
+/* Whether there is a pair with this key; keys are equal as the callbacks say. */
 Boolean CFDictionaryContainsKey(CFDictionaryRef dictionary, const void *key);
 /* Borrowed; NULL if there is none. */
 const void *CFDictionaryGetValue(CFDictionaryRef dictionary, const void *key);
@@ -69,6 +72,7 @@ const void *CFDictionaryGetValue(CFDictionaryRef dictionary, const void *key);
 Boolean CFDictionaryGetValueIfPresent(CFDictionaryRef dictionary, const void *key,
 				      const void **value);
 
+/* 1 or 0: keys are there once. */
 CFIndex CFDictionaryGetCountOfKey(CFDictionaryRef dictionary, const void *key);
 /* The key as it is in the dictionary; found may be NULL. */
 Boolean CFDictionaryGetKeyIfPresent(CFDictionaryRef dictionary, const void *key,

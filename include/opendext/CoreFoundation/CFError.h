@@ -23,6 +23,7 @@ extern const CFStringRef kCFErrorLocalizedRecoverySuggestionKey;
 extern const CFStringRef kCFErrorDescriptionKey;
 extern const CFStringRef kCFErrorUnderlyingErrorKey; /* a CFError */
 
+/* What CFGetTypeID gives for an error. Any thread. */
 CFTypeID CFErrorGetTypeID(void);
 /* Copies user_info, which may be NULL. NULL without memory or without a domain. */
 CFErrorRef CFErrorCreate(CFAllocatorRef allocator, CFErrorDomain domain, CFIndex code,

@@ -27,6 +27,7 @@ typedef struct {
 typedef void (*CFMachPortCallBack)(CFMachPortRef port, void *msg, CFIndex size, void *info);
 typedef void (*CFMachPortInvalidationCallBack)(CFMachPortRef port, void *info);
 
+/* What CFGetTypeID gives for a port. Any thread. */
 CFTypeID CFMachPortGetTypeID(void);
 /*
  * With a new receive right, which ends when it is invalidated or released for the last time; or for

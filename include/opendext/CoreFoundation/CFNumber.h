@@ -31,6 +31,7 @@ enum {
 	kCFNumberMaxType = 16,
 };
 
+/* What CFGetTypeID gives for a number. Any thread. */
 CFTypeID CFNumberGetTypeID(void);
 
 /* NULL without memory and for a type that is not in the list above. */
@@ -47,9 +48,11 @@ Boolean CFNumberIsFloatType(CFNumberRef number);
 /* By value, whatever the types. context is not used. */
 CFComparisonResult CFNumberCompare(CFNumberRef number, CFNumberRef other, void *context);
 
+/* What CFGetTypeID gives for a boolean. Any thread. */
 CFTypeID CFBooleanGetTypeID(void);
 extern const CFBooleanRef kCFBooleanTrue;
 extern const CFBooleanRef kCFBooleanFalse;
+/* Whether it is kCFBooleanTrue. */
 Boolean CFBooleanGetValue(CFBooleanRef boolean);
 
 DEXT_END_DECLS

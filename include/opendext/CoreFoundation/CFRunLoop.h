@@ -33,6 +33,7 @@ extern const CFRunLoopMode kCFRunLoopDefaultMode;
  * Not a mode to run in. */
 extern const CFRunLoopMode kCFRunLoopCommonModes;
 
+/* What CFGetTypeID gives for a run loop, and for a source. Any thread. */
 CFTypeID CFRunLoopGetTypeID(void);
 CFTypeID CFRunLoopSourceGetTypeID(void);
 
@@ -118,6 +119,7 @@ typedef struct {
 } CFRunLoopTimerContext;
 typedef void (*CFRunLoopTimerCallBack)(CFRunLoopTimerRef timer, void *info);
 
+/* What CFGetTypeID gives for a timer. Any thread. */
 CFTypeID CFRunLoopTimerGetTypeID(void);
 /*
  * Fires at fire_date and, if interval is above 0, then each interval; times that were missed are
@@ -166,6 +168,7 @@ typedef struct {
 typedef void (*CFRunLoopObserverCallBack)(CFRunLoopObserverRef observer, CFRunLoopActivity activity,
 					  void *info);
 
+/* What CFGetTypeID gives for an observer. Any thread. */
 CFTypeID CFRunLoopObserverGetTypeID(void);
 /*
  * Called on the loop's thread at these activities, those of lower order first; once only, unless it

@@ -32,6 +32,7 @@ typedef struct {
 extern const CFSetCallBacks kCFTypeSetCallBacks;
 typedef void (*CFSetApplierFunction)(const void *value, void *context);
 
+/* What CFGetTypeID gives for a set. Any thread. */
 CFTypeID CFSetGetTypeID(void);
 
 /*
@@ -46,8 +47,11 @@ CFMutableSetRef CFSetCreateMutable(CFAllocatorRef allocator, CFIndex capacity,
 				   const CFSetCallBacks *callbacks);
 CFMutableSetRef CFSetCreateMutableCopy(CFAllocatorRef allocator, CFIndex capacity, CFSetRef set);
 
+/* Values in it. */
 CFIndex CFSetGetCount(CFSetRef set);
+/* Whether it is there; values are equal as the callbacks say. */
 Boolean CFSetContainsValue(CFSetRef set, const void *value);
+/* 1 or 0: values are there once. */
 CFIndex CFSetGetCountOfValue(CFSetRef set, const void *value);
 /* The member that is equal, borrowed; NULL if there is none. */
 const void *CFSetGetValue(CFSetRef set, const void *value);

@@ -33,12 +33,14 @@ enum {
 	kCFStringEncodingUTF32LE = 0x1c000100,
 };
 
+/* Whether strings can be made of it and turned into it. Any thread. */
 Boolean CFStringIsEncodingAvailable(CFStringEncoding encoding);
 /* All three: UTF-8. */
 CFStringEncoding CFStringGetSystemEncoding(void);
 CFStringEncoding CFStringGetFastestEncoding(CFStringRef string);
 CFStringEncoding CFStringGetSmallestEncoding(CFStringRef string);
 
+/* What CFGetTypeID gives for a string. Any thread. */
 CFTypeID CFStringGetTypeID(void);
 
 /*
@@ -92,6 +94,7 @@ CFStringRef CFStringCreateWithFormat(CFAllocatorRef allocator, CFDictionaryRef o
 CFStringRef CFStringCreateWithFormatAndArguments(CFAllocatorRef allocator, CFDictionaryRef options,
 						 CFStringRef format, va_list arguments);
 
+/* UTF-16 units, as all lengths and ranges of strings are. */
 CFIndex CFStringGetLength(CFStringRef string);
 /* 0 past the end. */
 UniChar CFStringGetCharacterAtIndex(CFStringRef string, CFIndex index);

@@ -14,6 +14,7 @@ typedef struct {
 	UInt8 byte8, byte9, byte10, byte11, byte12, byte13, byte14, byte15;
 } CFUUIDBytes;
 
+/* What CFGetTypeID gives for a UUID. Any thread. */
 CFTypeID CFUUIDGetTypeID(void);
 
 /* A random one. NULL without memory. */

@@ -59,6 +59,10 @@ kern_return_t IODispatchQueue_Cancel_f(IODispatchQueue *queue, void *context,
 typedef void (^IODispatchBlock)(void);
 typedef void (^IODispatchQueueCancelHandler)(void);
 
+/*
+ * As the functions that end with _f; the block is copied, and released when it has run or was
+ * dropped.
+ */
 void IODispatchQueue_DispatchAsync(IODispatchQueue *queue, IODispatchBlock block);
 void IODispatchQueue_DispatchSync(IODispatchQueue *queue, IODispatchBlock block);
 void IODispatchQueue_DispatchConcurrent(IODispatchQueue *queue, IODispatchBlock block);

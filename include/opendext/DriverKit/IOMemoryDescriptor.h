@@ -106,6 +106,10 @@ kern_return_t IOBufferMemoryDescriptor_GetAddressRange(IOBufferMemoryDescriptor 
 /* kIOReturnBadArgument if more than the capacity. */
 kern_return_t IOBufferMemoryDescriptor_SetLength(IOBufferMemoryDescriptor *memory, uint64_t length);
 
+/*
+ * Where it is mapped in the driver, its bytes, and from which byte of the descriptor on. As long
+ * as the map lives; any thread.
+ */
 uint64_t IOMemoryMap_GetAddress(IOMemoryMap *map);
 uint64_t IOMemoryMap_GetLength(IOMemoryMap *map);
 uint64_t IOMemoryMap_GetOffset(IOMemoryMap *map);

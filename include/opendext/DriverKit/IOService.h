@@ -43,6 +43,10 @@ extern const OSMetaClass gIOServiceMetaClass;
 bool IOService_init_Impl(IOService *self);
 void IOService_free_Impl(IOService *self);
 
+/*
+ * Calls the override of the object's class, or the base implementation, which is success. Called
+ * by the framework, on the Default queue of the service; blocks for as long as the override does.
+ */
 kern_return_t IOService_Start(IOService *self, IOService *provider);
 kern_return_t IOService_Start_Impl(IOService *self, IOService *provider);
 kern_return_t IOService_Stop(IOService *self, IOService *provider);

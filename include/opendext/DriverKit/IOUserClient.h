@@ -97,6 +97,10 @@ void IOUserClient_free_Impl(IOUserClient *self);
 /* The queue on which ExternalMethod runs, where the driver has set one of that name. */
 #define kIOUserClientQueueNameExternalMethod "IOUserClientQueueExternalMethod"
 
+/*
+ * A method of the app's: calls the override of the object's class. Called by the framework, on the
+ * queue of that name, else on the Default queue; its status is what the app gets.
+ */
 kern_return_t IOUserClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 					  IOUserClientMethodArguments *arguments,
 					  const IOUserClientMethodDispatch *dispatch,
@@ -111,6 +115,10 @@ kern_return_t IOUserClient_ExternalMethod_Impl(IOUserClient *self, uint64_t sele
 					       const IOUserClientMethodDispatch *dispatch,
 					       OSObject *target, void *reference);
 
+/*
+ * Memory for IOConnectMapMemory64, which the caller releases: calls the override. On the Default
+ * queue.
+ */
 kern_return_t IOUserClient_CopyClientMemoryForType(IOUserClient *self, uint64_t type,
 						   uint64_t *options, IOMemoryDescriptor **memory);
 /* The base implementation: kIOReturnUnsupported. */

@@ -31,6 +31,7 @@ extern const OSMetaClass gOSDictionaryMetaClass;
 /* Same class and same value, deep for collections. Both NULL is equal. */
 bool OSObjectIsEqual(const void *one, const void *other);
 
+/* Copies `length` bytes, or up to the NUL. */
 OSString *OSStringCreate(const char *cstring, size_t length);
 OSString *OSStringCreateWithCString(const char *cstring);
 /* NUL terminated, lives as long as the string. */
@@ -46,18 +47,28 @@ uint32_t OSNumberGetBits(const OSNumber *number);
 
 extern OSBoolean *const kOSBooleanTrue;
 extern OSBoolean *const kOSBooleanFalse;
+/* Whether it is kOSBooleanTrue. */
 bool OSBooleanGetValue(const OSBoolean *boolean);
 
+/*
+ * The bytes are copied, and borrowed when they are asked for: until the next change. false: no
+ * memory.
+ */
 OSData *OSDataCreate(const void *bytes, size_t length); /* copies */
 const void *OSDataGetBytesPtr(const OSData *data);
 size_t OSDataGetLength(const OSData *data);
 bool OSDataAppendBytes(OSData *data, const void *bytes, size_t length);
 
+/* `capacity` is only a hint. What is in it is borrowed; AppendValue retains. false: no memory. */
 OSArray *OSArrayCreate(uint32_t capacity);
 uint32_t OSArrayGetCount(const OSArray *array);
 OSObject *OSArrayGetValue(const OSArray *array, uint32_t index); /* NULL past the end */
 bool OSArrayAppendValue(OSArray *array, const void *object);
 
+/*
+ * `capacity` is only a hint. Keys are copied. What is in it is borrowed, NULL where there is none;
+ * SetValue retains, and lets go of what was there under the key. false: no memory.
+ */
 OSDictionary *OSDictionaryCreate(uint32_t capacity);
 uint32_t OSDictionaryGetCount(const OSDictionary *dictionary);
 OSObject *OSDictionaryGetValue(const OSDictionary *dictionary, const char *key);

@@ -116,8 +116,13 @@ void OSRelease(const void *object);
 /* The class name of an object, for messages. Borrowed, lives as long as the class. */
 const char *OSObject_GetClassName(const void *object);
 
+/*
+ * Called once for an object that OSTypeAlloc made, before anything else: calls the override, which
+ * begins with its superclass's _Impl. false: it cannot be used, and is released by the caller.
+ */
 bool OSObject_init(OSObject *self);
 bool OSObject_init_Impl(OSObject *self);
+/* What the free of a subclass ends with. Nothing else calls it. */
 void OSObject_free_Impl(OSObject *self);
 
 /*

@@ -50,6 +50,10 @@ DEXT_BEGIN_DECLS
 extern const mach_port_t kIOMainPortDefault;
 extern const mach_port_t kIOMasterPortDefault;
 
+/*
+ * The port that stands for the registry, for programs that ask for it; not to be given back. Any
+ * thread, never blocks, kIOReturnSuccess.
+ */
 kern_return_t IOMainPort(mach_port_t bootstrap, mach_port_t *main_port);
 kern_return_t IOMasterPort(mach_port_t bootstrap, mach_port_t *main_port);
 
@@ -430,6 +434,7 @@ kern_return_t IOConnectMethodStructureIStructureO(io_connect_t connect, uint32_t
 
 /* --- not supported: each is kIOReturnUnsupported (or -1) and a log line --- */
 
+/* Nothing is done, nothing given back; any thread. */
 kern_return_t IOConnectTrap0(io_connect_t connect, uint32_t index);
 kern_return_t IOConnectTrap1(io_connect_t connect, uint32_t index, uintptr_t p1);
 kern_return_t IOConnectTrap2(io_connect_t connect, uint32_t index, uintptr_t p1, uintptr_t p2);

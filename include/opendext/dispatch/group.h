@@ -35,6 +35,7 @@ void dispatch_group_notify_f(dispatch_group_t group, dispatch_queue_t queue, voi
 			     dispatch_function_t function);
 
 #ifdef __BLOCKS__
+/* As the functions that end with _f; the block is copied, and released when it has run. */
 void dispatch_group_async(dispatch_group_t group, dispatch_queue_t queue, dispatch_block_t block);
 void dispatch_group_notify(dispatch_group_t group, dispatch_queue_t queue, dispatch_block_t block);
 #endif

@@ -55,6 +55,10 @@ typedef union {
 } dispatch_object_t __attribute__((transparent_union));
 #endif
 
+/*
+ * Takes or gives up one reference; with the last one the object goes, what is on a queue still
+ * runs. Any thread.
+ */
 void dispatch_retain(dispatch_object_t object);
 void dispatch_release(dispatch_object_t object);
 

@@ -142,6 +142,7 @@ void dispatch_assert_queue_not(dispatch_queue_t queue);	    /* not running it */
 #endif
 
 #ifdef __BLOCKS__
+/* As the functions that end with _f; the block is copied, and released when it has run. */
 void dispatch_async(dispatch_queue_t queue, dispatch_block_t block);
 void dispatch_sync(dispatch_queue_t queue, dispatch_block_t block);
 void dispatch_async_and_wait(dispatch_queue_t queue, dispatch_block_t block);

@@ -18,6 +18,7 @@ struct mach_timebase_info {
 typedef struct mach_timebase_info *mach_timebase_info_t;
 typedef struct mach_timebase_info mach_timebase_info_data_t;
 
+/* CLOCK_MONOTONIC, ns. Any thread. */
 uint64_t mach_absolute_time(void);
 uint64_t mach_approximate_time(void); /* the same */
 /* Goes on while the machine sleeps: CLOCK_BOOTTIME. */

@@ -10,6 +10,7 @@
 
 DEXT_BEGIN_DECLS
 
+/* Ownership, units and errors are those of mach_vm_allocate and mach_vm_deallocate. */
 kern_return_t vm_allocate(vm_map_t target, vm_address_t *address, vm_size_t size, int flags);
 kern_return_t vm_deallocate(vm_map_t target, vm_address_t address, vm_size_t size);
 
