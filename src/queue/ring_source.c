@@ -265,10 +265,12 @@ call_ready(struct source_handler *handler, OSObject *target, OSAction *action,
 {
 	struct DextRingDispatchSource_IVars *source = ivars_of(handler->source);
 	uint32_t tail = tail_of(source);
+	uint32_t left = tail - shared_ring_empty_at(&source->submissions);
 
 	/* It may be called for room alone, while `hungry` is set: then it is called once more. */
 	atomic_store_explicit(&source->seen, tail, memory_order_seq_cst);
-	source->left = tail - shared_ring_empty_at(&source->submissions);
+	/* A tail that cannot be gives no longer a turn: Pop says so, or the app has mended it. */
+	source->left = left < source->submissions.capacity ? left : source->submissions.capacity;
 	((DextRingDispatchSource_Ready_f)function)(target, action);
 	source->left = UINT32_MAX;
 	if (!leave_look(source)) {

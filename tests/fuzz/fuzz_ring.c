@@ -64,10 +64,16 @@ write_ring_word(uint64_t random)
 		atomic_store(&lane->head.index, (uint32_t)value);
 		break;
 	case 4:
-		atomic_store(&lane->armed.number, value);
+		if (random & 128)
+			atomic_store(&lane->armed.fences, (uint32_t)value);
+		else
+			atomic_store(&lane->armed.number, value);
 		break;
 	case 5:
-		atomic_store(&lane->room.number, value);
+		if (random & 128)
+			atomic_store(&lane->room.reached, (uint32_t)value);
+		else
+			atomic_store(&lane->room.number, value);
 		break;
 	case 6:
 		atomic_store(&at->bell.count, (uint32_t)value);
@@ -157,6 +163,9 @@ engine_step(struct fuzz *fuzz, uint8_t what)
 		FUZZ_CHECK((moved > 0) == (status == kIOReturnSuccess));
 		break;
 	case 4:
+		/* As if 1024 entries had come since it last asked. */
+		if (wanted & 1)
+			shared_ring_take_fences(&own.consumer, own.consumer.known + 1024);
 		shared_ring_await_entries(&own.consumer, shared_ring_empty_at(&own.consumer));
 		shared_ring_has_entries(&own.consumer);
 		break;

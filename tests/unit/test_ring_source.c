@@ -25,6 +25,8 @@ static struct shared_ring_producer app;
 static struct shared_ring_consumer app_end;
 static struct meter calls = METER_INITIALIZER;
 static unsigned taken, told, flood = 1000;
+static unsigned most;	 /* that one call of the handler has got */
+static bool lies;	 /* the app, about its tail, until the handler runs */
 static bool was_spared;	 /* the app its fences, in a call of the handler */
 static pthread_t thread; /* of the handler's last call */
 static pthread_t worker; /* to which the handler has left work */
@@ -70,12 +72,18 @@ static void
 on_ready(OSObject *target, OSAction *which)
 {
 	struct entry entry;
+	unsigned before = taken;
 	uint32_t count;
 
+	if (lies)
+		atomic_store(&ring->lane[SHARED_RING_SUBMISSION].tail.index, app.tail);
+	lies = false;
 	was_spared |= atomic_load(&ring->lane[SHARED_RING_SUBMISSION].armed.fences) != 0;
 	while (drains && DextRingDispatchSource_Pop(source, &entry, 1, &count) == kIOReturnSuccess)
 		if (taken++, floods && taken < flood)
 			app_puts(1);
+	if (most < taken - before)
+		most = taken - before;
 	if (puts_inside) {
 		puts_inside = false;
 		app_puts(2);
@@ -264,6 +272,26 @@ START_TEST(an_app_that_submits_for_ever_lets_others_have_their_turn)
 }
 END_TEST
 
+START_TEST(an_app_that_lies_gets_no_longer_a_turn)
+{
+	set(true);
+	source_scene_settle(&scene);
+	drains = false;
+	app_puts(1);
+	meter_wait(&calls, 1);
+	source_scene_settle(&scene);
+	drains = floods = lies = true;
+	atomic_store(&ring->lane[SHARED_RING_SUBMISSION].tail.index, 1u << 30);
+	ck_assert(mapped_source_look((IODispatchSource *)source, false));
+	/* As much as the ring has room for, and then one entry a call. */
+	meter_wait(&calls, 2 + flood - shape.capacity[SHARED_RING_SUBMISSION]);
+	source_scene_settle(&scene);
+	ck_assert_uint_eq(taken, flood);
+	ck_assert_uint_le(most, shape.capacity[SHARED_RING_SUBMISSION]);
+	clear();
+}
+END_TEST
+
 START_TEST(an_app_that_keeps_the_driver_awake_is_spared_its_fences)
 {
 	set(true);
@@ -382,6 +410,7 @@ UNIT_MAIN("ring source", the_handler_is_called_for_what_has_come,
 	  who_is_told_looks_for_a_thread_that_is_held_up, who_looks_may_call_it_there_and_then,
 	  it_is_not_called_again_for_what_was_left,
 	  an_app_that_submits_for_ever_lets_others_have_their_turn,
+	  an_app_that_lies_gets_no_longer_a_turn,
 	  an_app_that_keeps_the_driver_awake_is_spared_its_fences, the_driver_is_told_of_room,
 	  an_app_that_waits_is_told_once, a_spoiled_ring_is_an_error_and_no_more,
 	  what_cannot_be_is_refused)
