@@ -24,6 +24,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,7 +32,11 @@
 #include "futex.h"
 #include "lines.h"
 
-#define RING_MASK (COMPLETION_RING_MAX - 1)
+#define RING_MASK	(COMPLETION_RING_MAX - 1)
+#define RING_AHEAD	8u  /* entries */
+#define COMPLETION_LINE 64u /* bytes: of a completion, the smallest line */
+#define COMPLETION_FIRST \
+	((COMPLETION_LINE - offsetof(struct completion, arguments)) / sizeof(uint64_t))
 /* How long an awake host may need to take a call. */
 #define TAKE_TURNS 64u
 
@@ -408,6 +413,7 @@ completion_ring_pop(struct call_page_client *client, struct completion *ret_entr
 	/* Pairs with the store in completion_ring_push. */
 	uint32_t left =
 		atomic_load_explicit(&page->tail.index, memory_order_seq_cst) - client->head;
+	const struct completion *entry;
 	uint64_t overflow;
 
 	*ret_ring = false;
@@ -415,7 +421,13 @@ completion_ring_pop(struct call_page_client *client, struct completion *ret_entr
 		return kIOReturnUnderrun;
 	if (left > COMPLETION_RING_MAX)
 		return kIOReturnIPCError;
-	*ret_entry = page->ring[client->head & RING_MASK];
+	entry = &page->ring[client->head & RING_MASK];
+	/* Its first line has what most of them say. The last one nobody writes. */
+	memcpy(ret_entry, entry, COMPLETION_LINE);
+	if (ret_entry->count > COMPLETION_FIRST)
+		memcpy(&ret_entry->arguments[COMPLETION_FIRST], &entry->arguments[COMPLETION_FIRST],
+		       sizeof(entry->arguments) - COMPLETION_FIRST * sizeof(entry->arguments[0]));
+	memcpy(ret_entry->zero, entry->zero, sizeof(entry->zero));
 	client->head += 1;
 	/* Pairs with completion_ring_await_room: either the host sees the room or we see its flag.
 	 */
@@ -473,15 +485,22 @@ IOReturn
 completion_ring_push(struct call_page_host *host, const struct completion *entry, bool *ret_wake)
 {
 	struct call_page *page = host->page;
-	uint32_t count = completion_ring_used(host);
 	uint64_t armed;
 
 	*ret_wake = false;
-	if (count > COMPLETION_RING_MAX)
+	/* The head's line comes from the client's CPU: once for a ring's worth, not for each entry.
+	 */
+	if (host->tail - host->head >= COMPLETION_RING_MAX)
+		host->head = host->tail - completion_ring_used(host);
+	if (host->tail - host->head > COMPLETION_RING_MAX)
 		return kIOReturnIPCError;
-	if (count == COMPLETION_RING_MAX)
+	if (host->tail - host->head == COMPLETION_RING_MAX)
 		return kIOReturnOverrun;
-	page->ring[host->tail & RING_MASK] = *entry;
+	/* What the client has read is fetched back while the ones before it are written. */
+	lines_will_write(&page->ring[(host->tail + RING_AHEAD) & RING_MASK], COMPLETION_LINE);
+	/* No more than it says: the lines behind that stay in both sides' caches. */
+	memcpy(&page->ring[host->tail & RING_MASK], entry,
+	       offsetof(struct completion, arguments) + entry->count * sizeof(entry->arguments[0]));
 	host->tail += 1;
 	/* Pairs with completion_ring_pop and, with the load after it, with completion_ring_arm. */
 	atomic_store_explicit(&page->tail.index, host->tail, memory_order_seq_cst);

@@ -322,6 +322,7 @@ struct call_page_host {
 	uint32_t cpu; /* as it was last published */
 	/* [whoever holds the lock over the completions] */
 	uint32_t tail;		/* entries written */
+	uint32_t head;		/* entries read, as it was last looked at */
 	uint64_t rung;		/* value of `ring_armed` for which we rang */
 	uint64_t room_sequence; /* of the last wait for room */
 };

@@ -558,8 +558,8 @@ break_entry(unsigned which, struct completion *entry, struct fake_host *host)
 	case 6:
 		entry->zero0 = 1;
 		break;
-	case 7:
-		entry->zero[4] = 1;
+	case 7: /* where a host writes nothing: behind the good one */
+		host->page->ring[1].zero[4] = 1;
 		break;
 	case 8:
 		entry->kind = COMPLETION_RELEASED;

@@ -1599,10 +1599,11 @@ break_head(struct raw *raw)
 	struct call_request *request;
 
 	keep(raw, 4, 1);
-	atomic_store(&raw->page.page->head.index, 5);
+	atomic_store(&raw->page.page->head.index, 5000);
 	request = raw_request(raw, 0, CALL_METHOD, TEST_COMPLETE);
 	request->scalar_in_count = 2;
-	request->scalars[0] = 1;
+	/* When what it knew of is used up the host looks. */
+	request->scalars[0] = COMPLETION_RING_MAX + 1;
 	raw_submit(raw, 0);
 }
 

@@ -414,12 +414,14 @@ END_TEST
 /* The counts that a hostile peer can write. */
 START_TEST(impossible_counts_are_found)
 {
-	/* With nothing written yet: entries read that were not there, or a full ring and more. */
-	static const uint32_t heads[] = {1, 5000, 1u << 31, UINT32_MAX - COMPLETION_RING_MAX};
+	/* With the ring full: entries read that were not there, or more than a full ring. */
+	static const uint32_t heads[] = {COMPLETION_RING_MAX + 1, 5000, 1u << 31, UINT32_MAX};
 	struct completion entry;
 	bool wake = true, ring = true;
 
 	set();
+	for (uint32_t i = 0; i < COMPLETION_RING_MAX; i++)
+		ck_assert_int_eq(push(i, &wake), kIOReturnSuccess);
 	for (unsigned i = 0; i < 4; i++) {
 		atomic_store(&page->head.index, heads[i]);
 		ck_assert_int_eq(push(0, &wake), kIOReturnIPCError);
@@ -427,7 +429,7 @@ START_TEST(impossible_counts_are_found)
 		/* The host does not wait for room that such a client will never announce. */
 		ck_assert(!completion_ring_await_room(&host));
 	}
-	ck_assert_uint_eq(host.tail, 0);
+	ck_assert_uint_eq(host.tail, COMPLETION_RING_MAX);
 	atomic_store(&page->tail.index, COMPLETION_RING_MAX + 1);
 	ck_assert_int_eq(completion_ring_pop(&client, &entry, &ring), kIOReturnIPCError);
 	ck_assert(!ring);
