@@ -214,6 +214,13 @@ const struct row rows[] = {
 	 .shape = SHAPE(.size = 1048576),
 	 .placement = TWO_CPUS,
 	 .wanted = {{THROUGHPUT, 5, true}, {CPU_PER_GIB, 0, false}}},
+	/* What the row before it could reach at most: no driver at all. */
+	{.name = "stream of 1 MiB between two threads",
+	 .ours = &thread_stream,
+	 .yardstick = &socket_stream,
+	 .shape = SHAPE(.size = 1 << 20),
+	 .placement = TWO_CPUS,
+	 .wanted = {{THROUGHPUT, 0, true}}},
 	{.name = "stream in of 16 KiB, 32 deep",
 	 .ours = &our_in_stream,
 	 .yardstick = &thread_in_stream,
