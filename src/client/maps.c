@@ -6,7 +6,9 @@
  * ends with the thread's descriptor, in which the C library keeps the head of the thread's robust
  * list, and the kernel tells where that head is; it begins at a guard page, that is, at the start
  * of its mapping. The memory above the descriptor may be somebody else's, which the kernel has
- * merged with it.
+ * merged with it. musl tells the kernel of a thread's list only when it needs one: there the asking
+ * thread's stack is what the C library says, and any other's is what lies above a guard page, with
+ * all that was merged with it.
  *
  * Locked memory is told by smaps only, which is slow, so it is read only if this process has locked
  * any.
@@ -16,6 +18,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,14 +209,50 @@ judge_stack(const struct mapping *mapping, const void *context)
 }
 
 static bool
+is_own_stack(uintptr_t start, uintptr_t end)
+{
+	pthread_attr_t attributes;
+	void *lowest = NULL;
+	size_t size = 0;
+
+	if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+		return true;
+	pthread_attr_getstack(&attributes, &lowest, &size);
+	pthread_attr_destroy(&attributes);
+	return start < (uintptr_t)lowest + size && (uintptr_t)lowest < end;
+}
+
+static bool
+is_above_guard(uintptr_t start, uintptr_t end)
+{
+	struct mapping mapping = {0}, before = {0};
+	struct lines lines;
+	bool found = false;
+
+	if (!open_lines(&lines, "/proc/self/maps"))
+		return true;
+	while (!found && mapping.start < end && next_line(&lines)) {
+		before = mapping;
+		if (parse(lines.line, &mapping))
+			found = mapping.start < end && mapping.end > start &&
+				before.end == mapping.start && before.inode == 0 &&
+				strcmp(before.protection, "---p") == 0;
+	}
+	close(lines.fd);
+	return found;
+}
+
+static bool
 is_stack_of(pid_t thread, uintptr_t start, uintptr_t end)
 {
 	struct stack_question question = {.start = start, .end = end};
 	uintptr_t head = 0;
 	size_t length;
 
-	if (syscall(SYS_get_robust_list, thread, &head, &length) != 0 || head == 0)
+	if (syscall(SYS_get_robust_list, thread, &head, &length) != 0)
 		return false;
+	if (head == 0)
+		return thread == gettid() ? is_own_stack(start, end) : is_above_guard(start, end);
 	/* The rest of the descriptor is less than a page, and the stack ends with it. */
 	question.top = page_round_up(head + 1);
 	return judge_range(head, head + 1, judge_stack, &question) == stack_reason;
