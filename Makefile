@@ -10,7 +10,7 @@
 #	make fuzz-coverage	lines of each parser that the corpus runs
 #	make abi		record the libraries' interface as of the last release
 #	make docs		the site: guides, reference, man pages (build/docs/html)
-#	make cross		the app's side for i386, against this machine's hosts; all for aarch64, under qemu-user
+#	make cross		the app's side for i386 and for musl, against this machine's hosts; all for aarch64, under qemu-user
 #	make chaos [TIME=...] [CHAOS_SEED=...]	apps, hosts and registries killed while they stream, for TIME seconds
 #	make faults [POINTS=REGEX]	every system call and allocation of the runtime fails once
 #	make bootstrap		only install what is missing

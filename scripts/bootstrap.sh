@@ -6,7 +6,7 @@ set -eu
 build_packages=(gcc g++ make pkg-config meson ninja-build python3 libusb-1.0-0-dev libplist-dev
 	libxxhash-dev libseccomp-dev libjson-c-dev libncurses-dev check)
 test_packages=(clang libblocksruntime-dev libclang-rt-14-dev llvm-14 qemu-system-x86 cpio kmod busybox-static xz-utils
-	g++-i686-linux-gnu g++-aarch64-linux-gnu qemu-user
+	g++-i686-linux-gnu g++-aarch64-linux-gnu qemu-user musl-tools
 	dpkg zstd strace libjemalloc2 spin libcmocka-dev zsh tshark
 	mandoc scdoc shellcheck doxygen abigail-tools)
 bench_packages=(libsystemd-dev gnuplot-nox qemu-system-x86 cpio kmod busybox-static xz-utils dpkg zstd)

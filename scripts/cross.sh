@@ -4,6 +4,7 @@
 #
 #	i386	the app's side alone; the tests of the suite `apps` start the hosts of BUILD/gcc
 #	aarch64	what `unit` and `proto` need; their programs run under qemu-user
+#	musl	as i386, with libraries that musl.sh compiles
 set -eu
 
 name=$1
@@ -11,18 +12,21 @@ build=$(realpath -m "$2")
 cd "$(dirname "$0")/.."
 packages=(libc6-dev libplist-dev libxxhash-dev check)
 options=(--buildtype=release -Dwerror=true)
+app_options=(-Dapp_only=true "-Dhosts=$build/gcc")
 case $name in
 i386)
-	debian=i386
-	options+=(-Dapp_only=true "-Dhosts=$build/gcc")
+	scripts/sysroot.sh i386 "$build/sysroots/i386" "${packages[@]}"
+	options+=("${app_options[@]}")
 	;;
 aarch64)
-	debian=arm64
-	packages+=(libusb-1.0-0-dev libseccomp-dev libjson-c-dev)
+	scripts/sysroot.sh arm64 "$build/sysroots/aarch64" "${packages[@]}" libusb-1.0-0-dev libseccomp-dev libjson-c-dev
 	;;
-*) echo "usage: cross.sh i386|aarch64 BUILD" >&2 && exit 2 ;;
+musl)
+	scripts/cross/musl.sh "$build/sysroots/musl"
+	options+=("${app_options[@]}")
+	;;
+*) echo "usage: cross.sh i386|aarch64|musl BUILD" >&2 && exit 2 ;;
 esac
-scripts/sysroot.sh "$debian" "$build/sysroots/$name" "${packages[@]}"
 printf "[constants]\nsource = '%s'\n" "$PWD" >"$build/sysroots/source.ini"
 [ -f "$build/$name/build.ninja" ] || meson setup "$build/$name" "${options[@]}" --cross-file "$build/sysroots/source.ini" \
 	--cross-file "$build/sysroots/$name.ini" --cross-file "scripts/cross/$name.ini" >/dev/null

@@ -27,7 +27,7 @@ CONFIGURATIONS = [
 ]
 
 # What scripts/cross.sh builds for other architectures and C libraries.
-CROSS = ["i386", "aarch64"]
+CROSS = ["i386", "aarch64", "musl"]
 
 # Suites that are several of Meson's.
 SUITES = {"cross": ["unit", "proto", "apps"]}

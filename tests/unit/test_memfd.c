@@ -8,6 +8,7 @@
 #include "memfd.h"
 
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
