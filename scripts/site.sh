@@ -20,6 +20,6 @@ mkdir -p "$output/html/man"
 for page in man/*.scd; do
 	name=$(basename "$page" .scd)
 	# The dates of the pages are those of the sources, not of today.
-	scdoc <"$page" | mandoc -T html -O 'man=%N.%S.html' >"$output/html/man/$name.html"
+	man/page.py scdoc <"$page" | mandoc -T html -O 'man=%N.%S.html' >"$output/html/man/$name.html"
 done
 echo "site: $output/html/index.html"
