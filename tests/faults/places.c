@@ -128,6 +128,22 @@ statfs(const char *path, struct statfs *info)
 
 /* --- usbfs --- */
 
+/* A file of usbfs is a character device, whatever stands in for it. */
+SHOWN int
+fstat(int fd, struct stat *info)
+{
+	char link[64], path[ROOM] = "";
+	int result = NEXT(fstat)(fd, info);
+
+	if (result != 0 || folder() == NULL || !S_ISREG(info->st_mode))
+		return result;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (readlink(link, path, sizeof(path) - 1) > 0 &&
+	    strncmp(path, folder(), strlen(folder())) == 0 && strstr(path, "/dev/bus/usb/") != NULL)
+		info->st_mode = S_IFCHR | 0600;
+	return result;
+}
+
 /* A kernel driver has each interface until it is detached. */
 static int
 answer_usbfs(unsigned long request, void *argument)

@@ -34,14 +34,16 @@ ROUNDS = 3
 RUNTIME_ROUNDS = 2
 # A mapping that cannot be taken away stays.
 LEAVES = {"munmap"}
-# What there may be more of at any time: a thread of the loop that waits beside the others.
-GROWS = re.compile(r"src/queue/loop\.c:\d+:calloc|src/registry/host_log\.c:\d+:malloc|src/base/closing\.c:\d+:realloc")
+# What there may be more of at any time: a thread of the loop that waits beside the others, lines of a log or a crash.
+GROWS = re.compile(r"src/queue/loop\.c:\d+:calloc|src/registry/host_log\.c:\d+:malloc|src/base/closing\.c:\d+:realloc|"
+                   r"src/registry/reports\.c:\d+:malloc")
 SETTLE_SEC = 3
 REFUSED = re.compile(r"Start failed: |\.dext: (?!found|replaced|removed)|/Info\.plist: |could not be launched: |giving up")
 # libplist does not say why it has made nothing: what was sent is blamed.
 BLAMES = {"plist_from_bin", "plist_from_xml"}
 # Where a function has no other way to say so it ends the program, with a line that says why: dispatch/queue.h.
 ABORTS = re.compile(r"^[^(]*(?:out of memory|no memory |no event loop or thread)[^\n]*\n*\Z", re.MULTILINE)
+ABORTED = re.compile(r"^[^(\n]*(?:out of memory|no memory |no event loop or thread)[^\n]*$", re.MULTILINE)
 # And this writes the line.
 WORDS = "src/base/log.c"
 ATTEMPTS = 3
@@ -90,6 +92,7 @@ class Runner:
         self.by_place = {place: point for point in self.points.values() for place in point.places}
         self.counts = {}  # scenario: {place: executions of one round}
         self.references = {}  # scenario: what the app holds after all rounds
+        self.others = {}  # scenario: what registry and hosts hold then
         self.growth = {}  # scenario: {place: allocations that a run adds to registry and hosts}
         self.failures, self.lock, self.hit, self.runs = [], threading.Lock(), set(), 0
         self.unfired, self.broken = [], []
@@ -143,6 +146,26 @@ class Runner:
                 self.references[scenario], self.growth[scenario] = reference, growth
         finally:
             scene.close()
+
+    def refer_others(self, scenario):
+        """What the registry and the hosts hold when an app has come and gone."""
+        widest_of = None
+        for _ in range(2):
+            scene = self.scene(scenario)
+            try:
+                scene.start()
+                scene.await_hosts()
+                app = scene.app(scenario, RUNTIME_ROUNDS)
+                app.run()
+                app.end()
+                scene.settle()
+                held = scene.held_by_kind()
+                widest_of = held if widest_of is None else [widest(*pair) for pair in zip(widest_of, held)]
+                scene.stop()
+            finally:
+                scene.close()
+        with self.lock:
+            self.others[scenario] = widest_of
 
     # --- with one ---
 
@@ -283,6 +306,8 @@ class Runner:
             if any(each.point.function in BLAMES for each in (job, job.first) if each is not None) and \
                     all("BadArgument" in line for line in problems[:1]):
                 problems = []
+            if not problems and not leaves(job) and not restarted:
+                problems = self.left_by_others(scene, job)
             ended = scene.stop()
             if ended != 0 and not (ended == 1 and scene.dextd.pid in scene.page.fired_pids()):
                 problems.append(f"dextd ended with {ended}")
@@ -292,11 +317,30 @@ class Runner:
             log = scene.log()
             # Which signals the scenario itself asks for is its own affair.
             killed = "was killed by signal (?!9 )|" if scene.setting.settles else ""
+            if ABORTED.search(log) or job.first is not None and WORDS in job.point.line:
+                killed = killed.replace("9", "[69]")
             for bad in re.findall(rf".*(?:{killed}Assertion|free\(\)|malloc).*", log):
                 problems.append("log: " + bad)
             return problems and problems + ["log:\n" + log[-3000:]]
         finally:
             scene.close()
+
+    def left_by_others(self, scene, job):
+        """What is too much in the registry and the hosts, if all of them are those of the start."""
+        if not scene.setting.settles or scene.dextd.poll() is not None or \
+                len(scene.page.hosts()) != scene.setting.hosts:
+            return []
+        end = time.monotonic() + SETTLE_SEC
+        while True:
+            more = [(who, entry) for who, held, before in
+                    zip(("dextd", "the hosts"), scene.held_by_kind(), self.others[job.scenario])
+                    for entry in held.beyond(before)
+                    if isinstance(entry, str) or not GROWS.match(self.by_place[entry[0]].name)]
+            if not more:
+                return []
+            if time.monotonic() > end:
+                return [f"left behind in {who}: {self.show(entry)}" for who, entry in more]
+            time.sleep(0.01)
 
     def attempt(self, job, scene=None):
         for _ in range(ATTEMPTS):
@@ -363,6 +407,8 @@ class Runner:
             if part == "runtime" or jobs == self.pairs:
                 random.Random(arguments.seed).shuffle(queue)
                 queue = queue[:-(-len(queue) // arguments.share)]
+            if part == "runtime":
+                self.for_each(self.refer_others, {job.scenario for job in queue} - self.others.keys())
             self.in_parallel(lambda queue: self.work(queue, part == "app"), queue)
 
     def in_parallel(self, function, items):

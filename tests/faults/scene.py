@@ -119,6 +119,11 @@ class Held:
         except OSError:
             pass
 
+    def add(self, other):
+        self.live += other.live
+        self.fds += other.fds
+        self.maps += other.maps
+
     def beyond(self, other):
         """What is more than there."""
         fds, live = self.fds - other.fds, self.live - other.live
@@ -239,6 +244,13 @@ class Scene:
 
     def held(self):
         return [Held(self.page, pid) for pid in [self.dextd.pid] + self.hosts()]
+
+    def held_by_kind(self):
+        """What the registry holds, and what all hosts together do."""
+        hosts = Held(self.page, None)
+        for pid in self.hosts():
+            hosts.add(Held(self.page, pid))
+        return [Held(self.page, self.dextd.pid), hosts]
 
     def settle(self):
         """What the registry and the hosts hold when nothing changes any more."""

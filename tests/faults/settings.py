@@ -62,6 +62,11 @@ class Usb(Setting):
         write(f"{root}/sys/module/usbcore/parameters/usbfs_memory_mb", "16\n")
 
 
+class UsbKept(Usb):
+    """And the registry is killed."""
+    options = ("--keep-hosts", "100")
+
+
 class Pci(Setting):
     """QEMU's ivshmem-plain; its memory is a memfd of this process, which apps accept for its seals."""
     hosts = 1
@@ -135,6 +140,7 @@ ECHO, QUEUES = "tests/integ/drivers/echo/echo.dext", "tests/integ/drivers/queues
 SETTINGS = {
     "plain": Plain(ECHO, QUEUES, "examples/ring_submit/ring_submit.dext"),
     "virtual": Virtual("tests/faults/drivers/worker/worker.dext"),
+    "usb_kept": UsbKept("tests/faults/drivers/worker/worker.dext"),
     "usb": Usb("tests/faults/drivers/worker/worker.dext"),
     "users": Users(ECHO, QUEUES),
     "limits": Limits(ECHO),

@@ -156,6 +156,21 @@ real(void)
 	return well;
 }
 
+/* The device and its driver go on while another registry comes. */
+static bool
+real_kept(void)
+{
+	struct link link = {0};
+	bool well = link_open(&link, WORKER_SERVICE) && work(link.connect);
+
+	if (well) {
+		attempt_restart();
+		well = work(link.connect);
+	}
+	link_close(&link);
+	return well && use_worker();
+}
+
 static bool
 map_bar(io_connect_t connect)
 {
@@ -185,5 +200,6 @@ const struct scenario scenarios_devices[] = {
 	{"plugged", plugged, "virtual"},
 	{"real", real, "usb"},
 	{"pci", pci, "pci"},
-	{NULL, NULL, NULL},
+	{"real_kept", real_kept, "usb_kept"},
+	{NULL},
 };

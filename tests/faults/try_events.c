@@ -237,6 +237,41 @@ notifications(void)
 	return well;
 }
 
+/* Far more happens than the registry can send to somebody who does not read. */
+static bool
+pile_up(struct watching *watching, struct seen *seen)
+{
+	HAVE(watching->port);
+	if (!link_open(&watching->link, "Echo") || !children(watching->link.connect, 0))
+		return false;
+	TRY(IOServiceAddMatchingNotification(watching->port, kIOMatchedNotification,
+					     IOServiceMatching("EchoChild"), drain, seen,
+					     &watching->came));
+	drain(seen, watching->came);
+	*seen = (struct seen){0};
+	for (unsigned i = 0; i < 60; i++)
+		if (!children(watching->link.connect, 16) || !children(watching->link.connect, 0))
+			return false;
+	return true;
+}
+
+static bool
+flood(void)
+{
+	struct watching watching = {.port = IONotificationPortCreate(kIOMainPortDefault)};
+	struct seen seen = {0};
+	bool well = pile_up(&watching, &seen);
+
+	if (watching.link.connect != MACH_PORT_NULL)
+		children(watching.link.connect, 0);
+	link_close(&watching.link);
+	if (watching.came != 0)
+		IOObjectRelease(watching.came);
+	if (watching.port != NULL)
+		IONotificationPortDestroy(watching.port);
+	return well;
+}
+
 /* --- a service's end --- */
 
 #define LAST_WORDS 3000
@@ -315,6 +350,6 @@ ended(void)
 }
 
 const struct scenario scenarios_events[] = {
-	{"ended", ended, "crash"},	  {"walk", walk}, {"set", set},
+	{"ended", ended, "crash"},	  {"flood", flood}, {"walk", walk}, {"set", set},
 	{"notifications", notifications}, {NULL, NULL},
 };

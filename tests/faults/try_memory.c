@@ -6,6 +6,7 @@
 #include "squares.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -91,6 +92,51 @@ large(void)
 			   -1, 0);
 	bool well = link_open(&link, "Echo") && keep(link.connect, pages, PAGES * 4096) &&
 		    fork_and_look(pages);
+
+	link_close(&link);
+	munmap(pages, PAGES * 4096);
+	return well;
+}
+
+/* What is locked or on a stack stays a copy. */
+static void *
+keep_on_stack(void *context)
+{
+	char pages[PAGES * 4096] = {0};
+	struct link *link = context;
+
+	return keep(link->connect, pages, sizeof(pages)) ? link : NULL;
+}
+
+static bool
+keep_copies(struct link *link, char *pages)
+{
+	size_t size = 512 * 4096;
+	void *result = NULL;
+	void *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	CHECK(mlock(pages, 4096) == 0);
+	if (keep(link->connect, pages, PAGES * 4096)) {
+		pthread_attr_init(&attributes);
+		CHECK(pthread_attr_setstack(&attributes, stack, size) == 0);
+		CHECK(pthread_create(&thread, &attributes, keep_on_stack, link) == 0);
+		pthread_join(thread, &result);
+		pthread_attr_destroy(&attributes);
+	}
+	link_close(link); /* while it is there */
+	munmap(stack, size);
+	return result != NULL;
+}
+
+static bool
+copied(void)
+{
+	struct link link = {0};
+	char *pages = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
+	bool well = link_open(&link, "Echo") && keep_copies(&link, pages);
 
 	link_close(&link);
 	munmap(pages, PAGES * 4096);
@@ -313,7 +359,6 @@ rings(void)
 }
 
 const struct scenario scenarios_memory[] = {
-	{"map", map},	    {"large", large},	{"allocated", allocated},
-	{"shared", shared}, {"queues", queues}, {"rings", rings},
-	{NULL, NULL},
+	{"map", map},	    {"large", large},	{"allocated", allocated}, {"copied", copied},
+	{"shared", shared}, {"queues", queues}, {"rings", rings},	  {NULL, NULL},
 };

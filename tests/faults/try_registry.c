@@ -90,6 +90,13 @@ talk(uint64_t way)
 	return well;
 }
 
+/* Until the stack is used up. */
+static bool
+overflow(void)
+{
+	return talk(ECHO_TALK_RECURSE) && use_echo();
+}
+
 static bool
 crash(void)
 {
@@ -180,11 +187,16 @@ looked_at(void)
 static bool
 wrong(void)
 {
-	char registry[512], host[512];
+	char registry[512], host[512], copy[512];
 	const char *build = getenv("FAULTS_BUILD");
 
 	snprintf(registry, sizeof(registry), "%s/cmd/dextd", build);
 	snprintf(host, sizeof(host), "%s/cmd/dext-host", build);
+	snprintf(copy, sizeof(copy), "%s/dextd", getenv("FAULTS_BUNDLES"));
+	command_end(command_start((const char *[]){"/bin/cp", registry, copy, NULL}, false, NULL));
+	/* Its host is not beside it. */
+	CHECK(command_end(command_start((const char *[]){copy, NULL}, true, NULL)) != 0);
+	unlink(copy);
 	command_end(command_start((const char *[]){registry, "--help", NULL}, true, NULL));
 	CHECK(command_end(command_start((const char *[]){registry, "--sandbox=none", NULL}, true,
 					NULL)) != 0);
@@ -228,7 +240,35 @@ kept(void)
 	return well;
 }
 
+/* Its driver is not there any more when the new registry comes, and then it is again. */
+static bool
+replace(io_connect_t connect)
+{
+	char bundle[512], away[512];
+
+	snprintf(bundle, sizeof(bundle), "%s/echo.dext", getenv("FAULTS_BUNDLES"));
+	snprintf(away, sizeof(away), "%s/../away", getenv("FAULTS_BUNDLES"));
+	if (!echo_once(connect))
+		return false;
+	CHECK(rename(bundle, away) == 0);
+	attempt_restart();
+	CHECK(rename(away, bundle) == 0);
+	return true;
+}
+
+static bool
+replaced(void)
+{
+	struct link link = {0};
+	bool well = link_open(&link, "Echo") && replace(link.connect);
+
+	link_close(&link);
+	return well && use_echo();
+}
+
 const struct scenario scenarios_registry[] = {
+	{"overflow", overflow, "crash"},
+	{"replaced", replaced, "kept"},
 	{"users", users, "users"},
 	{"limited", use_echo, "limits"},
 	{"touch", touch},

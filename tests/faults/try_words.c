@@ -52,6 +52,8 @@ formats(void)
 	       says(CFStringCreateWithFormat(kCFAllocatorDefault, NULL, CFSTR("%@, %6@!"), name,
 					     name),
 		    "abc,    abc!") &&
+	       says(CFStringCreateWithFormat(kCFAllocatorDefault, NULL, CFSTR("%@"), NULL),
+		    "(null)") &&
 	       says(CFStringCreateWithFormat(kCFAllocatorDefault, NULL, CFSTR("%p"), (void *)16),
 		    "0x10") &&
 	       says(CFStringCreateWithFormat(kCFAllocatorDefault, NULL, CFSTR("%s"), "a\xff"),

@@ -442,6 +442,8 @@ isochronous(Worker *self)
 	if (status == kIOReturnSuccess)
 		status = stream(self, worker->out);
 	back = select_setting(worker, 0);
+	if (back != kIOReturnSuccess)
+		select_setting(worker, 0); /* the others need it */
 	return status != kIOReturnSuccess ? status : back;
 }
 
