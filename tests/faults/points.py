@@ -63,7 +63,7 @@ strspn strstr strtod strtol strtoll strtoul strtoull sysconf timerfd_settime vfp
 
 # Likewise, by their names: text and memory, locks of this process, and calls among our own libraries.
 HARMLESS = re.compile(r"(?:str(?!dup|ndup)|mem(?!fd|align)|is[a-z]+$|to(?:upper|lower)$|sig\w+set$|sigismember$|"
-                      r"pthread_(?:mutex|cond|rwlock|attr|condattr|mutexattr)_|"
+                      r"__ctype_\w+_loc$|pthread_(?:mutex|cond|rwlock|attr|condattr|mutexattr)_|"
                       r"CF|IO|OS|dispatch_|mach_|dext_|os_|host_|main$)")
 
 MODULES = ["src/libiokit.so", "src/libdriverkit.so", "cmd/dextd", "cmd/dext-host"]
