@@ -657,8 +657,16 @@ RETURNS(libusb_set_interface_alt_setting,
 	LIBUSB_ERROR_IO)
 RETURNS(libusb_submit_transfer, (struct libusb_transfer * transfer), (transfer),
 	LIBUSB_ERROR_NO_MEM)
-RETURNS(libusb_cancel_transfer, (struct libusb_transfer * transfer), (transfer),
-	LIBUSB_ERROR_NOT_FOUND)
+
+/* What is not to be found has ended. */
+SHOWN int
+libusb_cancel_transfer(struct libusb_transfer *transfer)
+{
+	int error = fault_here(CALLER, true), result = NEXT(libusb_cancel_transfer)(transfer);
+
+	return error == 0 ? result : LIBUSB_ERROR_NOT_FOUND;
+}
+
 RETURNS(libusb_handle_events_timeout, (libusb_context * context, struct timeval *most),
 	(context, most), LIBUSB_ERROR_INTERRUPTED)
 CALL(const struct libusb_pollfd **, libusb_get_pollfds, (libusb_context * context), (context), NULL)
