@@ -30,7 +30,7 @@ static struct {
 	void (*attack)(const uint8_t *data, size_t size);
 	const uint8_t *data;
 	size_t size;
-	bool here;
+	bool here; /* of the loop's thread */
 	sem_t done;
 } job;
 
@@ -41,19 +41,20 @@ run_loop(void *context)
 	return NULL;
 }
 
+/* Not before the task is out of the loop's list: it is posted again for the next input. */
 static inline void
-nothing(struct loop_task *task)
+take_over(struct loop_task *task)
 {
+	job.here = true;
 }
 
 static inline void
 hand_over(const uint8_t *data, size_t size)
 {
-	static struct loop_task task = {.run = nothing};
+	static struct loop_task task = {.run = take_over};
 
 	job.data = data;
 	job.size = size;
-	job.here = true;
 	loop_post(loop, &task);
 	while (sem_wait(&job.done) < 0)
 		; /* a fuzzer has its alarms */
