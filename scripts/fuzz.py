@@ -77,7 +77,7 @@ FUNCTIONS = {
     "queue/ring_source.c": ["tail_of", "head_of", "take_back", "look", "more_comes",
                             "wait_for_entries", "wait_for_room", "call_ready", "note", "tell_app",
                             "DextRingDispatchSource_Pop", "DextRingDispatchSource_Push"],
-    "registry/server.c": ["handle"],
+    "registry/server.c": ["handle", "watch", "reply"],
     "registry/watcher.c": ["set_matching", "matches", "fill", "make", "watcher_add",
                            "watcher_remove", "watcher_tell"],
 }
@@ -111,12 +111,18 @@ LEFT_OUT = {
         "acknowledge": "a full socket: test_client_protocol",
     },
     "driver/structures.c": {
+        "discharge": "where nobody looks on",
         "structures_adopt_take": "2 GiB: test_host_protocol",
         "make": "RLIMIT_NOFILE: test_host_protocol",
     },
     "driver/client_memory.c": {
         "client_memory_file_locked": "an answer after a second: test_host_questions",
         "take": "RLIMIT_NOFILE: test_host_questions",
+    },
+    "registry/entries.c": {
+        "encode_properties": "what is said of drivers that failed: integ logs, a_crash_leaves_a_backtrace",
+        "reply_ids": "8190 entries: test_registry_events",
+        "make_description": "no memory: tests/faults",
     },
     "registry/launch_packets.c": {
         "is_of_another": "hosts of the registry before: test_store_hosts",
@@ -239,7 +245,7 @@ def keep(arguments):
 
 
 # Neither is what the kernel or the allocator refuses: tests/faults makes them.
-REFUSED = re.compile("kIOReturnNoMemory|status_from_errno")
+REFUSED = re.compile("kIOReturnNoMemory|status_from_errno|no memory")
 
 
 def counted(source, function):

@@ -243,9 +243,9 @@ write_completion(struct host *host, struct fuzz *fuzz)
 	};
 	if (how == 0x0f)
 		fuzz_fill(fuzz, entry, sizeof(*entry));
-	if (how == 0xfe) /* more than half a ring of the same */
+	if (how == 0xfd || how == 0xfe) /* it waits for room */
 		atomic_store(&host->page->overflow.flag, 1);
-	if (how == 0xfe)
+	if (how == 0xfe) /* more than half a ring of the same */
 		for (unsigned i = 0; i < 600; i++)
 			host->page->ring[host->tail++ % COMPLETION_RING_MAX] = *entry;
 	host->tail += how == 0xff ? fuzz_u16(fuzz) : 1;

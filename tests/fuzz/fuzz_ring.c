@@ -76,7 +76,12 @@ write_ring_word(uint64_t random)
 			atomic_store(&lane->room.number, value);
 		break;
 	case 6:
-		atomic_store(&at->bell.count, (uint32_t)value);
+		if (random & 128)
+			atomic_store(&lane->armed.fences, (uint32_t)value & 1);
+		else if (random & 64)
+			atomic_store(&lane->room.reached, (uint32_t)value & 1);
+		else
+			atomic_store(&at->bell.count, (uint32_t)value);
 		break;
 	default: /* by one: what a pop and a push may believe */
 		atomic_fetch_add(random & 64 ? &lane->tail.index : &lane->head.index, 1);
@@ -168,6 +173,7 @@ engine_step(struct fuzz *fuzz, uint8_t what)
 			shared_ring_take_fences(&own.consumer, own.consumer.known + 1024);
 		shared_ring_await_entries(&own.consumer, shared_ring_empty_at(&own.consumer));
 		shared_ring_has_entries(&own.consumer);
+		shared_ring_take_fences(&own.consumer, wanted << 8);
 		break;
 	case 5:
 		shared_ring_await_room(&own.producer, shared_ring_full_at(&own.producer));

@@ -373,7 +373,7 @@ def clients():
                                                       64 * 8192) + b"\x83" + replies() + b"\0",
         "map-no-packet": b"\x27\x04abcd" + b"\x83" + replies(length=4096) + b"\0",
         "map-unread": b"\x43" + memory(0, page) + replies(length=4096) + b"\0",
-        "complete": listen + b"\4\0\1\0" + b"\5\1\1\0", "complete-many": listen + b"\4\xfe\1\2\5\0\1\0",
+        "complete": listen + b"\4\0\1\0" + b"\5\1\1\0", "complete-room": listen + b"\5\xfd\1\0\5\0\1\0", "complete-many": listen + b"\4\xfe\1\2\5\0\1\0",
         "complete-no-port": call(replies(), how=0xc2) + b"\5\0\1\0", "complete-tail": b"\5\xff\1\0\xff\xff",
         "complete-released": listen + b"\5\2\1\0" + b"\5\2\1\0", "complete-padding": listen + b"\5\x0f\1\0" + struct.pack("<IIIiII", 1, 0, 1, 0, 0, 9),
         "complete-zero": listen + b"\5\x0f\1\0" + struct.pack("<IIIiII", 1, 0, 1, 0, 0, 0) + bytes(128) +
@@ -513,6 +513,11 @@ def rings():
             for count in (0, 1, 3, 8, 64):
                 steps += bytes([5 | kind << 3, count])
         put("ring", f"whole-{number}", quiet + steps)
+        # That the other side has a fence for both, in either direction of the engine's own rings.
+        own = [b"\0" + struct.pack("<Q", 1 << 8 | 6 << 2 | 32 | which | lane) for which in (64, 128) for lane in (0, 1)]
+        for side in (0, 1):
+            put("ring", f"fences-{side}-{number}", quiet + b"".join(own) + bytes([0x3d | side, 0, 0x25, 64, 0x25, 64]) +
+                b"".join(own) + bytes([5, 5, 0x15, 5, 0x25, 3, 5, 5, 0x25, 64]))
         more = b"\0" + struct.pack("<Q", 7 << 2 | 64)
         for count in (1, 3, 7, 8, 9, 20):
             put("ring", f"tail-{count}-{number}", quiet + more * count + b"\2\3" + word(0, count) + b"\2\3" +
