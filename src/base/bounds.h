@@ -30,7 +30,10 @@
 #define DEXT_LIMIT_WATCHES		 4096u	/* notifications of an app */
 #define DEXT_LIMIT_WATCHES_USER		 16384u /* the same, over all apps of a user */
 #define DEXT_LIMIT_MATCHES		 8190u	/* ids of entries that one reply has */
-#define DEXT_LIMIT_TRACES		 16u	/* that look on at a host's recording */
+/* Of a user: files, sent to a process that serves others, that wait to be closed. Past it: a
+ * connection of that user ends when it sends something. */
+#define DEXT_LIMIT_CLOSING_USER 64u
+#define DEXT_LIMIT_TRACES	16u /* that look on at a host's recording */
 /* Of a host's log: lines in a second, past which they are counted instead of passed on; bytes of a
  * line, past which it is split; lines and bytes that the registry keeps, past which the oldest go.
  */

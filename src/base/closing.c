@@ -2,8 +2,9 @@
 /*
  * Descriptors wait in a list for a thread that has nothing to close. If there is none, another one
  * is made, up to CLOSERS_MAX; they are not many, because nothing that is sent by an honest peer
- * comes here. When that many are stuck each is nudged: that ends the wait of a TCP socket, not
- * that of FUSE, for which its owner has to be ended. What waits then is closed when it can be.
+ * comes here. Of one user a quarter of them is busy at most, so that others' are closed whatever
+ * one user sends. When one has to wait all threads are nudged: that ends the wait of a TCP socket,
+ * not that of FUSE, for which its owner has to be ended. What waits then is closed when it can be.
  */
 #include "closing.h"
 
@@ -16,21 +17,29 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bounds.h"
 #include "log.h"
 #include "nudge.h"
 #include "packet.h"
 
 #define CLOSERS_MAX  32u
+#define CLOSERS_USER (CLOSERS_MAX / 4)
 #define CLOSER_STACK (256u * 1024) /* a sanitizer has its own there */
+
+struct foreign {
+	int fd;
+	uint32_t owner;
+};
 
 static struct {
 	pthread_mutex_t lock; /* comes after all others */
 	pthread_cond_t more;
 	bool begun;
-	int *waiting; /* [lock], as all below */
+	struct foreign *waiting; /* [lock], as all below */
 	size_t count, size;
 	unsigned idle, threads;
 	pthread_t closers[CLOSERS_MAX];
+	struct foreign busy[CLOSERS_MAX]; /* what each has; fd -1: nothing */
 } closing = {.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER};
 
 void
@@ -40,23 +49,61 @@ closing_begin(void)
 	closing.begun = true;
 }
 
+static unsigned
+busy_with_locked(uint32_t owner)
+{
+	unsigned busy = 0;
+
+	for (unsigned i = 0; i < closing.threads; i++)
+		busy += closing.busy[i].fd >= 0 && closing.busy[i].owner == owner;
+	return busy;
+}
+
+/* One whose owner has a thread left. False: there is none. */
+static bool
+take_locked(struct foreign *ret_foreign)
+{
+	for (size_t i = closing.count; i > 0; i--) {
+		if (busy_with_locked(closing.waiting[i - 1].owner) >= CLOSERS_USER)
+			continue;
+		*ret_foreign = closing.waiting[i - 1];
+		closing.waiting[i - 1] = closing.waiting[--closing.count];
+		return true;
+	}
+	return false;
+}
+
+/* Those that a thread may take. */
+static size_t
+count_due_locked(void)
+{
+	size_t due = 0;
+
+	for (size_t i = 0; i < closing.count; i++)
+		due += busy_with_locked(closing.waiting[i].owner) < CLOSERS_USER;
+	return due;
+}
+
 static void *
 closer(void *context)
 {
+	struct foreign *mine = context;
+
 	nudge_accept();
 	pthread_mutex_lock(&closing.lock);
 	for (;;) {
 		int fd;
 
-		while (closing.count == 0) {
+		while (!take_locked(mine)) {
 			closing.idle++;
 			pthread_cond_wait(&closing.more, &closing.lock);
 			closing.idle--;
 		}
-		fd = closing.waiting[--closing.count];
+		fd = mine->fd;
 		pthread_mutex_unlock(&closing.lock);
 		fd_close(&fd);
 		pthread_mutex_lock(&closing.lock);
+		mine->fd = -1;
 	}
 	return NULL;
 }
@@ -64,44 +111,47 @@ closer(void *context)
 static bool
 start_locked(void)
 {
+	struct foreign *mine = &closing.busy[closing.threads];
 	pthread_attr_t attributes;
 	bool started = false;
 
 	if (closing.threads == CLOSERS_MAX || pthread_attr_init(&attributes) != 0)
 		return false;
+	mine->fd = -1;
 	if (pthread_attr_setstacksize(&attributes, CLOSER_STACK) == 0 &&
 	    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0)
 		started = pthread_create(&closing.closers[closing.threads], &attributes, closer,
-					 NULL) == 0;
+					 mine) == 0;
 	pthread_attr_destroy(&attributes);
 	closing.threads += started;
 	return started;
 }
 
 static bool
-append_locked(int fd)
+append_locked(int fd, uint32_t owner)
 {
 	if (closing.count == closing.size) {
 		size_t size = closing.size == 0 ? 16 : closing.size * 2;
-		int *grown = realloc(closing.waiting, size * sizeof(int));
+		struct foreign *grown = realloc(closing.waiting, size * sizeof(*grown));
 
 		if (grown == NULL)
 			return false;
 		closing.waiting = grown;
 		closing.size = size;
 	}
-	closing.waiting[closing.count++] = fd;
+	closing.waiting[closing.count++] = (struct foreign){fd, owner};
 	return true;
 }
 
 /* No memory for a number: it stays open rather than block. */
 static void
-close_aside(int fd)
+close_aside(int fd, uint32_t owner)
 {
 	pthread_mutex_lock(&closing.lock);
-	if (!append_locked(fd)) {
+	if (!append_locked(fd, owner)) {
 		log_error("a descriptor is left open: no memory to have it closed");
-	} else if (closing.idle >= closing.count || start_locked()) {
+	} else if (busy_with_locked(owner) < CLOSERS_USER &&
+		   (closing.idle >= count_due_locked() || start_locked())) {
 		pthread_cond_signal(&closing.more);
 	} else {
 		for (unsigned i = 0; i < closing.threads; i++)
@@ -111,7 +161,7 @@ close_aside(int fd)
 }
 
 void
-fd_close_foreign(int *fd)
+fd_close_foreign(int *fd, uint32_t owner)
 {
 	int saved = errno;
 
@@ -119,7 +169,7 @@ fd_close_foreign(int *fd)
 	if (*fd < 0 || !closing.begun || fcntl(*fd, F_GET_SEALS) >= 0)
 		fd_close(fd);
 	else
-		close_aside(*fd);
+		close_aside(*fd, owner);
 	*fd = -1;
 	errno = saved;
 }
@@ -139,14 +189,27 @@ is_read_to_the_end(int socket)
 }
 
 void
-socket_close_foreign(int *socket)
+socket_close_foreign(int *socket, uint32_t owner)
 {
 	int saved = errno;
 
 	if (*socket < 0 || !closing.begun || is_read_to_the_end(*socket))
 		fd_close(socket);
 	else
-		close_aside(*socket);
+		close_aside(*socket, owner);
 	*socket = -1;
 	errno = saved;
+}
+
+bool
+closing_has_room(uint32_t owner)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&closing.lock);
+	count = busy_with_locked(owner);
+	for (size_t i = 0; i < closing.count; i++)
+		count += closing.waiting[i].owner == owner;
+	pthread_mutex_unlock(&closing.lock);
+	return count < DEXT_LIMIT_CLOSING_USER;
 }

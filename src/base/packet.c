@@ -224,6 +224,25 @@ packet_receive(int socket, struct packet *packet, bool wait)
 	return judge(packet, (size_t)received, message.msg_flags);
 }
 
+/* Without room for descriptors the kernel says that there are some, and keeps them. */
+static bool
+carries_descriptors(int socket)
+{
+	struct msghdr message = {0};
+
+	return recvmsg(socket, &message, MSG_PEEK | MSG_DONTWAIT) >= 0 &&
+	       (message.msg_flags & MSG_CTRUNC) != 0;
+}
+
+IOReturn
+packet_receive_plain(int socket, struct packet *packet)
+{
+	if (!carries_descriptors(socket))
+		return packet_receive(socket, packet, false);
+	packet->fd_count = 0;
+	return refuse(packet, "descriptors from who has none to send");
+}
+
 int
 packet_take_fd(struct packet *packet, unsigned index)
 {
@@ -239,7 +258,7 @@ void
 packet_close_fds(struct packet *packet)
 {
 	for (unsigned i = 0; i < packet->fd_count; i++)
-		fd_close_foreign(&packet->fds[i]);
+		fd_close_foreign(&packet->fds[i], packet->owner);
 	packet->fd_count = 0;
 }
 

@@ -52,6 +52,7 @@ struct packet {
 	size_t body_length;
 	int fds[PACKET_FDS_MAX];
 	unsigned fd_count;
+	uint32_t owner; /* the receiver's: for which user packet_close_fds closes, closing.h */
 	_Alignas(8) uint8_t buffer[PACKET_MAX];
 };
 
@@ -62,6 +63,13 @@ struct packet {
  * the connection.
  */
 IOReturn packet_receive(int socket, struct packet *packet, bool wait);
+
+/*
+ * The same of a peer that has no descriptors to send, without waiting. A packet that carries some
+ * is refused and stays in the socket, so that they never come into this process, where closing them
+ * could wait: socket_close_foreign ends it.
+ */
+IOReturn packet_receive_plain(int socket, struct packet *packet);
 
 /* Descriptors that belong together; a place whose descriptor was taken is -1. */
 struct fd_list {

@@ -14,11 +14,11 @@
  */
 #include "connection.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
-#include "closing.h"
 #include "descriptor.h"
 #include "log.h"
 #include "object.h"
@@ -56,7 +56,7 @@ free_question(struct question *question)
 	if (question == NULL)
 		return;
 	for (uint32_t i = 0; i < QUESTION_SEGMENTS_MAX; i++)
-		fd_close_foreign(&question->fds[i]);
+		fd_close(&question->fds[i]);
 	free(question);
 }
 
@@ -91,8 +91,10 @@ client_memory_file_locked(struct connection *c, struct packet *packet, bool lost
 	question->lost = lost;
 	memcpy(question->segments, packet->body + sizeof(body),
 	       body.file_count * sizeof(question->segments[0]));
+	/* What is no memory is the packet's to close, and missed when the memory is made. */
 	for (uint32_t i = 0; i < body.file_count && !lost; i++)
-		question->fds[i] = packet_take_fd(packet, i);
+		if (fcntl(packet->fds[i], F_GET_SEALS) >= 0)
+			question->fds[i] = packet_take_fd(packet, i);
 	pthread_cond_broadcast(&c->answered);
 	return NULL;
 }

@@ -319,7 +319,7 @@ void
 completions_close(struct connection *c)
 {
 	pthread_mutex_lock(&c->ring_lock);
-	socket_close_foreign(&c->bell);
+	socket_close_foreign(&c->bell, c->who.uid);
 	free(c->overflow);
 	c->overflow = NULL;
 	c->overflow_first = c->overflow_count = c->overflow_capacity = 0;

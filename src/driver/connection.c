@@ -82,7 +82,7 @@ destroy(struct connection *c)
 	structures_free(c);
 	maps_close(c);
 	completions_close(c);
-	socket_close_foreign(&c->socket);
+	socket_close_foreign(&c->socket, c->who.uid);
 	fd_close(&c->doorbell.fd);
 	fd_close(&c->pidfd.fd);
 	if (c->page.page != NULL)
@@ -180,7 +180,7 @@ leave_socket(struct connection *c)
 	if (atomic_fetch_sub_explicit(&c->socket_holders, 1, memory_order_acq_rel) != 1)
 		return;
 	pthread_mutex_lock(&c->socket_lock);
-	socket_close_foreign(&c->socket);
+	socket_close_foreign(&c->socket, c->who.uid);
 	pthread_mutex_unlock(&c->socket_lock);
 }
 

@@ -71,7 +71,8 @@ struct structures {
 	int input; /* -1: none */
 	int output;
 	bool present;
-	bool lost; /* this process had no room for the descriptors */
+	bool lost;    /* this process had no room for the descriptors */
+	bool foreign; /* a file that is no memory: the call fails */
 };
 
 /* What the app was asked while a slot's method ran. */

@@ -165,7 +165,7 @@ on_removed(struct loop_source *source)
 {
 	struct trace_watcher *watcher = watcher_of(source);
 
-	socket_close_foreign(&source->fd);
+	socket_close_foreign(&source->fd, CLOSING_NOBODY);
 	free(watcher);
 }
 
@@ -260,7 +260,7 @@ recorder_serve_take(struct loop *loop, int socket, const struct trace_body *body
 	if (header.status == kIOReturnSuccess)
 		return;
 	packet_send(socket, &header, &none, sizeof(none), NULL, 0, false);
-	socket_close_foreign(&socket);
+	socket_close_foreign(&socket, CLOSING_NOBODY);
 	free(watcher);
 }
 

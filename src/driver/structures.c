@@ -8,6 +8,7 @@
  */
 #include "connection.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,10 +20,22 @@
 static void
 clear(struct structures *structures)
 {
-	fd_close_foreign(&structures->input);
-	fd_close_foreign(&structures->output);
+	fd_close(&structures->input);
+	fd_close(&structures->output);
 	structures->present = false;
 	structures->lost = false;
+	structures->foreign = false;
+}
+
+/* Only memory is kept: what is something else may take its time to close, and is the packet's to.
+ */
+static void
+take_memory(struct packet *packet, unsigned index, struct structures *place, int *ret_fd)
+{
+	if (fcntl(packet->fds[index], F_GET_SEALS) >= 0)
+		*ret_fd = packet_take_fd(packet, index);
+	else
+		place->foreign = true;
 }
 
 /* [socket_lock] */
@@ -43,9 +56,9 @@ file_locked(struct connection *c, struct packet *packet, bool lost)
 	if (lost)
 		return NULL;
 	if (body.flags & STRUCTURES_INPUT)
-		place->input = packet_take_fd(packet, next++);
+		take_memory(packet, next++, place, &place->input);
 	if (body.flags & STRUCTURES_OUTPUT)
-		place->output = packet_take_fd(packet, next++);
+		take_memory(packet, next++, place, &place->output);
 	return NULL;
 }
 
@@ -57,9 +70,16 @@ static IOReturn
 receive_locked(struct connection *c, struct packet *packet, const char **ret_rule,
 	       struct call **ret_ready)
 {
-	IOReturn res = packet_receive(c->socket, packet, false);
-	bool lost = res == kIOReturnNoResources;
+	IOReturn res;
+	bool lost;
 
+	if (!closing_has_room(c->who.uid)) {
+		*ret_rule = "what its user has sent can be closed (DEXT_LIMIT_CLOSING_USER)";
+		return kIOReturnIPCError;
+	}
+	packet->owner = c->who.uid;
+	res = packet_receive(c->socket, packet, false);
+	lost = res == kIOReturnNoResources;
 	if (res == kIOReturnIPCError)
 		*ret_rule = "its packets are what PROTOCOL.md says";
 	if (res != kIOReturnSuccess && !lost)
@@ -178,7 +198,7 @@ structures_adopt_take(struct connection *c, int fd, uint64_t offset, uint64_t si
 		log_error("process %d: the structures of its calls, and those that the driver has "
 			  "kept, are more than %llu bytes (DEXT_LIMIT_PEER_BYTES)",
 			  c->who.pid, (unsigned long long)DEXT_LIMIT_PEER_BYTES);
-		fd_close_foreign(&fd);
+		fd_close(&fd);
 		return kIOReturnNoResources;
 	}
 	res = memory_create_from_peer_take(fd, offset, size, direction, ret_memory);
@@ -197,6 +217,12 @@ make(struct call *call, struct structures *found, IOReturn res)
 
 	if (res == kIOReturnSuccess && found->lost)
 		res = kIOReturnNoResources;
+	if (res == kIOReturnSuccess && found->foreign) {
+		log_error(
+			"process %d: memory refused: not a memfd that is sealed against shrinking",
+			call->connection->who.pid);
+		res = kIOReturnBadArgument;
+	}
 	if (res == kIOReturnSuccess && found->input >= 0) {
 		res = structures_adopt_take(call->connection, found->input,
 					    found->body.input_offset, request->structure_in_size,

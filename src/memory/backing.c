@@ -11,7 +11,6 @@
  */
 #include "backing.h"
 
-#include "closing.h"
 #include "copied.h"
 #include "log.h"
 #include "packet.h"
@@ -130,7 +129,7 @@ backing_create_from_peer_take(int fd, uint64_t offset, uint64_t length, bool rea
 	else
 		status = memfd_check_peer(fd, offset + length);
 	if (status != kIOReturnSuccess) {
-		fd_close_foreign(&fd);
+		fd_close(&fd);
 		return status;
 	}
 	backing = backing_new_take(fd, offset + length);

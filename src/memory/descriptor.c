@@ -7,7 +7,6 @@
  */
 #include "descriptor.h"
 
-#include "closing.h"
 #include "descriptor_ivars.h"
 #include "log.h"
 #include "object.h"
@@ -86,7 +85,7 @@ memory_create_from_peer_take(int fd, uint64_t offset, uint64_t length, uint64_t 
 	IOReturn status;
 
 	if (memory == NULL) {
-		fd_close_foreign(&fd);
+		fd_close(&fd);
 		return kIOReturnNoMemory;
 	}
 	ivars = OSObjectIVars(IOMemoryDescriptor, memory);

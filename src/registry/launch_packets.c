@@ -41,7 +41,7 @@ host_close_control(struct host *host)
 {
 	if (host->control_watched)
 		loop_source_remove(host->registry->loop, &host->control_source);
-	socket_close_foreign(&host->control);
+	socket_close_foreign(&host->control, CLOSING_NOBODY);
 	settings_end(host);
 	host_unpublish(host);
 }
@@ -262,14 +262,12 @@ host_take_packets(struct host *host, unsigned most)
 	char name[256];
 
 	for (unsigned i = 0; i < most; i++) {
-		IOReturn status = packet_receive(host->control, packet, false);
+		IOReturn status = packet_receive_plain(host->control, packet);
 
 		if (status == kIOReturnNotReady)
 			return kIOReturnSuccess;
-		if (status == kIOReturnSuccess) {
+		if (status == kIOReturnSuccess)
 			status = handle(host, packet);
-			packet_close_fds(packet);
-		}
 		if (status == kIOReturnOffline)
 			return status;
 		if (status != kIOReturnSuccess) {

@@ -299,7 +299,7 @@ host_discard(struct host *host)
 		loop_source_remove(host->registry->loop, &host->control_source);
 	if (host->exit_watched)
 		loop_source_remove(host->registry->loop, &host->exit_source);
-	socket_close_foreign(&host->control);
+	socket_close_foreign(&host->control, CLOSING_NOBODY);
 	if (host->pid > 0) {
 		host_kill(host);
 		await(host);

@@ -56,7 +56,7 @@ client_removed(struct loop_source *source)
 {
 	struct client *client = (struct client *)source;
 
-	socket_close_foreign(&client->fd);
+	socket_close_foreign(&client->fd, client->who.uid);
 	fd_close(&client->pidfd);
 	watcher_clear(&client->watcher);
 	free(client);
@@ -244,7 +244,7 @@ client_ready(struct loop_source *source, uint32_t events)
 		return;
 	}
 	for (unsigned i = 0; i < PACKETS_PER_TURN && clock_now() - began < TURN_NSEC; i++) {
-		IOReturn status = packet_receive(client->fd, packet, false);
+		IOReturn status = packet_receive_plain(client->fd, packet);
 
 		if (status == kIOReturnNotReady)
 			break;
@@ -252,7 +252,6 @@ client_ready(struct loop_source *source, uint32_t events)
 			hosts_catch_up(client->registry);
 			if (!client->dropped)
 				status = handle(client, packet);
-			packet_close_fds(packet);
 		}
 		/* It did not take an answer that came meanwhile. */
 		if (client->dropped)
@@ -302,10 +301,11 @@ open_pidfd(int fd, pid_t pid)
 
 /*
  * Says so before it closes. Nothing may be left unread then, or the app would get a reset and not
- * this answer; and nothing can come any more once the socket is shut for reading.
+ * this answer (but one that sends descriptors, which are left to those who can wait); and nothing
+ * can come any more once the socket is shut for reading.
  */
 static void
-refuse_take(struct registry *registry, int fd)
+refuse_take(struct registry *registry, int fd, uid_t uid)
 {
 	struct packet *packet = &registry->packet;
 	struct packet_header header = {.type = PACKET_LOOKUP, .status = kIOReturnNoResources};
@@ -313,12 +313,10 @@ refuse_take(struct registry *registry, int fd)
 
 	packet_send(fd, &header, NULL, 0, NULL, 0, false);
 	shutdown(fd, SHUT_RD);
-	do {
-		res = packet_receive(fd, packet, false);
-		packet_close_fds(packet);
-	} while (res == kIOReturnSuccess || res == kIOReturnIPCError ||
-		 res == kIOReturnNoResources);
-	fd_close(&fd);
+	do
+		res = packet_receive_plain(fd, packet);
+	while (res == kIOReturnSuccess);
+	socket_close_foreign(&fd, uid);
 }
 
 /* NULL, or the limit that one more connection of this user is past. */
@@ -351,13 +349,13 @@ welcome_take(struct registry *registry, int fd)
 		log_error("process %d of uid %u was refused: the registry has as many connections "
 			  "as %s allows; close some",
 			  who.pid, who.uid, limit);
-		refuse_take(registry, fd);
+		refuse_take(registry, fd, who.uid);
 		return;
 	} else {
 		client = calloc(1, sizeof(*client));
 	}
 	if (client == NULL) {
-		fd_close(&fd);
+		socket_close_foreign(&fd, CLOSING_NOBODY);
 		return;
 	}
 	client->registry = registry;
@@ -369,7 +367,7 @@ welcome_take(struct registry *registry, int fd)
 		log_error("process %d was refused: there is no descriptor to know it by (%s)",
 			  who.pid, strerror(errno));
 		free(client);
-		refuse_take(registry, fd);
+		refuse_take(registry, fd, who.uid);
 		return;
 	}
 	client->source.fd = fd;
@@ -399,7 +397,7 @@ refuse(struct registry *registry)
 	if (fd >= 0)
 		log_error("a connection was refused: the registry is out of descriptors; raise "
 			  "`ulimit -n`");
-	fd_close(&fd);
+	socket_close_foreign(&fd, CLOSING_NOBODY);
 	registry->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 

@@ -34,6 +34,7 @@ void truncates(void);
 void cuts_holes(void);
 void files_that_linger(void);
 void files_of_its_own(void);
+void many_files_of_its_own(void);
 void memory_that_does_not_come(void);
 
 /* memory.c */

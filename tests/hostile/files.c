@@ -184,6 +184,45 @@ files_of_its_own(void)
 	NEED(enemy_is_served(&enemies[0]));
 }
 
+/*
+ * More of them than may wait to be closed, and more again on other connections: each ends when it
+ * has sent too much, those after the first at once, so that they do not add up.
+ */
+void
+many_files_of_its_own(void)
+{
+	const struct structures_body one = {.generation = 1, .flags = STRUCTURES_OUTPUT};
+	int fds[PACKET_FDS_MAX], fd = slow_file();
+
+	for (unsigned i = 0; i < PACKET_FDS_MAX; i++)
+		fds[i] = fd;
+	enemy_open_first();
+	for (unsigned slot = 0; slot < CALL_PAGE_SLOTS; slot++) {
+		const struct structures_body body = {
+			.slot = slot,
+			.generation = 1,
+			.flags = STRUCTURES_INPUT | STRUCTURES_OUTPUT,
+		};
+
+		enemy_send(enemies[0].socket, PACKET_STRUCTURES, &body, sizeof(body), fds, 2);
+	}
+	enemy_expect_end(enemies[0].socket);
+	for (unsigned i = 0; i < LINGERING; i++) {
+		enemy_close(&enemies[0]);
+		enemy_open_first();
+		enemy_send(enemies[0].socket, PACKET_STRUCTURES, &one, sizeof(one), fds, 1);
+		enemy_expect_end(enemies[0].socket);
+	}
+	/* None of these comes into the registry. */
+	for (unsigned i = 0; i < LINGERING; i++) {
+		int registry = enemy_registry();
+
+		enemy_send(registry, PACKET_LOOKUP, bytes, 40, fds, PACKET_FDS_MAX);
+		enemy_expect_end(registry);
+		close(registry);
+	}
+}
+
 /* --- memory that is there or not --- */
 
 static void *

@@ -36,6 +36,7 @@ static const struct {
 	{"a huge sparse file", sparse_file, ANY},
 	{"sockets whose close waits", files_that_linger, ANY},
 	{"files of a file system of its own", files_of_its_own, ANY},
+	{"more such files than can be closed", many_files_of_its_own, OTHER},
 	{"reads into memory that does not come", memory_that_does_not_come, ANY},
 	{"truncates what it handed over", truncates, ANY},
 	{"cuts holes while the driver reads", cuts_holes, ANY},

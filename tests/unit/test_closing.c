@@ -5,12 +5,14 @@
  */
 #include "unit.h"
 
+#include "bounds.h"
 #include "closing.h"
 #include "packet.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -18,6 +20,8 @@
 #include <unistd.h>
 
 #define MORE_THAN_CLOSERS 100
+#define ENEMY		  1000u /* users */
+#define SOMEBODY	  1001u
 
 static int listener;
 static struct sockaddr_in place;
@@ -68,7 +72,7 @@ START_TEST(a_socket_that_lingers_is_closed_by_somebody_else)
 	listen_somewhere();
 	closing_begin();
 	fd = lingering(&peer);
-	fd_close_foreign(&fd);
+	fd_close_foreign(&fd, ENEMY);
 	ck_assert_int_eq(fd, -1);
 	close(peer);
 }
@@ -90,17 +94,61 @@ START_TEST(many_of_them_are_closed_all_the_same)
 		numbers[i] = lingering(&peers[i]);
 	for (unsigned i = 0; i < MORE_THAN_CLOSERS; i++) {
 		fd = numbers[i];
-		fd_close_foreign(&fd);
+		fd_close_foreign(&fd, ENEMY);
 	}
 	while (any_is_open(numbers, MORE_THAN_CLOSERS)) {
 		fd = eventfd(0, EFD_CLOEXEC);
 		/* Not under a number that is looked at. */
 		numbers[0] = fcntl(fd, F_DUPFD_CLOEXEC, 1000);
 		close(fd);
-		fd_close_foreign(&numbers[0]);
+		fd_close_foreign(&numbers[0], ENEMY);
 	}
 	for (unsigned i = 0; i < MORE_THAN_CLOSERS; i++)
 		close(peers[i]);
+}
+END_TEST
+
+static void
+close_lingering(int *ret_peer)
+{
+	int fd = lingering(ret_peer);
+
+	fd_close_foreign(&fd, ENEMY);
+}
+
+static void
+await_closed(int number)
+{
+	for (unsigned i = 0; i < 10000 && fcntl(number, F_GETFD) >= 0; i++)
+		poll(NULL, 0, 1);
+	ck_assert_int_lt(fcntl(number, F_GETFD), 0);
+}
+
+/* Nothing ends these waits but their peers, as with FUSE. */
+START_TEST(one_user_does_not_hold_up_another)
+{
+	int peers[DEXT_LIMIT_CLOSING_USER], fd = eventfd(0, EFD_CLOEXEC), number = fd;
+
+	listen_somewhere();
+	closing_begin();
+	signal(SIGURG, SIG_IGN);
+	for (unsigned i = 0; i < DEXT_LIMIT_CLOSING_USER; i++) {
+		ck_assert(closing_has_room(ENEMY));
+		close_lingering(&peers[i]);
+	}
+	ck_assert(!closing_has_room(ENEMY));
+	ck_assert(closing_has_room(SOMEBODY));
+	fd_close_foreign(&fd, SOMEBODY);
+	await_closed(number);
+	/* All of these are closed after all. */
+	for (unsigned i = 0; i < DEXT_LIMIT_CLOSING_USER; i++)
+		close(peers[i]);
+	for (unsigned i = 0; i < 10000 && !closing_has_room(ENEMY); i++)
+		poll(NULL, 0, 1);
+	ck_assert(closing_has_room(ENEMY));
+	fd = number = eventfd(0, EFD_CLOEXEC);
+	fd_close_foreign(&fd, ENEMY);
+	await_closed(number);
 }
 END_TEST
 
@@ -109,9 +157,9 @@ START_TEST(memory_is_closed_at_once)
 	int fd = memfd_create("closing", MFD_CLOEXEC), number = fd;
 
 	closing_begin();
-	fd_close_foreign(&fd);
+	fd_close_foreign(&fd, ENEMY);
 	ck_assert_int_lt(fcntl(number, F_GETFD), 0);
-	fd_close_foreign(&fd); /* there is none */
+	fd_close_foreign(&fd, ENEMY); /* there is none */
 }
 END_TEST
 
@@ -126,7 +174,7 @@ START_TEST(a_socket_with_such_a_one_in_an_unread_packet)
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 	ck_assert_int_eq(packet_send(ends[0], &header, NULL, 0, &fd, 1, true), 0);
 	close(fd);
-	socket_close_foreign(&ends[1]);
+	socket_close_foreign(&ends[1], ENEMY);
 	ck_assert_int_eq(ends[1], -1);
 	/* Nothing can be sent after it any more. */
 	ck_assert_int_ne(packet_send(ends[0], &header, NULL, 0, NULL, 0, true), 0);
@@ -142,10 +190,10 @@ START_TEST(a_socket_that_was_read_is_closed_at_once)
 	closing_begin();
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 	number = ends[1];
-	socket_close_foreign(&ends[1]);
+	socket_close_foreign(&ends[1], ENEMY);
 	ck_assert_int_lt(fcntl(number, F_GETFD), 0);
 	number = ends[0]; /* its peer has gone */
-	socket_close_foreign(&ends[0]);
+	socket_close_foreign(&ends[0], ENEMY);
 	ck_assert_int_lt(fcntl(number, F_GETFD), 0);
 }
 END_TEST
@@ -155,12 +203,12 @@ START_TEST(a_process_that_serves_nobody_closes_by_itself)
 {
 	int fd = eventfd(0, EFD_CLOEXEC), number = fd;
 
-	fd_close_foreign(&fd);
+	fd_close_foreign(&fd, ENEMY);
 	ck_assert_int_lt(fcntl(number, F_GETFD), 0);
 }
 END_TEST
 
 UNIT_MAIN("closing", a_socket_that_lingers_is_closed_by_somebody_else,
-	  many_of_them_are_closed_all_the_same, memory_is_closed_at_once,
-	  a_socket_with_such_a_one_in_an_unread_packet, a_socket_that_was_read_is_closed_at_once,
-	  a_process_that_serves_nobody_closes_by_itself)
+	  many_of_them_are_closed_all_the_same, one_user_does_not_hold_up_another,
+	  memory_is_closed_at_once, a_socket_with_such_a_one_in_an_unread_packet,
+	  a_socket_that_was_read_is_closed_at_once, a_process_that_serves_nobody_closes_by_itself)

@@ -199,6 +199,31 @@ START_TEST(wrong_lengths_are_refused)
 }
 END_TEST
 
+/* They never come here, and are in the socket until it is closed. */
+START_TEST(who_has_none_to_send_sends_none)
+{
+	struct packet_header header = {.type = 7};
+	int fd = dup(STDERR_FILENO), next;
+
+	make_ends();
+	ck_assert_int_eq(packet_receive_plain(ends[1], &packet), kIOReturnNotReady);
+	ck_assert_int_eq(packet_send(ends[0], &header, "abc", 3, NULL, 0, true), 0);
+	ck_assert_int_eq(packet_receive_plain(ends[1], &packet), 0);
+	ck_assert_uint_eq(packet.header->type, 7);
+	ck_assert_mem_eq(packet.body, "abc", 3);
+	ck_assert_int_eq(packet_send(ends[0], &header, "abc", 3, &fd, 1, true), 0);
+	ck_assert_int_eq(packet_receive_plain(ends[1], &packet), kIOReturnIPCError);
+	ck_assert_uint_eq(packet.fd_count, 0);
+	next = dup(fd);
+	ck_assert_int_eq(next, fd > ends[1] ? fd + 1 : ends[1] + 1);
+	close(ends[0]);
+	ck_assert_int_eq(packet_receive_plain(ends[1], &packet), kIOReturnIPCError);
+	close(ends[1]);
+	close(fd);
+	close(next);
+}
+END_TEST
+
 START_TEST(running_out_of_descriptors_keeps_the_packet)
 {
 	struct packet_header header = {.type = 3};
@@ -249,7 +274,7 @@ START_TEST(text_goes_with_descriptors)
 }
 END_TEST
 
-UNIT_MAIN("packet", a_packet_arrives_as_it_was_sent,
+UNIT_MAIN("packet", a_packet_arrives_as_it_was_sent, who_has_none_to_send_sends_none,
 	  the_largest_packet_passes_and_one_more_byte_does_not,
 	  nothing_there_and_the_end_are_told_apart, a_full_socket_is_busy,
 	  waiting_works_on_a_socket_that_does_not_block,
