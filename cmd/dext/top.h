@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "bound_settings.h"
 #include "recording_files.h"
 
 /* --- arithmetic --- */
@@ -80,6 +81,7 @@ struct top_driver {
 	char class_name[128], bundle[256], device[128], state[64], reason[256];
 	pid_t process; /* 0: none */
 	uint64_t crashes;
+	uint64_t most[LIMIT_COUNT]; /* its limits */
 
 	enum top_view view;
 	IOReturn refusal;

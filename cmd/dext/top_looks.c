@@ -234,6 +234,8 @@ update(struct top *top, const OSDictionary *description, uint64_t number)
 	copy_text(driver->reason, sizeof(driver->reason), description, "Reason");
 	OSDictionaryGetUInt64Value(description, "Crashes", &driver->crashes);
 	OSDictionaryGetUInt64Value(description, "Process", &process);
+	for (unsigned i = 0; i < LIMIT_COUNT; i++)
+		driver->most[i] = limit_in((enum limit)i, description);
 	driver->listed = ask_driver_is(description, top->wanted);
 	top->matching += driver->listed;
 	/* Started again: a new host, with counters of its own. */

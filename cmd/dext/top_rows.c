@@ -13,20 +13,23 @@ unsigned
 top_limits(const struct top_driver *driver, const struct top_place *place,
 	   struct top_limit limits[TOP_LIMITS_MAX])
 {
+	const uint64_t *most = driver->most;
+
 	if (place == NULL) {
-		limits[0] = (struct top_limit){"clients", driver->clients, DEXT_LIMIT_CONNECTIONS};
-		limits[1] = (struct top_limit){"buffers", driver->buffers, DEXT_LIMIT_BUFFERS_HOST};
+		limits[0] = (struct top_limit){"clients", driver->clients, most[LIMIT_CONNECTIONS]};
+		limits[1] =
+			(struct top_limit){"buffers", driver->buffers, most[LIMIT_BUFFERS_HOST]};
 		return 2;
 	}
 	if (place->owner.kind != TRACE_CLIENT)
 		return 0;
 	limits[0] = (struct top_limit){"calls", place->in_flight, DEXT_LIMIT_CALLS};
-	limits[1] = (struct top_limit){"completions", place->waiting, DEXT_LIMIT_COMPLETIONS};
-	limits[2] = (struct top_limit){"buffers", place->buffers, DEXT_LIMIT_BUFFERS_CLIENT};
+	limits[1] = (struct top_limit){"completions", place->waiting, most[LIMIT_COMPLETIONS]};
+	limits[2] = (struct top_limit){"buffers", place->buffers, most[LIMIT_BUFFERS_CLIENT]};
 	limits[3] =
-		(struct top_limit){"mapped", place->mapped_bytes, DEXT_LIMIT_MAPPED_BYTES, true};
-	limits[4] = (struct top_limit){"kept", place->kept_bytes, DEXT_LIMIT_PEER_BYTES, true};
-	limits[5] = (struct top_limit){"registrations", place->registrations, DEXT_LIMIT_ASYNC};
+		(struct top_limit){"mapped", place->mapped_bytes, most[LIMIT_MAPPED_BYTES], true};
+	limits[4] = (struct top_limit){"kept", place->kept_bytes, most[LIMIT_PEER_BYTES], true};
+	limits[5] = (struct top_limit){"registrations", place->registrations, most[LIMIT_ASYNC]};
 	return 6;
 }
 

@@ -542,7 +542,9 @@ make_completion(struct call *call, const char **ret_rule)
 		connection_registration_ended(c, index, generation);
 		return kIOReturnOffline;
 	}
-	res = completion_create(call->client, c, index, generation, &call->completion);
+	res = connection_is_full(c)
+		      ? kIOReturnNoResources
+		      : completion_create(call->client, c, index, generation, &call->completion);
 	if (res == kIOReturnSuccess)
 		connection_registered(c, index, call->completion);
 	else

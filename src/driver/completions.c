@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "action.h"
+#include "bound_settings.h"
 #include "closing.h"
 #include "doorbell.h"
 #include "log.h"
@@ -107,9 +108,9 @@ static void
 overrun_locked(struct connection *c, const char *why)
 {
 	if (!completions_overrun(c))
-		log_error("connection of process %d: %s (DEXT_LIMIT_COMPLETIONS, %u): its calls "
+		log_error("connection of process %d: %s (DEXT_LIMIT_COMPLETIONS, %llu): its calls "
 			  "return kIOReturnOverrun from now on",
-			  c->who.pid, why, DEXT_LIMIT_COMPLETIONS);
+			  c->who.pid, why, (unsigned long long)limit_of(LIMIT_COMPLETIONS));
 	atomic_store_explicit(&c->overrun, true, memory_order_relaxed);
 }
 
@@ -128,7 +129,7 @@ send_locked(struct connection *c, const struct completion *entry, const char **r
 		return;
 	if (*ret_rule != NULL)
 		return;
-	if (entry->kind == COMPLETION_CALL && c->waiting_calls >= DEXT_LIMIT_COMPLETIONS) {
+	if (entry->kind == COMPLETION_CALL && c->waiting_calls >= limit_of(LIMIT_COMPLETIONS)) {
 		overrun_locked(c, "too many completions wait for it");
 		return;
 	}
@@ -268,6 +269,21 @@ connection_register(struct connection *c, uint32_t index, uint32_t generation)
 	}
 	pthread_mutex_unlock(&c->ring_lock);
 	return fresh;
+}
+
+bool
+connection_is_full(struct connection *c)
+{
+	bool full;
+
+	pthread_mutex_lock(&c->ring_lock);
+	full = c->alive > limit_of(LIMIT_ASYNC);
+	pthread_mutex_unlock(&c->ring_lock);
+	if (full)
+		log_error("process %d has registered for as many completions as it may "
+			  "(DEXT_LIMIT_ASYNC)",
+			  c->who.pid);
+	return full;
 }
 
 void

@@ -304,6 +304,8 @@ bool queues_look(struct connection *connection, bool inline_ok);
 /* The registration is alive from now on. False: it was already. */
 bool connection_register(struct connection *connection, uint32_t index, uint32_t generation);
 void connection_registered(struct connection *connection, uint32_t index, OSAction *action);
+/* More than it may have are alive, the last one included. */
+bool connection_is_full(struct connection *connection);
 void connection_registration_ended(struct connection *connection, uint32_t index,
 				   uint32_t generation);
 IOReturn connection_complete(struct connection *connection, uint32_t index, uint32_t generation,

@@ -27,6 +27,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bound_settings.h"
 #include "bundle.h"
 #include "clock.h"
 #include "closing.h"
@@ -469,16 +470,20 @@ clean_up(void)
 	}
 }
 
+static OSDictionary *
+personality(void)
+{
+	return OSDynamicCast(OSDictionary, OSDictionaryGetValue(host.start, "Personality"));
+}
+
 /* ns; 0: the driver is not watched. */
 static uint64_t
 method_bound(void)
 {
-	OSDictionary *personality =
-		OSDynamicCast(OSDictionary, OSDictionaryGetValue(host.start, "Personality"));
 	uint64_t msec = HANG_BOUND_MSEC;
 
-	if (personality != NULL)
-		(void)OSDictionaryGetUInt64Value(personality, "DextMethodMilliseconds", &msec);
+	if (personality() != NULL)
+		(void)OSDictionaryGetUInt64Value(personality(), "DextMethodMilliseconds", &msec);
 	return (msec < UINT32_MAX ? msec : UINT32_MAX) * NSEC_PER_MSEC;
 }
 
@@ -528,6 +533,7 @@ run_take(int control_socket, const struct host_provider *provider)
 
 		if (name != NULL)
 			log_set_name(name);
+		limits_set(personality());
 		res = set_up_loop();
 	}
 	if (res == kIOReturnSuccess)

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bound_settings.h"
 #include "descriptor.h"
 #include "hang.h"
 #include "log.h"
@@ -31,7 +32,7 @@ host_add(void)
 	bool room;
 
 	pthread_mutex_lock(&host_lock);
-	room = host_count < DEXT_LIMIT_BUFFERS_HOST;
+	room = host_count < limit_of(LIMIT_BUFFERS_HOST);
 	if (room)
 		host_count++;
 	pthread_mutex_unlock(&host_lock);
@@ -63,9 +64,9 @@ static const char *
 append_locked(struct connection *c, uint64_t type, IOMemoryDescriptor *memory, uint64_t length,
 	      IODispatchSource *queue)
 {
-	if (c->maps.count >= DEXT_LIMIT_BUFFERS_CLIENT)
+	if (c->maps.count >= limit_of(LIMIT_BUFFERS_CLIENT))
 		return "memory types of a client (DEXT_LIMIT_BUFFERS_CLIENT)";
-	if (length > DEXT_LIMIT_MAPPED_BYTES - c->maps.bytes)
+	if (length > limit_of(LIMIT_MAPPED_BYTES) - c->maps.bytes)
 		return "mapped bytes of a client (DEXT_LIMIT_MAPPED_BYTES)";
 	if (c->maps.count == c->maps.capacity) {
 		size_t capacity = c->maps.capacity == 0 ? 16 : 2 * c->maps.capacity;

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "bounds.h"
+#include "bound_settings.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned taken;	/* [lock] */
@@ -16,7 +16,7 @@ static bool are_shared; /* [lock] */
 static struct {
 	uint32_t uid;
 	unsigned taken;
-} user[DEXT_LIMIT_CONNECTIONS]; /* [lock] */
+} user[LIMIT_CONNECTIONS_MOST]; /* [lock] */
 
 /* `users` if it has none. */
 static unsigned
@@ -53,9 +53,9 @@ take_locked(uint32_t uid)
 {
 	unsigned i = find_locked(uid);
 
-	if (taken >= DEXT_LIMIT_CONNECTIONS)
+	if (taken >= limit_of(LIMIT_CONNECTIONS))
 		return "DEXT_LIMIT_CONNECTIONS";
-	if (are_shared && i < users && user[i].taken >= DEXT_LIMIT_CONNECTIONS_USER)
+	if (are_shared && i < users && user[i].taken >= limit_of(LIMIT_CONNECTIONS_USER))
 		return "DEXT_LIMIT_CONNECTIONS_USER";
 	if (i == users) {
 		users++;

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "bound_settings.h"
 #include "bounds.h"
 #include "bundle.h"
 #include "log.h"
@@ -101,6 +102,15 @@ copy_published(IOService *self, const char *provider_class)
 	return all;
 }
 
+/* What is in force, whether the bundle has said so or not. */
+static void
+set_limits(OSDictionary *properties)
+{
+	for (unsigned i = 0; i < LIMIT_COUNT; i++)
+		OSDictionarySetUInt64Value(properties, limit_settings[i].key,
+					   limit_of((enum limit)i));
+}
+
 /* [publish_lock] */
 static void
 publish_locked(IOService *self)
@@ -126,6 +136,8 @@ publish_locked(IOService *self)
 	if (!known)
 		return;
 	properties = copy_published(self, provider_class);
+	if (properties != NULL && provider_id == services.provider_id)
+		set_limits(properties);
 	if (properties != NULL)
 		services.publisher->publish(id, provider_id, properties);
 	else

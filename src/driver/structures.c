@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bound_settings.h"
 #include "closing.h"
 #include "descriptor.h"
 #include "log.h"
@@ -164,7 +165,7 @@ charge(struct connection *c, uint64_t size)
 	bool room;
 
 	pthread_mutex_lock(&c->lock);
-	room = size <= DEXT_LIMIT_PEER_BYTES - c->peer_bytes;
+	room = size <= limit_of(LIMIT_PEER_BYTES) - c->peer_bytes;
 	if (room)
 		c->peer_bytes += size;
 	if (room && recorder_is_on())
@@ -197,7 +198,7 @@ structures_adopt_take(struct connection *c, int fd, uint64_t offset, uint64_t si
 	if (!charge(c, size)) {
 		log_error("process %d: the structures of its calls, and those that the driver has "
 			  "kept, are more than %llu bytes (DEXT_LIMIT_PEER_BYTES)",
-			  c->who.pid, (unsigned long long)DEXT_LIMIT_PEER_BYTES);
+			  c->who.pid, (unsigned long long)limit_of(LIMIT_PEER_BYTES));
 		fd_close(&fd);
 		return kIOReturnNoResources;
 	}

@@ -117,8 +117,10 @@ check_number(const struct spot *spot, const struct bundle_key *known, const OSOb
 	is = (int64_t)OSNumberGetUInt64Value(number);
 	if (is < known->least || is > known->most)
 		tell(spot, BUNDLE_MISTAKE, known->name,
-		     "is %lld, and no device has that; %lld to %lld was expected", (long long)is,
-		     (long long)known->least, (long long)known->most);
+		     strncmp(known->name, "Dext", 4) == 0
+			     ? "is %lld; %lld to %lld was expected"
+			     : "is %lld, and no device has that; %lld to %lld was expected",
+		     (long long)is, (long long)known->least, (long long)known->most);
 }
 
 static void

@@ -7,6 +7,8 @@
  */
 #include "bundle_keys.h"
 
+#include "bound_settings.h"
+
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
@@ -82,6 +84,14 @@ static const struct bundle_key personality[] = {
 	ANY("IOPCIUseDeviceMapper"),
 	ANY("UserClientProperties"),
 	{"DextMethodMilliseconds", BUNDLE_NUMBER, 0, UINT32_MAX},
+	{"DextLimitConnections", BUNDLE_NUMBER, 1, LIMIT_CONNECTIONS_MOST},
+	{"DextLimitConnectionsUser", BUNDLE_NUMBER, 1, LIMIT_CONNECTIONS_MOST},
+	{"DextLimitBuffersClient", BUNDLE_NUMBER, 1, LIMIT_BUFFERS_MOST},
+	{"DextLimitBuffersHost", BUNDLE_NUMBER, 1, LIMIT_BUFFERS_MOST},
+	{"DextLimitMappedBytes", BUNDLE_NUMBER, 1, LIMIT_MAPPED_BYTES_MOST},
+	{"DextLimitPeerBytes", BUNDLE_NUMBER, 1, LIMIT_PEER_BYTES_MOST},
+	{"DextLimitAsync", BUNDLE_NUMBER, 1, LIMIT_ASYNC_MOST},
+	{"DextLimitCompletions", BUNDLE_NUMBER, 1, LIMIT_COMPLETIONS_MOST},
 	SHORT("idVendor"),
 	SHORT("idProduct"),
 	SHORT("idProductMask"),

@@ -12,6 +12,7 @@
  */
 #include "registry_private.h"
 
+#include "bound_settings.h"
 #include "packet.h"
 #include "plist.h"
 #include "policy.h"
@@ -90,6 +91,9 @@ reports_driver(struct registry *registry, struct client *client, const struct pa
 	if (host == NULL)
 		return server_reply(client, packet->header, kIOReturnNotFound, NULL, 0);
 	driver = describe(host);
+	for (unsigned i = 0; driver != NULL && i < LIMIT_COUNT; i++)
+		OSDictionarySetUInt64Value(driver, limit_settings[i].key,
+					   limit_in((enum limit)i, host->personality->properties));
 	if (driver != NULL)
 		status = plist_encode(driver, &bytes, &length);
 	OSSafeReleaseNULL(driver);

@@ -249,9 +249,9 @@ call_hang(void *context)
 	return NULL;
 }
 
-/* A copy of the bundle, whose methods have `msec` to return; static storage. */
+/* A copy of the bundle with a number more in its personality; static storage. */
 static const char *
-copy_bundle(const char *msec)
+copy_bundle(const char *key, const char *value)
 {
 	static char folder[64];
 	char command[1024];
@@ -260,9 +260,9 @@ copy_bundle(const char *msec)
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	snprintf(command, sizeof(command),
 		 "cp -rL '%s' %s/echo.dext && sed -i 's|<key>IOUserClass</key>|"
-		 "<key>DextMethodMilliseconds</key><integer>%s</integer>&|' "
+		 "<key>%s</key><integer>%s</integer>&|' "
 		 "%s/echo.dext/Info.plist",
-		 harness_bundle("ECHO_BUNDLE"), folder, msec, folder);
+		 harness_bundle("ECHO_BUNDLE"), folder, key, value, folder);
 	ck_assert_int_eq(system(command), 0);
 	return folder;
 }
@@ -279,7 +279,7 @@ remove_bundle(const char *folder)
 static void
 hang_with(const char *msec, pthread_t *thread, struct hanging *hanging)
 {
-	const char *folder = copy_bundle(msec);
+	const char *folder = copy_bundle("DextMethodMilliseconds", msec);
 	char bundle[128];
 
 	snprintf(bundle, sizeof(bundle), "%s/echo.dext", folder);
@@ -346,6 +346,34 @@ START_TEST(without_a_bound_nothing_is_named)
 		poll(NULL, 0, 50);
 	ck_assert_ptr_null(strstr(harness_log(&harness), "has not returned"));
 	end_hang(thread, &hanging);
+}
+END_TEST
+
+START_TEST(a_bundle_sets_its_limits)
+{
+	const char *folder = copy_bundle("DextLimitConnections", "2");
+	io_connect_t connects[2], refused = MACH_PORT_NULL;
+	uint64_t id = 0;
+	char bundle[128];
+	io_service_t service;
+
+	snprintf(bundle, sizeof(bundle), "%s/echo.dext", folder);
+	harness_start(&harness, (const char *[]){bundle, NULL});
+	for (unsigned i = 0; i < 2; i++)
+		connects[i] = harness_open("Echo", 0);
+	service = harness_wait_new_service("Echo", &id);
+	ck_assert_int_eq(IOServiceOpen(service, mach_task_self(), 0, &refused),
+			 kIOReturnNoResources);
+	IOObjectRelease(service);
+	harness_wait_log(&harness, "DEXT_LIMIT_CONNECTIONS");
+	/* With those that it has not set. */
+	ck_assert_int_eq(system("$DEXT tree -l | grep -q '\"DextLimitConnections\" = 2$'"), 0);
+	ck_assert_int_eq(system("$DEXT tree -l | grep -q '\"DextLimitBuffersClient\" = 4160$'"), 0);
+	ck_assert_int_eq(system("$DEXT top --json --once | grep -q '\"limit\": *2\\b'"), 0);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_int_eq(IOServiceClose(connects[i]), kIOReturnSuccess);
+	ck_assert_int_eq(harness_stop(&harness), 0);
+	remove_bundle(folder);
 }
 END_TEST
 
@@ -523,5 +551,6 @@ START_TEST(many_connections)
 END_TEST
 
 UNIT_MAIN("echo", calls, maps_memory, completes, close_stops_the_user_client, app_killed,
-	  a_method_that_hangs_is_named, without_a_bound_nothing_is_named, host_killed,
-	  gives_up_visibly, wrong_entry, other_user, found_by_class_too, many_connections)
+	  a_method_that_hangs_is_named, without_a_bound_nothing_is_named, a_bundle_sets_its_limits,
+	  host_killed, gives_up_visibly, wrong_entry, other_user, found_by_class_too,
+	  many_connections)

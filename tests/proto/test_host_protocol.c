@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "bound_settings.h"
 #include "driver_fixture.h"
 #include "raw_client.h"
 
@@ -891,6 +892,80 @@ START_TEST(completions_past_the_limit_are_an_overrun)
 }
 END_TEST
 
+/* --- limits that the bundle has set --- */
+
+static void
+set_limits(void)
+{
+	OSDictionary *said = OSDictionaryCreate(5);
+
+	OSDictionarySetUInt64Value(said, "DextLimitBuffersClient", 2);
+	OSDictionarySetUInt64Value(said, "DextLimitBuffersHost", 3);
+	OSDictionarySetUInt64Value(said, "DextLimitPeerBytes", 16384);
+	OSDictionarySetUInt64Value(said, "DextLimitAsync", 1);
+	OSDictionarySetUInt64Value(said, "DextLimitCompletions", 5);
+	limits_set(said);
+	OSRelease(said);
+}
+
+static void
+map_one(struct raw *raw)
+{
+	ck_assert_int_eq(map(raw, 0, 17)->status, kIOReturnSuccess);
+	close(expect_memory(raw, 0, true));
+}
+
+static IOReturn
+register_one(struct raw *raw)
+{
+	struct call_request *request = raw_request(raw, 0, CALL_METHOD, TEST_ECHO);
+
+	request->flags = CALL_ASYNC;
+	request->async_index = 7;
+	request->async_generation = 1;
+	return raw_call(raw, 0)->status;
+}
+
+static void
+check_registrations(struct raw *raw)
+{
+	struct completion entry;
+
+	keep(raw, 1023, 6);
+	ck_assert_int_eq(register_one(raw), kIOReturnNoResources);
+	/* It has ended, as that of any call that fails, and the connection lives. */
+	raw_completion(raw, &entry);
+	ck_assert_uint_eq(entry.kind, COMPLETION_RELEASED);
+	ck_assert_uint_eq(entry.index, 7);
+	raw_echo(raw, 1);
+}
+
+START_TEST(limits_are_those_of_the_bundle)
+{
+	struct raw raw, other;
+
+	set_limits();
+	fixture_start();
+	raw_open(&raw);
+	map_one(&raw);
+	map_one(&raw);
+	ck_assert_int_eq(map(&raw, 0, 17)->status, kIOReturnNoResources);
+	raw_open(&other);
+	map_one(&other);
+	ck_assert_int_eq(map(&other, 0, 17)->status, kIOReturnNoResources);
+	ck_assert_int_eq(sparse(&other, TEST_HOLD, 8192, 8192), kIOReturnSuccess);
+	ck_assert_int_eq(sparse(&other, TEST_HOLD, 8192, 8193), kIOReturnNoResources);
+	raw_close(&other);
+	check_registrations(&raw);
+	ck_assert_int_eq(complete(&raw, COMPLETION_RING_MAX - 1 + 5, 0), kIOReturnSuccess);
+	raw_echo(&raw, 1);
+	ck_assert_int_eq(complete(&raw, 2, 0), kIOReturnOverrun);
+	raw_close(&raw);
+	fixture_end();
+	limits_set(NULL);
+}
+END_TEST
+
 /* --- the end --- */
 
 START_TEST(closing_stops_and_gives_back)
@@ -1704,6 +1779,7 @@ main(void)
 		completions_past_the_ring_wait,
 		completions_do_not_overtake_those_that_wait,
 		completions_past_the_limit_are_an_overrun,
+		limits_are_those_of_the_bundle,
 		closing_stops_and_gives_back,
 		closing_while_a_method_runs_on_its_own_queue,
 		an_open_whose_turn_comes_after_the_termination,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include "bound_settings.h"
 #include "bounds.h"
 #include "places.h"
 
@@ -46,5 +47,32 @@ START_TEST(every_place_may_be_of_another_user)
 }
 END_TEST
 
+static void
+set_limits(uint64_t all, uint64_t of_a_user)
+{
+	OSDictionary *said = OSDictionaryCreate(2);
+
+	OSDictionarySetUInt64Value(said, "DextLimitConnections", all);
+	OSDictionarySetUInt64Value(said, "DextLimitConnectionsUser", of_a_user);
+	limits_set(said);
+	OSRelease(said);
+}
+
+START_TEST(a_bundle_may_have_more_or_fewer)
+{
+	places_share();
+	set_limits(3, 2);
+	ck_assert_ptr_null(places_take(1000));
+	ck_assert_ptr_null(places_take(1000));
+	ck_assert_str_eq(places_take(1000), "DEXT_LIMIT_CONNECTIONS_USER");
+	ck_assert_ptr_null(places_take(1001));
+	ck_assert_str_eq(places_take(1002), "DEXT_LIMIT_CONNECTIONS");
+	set_limits(LIMIT_CONNECTIONS_MOST, 2);
+	for (uint32_t i = 3; i < LIMIT_CONNECTIONS_MOST; i++)
+		ck_assert_ptr_null(places_take(2000 + i));
+	ck_assert_str_eq(places_take(1002), "DEXT_LIMIT_CONNECTIONS");
+}
+END_TEST
+
 UNIT_MAIN("places", one_user_may_have_all, shared_places_are_not_all_ones,
-	  every_place_may_be_of_another_user)
+	  every_place_may_be_of_another_user, a_bundle_may_have_more_or_fewer)

@@ -8,9 +8,10 @@
  * Names in Info.plist (IOUserClass) and in the dictionaries of IOService_Create are looked up among
  *them.
  *
- * Of Info.plist's keys in a personality one is OpenDext's own: DextMethodMilliseconds, after which a
- * method that has not returned is named in the log with its stack; 5000 if it is not there, 0:
- * never.
+ * Of Info.plist's keys in a personality these are OpenDext's own: DextMethodMilliseconds, after
+ * which a method that has not returned is named in the log with its stack; 5000 if it is not there,
+ * 0: never. And DextLimitConnections, DextLimitBuffersClient and so on, which docs/limits.md lists:
+ * what the driver's apps may have at most.
  */
 #ifndef OPENDEXT_DRIVERKIT_DEXT_BUNDLE_H
 #define OPENDEXT_DRIVERKIT_DEXT_BUNDLE_H
