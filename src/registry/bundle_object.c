@@ -89,7 +89,7 @@ static IOReturn
 read_file(struct file *file, const char *path)
 {
 	struct stat info;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	IOReturn status = kIOReturnSuccess;
 
 	if (fd < 0 || fstat(fd, &info) < 0) {
@@ -99,7 +99,9 @@ read_file(struct file *file, const char *path)
 		fd_close(&fd);
 		return status;
 	}
-	if (info.st_size < 0 || (uint64_t)info.st_size > OBJECT_MAX)
+	if (!S_ISREG(info.st_mode))
+		status = refuse(file, "is no file");
+	else if (info.st_size < 0 || (uint64_t)info.st_size > OBJECT_MAX)
 		status = refuse(file, "is larger than 256 MiB");
 	else
 		file->bytes = malloc((size_t)info.st_size + 1);

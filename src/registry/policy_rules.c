@@ -7,14 +7,17 @@
 #include "policy_private.h"
 
 #include "log.h"
+#include "packet.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SPACE " \t\r\n"
@@ -180,6 +183,18 @@ is_same(const struct stat *one, const struct stat *other)
 	       one->st_ctim.tv_nsec == other->st_ctim.tv_nsec;
 }
 
+/* Whatever is there: not waited for. What it is, is asked when it is open. */
+static FILE *
+open_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+
+	if (fd >= 0 && file == NULL)
+		fd_close(&fd);
+	return file;
+}
+
 void
 policy_refresh(struct policy *policy)
 {
@@ -191,7 +206,7 @@ policy_refresh(struct policy *policy)
 		return;
 	policy_forget_rules(policy);
 	memset(&policy->read, 0, sizeof(policy->read));
-	file = fopen(policy->file, "re");
+	file = open_file(policy->file);
 	if (file == NULL && errno == ENOENT)
 		return;
 	if (file == NULL) {
@@ -207,6 +222,8 @@ policy_refresh(struct policy *policy)
 			 "%.100s can be written by others than root, so nothing in it counts; "
 			 "chown root and chmod go-w it",
 			 policy->file);
+	else if (!S_ISREG(policy->read.st_mode))
+		snprintf(policy->broken, sizeof(policy->broken), "%.180s is no file", policy->file);
 	else
 		read_rules(policy, file);
 	fclose(file);

@@ -477,6 +477,7 @@ spoil(FILE *stream, int error)
 	errno = error;
 }
 
+CALL(FILE *, fdopen, (int fd, const char *mode), (fd, mode), NULL)
 CALL(FILE *, fopen, (const char *path, const char *mode), (path, mode), NULL)
 CALL(FILE *, open_memstream, (char **text, size_t *size), (text, size), NULL)
 CALL(DIR *, opendir, (const char *path), (path), NULL)

@@ -6,7 +6,7 @@ import subprocess
 
 # What each call fails with; the first one is what happens when there is none left of something.
 ERRORS = {
-    "ENOMEM": "malloc calloc realloc reallocarray strdup strndup asprintf aligned_alloc open_memstream mmap munmap "
+    "ENOMEM": "malloc calloc realloc reallocarray strdup strndup asprintf aligned_alloc open_memstream fdopen mmap munmap "
               "mremap mprotect madvise seccomp_init seccomp_load seccomp_rule_add seccomp_rule_add_array "
               "XXH3_createState libusb_alloc_transfer libusb_init libusb_wrap_sys_device libusb_submit_transfer "
               "libusb_get_pollfds plist_new_dict plist_new_array plist_new_string plist_new_bool plist_new_uint "

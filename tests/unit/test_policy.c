@@ -153,6 +153,22 @@ START_TEST(without_a_file_only_the_own_user_may)
 }
 END_TEST
 
+START_TEST(a_pipe_is_not_waited_for)
+{
+	struct policy *policy = NULL;
+	char reason[POLICY_REASON_MAX] = "";
+
+	make_folder();
+	ck_assert_int_eq(mkfifo(access_path, 0600), 0);
+	ck_assert_int_eq(policy_open(access_path, seats_path, &policy), 0);
+	ck_assert(!asks(policy, 4001, 4002, reason));
+	ck_assert_ptr_nonnull(strstr(reason, "is no file"));
+	ck_assert_int_eq(unlink(access_path), 0);
+	policy_close(policy);
+	remove_folder();
+}
+END_TEST
+
 /* The next open after a change sees it, and one that others could have made counts for nobody. */
 START_TEST(changes_count)
 {
@@ -209,4 +225,4 @@ START_TEST(seats)
 END_TEST
 
 UNIT_MAIN("policy", rules_are_read, root_and_the_own_user_may_always, long_lines_allow_nobody,
-	  without_a_file_only_the_own_user_may, changes_count, seats)
+	  without_a_file_only_the_own_user_may, a_pipe_is_not_waited_for, changes_count, seats)

@@ -200,6 +200,27 @@ START_TEST(names_a_missing_folder)
 }
 END_TEST
 
+static void
+check_no_file(const char *name, const char *expected)
+{
+	struct bundle *bundle = NULL;
+	char error[BUNDLE_ERROR_MAX] = "", path[PATH_MAX];
+
+	begin(HEAD IDENTIFIER EXECUTABLE PERSONALITIES("<dict>" PROVIDER USER "</dict>") TAIL);
+	remove_file(name);
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_ne(bundle_open(folder, &bundle, error), kIOReturnSuccess);
+	ck_assert_msg(strstr(error, expected) != NULL, "%s", error);
+	finish();
+}
+
+START_TEST(a_pipe_is_no_executable)
+{
+	check_no_file("echo.so", "echo.so");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -213,6 +234,7 @@ main(void)
 	tcase_add_loop_test(tcase, names_what_is_wrong, 0, sizeof(wrong) / sizeof(wrong[0]));
 	tcase_add_test(tcase, a_pipe_is_no_info_plist);
 	tcase_add_test(tcase, names_a_missing_folder);
+	tcase_add_test(tcase, a_pipe_is_no_executable);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
