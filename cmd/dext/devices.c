@@ -53,13 +53,26 @@ find_owner(const struct owners *owners, const struct plugged *device, unsigned i
 }
 
 static void
+print_owner(const struct owner *owner)
+{
+	fputs("OpenDext: ", stdout);
+	print_clean(stdout, owner->service);
+	fputs(" (", stdout);
+	print_clean(stdout, owner->bundle);
+	fputs(")\n", stdout);
+}
+
+static void
 print_device(const struct plugged *device, const struct owners *owners)
 {
-	printf("%-10s %03u:%03u  %04x:%04x  %6s  %s%s%s%s%s\n", device->path, device->bus,
-	       device->number, device->vendor, device->product,
-	       device->speed[0] != '\0' ? device->speed : "-", device->manufacturer,
-	       device->manufacturer[0] != '\0' ? " " : "", device->name,
-	       device->serial[0] != '\0' ? ", serial number " : "", device->serial);
+	printf("%-10s %03u:%03u  %04x:%04x  %6s  ", device->path, device->bus, device->number,
+	       device->vendor, device->product, device->speed[0] != '\0' ? device->speed : "-");
+	print_clean(stdout, device->manufacturer);
+	fputs(device->manufacturer[0] != '\0' ? " " : "", stdout);
+	print_clean(stdout, device->name);
+	fputs(device->serial[0] != '\0' ? ", serial number " : "", stdout);
+	print_clean(stdout, device->serial);
+	putchar('\n');
 	for (size_t i = 0; i < device->interface_count; i++) {
 		const struct plugged_interface *interface = &device->interfaces[i];
 		const struct owner *owner = find_owner(owners, device, interface->number);
@@ -67,7 +80,7 @@ print_device(const struct plugged *device, const struct owners *owners)
 		printf("  interface %-3u class %02x/%02x/%02x  ", interface->number,
 		       interface->class, interface->subclass, interface->protocol);
 		if (owner != NULL)
-			printf("OpenDext: %s (%s)\n", owner->service, owner->bundle);
+			print_owner(owner);
 		else if (strcmp(interface->driver, "usbfs") == 0)
 			printf("a program, by usbfs\n");
 		else if (interface->driver[0] != '\0')

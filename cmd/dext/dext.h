@@ -6,6 +6,8 @@
 #ifndef DEXT_DEXT_H
 #define DEXT_DEXT_H
 
+#include <stdio.h>
+
 #include <dext_cdefs.h>
 
 enum dext_exit {
@@ -39,5 +41,8 @@ int recv_main(int argc, char **argv);
 void complain(const char *command, const char *format, ...) DEXT_PRINTF(2, 3);
 /* The same with a pointer to the help; returns DEXT_EXIT_USAGE. */
 int usage_error(const char *command, const char *format, ...) DEXT_PRINTF(2, 3);
+
+/* What a driver, a device or another process calls itself, made fit for a terminal (escape.h). */
+void print_clean(FILE *to, const char *text);
 
 #endif

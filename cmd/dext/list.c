@@ -48,15 +48,31 @@ get(const struct service *service, const char *key)
 	return value != NULL ? value : "-";
 }
 
+/* A text of a service's or a driver's, fit for a terminal, and cut off if it has no room. */
+static const char *
+clean(const OSDictionary *driver, const char *key, char text[ESCAPE_ROOM(TEXT_MAX)])
+{
+	const char *value = OSDictionaryGetStringValue(driver, key);
+	char cut[TEXT_MAX + 1];
+
+	snprintf(cut, sizeof(cut), "%s", value != NULL ? value : "-");
+	escape_line(text, cut, strlen(cut));
+	return text;
+}
+
 static void
 print_line(const struct service *service)
 {
+	enum { ROOM = ESCAPE_ROOM(TEXT_MAX) };
+	char name[ROOM], class_name[ROOM], identifier[ROOM], device[ROOM];
+	const OSDictionary *from = service->properties;
 	uint64_t pid = 0;
 
-	OSDictionaryGetUInt64Value(service->properties, "dext_host_pid", &pid);
+	OSDictionaryGetUInt64Value(from, "dext_host_pid", &pid);
 	printf("%-24s %-24s %-36s %-24s %7" PRIu64 " 0x%016" PRIx64 "\n",
-	       get(service, "IORegistryEntryName"), get(service, "IOUserClass"),
-	       get(service, "CFBundleIdentifier"), get(service, "dext_device"), pid, service->id);
+	       clean(from, "IORegistryEntryName", name), clean(from, "IOUserClass", class_name),
+	       clean(from, "CFBundleIdentifier", identifier), clean(from, "dext_device", device),
+	       pid, service->id);
 }
 
 static struct json_object *
@@ -96,18 +112,6 @@ is_broken(const OSDictionary *driver)
 	return state != NULL && OSDictionaryGetStringValue(driver, "Reason") != NULL &&
 	       (strcmp(state, "given up") == 0 ||
 		strcmp(state, "waiting to be started again") == 0);
-}
-
-/* A text of a driver's description, fit for a terminal, and cut off if it has no room. */
-static const char *
-clean(const OSDictionary *driver, const char *key, char text[ESCAPE_ROOM(TEXT_MAX)])
-{
-	const char *value = OSDictionaryGetStringValue(driver, key);
-	char cut[TEXT_MAX + 1];
-
-	snprintf(cut, sizeof(cut), "%s", value != NULL ? value : "-");
-	escape_line(text, cut, strlen(cut));
-	return text;
 }
 
 static void

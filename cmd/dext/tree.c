@@ -128,7 +128,6 @@ print_properties(const struct tree *tree, const struct entry *entry, unsigned de
 {
 	CFMutableDictionaryRef properties = NULL;
 	CFStringRef *keys;
-	char key[256];
 
 	if (IORegistryEntryCreateCFProperties(entry->object, &properties, kCFAllocatorDefault, 0) !=
 	    kIOReturnSuccess)
@@ -138,7 +137,9 @@ print_properties(const struct tree *tree, const struct entry *entry, unsigned de
 	fprintf(tree->to, "{\n");
 	for (CFIndex i = 0; keys != NULL && i < CFDictionaryGetCount(properties); i++) {
 		print_bars(tree, depth + 1);
-		fprintf(tree->to, "  \"%s\" = ", tree_text(keys[i], key, sizeof(key)));
+		fputs("  ", tree->to);
+		tree_print_value(tree->to, keys[i], tree->hex);
+		fputs(" = ", tree->to);
 		tree_print_value(tree->to, CFDictionaryGetValue(properties, keys[i]), tree->hex);
 		fprintf(tree->to, "\n");
 	}
@@ -191,11 +192,15 @@ static void
 print_head(const struct tree *tree, const struct entry *entry, unsigned depth)
 {
 	print_bars(tree, depth);
-	fprintf(tree->to, "+-o %s%s%s", tree->bold ? "\033[1m" : "", entry->name,
-		tree->bold ? "\033[0m" : "");
-	if (entry->location[0] != '\0')
-		fprintf(tree->to, "@%s", entry->location);
-	fprintf(tree->to, "  <class %s", entry->class_name);
+	fputs(tree->bold ? "+-o \033[1m" : "+-o ", tree->to);
+	print_clean(tree->to, entry->name);
+	fputs(tree->bold ? "\033[0m" : "", tree->to);
+	if (entry->location[0] != '\0') {
+		fputc('@', tree->to);
+		print_clean(tree->to, entry->location);
+	}
+	fputs("  <class ", tree->to);
+	print_clean(tree->to, entry->class_name);
 	if (tree->inheritance)
 		print_inheritance(tree, entry->class_name);
 	fprintf(tree->to, ", id 0x%llx>\n", (unsigned long long)entry->id);

@@ -2,6 +2,8 @@
 /* The drivers of an entry that crashed or did not start, for people: how they stand, and why. */
 #include "tree.h"
 
+#include "dext.h"
+
 #include "symbol.h"
 
 #include <stdlib.h>
@@ -11,13 +13,6 @@ static const char *
 get(CFDictionaryRef driver, CFStringRef key, char *text, size_t size)
 {
 	return tree_text(CFDictionaryGetValue(driver, key), text, size);
-}
-
-static void
-print_text(FILE *to, const char *text)
-{
-	for (; *text != '\0'; text++)
-		fputc((unsigned char)*text < ' ' || *text == '\x7f' ? '?' : *text, to);
 }
 
 static void
@@ -31,7 +26,7 @@ print_log(FILE *to, CFTypeRef lines)
 		tree_text(CFArrayGetValueAtIndex((CFArrayRef)lines, i), text, sizeof(text));
 		symbol_of_line(text, symbol, sizeof(symbol));
 		fputs("     ", to);
-		print_text(to, text);
+		print_clean(to, text);
 		fprintf(to, "%s\n", symbol);
 	}
 }
@@ -45,13 +40,13 @@ print_driver(FILE *to, CFTypeRef driver, bool log)
 	if (CFGetTypeID(driver) != CFDictionaryGetTypeID())
 		return;
 	fputs(" !- driver ", to);
-	print_text(to, get(facts, CFSTR("IOUserClass"), class_name, sizeof(class_name)));
+	print_clean(to, get(facts, CFSTR("IOUserClass"), class_name, sizeof(class_name)));
 	fputs(" (", to);
-	print_text(to, get(facts, CFSTR("CFBundleIdentifier"), identifier, sizeof(identifier)));
+	print_clean(to, get(facts, CFSTR("CFBundleIdentifier"), identifier, sizeof(identifier)));
 	fputs("): ", to);
-	print_text(to, get(facts, CFSTR("State"), state, sizeof(state)));
+	print_clean(to, get(facts, CFSTR("State"), state, sizeof(state)));
 	fputs("; ", to);
-	print_text(to, get(facts, CFSTR("Reason"), reason, sizeof(reason)));
+	print_clean(to, get(facts, CFSTR("Reason"), reason, sizeof(reason)));
 	fputs(log ? "\n" : "; `dext logs` has its last lines\n", to);
 	if (log)
 		print_log(to, CFDictionaryGetValue(facts, CFSTR("Log")));

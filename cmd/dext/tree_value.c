@@ -2,6 +2,8 @@
 /* The two notations of a property's value; see tree.h. */
 #include "tree.h"
 
+#include "dext.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,14 +45,9 @@ print_string(FILE *to, CFTypeRef string)
 {
 	char text[TEXT_MAX];
 
+	/* A device names itself, and so must not reach the terminal as it is. */
 	fputc('"', to);
-	for (const char *at = tree_text(string, text, sizeof(text)); *at != '\0'; at++) {
-		/* A device names itself, and so must not reach the terminal as it is. */
-		if ((unsigned char)*at < ' ' || *at == '\x7f')
-			fprintf(to, "\\x%02x", (unsigned char)*at);
-		else
-			fputc(*at, to);
-	}
+	print_clean(to, tree_text(string, text, sizeof(text)));
 	fputc('"', to);
 }
 

@@ -377,6 +377,25 @@ START_TEST(a_bundle_sets_its_limits)
 }
 END_TEST
 
+/* A mark that begins a command to the terminal, and one that turns the direction of text. */
+START_TEST(what_a_driver_says_of_itself_is_no_command_to_a_terminal)
+{
+	const char *folder =
+		copy_bundle("Say\\&#x9b;31m", "3</integer><key>Other</key><string>a\\&#x9b;2Jb"
+					      "\\&#x202e;c</string><key>Last</key><integer>4");
+	char bundle[128];
+
+	snprintf(bundle, sizeof(bundle), "%s/echo.dext", folder);
+	harness_start(&harness, (const char *[]){bundle, NULL});
+	IOServiceClose(harness_open("Echo", 0));
+	ck_assert_int_eq(system("$DEXT tree -l | grep -q '\"Say.xc2.x9b31m\" = 3$'"), 0);
+	ck_assert_int_eq(
+		system("$DEXT tree -l | grep -q '\"Other\" = \"a.xc2.x9b2Jb.xe2.x80.xaec\"$'"), 0);
+	ck_assert_int_eq(harness_stop(&harness), 0);
+	remove_bundle(folder);
+}
+END_TEST
+
 START_TEST(host_killed)
 {
 	struct hanging hanging = {.status = kIOReturnSuccess};
@@ -552,5 +571,5 @@ END_TEST
 
 UNIT_MAIN("echo", calls, maps_memory, completes, close_stops_the_user_client, app_killed,
 	  a_method_that_hangs_is_named, without_a_bound_nothing_is_named, a_bundle_sets_its_limits,
-	  host_killed, gives_up_visibly, wrong_entry, other_user, found_by_class_too,
-	  many_connections)
+	  what_a_driver_says_of_itself_is_no_command_to_a_terminal, host_killed, gives_up_visibly,
+	  wrong_entry, other_user, found_by_class_too, many_connections)
