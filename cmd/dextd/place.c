@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The runtime directory. A lock on the directory itself says that it is somebody's; the kernel
- * frees it when that process ends, however suddenly. Only with the lock the socket that another one
- * left behind is removed.
+ * The runtime directory. A lock on a file in it says that it is somebody's; the kernel frees it
+ * when that process ends, however suddenly. Only with the lock the socket that another one left
+ * behind is removed. The file can be opened by nobody else: whoever can open a file can lock it,
+ * also for reading, and everybody can open the directory.
  */
 #include "dextd.h"
 
@@ -12,7 +13,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -20,6 +23,7 @@
 
 #define LOCK_PATIENCE_MSEC 2000
 #define LOCK_STEP_MSEC	   10
+#define LOCK_NAME	   "lock"
 
 /*
  * What a dextd that was killed had forked, and is no host yet, has the lock as well, until it
@@ -58,10 +62,24 @@ is_ours(int fd, const char *runtime_dir)
 	return false;
 }
 
+/* In a directory in which nobody else can make anything. */
+static int
+open_lock(const char *runtime_dir)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/" LOCK_NAME, runtime_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		log_error("%s: %s", path, strerror(errno));
+	return fd;
+}
+
 int
 place_take(const char *runtime_dir)
 {
-	int fd;
+	int fd, place = -1;
 
 	if (mkdir(runtime_dir, 0755) == 0) {
 		/* Whatever the umask is: apps of others look for the socket here. */
@@ -76,11 +94,14 @@ place_take(const char *runtime_dir)
 		log_error("%s: %s", runtime_dir, strerror(errno));
 		return -1;
 	}
-	if (!is_ours(fd, runtime_dir) || !lock(fd, runtime_dir)) {
-		fd_close(&fd);
-	} else if (unlinkat(fd, REGISTRY_SOCKET_NAME, 0) < 0 && errno != ENOENT) {
+	if (is_ours(fd, runtime_dir))
+		place = open_lock(runtime_dir);
+	if (place >= 0 && !lock(place, runtime_dir)) {
+		fd_close(&place);
+	} else if (place >= 0 && unlinkat(fd, REGISTRY_SOCKET_NAME, 0) < 0 && errno != ENOENT) {
 		log_error("%s/%s: %s", runtime_dir, REGISTRY_SOCKET_NAME, strerror(errno));
-		fd_close(&fd);
+		fd_close(&place);
 	}
-	return fd;
+	fd_close(&fd);
+	return place;
 }

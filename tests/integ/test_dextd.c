@@ -507,15 +507,42 @@ START_TEST(two_cannot_have_the_same_place)
 }
 END_TEST
 
+static void
+path_of_lock(char path[PATH_MAX])
+{
+	ck_assert_int_eq(mkdir(dextd.harness.runtime_dir, 0755), 0);
+	snprintf(path, PATH_MAX, "%s/lock", dextd.harness.runtime_dir);
+}
+
+/* Whoever can open something can lock it. */
+START_TEST(nobody_else_can_take_the_place)
+{
+	char path[PATH_MAX], command[2 * PATH_MAX];
+	int directory;
+
+	if (!daemon_prepare(&dextd, 0))
+		return;
+	path_of_lock(path);
+	directory = open(dextd.harness.runtime_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_eq(flock(directory, LOCK_EX | LOCK_NB), 0);
+	daemon_start(&dextd, NONE);
+	snprintf(command, sizeof(command), "exec 9<%s", path);
+	ck_assert_int_ne(daemon_as(DAEMON_NOBODY, 0, command), 0);
+	ck_assert_int_eq(daemon_stop(&dextd), 0);
+	close(directory);
+}
+END_TEST
+
 /* What a killed one had forked has the lock until it is a host. */
 START_TEST(the_place_is_free_soon)
 {
+	char path[PATH_MAX];
 	int place;
 
 	if (!daemon_prepare(&dextd, 0))
 		return;
-	ck_assert_int_eq(mkdir(dextd.harness.runtime_dir, 0755), 0);
-	place = open(dextd.harness.runtime_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	path_of_lock(path);
+	place = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	ck_assert_int_eq(flock(place, LOCK_EX | LOCK_NB), 0);
 	daemon_start_begin(&dextd, NONE);
 	harness_wait_log(&dextd.harness, "waiting for its end");
@@ -543,4 +570,5 @@ UNIT_MAIN("dextd", root_drops_replaces_and_removes, user_drops_replaces_and_remo
 	  hosts_have_users_of_their_own, the_range_of_users_ends, the_access_file_decides,
 	  another_user_streams, who_may_open_may_read_the_log, who_may_open_may_look_on,
 	  virtual_devices_are_asked_for, hosts_end_with_it, a_limit_that_cannot_be_had,
-	  two_cannot_have_the_same_place, the_place_is_free_soon, command_lines_that_are_wrong)
+	  two_cannot_have_the_same_place, nobody_else_can_take_the_place, the_place_is_free_soon,
+	  command_lines_that_are_wrong)
