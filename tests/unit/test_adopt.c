@@ -14,10 +14,14 @@
 #include <sys/syscall.h>
 
 #include "adopt.h"
+#include "clock.h"
 #include "maps.h"
 #include "memfd.h"
 #include "packet.h"
 #include "sharing.h"
+
+/* Rounds of threads that wait for each other are as many as a busy machine gives in this time. */
+#define ENOUGH_NSEC (10 * NSEC_PER_SEC)
 
 struct pages {
 	char *address;
@@ -175,7 +179,7 @@ START_TEST(no_write_of_another_thread_is_lost)
 	struct writer writer = {.count = 64, .stride = (unsigned)(page_size() / 8)};
 	struct adoption adoption;
 	struct pages pages;
-	uint64_t seen = 0;
+	uint64_t seen = 0, enough = clock_now() + ENOUGH_NSEC;
 
 	create(&pages, 64 * page_size());
 	adoption = adoption_of(&pages, NULL);
@@ -184,7 +188,7 @@ START_TEST(no_write_of_another_thread_is_lost)
 	sharing.length = pages.length;
 	writer.counters = (_Atomic uint64_t *)(void *)(pages.address + 8 * sizeof(uint64_t));
 	ck_assert_int_eq(pthread_create(&writer.thread, NULL, write_on, &writer), 0);
-	for (unsigned i = 0; i < 200; i++) {
+	for (unsigned i = 0; i < 200 && clock_now() < enough; i++) {
 		while (atomic_load(&writer.rounds) == seen)
 			sched_yield();
 		seen = atomic_load(&writer.rounds);
@@ -237,7 +241,7 @@ START_TEST(system_calls_wait_for_the_move)
 	struct sharing sharing = {0};
 	struct adoption adoption;
 	struct pages pages;
-	uint64_t seen = 0;
+	uint64_t seen = 0, enough = clock_now() + ENOUGH_NSEC;
 
 	create(&pages, 8 << 20); /* milliseconds to copy */
 	adoption = adoption_of(&pages, NULL);
@@ -246,7 +250,7 @@ START_TEST(system_calls_wait_for_the_move)
 	sharing.length = pages.length;
 	ck_assert_int_eq(pipe(caller.ends), 0);
 	ck_assert_int_eq(pthread_create(&caller.thread, NULL, call_on, &caller), 0);
-	for (unsigned i = 0; i < 20 && whole >= 0; i++) {
+	for (unsigned i = 0; i < 20 && whole >= 0 && clock_now() < enough; i++) {
 		while (atomic_load(&caller.rounds) == seen && atomic_load(&caller.failures) == 0)
 			sched_yield();
 		seen = atomic_load(&caller.rounds);
