@@ -43,7 +43,8 @@ REFUSED = re.compile(r"Start failed: |\.dext: (?!found|replaced|removed)|/Info\.
 BLAMES = {"plist_from_bin", "plist_from_xml"}
 # Where a function has no other way to say so it ends the program, with a line that says why: dispatch/queue.h.
 ABORTS = re.compile(r"^[^(]*(?:out of memory|no memory |no event loop or thread)[^\n]*\n*\Z", re.MULTILINE)
-ABORTED = re.compile(r"^[^(\n]*(?:out of memory|no memory |no event loop or thread)[^\n]*$", re.MULTILINE)
+ABORTED = re.compile(r"^[^(\n]*(?:out of memory|no memory |no event loop or thread|pages that were split off stay)"
+                     r"[^\n]*$", re.MULTILINE)
 # And this writes the line.
 WORDS = "src/base/log.c"
 ATTEMPTS = 3
