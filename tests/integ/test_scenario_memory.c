@@ -399,6 +399,8 @@ START_TEST(row_3_the_same_type_is_the_same_memory)
 		ck_assert_uint_eq(size, expected[i]);
 		ck_assert_uint_eq(place_of((void *)(uintptr_t)elsewhere).inode, inode);
 		ck_assert_int_eq(*(unsigned char *)(uintptr_t)elsewhere, 'o');
+		((unsigned char *)(uintptr_t)elsewhere)[1] = 'e';
+		ck_assert_int_eq(first[1], 'e');
 		/* Unmapped and mapped again, it is still that. */
 		ck_assert_int_eq(
 			IOConnectUnmapMemory64(app.connect, i, mach_task_self(), (uintptr_t)first),
