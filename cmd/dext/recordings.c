@@ -22,6 +22,8 @@
 #define REFRESH_NSEC   (500 * NSEC_PER_MSEC)
 #define RECORDINGS_MAX 256u /* that are polled */
 #define GREETING_MSEC  5000
+#define KEPT_MAX       (1u << 20) /* events of a driver that wait for the output */
+#define EMPTY_EVERY    4096u	  /* events after which the host's ring is emptied again */
 
 static volatile sig_atomic_t interrupted;
 
@@ -34,7 +36,8 @@ interrupt(int number)
 void
 recordings_catch_signals(void)
 {
-	struct sigaction action = {.sa_handler = interrupt};
+	/* Once: the second one ends the command at once, whatever it has to write still. */
+	struct sigaction action = {.sa_handler = interrupt, .sa_flags = SA_RESETHAND};
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
@@ -56,6 +59,7 @@ close_recording(struct recording *recording)
 	recording_files_close(&recording->files);
 	fd_close(&recording->socket);
 	free(recording->bytes);
+	free(recording->kept.events);
 	free(recording);
 }
 
@@ -235,6 +239,52 @@ split_bytes(const struct recordings *all, struct recording *recording)
 		recording->length = all->snap;
 }
 
+/* Room for one more. False: there is none, and the host's ring keeps it. */
+static bool
+make_room(struct recording *recording)
+{
+	size_t room = recording->kept.room == 0 ? EMPTY_EVERY : 2 * recording->kept.room;
+	struct trace_event *grown;
+
+	if (recording->kept.count < recording->kept.room)
+		return true;
+	if (room > KEPT_MAX || (grown = malloc(room * sizeof(*grown))) == NULL)
+		return false;
+	for (size_t i = 0; i < recording->kept.count; i++)
+		grown[i] =
+			recording->kept
+				.events[(recording->kept.first + i) & (recording->kept.room - 1)];
+	free(recording->kept.events);
+	recording->kept.events = grown;
+	recording->kept.first = 0;
+	recording->kept.room = room;
+	return true;
+}
+
+static void
+empty_ring(struct recording *recording)
+{
+	struct trace_event event;
+
+	while (make_room(recording) &&
+	       trace_read(&recording->reader, recording->is_over, &event, NULL, 0, NULL))
+		recording->kept.events[(recording->kept.first + recording->kept.count++) &
+				       (recording->kept.room - 1)] = event;
+}
+
+static bool
+take_kept(struct recording *recording)
+{
+	if (recording->kept.count == 0 || ++recording->kept.taken % EMPTY_EVERY == 0)
+		empty_ring(recording);
+	if (recording->kept.count == 0)
+		return false;
+	recording->event = recording->kept.events[recording->kept.first];
+	recording->kept.first = (recording->kept.first + 1) & (recording->kept.room - 1);
+	recording->kept.count--;
+	return true;
+}
+
 bool
 recordings_read(const struct recordings *all, struct recording *recording)
 {
@@ -247,17 +297,23 @@ recordings_read(const struct recordings *all, struct recording *recording)
 	return there;
 }
 
+static bool
+read_next(const struct recordings *all, struct recording *recording)
+{
+	return all->capture ? recordings_read(all, recording) : take_kept(recording);
+}
+
 static void
 fetch(const struct recordings *all, struct recording *recording)
 {
 	struct pollfd there = {.fd = recording->socket, .events = POLLIN};
 
-	recording->has_event = recordings_read(all, recording);
+	recording->has_event = read_next(all, recording);
 	/* Only where there is nothing: a system call for each event would cost more than that. What
 	 * is not there after the end was seen never comes. */
 	if (!recording->has_event && !recording->is_over && poll(&there, 1, 0) > 0) {
 		recording->is_over = true;
-		recording->has_event = recordings_read(all, recording);
+		recording->has_event = read_next(all, recording);
 	}
 	if (recording->is_over && !recording->has_event)
 		trace_reader_end(&recording->reader);

@@ -36,6 +36,13 @@ struct recording {
 	/* The next event, if has_event. */
 	bool has_event;
 	struct trace_event event;
+	/* Without capture, those that come after it: the host's ring is emptied into memory while
+	 * the output, which may be slow, is behind. */
+	struct {
+		struct trace_event *events; /* a ring of `room`, a power of two */
+		size_t first, count, room;
+		unsigned taken;
+	} kept;
 	/* With capture only: */
 	uint8_t *bytes;	     /* all that was read: packets, then data */
 	uint32_t packets;    /* how many struct trace_packet are in `bytes` */

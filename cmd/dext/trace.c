@@ -43,7 +43,9 @@ static bool
 show(struct looking *looking, const struct recording *recording)
 {
 	form->event(looking->to, recording);
-	shown++;
+	/* Who was there already has not happened while it was looked at. */
+	shown += recording->event.kind != TRACE_OPENED ||
+		 (recording->event.flags & TRACE_RUNS_BEFORE) == 0;
 	return true;
 }
 
