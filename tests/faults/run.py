@@ -34,6 +34,8 @@ ROUNDS = 3
 RUNTIME_ROUNDS = 2
 # A mapping that cannot be taken away stays.
 LEAVES = {"munmap"}
+# And a foreign descriptor stays open until somebody can be had to close it.
+OPEN = re.compile(r"src/base/closing\.c:\d+:")
 # What there may be more of at any time: a thread of the loop that waits beside the others, lines of a log or a crash.
 GROWS = re.compile(r"src/queue/loop\.c:\d+:calloc|src/registry/host_log\.c:\d+:malloc|src/base/closing\.c:\d+:realloc|"
                    r"src/registry/reports\.c:\d+:malloc")
@@ -453,7 +455,8 @@ def later(count):
 
 
 def leaves(job):
-    return any(each.point.function in LEAVES for each in (job, job.first) if each is not None)
+    return any(each.point.function in LEAVES or OPEN.match(each.point.name)
+               for each in (job, job.first) if each is not None)
 
 
 def describe(job):
