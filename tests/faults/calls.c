@@ -413,6 +413,8 @@ RETURNS(clock_nanosleep,
 RETURNS(pthread_create,
 	(pthread_t * thread, const pthread_attr_t *attributes, void *(*run)(void *), void *context),
 	(thread, attributes, run, context), error)
+RETURNS(pthread_getattr_np, (pthread_t thread, pthread_attr_t *attributes), (thread, attributes),
+	error)
 RETURNS(pthread_key_create, (pthread_key_t * key, void (*destroy)(void *)), (key, destroy), error)
 RETURNS(pthread_setspecific, (pthread_key_t key, const void *value), (key, value), error)
 

@@ -11,7 +11,8 @@ ERRORS = {
               "XXH3_createState libusb_alloc_transfer libusb_init libusb_wrap_sys_device libusb_submit_transfer "
               "libusb_get_pollfds plist_new_dict plist_new_array plist_new_string plist_new_bool plist_new_uint "
               "plist_new_real plist_new_data plist_new_date plist_to_xml plist_to_bin plist_from_xml plist_from_bin "
-              "plist_dict_new_iter plist_array_new_iter pthread_setspecific epoll_ctl getsockopt recvmsg recv",
+              "plist_dict_new_iter plist_array_new_iter pthread_getattr_np pthread_setspecific epoll_ctl getsockopt recvmsg "
+              "recv",
     "EMFILE": "memfd_create fcntl open fopen opendir dup2 pipe2 eventfd signalfd timerfd_create inotify_init1 "
               "epoll_create1 socket socketpair accept4 pidfd_open",
     "ENOSPC": "ftruncate fallocate pwrite mkdir inotify_add_watch",
