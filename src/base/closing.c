@@ -193,10 +193,13 @@ socket_close_foreign(int *socket, uint32_t owner)
 {
 	int saved = errno;
 
-	if (*socket < 0 || !closing.begun || is_read_to_the_end(*socket))
+	if (*socket < 0 || !closing.begun || is_read_to_the_end(*socket)) {
 		fd_close(socket);
-	else
+	} else {
+		/* It may take time, or memory that is not there: the peer does not wait. */
+		shutdown(*socket, SHUT_RDWR);
 		close_aside(*socket, owner);
+	}
 	*socket = -1;
 	errno = saved;
 }
