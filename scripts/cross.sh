@@ -30,6 +30,7 @@ esac
 printf "[constants]\nsource = '%s'\n" "$PWD" >"$build/sysroots/source.ini"
 [ -f "$build/$name/build.ninja" ] || meson setup "$build/$name" "${options[@]}" --cross-file "$build/sysroots/source.ini" \
 	--cross-file "$build/sysroots/$name.ini" --cross-file "scripts/cross/$name.ini" >/dev/null
-# What the tests that run here need, and no more.
+# What the tests that run here need, and no more; asked after Meson has seen what has changed.
+ninja -C "$build/$name" --quiet build.ninja >/dev/null
 mapfile -t targets < <(python3 scripts/cross/targets.py "$build/$name")
 ninja -C "$build/$name" --quiet "${targets[@]}"
