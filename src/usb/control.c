@@ -272,32 +272,89 @@ fill(struct usb_control *control, struct usb_port *port, const void *owner,
 	memcpy(control->transfer.setup, request, sizeof(control->transfer.setup));
 }
 
+static void
+abort_one_locked(struct usb_control *control, IOReturn status)
+{
+	if (control->state == CONTROL_WAITING) {
+		drop_locked(control, status);
+	} else if (control->state == CONTROL_SUBMITTED && control->abort_status == 0) {
+		control->abort_status = status;
+		control->port->backend->cancel(control->port->device, &control->transfer);
+	}
+}
+
+static bool
+has_session(const void *owner, const IOService *client)
+{
+	IOUSBHostInterface *interface = OSDynamicCast(IOUSBHostInterface, owner);
+
+	return interface != NULL ? interface_is_open(interface)
+				 : device_is_client((IOUSBHostDevice *)(uintptr_t)owner, client);
+}
+
+/*
+ * A session may have ended between the caller's look at it and the submission. Either its end finds
+ * the request in the list, or what is looked at here is the end: both sides write first, and then
+ * look, each under a lock. The request itself may be over by now, and freed; its number is not used
+ * again.
+ */
+static void
+end_without_session(struct usb_port *port, const void *owner, const IOService *client,
+		    uint64_t number)
+{
+	struct usb_control *control;
+
+	if (has_session(owner, client))
+		return;
+	pthread_mutex_lock(&port->lock);
+	TAILQ_FOREACH(control, &port->controls, link)
+	{
+		if (control->number == number) {
+			abort_one_locked(control, kIOReturnAborted);
+			break;
+		}
+	}
+	pthread_mutex_unlock(&port->lock);
+	usb_port_pump_controls(port);
+}
+
+/* Submits, and waits for the end. */
+static IOReturn
+run(struct usb_control *control, bool in_session, const IOService *client, uint16_t *ret_actual)
+{
+	struct usb_port *port = control->port;
+	IOReturn res;
+
+	loop_will_wait(port->loop);
+	pthread_mutex_lock(&port->lock);
+	res = submit_locked(control);
+	pthread_mutex_unlock(&port->lock);
+	if (res == kIOReturnNotReady)
+		wait_for_room(port);
+	if (res == kIOReturnSuccess || res == kIOReturnNotReady) {
+		if (in_session)
+			end_without_session(port, control->owner, client, control->number);
+		pthread_mutex_lock(&port->lock);
+		while (control->state != CONTROL_ENDED)
+			pthread_cond_wait(&port->changed, &port->lock);
+		pthread_mutex_unlock(&port->lock);
+		res = control->transfer.status;
+	}
+	loop_did_block(port->loop);
+	if (res == kIOReturnSuccess && ret_actual != NULL)
+		*ret_actual = (uint16_t)control->transfer.actual;
+	return res;
+}
+
 IOReturn
 usb_port_control_data(struct usb_port *port, const void *owner, const IOUSBDeviceRequest *request,
 		      void *data, uint32_t timeout, uint16_t *ret_actual)
 {
 	struct usb_control control;
-	IOReturn res;
 
 	fill(&control, port, owner, request, timeout);
 	control.transfer.data = data;
-	loop_will_wait(port->loop);
-	pthread_mutex_lock(&port->lock);
-	res = submit_locked(&control);
-	pthread_mutex_unlock(&port->lock);
-	if (res == kIOReturnNotReady)
-		wait_for_room(port);
-	if (res == kIOReturnSuccess || res == kIOReturnNotReady) {
-		pthread_mutex_lock(&port->lock);
-		while (control.state != CONTROL_ENDED)
-			pthread_cond_wait(&port->changed, &port->lock);
-		pthread_mutex_unlock(&port->lock);
-		res = control.transfer.status;
-	}
-	loop_did_block(port->loop);
-	if (res == kIOReturnSuccess && ret_actual != NULL)
-		*ret_actual = (uint16_t)control.transfer.actual;
-	return res;
+	return run(&control, false, NULL, ret_actual);
 }
 
 /* What would change the device behind the framework's back. */
@@ -365,9 +422,11 @@ check(struct usb_port *port, const void *owner, const IOUSBDeviceRequest *reques
 }
 
 IOReturn
-usb_port_control(struct usb_port *port, const void *owner, const IOUSBDeviceRequest *request,
-		 IOMemoryDescriptor *memory, uint32_t timeout, uint16_t *ret_actual)
+usb_port_control(struct usb_port *port, const void *owner, const IOService *client,
+		 const IOUSBDeviceRequest *request, IOMemoryDescriptor *memory, uint32_t timeout,
+		 uint16_t *ret_actual)
 {
+	struct usb_control control;
 	void *data;
 	IOReturn res = check(port, owner, request, memory, &data);
 
@@ -375,17 +434,21 @@ usb_port_control(struct usb_port *port, const void *owner, const IOUSBDeviceRequ
 		return res;
 	if (data != NULL)
 		memory_io_begin(memory);
-	res = usb_port_control_data(port, owner, request, data, timeout, ret_actual);
+	fill(&control, port, owner, request, timeout);
+	control.transfer.data = data;
+	res = run(&control, true, client, ret_actual);
 	if (data != NULL)
 		memory_io_end(memory);
 	return res;
 }
 
 IOReturn
-usb_port_control_async(struct usb_port *port, OSObject *owner, const IOUSBDeviceRequest *request,
-		       IOMemoryDescriptor *memory, uint32_t timeout, OSAction *action)
+usb_port_control_async(struct usb_port *port, OSObject *owner, const IOService *client,
+		       const IOUSBDeviceRequest *request, IOMemoryDescriptor *memory,
+		       uint32_t timeout, OSAction *action)
 {
 	struct usb_control *control;
+	uint64_t number;
 	void *data;
 	IOReturn res = check(port, owner, request, memory, &data);
 
@@ -406,6 +469,7 @@ usb_port_control_async(struct usb_port *port, OSObject *owner, const IOUSBDevice
 		memory_io_begin(memory);
 	pthread_mutex_lock(&port->lock);
 	res = submit_locked(control);
+	number = control->number;
 	pthread_mutex_unlock(&port->lock);
 	if (res == kIOReturnNotReady) {
 		wait_for_room(port);
@@ -413,6 +477,8 @@ usb_port_control_async(struct usb_port *port, OSObject *owner, const IOUSBDevice
 	} else if (res != kIOReturnSuccess) {
 		let_go(control);
 	}
+	if (res == kIOReturnSuccess)
+		end_without_session(port, owner, client, number);
 	return res;
 }
 
@@ -425,14 +491,8 @@ abort_locked(struct usb_port *port, const void *owner, IOReturn status)
 
 	for (control = TAILQ_FIRST(&port->controls); control != NULL; control = next) {
 		next = TAILQ_NEXT(control, link);
-		if ((owner != NULL && control->owner != owner) || control->abort_status != 0)
-			continue;
-		if (control->state == CONTROL_WAITING) {
-			drop_locked(control, status);
-		} else if (control->state == CONTROL_SUBMITTED) {
-			control->abort_status = status;
-			port->backend->cancel(port->device, &control->transfer);
-		}
+		if (owner == NULL || control->owner == owner)
+			abort_one_locked(control, status);
 	}
 }
 

@@ -20,7 +20,7 @@ IOUSBHostDevice_DeviceRequest(IOUSBHostDevice *device, IOService *forClient, uin
 		return device_refuse("DeviceRequest: device is NULL");
 	if (!device_is_client(device, forClient))
 		return kIOReturnNotOpen;
-	return usb_port_control(device_port(device), device, &request, dataBuffer,
+	return usb_port_control(device_port(device), device, forClient, &request, dataBuffer,
 				completionTimeoutMs, bytesTransferred);
 }
 
@@ -50,8 +50,8 @@ IOUSBHostDevice_AsyncDeviceRequest(IOUSBHostDevice *device, IOService *forClient
 		return res;
 	if (!device_is_client(device, forClient))
 		return kIOReturnNotOpen;
-	return usb_port_control_async(device_port(device), (OSObject *)device, &request, dataBuffer,
-				      completionTimeoutMs, completion);
+	return usb_port_control_async(device_port(device), (OSObject *)device, forClient, &request,
+				      dataBuffer, completionTimeoutMs, completion);
 }
 
 kern_return_t

@@ -29,7 +29,7 @@ IOUSBHostInterface_DeviceRequest(IOUSBHostInterface *interface, uint8_t bmReques
 		return interface_refuse("DeviceRequest: interface is NULL");
 	if (!interface_is_open(interface))
 		return kIOReturnNotOpen;
-	return usb_port_control(interface_port(interface), interface, &request, dataBuffer,
+	return usb_port_control(interface_port(interface), interface, NULL, &request, dataBuffer,
 				completionTimeoutMs, bytesTransferred);
 }
 
@@ -58,8 +58,8 @@ IOUSBHostInterface_AsyncDeviceRequest(IOUSBHostInterface *interface, uint8_t bmR
 		return res;
 	if (!interface_is_open(interface))
 		return kIOReturnNotOpen;
-	return usb_port_control_async(interface_port(interface), (OSObject *)interface, &request,
-				      dataBuffer, completionTimeoutMs, completion);
+	return usb_port_control_async(interface_port(interface), (OSObject *)interface, NULL,
+				      &request, dataBuffer, completionTimeoutMs, completion);
 }
 
 kern_return_t

@@ -132,18 +132,18 @@ void usb_port_pump_later(struct usb_port *port, unsigned index);
 void usb_port_wait_for_room(struct usb_port *port, unsigned index);
 
 /*
- * A control request for `owner`, with the data stage at `data`; returns when it has ended.
- * Blocks.
+ * A control request for `owner`, an interface, or a device with which `client` has a session;
+ * returns when it has ended. A session that ends meanwhile ends it, kIOReturnAborted. Blocks.
  */
-IOReturn usb_port_control(struct usb_port *port, const void *owner,
+IOReturn usb_port_control(struct usb_port *port, const void *owner, const IOService *client,
 			  const IOUSBDeviceRequest *request, IOMemoryDescriptor *memory,
 			  uint32_t timeout, uint16_t *ret_actual);
-/* The same into plain memory. */
+/* The same into plain memory, in no session. */
 IOReturn usb_port_control_data(struct usb_port *port, const void *owner,
 			       const IOUSBDeviceRequest *request, void *data, uint32_t timeout,
 			       uint16_t *ret_actual);
 /* The same with an action, of one of the types CompleteAsyncDeviceRequest; returns at once. */
-IOReturn usb_port_control_async(struct usb_port *port, OSObject *owner,
+IOReturn usb_port_control_async(struct usb_port *port, OSObject *owner, const IOService *client,
 				const IOUSBDeviceRequest *request, IOMemoryDescriptor *memory,
 				uint32_t timeout, OSAction *action);
 /*
