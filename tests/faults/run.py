@@ -30,7 +30,6 @@ from scene import CANNOT, Failure, Held, Scene  # noqa: E402
 from settings import SETTINGS  # noqa: E402
 
 APP = 0  # libiokit's place in points.MODULES
-ROUNDS = 3
 RUNTIME_ROUNDS = 2
 # A mapping that cannot be taken away stays.
 LEAVES = {"munmap"}
@@ -134,7 +133,7 @@ class Runner:
             scene.await_hosts()
             reference, before, growth = None, None, collections.Counter()
             for _ in range(3 if scene.setting.settles else 1):
-                app = scene.app(scenario, ROUNDS)
+                app = scene.app(scenario, scene.setting.rounds)
                 app.run()
                 held = Held(scene.page, app.process.pid)
                 reference = held if reference is None else widest(reference, held)
@@ -158,7 +157,7 @@ class Runner:
             try:
                 scene.start()
                 scene.await_hosts()
-                app = scene.app(scenario, RUNTIME_ROUNDS)
+                app = scene.app(scenario, min(RUNTIME_ROUNDS, scene.setting.rounds))
                 app.run()
                 app.end()
                 scene.settle()
@@ -213,7 +212,7 @@ class Runner:
         before = [Held(page, pid) for pid in [scene.dextd.pid] + scene.hosts()]
         known = page.passed(self.unreached)
         page.arm(*faults_of(job), records=True)
-        app = scene.app(job.scenario, ROUNDS)
+        app = scene.app(job.scenario, scene.setting.rounds)
         try:
             lines = app.run()
             more = self.left(page, app, job)
@@ -286,7 +285,7 @@ class Runner:
                 if problems:
                     return problems
                 scene.start()
-            app = scene.app(job.scenario, RUNTIME_ROUNDS)
+            app = scene.app(job.scenario, min(RUNTIME_ROUNDS, scene.setting.rounds))
             lines, status = [], 0
             lines = app.run()
             status = app.end()
@@ -374,7 +373,7 @@ class Runner:
             raise Failure("dextd does not start")
         scene.await_hosts()
         for other in self.counts:
-            if self.settings[other] == self.settings[scenario]:
+            if self.settings[other] == self.settings[scenario] and scene.setting.settles:
                 warm = scene.app(other, 1)
                 warm.run()
                 warm.end()
@@ -389,7 +388,8 @@ class Runner:
                     if not queue:
                         return
                     job = queue.pop()
-                if scene is not None and self.settings[job.scenario] != setting:
+                # A driver that is to end would be given up in one that goes on.
+                if scene is not None and (self.settings[job.scenario] != setting or not scene.setting.settles):
                     scene.close()
                     scene = None
                 if in_scene and scene is None:

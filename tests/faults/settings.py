@@ -13,6 +13,7 @@ class Setting:
     places = False  # whether the stand-ins are needed
     settles = True  # whether the same processes stay
     user = None  # of the app, if it is another one
+    rounds = 3  # that an app can have with one registry
 
     def __init__(self, *bundles):
         self.bundles = bundles
@@ -129,6 +130,11 @@ class Crash(Setting):
     settles = False
 
 
+class Once(Crash):
+    """The service ends itself, and is not started again."""
+    rounds = 1
+
+
 class Kept(Setting):
     """The registry is killed and gets its descriptors back, as from systemd."""
     hosts = 1
@@ -145,6 +151,7 @@ SETTINGS = {
     "users": Users(ECHO, QUEUES),
     "limits": Limits(ECHO),
     "crash": Crash(ECHO),
+    "once": Once(ECHO),
     "kept": Kept(ECHO),
     "pci": Pci("examples/pci_memory/pci_memory.dext"),
 }

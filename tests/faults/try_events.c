@@ -350,6 +350,6 @@ ended(void)
 }
 
 const struct scenario scenarios_events[] = {
-	{"ended", ended, "crash"},	  {"flood", flood}, {"walk", walk}, {"set", set},
+	{"ended", ended, "once"},	  {"flood", flood}, {"walk", walk}, {"set", set},
 	{"notifications", notifications}, {NULL, NULL},
 };
