@@ -113,7 +113,10 @@ class Held:
         self.fds, self.maps = collections.Counter(), 0
         try:
             for fd in os.listdir(f"/proc/{pid}/fd"):
-                self.fds[re.sub(r"\d+", "N", os.readlink(f"/proc/{pid}/fd/{fd}"))] += 1
+                try:
+                    self.fds[re.sub(r"\d+", "N", os.readlink(f"/proc/{pid}/fd/{fd}"))] += 1
+                except FileNotFoundError:
+                    pass  # closed meanwhile
             with open(f"/proc/{pid}/maps", encoding="utf-8") as file:
                 self.maps = sum("/memfd:" in line for line in file)
         except OSError:
@@ -231,9 +234,9 @@ class Scene:
         self.page.forget(1 + self.setting.hosts)
 
     def await_hosts(self):
-        """Until each has its slot in the page."""
+        """Until each has its slot in the page, and is known to the registry."""
         end = time.monotonic() + DEADLINE
-        while self.page.slots() < 1 + self.setting.hosts:
+        while self.page.slots() < 1 + self.setting.hosts or self.log().count(" was published") < self.setting.hosts:
             if time.monotonic() > end:
                 raise Failure("the drivers are not started:\n" + self.log())
             time.sleep(0.005)
