@@ -307,28 +307,22 @@ connection_step(uint64_t deadline)
 	return deadline - now < CALL_WAIT_STEP ? deadline - now : CALL_WAIT_STEP;
 }
 
-/* Until there may be room, or the end of the step. */
-static void
-await_room(const struct connection *connection, uint64_t deadline)
-{
-	struct pollfd item = {.fd = connection->socket, .events = POLLOUT};
-
-	poll(&item, 1, (int)(connection_step(deadline) / NSEC_PER_MSEC) + 1);
-}
-
 IOReturn
 connection_send(struct connection *connection, struct packet_header *header, const void *body,
 		size_t length, const int *fds, unsigned fd_count, uint64_t deadline)
 {
 	UNCANCELLED;
+	struct pollfd room = {.fd = connection->socket, .events = POLLOUT};
 	IOReturn status;
 
 	/* Not a sendmsg that waits: it ends neither at the deadline nor when the app closes. */
 	while ((status = packet_send(connection->socket, header, body, length, fds, fd_count,
 				     false)) == kIOReturnBusy) {
-		if (deadline != 0 && clock_now() >= deadline)
+		uint64_t step = connection_step(deadline);
+
+		if (step == 0)
 			return kIOReturnTimeout;
-		await_room(connection, deadline);
+		poll(&room, 1, (int)(step / NSEC_PER_MSEC) + 1);
 		if (!connection_check(connection))
 			return connection_pending_status(connection);
 	}

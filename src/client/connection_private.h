@@ -97,7 +97,7 @@ IOReturn connection_send(struct connection *connection, struct packet_header *he
 			 uint64_t deadline);
 
 /* How many ns a step of a wait takes, which ends at the deadline, if there is one; without one the
- * clock is not looked at. */
+ * clock is not looked at. 0: it is past. */
 uint64_t connection_step(uint64_t deadline);
 
 /* async registrations, ring.c */

@@ -17,7 +17,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "connection_private.h"
 #include "log.h"
 #include "memfd.h"
@@ -252,7 +251,7 @@ send_answer(struct connection *connection, struct handout *handout, uint64_t dea
 static IOReturn
 go_on(struct connection *connection, unsigned slot, uint64_t deadline)
 {
-	if (deadline != 0 && clock_now() >= deadline) {
+	if (connection_step(deadline) == 0) {
 		slot_abandon(connection, slot);
 		return kIOReturnTimeout;
 	}

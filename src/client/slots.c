@@ -71,12 +71,6 @@ dequeue_locked(struct connection *connection, struct slot_waiter *waiter)
 		connection->last_waiter = before;
 }
 
-static bool
-is_past(uint64_t deadline)
-{
-	return deadline != 0 && clock_now() >= deadline;
-}
-
 static void
 wait_step_locked(struct connection *connection, struct slot_waiter *waiter, uint64_t deadline)
 {
@@ -163,7 +157,7 @@ wait_locked(struct connection *connection, uint64_t deadline, unsigned *ret_slot
 		grant_locked(connection);
 		connection_check(connection);
 		status = connection_pending_status(connection);
-		if (status == kIOReturnSuccess && waiter.slot < 0 && is_past(deadline))
+		if (status == kIOReturnSuccess && waiter.slot < 0 && connection_step(deadline) == 0)
 			status = kIOReturnTimeout;
 	}
 	if (waiter.slot < 0)
@@ -297,7 +291,8 @@ wait_answer(struct connection *connection, unsigned slot, uint32_t generation, u
 		doorbell_ring(connection->doorbell);
 	while (!call_page_sleep(client, slot, generation, connection_step(deadline))) {
 		connection_check(connection);
-		if (connection_pending_status(connection) == kIOReturnSuccess && !is_past(deadline))
+		if (connection_pending_status(connection) == kIOReturnSuccess &&
+		    connection_step(deadline) != 0)
 			continue;
 		if (call_slot_is_answered(&client->page->slot[slot], generation))
 			break;
