@@ -156,12 +156,8 @@ make_description(const struct registry *registry, const struct entry *entry, enu
 IOReturn
 entries_describe(struct registry *registry, struct client *client, const struct packet *packet)
 {
-	OSDictionary *description;
 	const struct entry *entry;
 	struct describe_body body;
-	void *bytes = NULL;
-	size_t length = 0;
-	IOReturn status = kIOReturnNoMemory;
 
 	memcpy(&body, packet->body, sizeof(body));
 	entry = tree_find(&registry->tree, body.id);
@@ -172,12 +168,6 @@ entries_describe(struct registry *registry, struct client *client, const struct 
 	}
 	if (entry == NULL)
 		return server_reply(client, packet->header, kIOReturnNotFound, NULL, 0);
-	description = make_description(registry, entry, (enum plane)body.plane);
-	if (description != NULL)
-		status = plist_encode(description, &bytes, &length);
-	OSSafeReleaseNULL(description);
-	status = server_reply(client, packet->header, status, bytes,
-			      status == kIOReturnSuccess ? length : 0);
-	free(bytes);
-	return status;
+	return server_reply_object_take(client, packet->header,
+					make_description(registry, entry, (enum plane)body.plane));
 }

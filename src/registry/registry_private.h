@@ -178,6 +178,9 @@ void server_stop(struct registry *registry); /* the loop does not run */
 /* Not success: the client is to be dropped, by whoever handles its request. */
 IOReturn server_reply(struct client *client, const struct packet_header *request, IOReturn status,
 		      const void *body, size_t length);
+/* The object's bytes; NULL: kIOReturnNoMemory. */
+IOReturn server_reply_object_take(struct client *client, const struct packet_header *request,
+				  OSDictionary *object);
 /* With a descriptor, which stays the caller's; -1: none. */
 IOReturn server_reply_with(struct client *client, const struct packet_header *request,
 			   IOReturn status, int fd);

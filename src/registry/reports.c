@@ -14,7 +14,6 @@
 
 #include "bound_settings.h"
 #include "packet.h"
-#include "plist.h"
 #include "policy.h"
 
 #include <stdlib.h>
@@ -80,9 +79,6 @@ reports_driver(struct registry *registry, struct client *client, const struct pa
 	const struct host *host = registry->hosts;
 	OSDictionary *driver;
 	struct driver_body body;
-	void *bytes = NULL;
-	size_t length = 0;
-	IOReturn status = kIOReturnNoMemory;
 
 	memcpy(&body, packet->body, sizeof(body));
 	/* The list is in the order of their numbers. */
@@ -94,13 +90,7 @@ reports_driver(struct registry *registry, struct client *client, const struct pa
 	for (unsigned i = 0; driver != NULL && i < LIMIT_COUNT; i++)
 		OSDictionarySetUInt64Value(driver, limit_settings[i].key,
 					   limit_in((enum limit)i, host->personality->properties));
-	if (driver != NULL)
-		status = plist_encode(driver, &bytes, &length);
-	OSSafeReleaseNULL(driver);
-	status = server_reply(client, packet->header, status, bytes,
-			      status == kIOReturnSuccess ? length : 0);
-	free(bytes);
-	return status;
+	return server_reply_object_take(client, packet->header, driver);
 }
 
 /* --- logs --- */

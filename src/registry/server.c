@@ -100,6 +100,23 @@ server_reply(struct client *client, const struct packet_header *request, IORetur
 }
 
 IOReturn
+server_reply_object_take(struct client *client, const struct packet_header *request,
+			 OSDictionary *object)
+{
+	void *bytes = NULL;
+	size_t length = 0;
+	IOReturn status = kIOReturnNoMemory;
+
+	if (object != NULL)
+		status = plist_encode(object, &bytes, &length);
+	OSSafeReleaseNULL(object);
+	status = server_reply(client, request, status, bytes,
+			      status == kIOReturnSuccess ? length : 0);
+	free(bytes);
+	return status;
+}
+
+IOReturn
 server_reply_with(struct client *client, const struct packet_header *request, IOReturn status,
 		  int fd)
 {
