@@ -9,10 +9,6 @@
  * for it. The flag is up as well for a connection that was attached and not drained yet, because
  * its ring is not armed, and for a closed port, so that its waiters come back.
  *
- * Before it asks the set, a thread takes from the rings themselves, which costs no system call, and
- * one that is about to sleep looks at them for a while if their hosts are awake on other CPUs. What
- * else the set has to tell is looked for after TAKES_MAX of these at the latest.
- *
  * Locks: a port's lock is a leaf but for the allocator's. No connection is drained or released with
  * it held, except that port_detach gives up a reference that is never the last.
  *
@@ -22,73 +18,23 @@
  * After fork the epoll set and the flag are still the parent's: in the child nothing but close is
  * done to them, and the lock may be one that no thread will unlock.
  */
-#include "port.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "connection.h"
 #include "log.h"
 #include "packet.h"
+#include "port_private.h"
 #include "port_table.h"
-#include "spin.h"
 #include "status.h"
 
-#define GATHER_MAX 16u
-#define TAKES_MAX  64u
-#define NEAR_MAX   8u /* feeds of a port whose rings are looked at */
-#define FLAG_ID	   0u /* of the eventfd, in the epoll set */
-#define HUB_ID	   UINT64_MAX
-
-/* A connection that the port listens to. */
-struct feed {
-	struct connection *connection; /* +1 */
-	uint64_t id;		       /* in the epoll set */
-	uint32_t attached;	       /* times */
-	bool fresh;		       /* not drained yet, so not armed */
-};
-
-struct port {
-	/* Pairs with itself: acquire on the last release, so that the end sees every use. */
-	_Atomic uint32_t references;
-	unsigned generation; /* [const] of port_table_generation */
-	mach_port_t name;    /* [const] */
-	int epoll;	     /* [const] */
-	int flag;	     /* [const] */
-	pthread_mutex_t lock;
-	bool closed;  /* [lock] */
-	bool raised;  /* [lock] the flag is up */
-	bool starved; /* [lock] a delivery was refused: its connection waits to be drained */
-	uint32_t send_rights; /* [lock] */
-	struct feed *feeds;   /* [lock] */
-	uint32_t feed_count;  /* [lock] */
-	uint32_t feed_size;   /* [lock] */
-	uint64_t last_id;     /* [lock] */
-	uint32_t takes;	      /* [lock] since the set was looked at */
-	struct spin_backoff spin;
-	struct {
-		int descriptor;
-		void (*drain)(void);
-		uint32_t attached; /* times */
-		bool fresh;	   /* something there was refused, and there is room again */
-	} hub;			   /* [lock] */
-	/* [lock] The queue: a ring of `size` messages, `used` of them from `first` on. */
-	struct port_message *messages;
-	uint32_t first, used, size;
-	uint32_t used_by_queues; /* [lock] messages of data queues among them */
-};
-
-/* The port that this thread drains connections for. */
-static __thread const struct port *gathering;
+__thread const struct port *port_gathering;
 
 bool
 port_is_inherited(const struct port *port)
@@ -212,8 +158,8 @@ settle_locked(struct port *port)
 
 /* --- connections --- */
 
-static struct feed *
-find_locked(struct port *port, const struct connection *connection)
+struct feed *
+port_find_locked(struct port *port, const struct connection *connection)
 {
 	for (uint32_t i = 0; i < port->feed_count; i++)
 		if (port->feeds[i].connection == connection)
@@ -221,9 +167,8 @@ find_locked(struct port *port, const struct connection *connection)
 	return NULL;
 }
 
-/* Takes a feed out and hands its connection's reference to the caller. */
-static struct connection *
-remove_locked(struct port *port, struct feed *feed)
+struct connection *
+port_remove_locked(struct port *port, struct feed *feed)
 {
 	struct connection *connection = feed->connection;
 
@@ -268,7 +213,7 @@ port_attach(struct port *port, struct connection *connection)
 	if (port_is_inherited(port))
 		return kIOReturnNotReady;
 	pthread_mutex_lock(&port->lock);
-	feed = find_locked(port, connection);
+	feed = port_find_locked(port, connection);
 	if (port->closed)
 		res = kIOReturnNotReady;
 	else if (feed != NULL)
@@ -291,10 +236,10 @@ port_detach(struct port *port, struct connection *connection)
 	if (port_is_inherited(port))
 		return;
 	pthread_mutex_lock(&port->lock);
-	feed = find_locked(port, connection);
+	feed = port_find_locked(port, connection);
 	/* None: the connection has ended, or the port was closed. */
 	if (feed != NULL && --feed->attached == 0) {
-		removed = remove_locked(port, feed);
+		removed = port_remove_locked(port, feed);
 		settle_locked(port);
 	}
 	pthread_mutex_unlock(&port->lock);
@@ -311,10 +256,10 @@ port_come_again(struct port *port, const struct connection *connection)
 	if (port_is_inherited(port))
 		return;
 	pthread_mutex_lock(&port->lock);
-	feed = find_locked(port, connection);
+	feed = port_find_locked(port, connection);
 	if (feed != NULL)
 		feed->fresh = true;
-	if (gathering != port)
+	if (port_gathering != port)
 		settle_locked(port);
 	pthread_mutex_unlock(&port->lock);
 }
@@ -395,7 +340,7 @@ port_close(struct port *port)
 		port->used = port->used_by_queues = 0;
 		remove_hub_locked(port);
 		if (port->feed_count > 0)
-			connection = remove_locked(port, &port->feeds[port->feed_count - 1]);
+			connection = port_remove_locked(port, &port->feeds[port->feed_count - 1]);
 		more = port->feed_count > 0;
 		starved = port->starved;
 		settle_locked(port);
@@ -468,7 +413,7 @@ port_deliver(struct port *port, const struct port_message *message)
 		} else {
 			port->starved = true;
 		}
-		if (gathering != port)
+		if (port_gathering != port)
 			settle_locked(port);
 	}
 	pthread_mutex_unlock(&port->lock);
@@ -514,8 +459,8 @@ room_needed(const struct port_message *message)
 	return message->type != 0 && message->count == 0 ? -1 : (int)message->count;
 }
 
-static IOReturn
-pop(struct port *port, int most, struct port_message *ret_message)
+IOReturn
+port_pop(struct port *port, int most, struct port_message *ret_message)
 {
 	IOReturn res = kIOReturnNotReady;
 
@@ -536,220 +481,6 @@ pop(struct port *port, int most, struct port_message *ret_message)
 		feed_again_locked(port);
 	settle_locked(port);
 	pthread_mutex_unlock(&port->lock);
-	return res;
-}
-
-/* --- receiving --- */
-
-static bool
-is_rung(uint64_t id, const struct epoll_event *events, int count)
-{
-	for (int i = 0; i < count; i++)
-		if (events[i].data.u64 == id)
-			return true;
-	return false;
-}
-
-/* The hub's drain, if it has to be drained. */
-static void (*pick_hub(struct port *port, const struct epoll_event *events, int count))(void)
-{
-	void (*drain)(void) = NULL;
-
-	pthread_mutex_lock(&port->lock);
-	if (port->hub.attached > 0 && (port->hub.fresh || is_rung(HUB_ID, events, count)))
-		drain = port->hub.drain;
-	port->hub.fresh = false;
-	pthread_mutex_unlock(&port->lock);
-	return drain;
-}
-
-/* The connections to drain, each with a reference. What does not fit is there the next time. */
-static unsigned
-pick(struct port *port, const struct epoll_event *events, int count,
-     struct connection *ret_connections[static GATHER_MAX])
-{
-	unsigned picked = 0;
-
-	pthread_mutex_lock(&port->lock);
-	port->takes = 0;
-	for (uint32_t i = 0; i < port->feed_count && picked < GATHER_MAX; i++) {
-		struct feed *feed = &port->feeds[i];
-
-		if (!feed->fresh && !is_rung(feed->id, events, count))
-			continue;
-		feed->fresh = false;
-		connection_retain(feed->connection);
-		ret_connections[picked++] = feed->connection;
-	}
-	pthread_mutex_unlock(&port->lock);
-	return picked;
-}
-
-static void
-forget(struct port *port, struct connection *connection)
-{
-	struct connection *removed = NULL;
-	struct feed *feed;
-
-	pthread_mutex_lock(&port->lock);
-	feed = find_locked(port, connection);
-	if (feed != NULL)
-		removed = remove_locked(port, feed);
-	pthread_mutex_unlock(&port->lock);
-	if (removed != NULL)
-		connection_release(removed);
-}
-
-/* Waits for a bell or the flag, and drains whose bell rang. The caller pops next. */
-static void
-gather(struct port *port, int timeout_msec)
-{
-	struct epoll_event events[GATHER_MAX];
-	struct connection *connections[GATHER_MAX];
-	const struct port *outer = gathering;
-	void (*drain_hub)(void);
-	unsigned picked;
-	int count;
-
-	count = epoll_wait(port->epoll, events, GATHER_MAX, timeout_msec);
-	picked = pick(port, events, count, connections);
-	drain_hub = pick_hub(port, events, count);
-	gathering = port;
-	if (drain_hub != NULL)
-		drain_hub();
-	for (unsigned i = 0; i < picked; i++) {
-		if (!connection_drain(connections[i]))
-			forget(port, connections[i]);
-		connection_release(connections[i]);
-	}
-	gathering = outer;
-}
-
-/* All of them, each with a reference; 0 as well if there are many. */
-static unsigned
-copy_near(struct port *port, struct connection *ret_connections[static NEAR_MAX])
-{
-	unsigned count = 0;
-
-	pthread_mutex_lock(&port->lock);
-	if (port->feed_count <= NEAR_MAX && port->takes < TAKES_MAX)
-		count = port->feed_count;
-	port->takes += count > 0;
-	for (unsigned i = 0; i < count; i++) {
-		ret_connections[i] = port->feeds[i].connection;
-		connection_retain(ret_connections[i]);
-	}
-	pthread_mutex_unlock(&port->lock);
-	return count;
-}
-
-static bool
-any_is(bool (*test)(const struct connection *), struct connection *const *connections,
-       unsigned count)
-{
-	bool any = false;
-
-	for (unsigned i = 0; i < count && !any; i++)
-		any = test(connections[i]);
-	return any;
-}
-
-/* Until one of the rings has something, the budget, or the deadline. */
-static void
-spin(struct port *port, struct connection *const *connections, unsigned count, uint64_t deadline)
-{
-	uint64_t end;
-	bool due = false;
-
-	if (!any_is(connection_can_spin, connections, count) || !spin_allowed(&port->spin))
-		return;
-	end = clock_now() + SPIN_BUDGET;
-	for (unsigned turn = 1; !(due = any_is(connection_is_due, connections, count)); turn++) {
-		spin_relax();
-		if (turn % SPIN_TURNS == 0 && (clock_now() >= (end < deadline ? end : deadline) ||
-					       !any_is(connection_can_spin, connections, count)))
-			break;
-	}
-	spin_ended(&port->spin, due);
-}
-
-/* Takes from the rings, without the set; waits a little for something to take if `deadline` is not
- * 0. True: there was something. The caller pops next. */
-static bool
-take(struct port *port, uint64_t deadline)
-{
-	struct connection *connections[NEAR_MAX];
-	const struct port *outer = gathering;
-	unsigned count = copy_near(port, connections);
-	bool some = false;
-
-	if (deadline != 0 && !any_is(connection_is_due, connections, count))
-		spin(port, connections, count, deadline);
-	gathering = port;
-	for (unsigned i = 0; i < count; i++) {
-		some |= connection_is_due(connections[i]) && connection_take(connections[i]);
-		connection_release(connections[i]);
-	}
-	gathering = outer;
-	return some;
-}
-
-static int
-msec_until(uint64_t deadline, uint64_t now)
-{
-	uint64_t left;
-
-	if (deadline == UINT64_MAX)
-		return -1;
-	if (deadline <= now)
-		return 0;
-	left = (deadline - now - 1) / NSEC_PER_MSEC + 1;
-	return left > INT32_MAX ? INT32_MAX : (int)left;
-}
-
-static IOReturn
-receive(struct port *port, uint64_t deadline, int most, struct port_message *ret_message)
-{
-	IOReturn res = pop(port, most, ret_message);
-	uint64_t now;
-
-	while (res == kIOReturnNotReady) {
-		if (take(port, deadline)) {
-			res = pop(port, most, ret_message);
-			continue;
-		}
-		now = deadline == 0 || deadline == UINT64_MAX ? 0 : clock_now();
-		gather(port, msec_until(deadline, now));
-		res = pop(port, most, ret_message);
-		if (res == kIOReturnNotReady && now >= deadline)
-			return kIOReturnTimeout;
-	}
-	return res;
-}
-
-IOReturn
-port_take(struct port *port, struct port_message *ret_message)
-{
-	int saved = errno;
-	IOReturn res;
-
-	if (port_is_inherited(port))
-		return kIOReturnAborted;
-	res = receive(port, 0, DEXT_SCALARS_MAX, ret_message);
-	errno = saved;
-	return res == kIOReturnTimeout ? kIOReturnNotReady : res;
-}
-
-IOReturn
-port_wait(struct port *port, uint64_t deadline, int most, struct port_message *ret_message)
-{
-	int saved = errno;
-	IOReturn res;
-
-	if (port_is_inherited(port))
-		return kIOReturnAborted;
-	res = receive(port, deadline, most, ret_message);
-	errno = saved;
 	return res;
 }
 
