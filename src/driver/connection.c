@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "action.h"
+#include "bound_settings.h"
 #include "closing.h"
 #include "doorbell.h"
 #include "formers.h"
@@ -107,7 +108,7 @@ connection_release(struct connection *c)
 void
 connections_each(void (*function)(struct connection *connection))
 {
-	struct connection *c, *found[DEXT_LIMIT_CONNECTIONS];
+	struct connection *c, *found[LIMIT_CONNECTIONS_MOST];
 	unsigned count = 0;
 
 	pthread_mutex_lock(&all_lock);

@@ -1322,6 +1322,36 @@ START_TEST(connections_are_limited)
 }
 END_TEST
 
+static unsigned visited;
+
+static void
+visit(struct connection *connection)
+{
+	visited++;
+}
+
+/* A bundle may allow more than the usual number of them: who looks on looks at all. */
+START_TEST(more_connections_than_usual_are_all_looked_at)
+{
+	static struct raw raw[DEXT_LIMIT_CONNECTIONS + 64];
+	const unsigned count = sizeof(raw) / sizeof(raw[0]);
+	OSDictionary *said = OSDictionaryCreate(1);
+
+	OSDictionarySetUInt64Value(said, "DextLimitConnections", count);
+	limits_set(said);
+	OSRelease(said);
+	fixture_start();
+	for (unsigned i = 0; i < count; i++)
+		raw_open(&raw[i]);
+	connections_each(visit);
+	ck_assert_uint_eq(visited, count);
+	for (unsigned i = 0; i < count; i++)
+		raw_close(&raw[i]);
+	fixture_end();
+	limits_set(NULL);
+}
+END_TEST
+
 START_TEST(rings_in_vain_are_not_heard_for_a_while)
 {
 	struct raw raw;
@@ -1794,6 +1824,7 @@ main(void)
 		waiting_for_apps_ends,
 		opens_that_are_refused,
 		connections_are_limited,
+		more_connections_than_usual_are_all_looked_at,
 		rings_in_vain_are_not_heard_for_a_while,
 		who_rings_in_vain_is_paused,
 		joined_memory_is_a_segment_for_each_part,
