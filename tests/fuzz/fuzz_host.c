@@ -2,13 +2,14 @@
 /*
  * A host against a hostile app: packets with descriptors of every kind, requests, words of the call
  * page, rings. The driver is that of the driver layer's tests; one host serves all inputs, and
- * after each one nothing of its connection is left. If the first byte is 3 the call page,
- * requests included, is scribbled over while the host reads it.
+ * after each one nothing of its connection is left. The app is the thread of the host's loop: it
+ * takes a step whenever that would wait, or has spun in vain (still_loop.h). If the first byte is 3
+ * the call page, requests included, is scribbled over while the host reads it.
  */
 #include "scribbler.h"
+#include "still_loop.h"
 
 #include "../unit/driver_fixture.h"
-#include "../unit/threads.h"
 
 #include "clock.h"
 #include "doorbell.h"
@@ -16,24 +17,29 @@
 #include "packets.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#define DEADLINE    (10 * NSEC_PER_SEC)
+/* After that long a host has forgotten what an app's user has cost. */
+#define FORGOTTEN   (3600 * NSEC_PER_SEC)
+#define STEPS_MAX   64u
 #define DESCRIPTORS 8u
 
 static int kinds[DESCRIPTORS]; /* what an app may hand over, for right and for wrong */
 
-struct app {
+static struct app {
+	struct fuzz fuzz;
+	enum { APP_NEW, APP_OPENING, APP_OPEN } state;
 	int socket, doorbell, bell;
 	struct call_page_client page;
 	uint32_t generations[CALL_PAGE_SLOTS];
+	unsigned steps;
+	bool scribbles;
+	bool reads; /* what the host has sent, first of all */
 	bool keeps; /* the driver of the tests keeps one completion, not two */
-};
+} app;
 
 static void
 start_host(void)
@@ -55,77 +61,47 @@ start_host(void)
 }
 
 static void
-receive(struct app *app, struct packet *packet, bool wait)
+receive(struct packet *packet)
 {
-	struct pollfd item = {.fd = app->socket, .events = POLLIN};
-
-	FUZZ_CHECK(!wait || poll(&item, 1, 10000) == 1);
-	if (packet_receive(app->socket, packet, false) != kIOReturnSuccess)
+	if (packet_receive(app.socket, packet, false) != kIOReturnSuccess)
 		packet->header->type = 0;
 	else
 		FUZZ_CHECK(packets_check(packet, PACKET_FROM_HOST) == kIOReturnSuccess);
 }
 
-static bool
-open_app(struct app *app, uint32_t type, uint32_t version)
+static void
+open_app(void)
 {
-	static struct packet packet;
-	struct host_open_body who = {.type = type, .version = version, .pid = getpid()};
+	uint8_t how = fuzz_u8(&app.fuzz);
+	struct host_open_body who = {
+		.type = how == 1 ? 99 : 0,
+		.version = how == 2 ? 9 : PROTOCOL_VERSION,
+		.pid = getpid(),
+	};
 	int ends[2];
 
-	memset(app, 0, sizeof(*app));
 	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
-	app->socket = ends[0];
-	app->doorbell = app->bell = -1;
+	app.socket = ends[0];
+	app.scribbles = how == 3;
 	connection_open_take(fixture.loop, fixture.root, ends[1], -1, &who);
-	receive(app, &packet, true);
-	FUZZ_CHECK(packet.header->type == PACKET_READY);
-	if (packet.header->status != kIOReturnSuccess)
-		return false;
-	app->page.page = mmap(NULL, sizeof(struct call_page), PROT_READ | PROT_WRITE, MAP_SHARED,
-			      packet.fds[0], 0);
-	FUZZ_CHECK(app->page.page != MAP_FAILED && call_page_is_valid(app->page.page));
-	app->doorbell = packet_take_fd(&packet, 1);
-	app->bell = packet_take_fd(&packet, 2);
-	packet_close_fds(&packet);
-	return true;
 }
 
-/* What this process had of processors: others may leave it little, and its threads share that. */
-static uint64_t
-time_spent(void)
-{
-	struct timespec spent;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
-	return (uint64_t)spent.tv_sec * NSEC_PER_SEC + (uint64_t)spent.tv_nsec;
-}
-
-/* Nothing of it may be left: neither the connection nor (0: not counted) a descriptor. */
 static void
-close_app(struct app *app, unsigned fds)
+close_app(void)
 {
-	uint64_t deadline = time_spent() + DEADLINE;
-
-	fd_close(&app->socket);
-	fd_close(&app->doorbell);
-	fd_close(&app->bell);
-	if (app->page.page != NULL)
-		munmap(app->page.page, sizeof(struct call_page));
-	while (connection_count() > 0 || (fds != 0 && fuzz_count_fds() != fds)) {
-		if (time_spent() >= deadline) {
-			printf("%u connections, and of %u descriptors:\n", connection_count(), fds);
-			fuzz_print_fds();
-			FUZZ_CHECK(time_spent() < deadline);
-		}
-		sched_yield();
-	}
+	scribble_with(NULL, 0);
+	fd_close(&app.socket);
+	fd_close(&app.doorbell);
+	fd_close(&app.bell);
+	if (app.page.page != NULL)
+		munmap(app.page.page, sizeof(struct call_page));
+	still_loop.over = true;
 }
 
 /* --- what it does --- */
 
 static void
-send_packet(struct app *app, struct fuzz *fuzz)
+send_packet(struct fuzz *fuzz)
 {
 	static const uint16_t types[] = {PACKET_STRUCTURES, PACKET_ACK, PACKET_CLIENT_MEMORY, 0};
 	struct packet_header header = {0};
@@ -140,20 +116,23 @@ send_packet(struct app *app, struct fuzz *fuzz)
 	header.type = types[how % 4];
 	header.sequence = how >> 2 & 7;
 	header.status = how & 0x80 ? -1 : 0;
-	packet_send(app->socket, &header, body, length, fds, count, false);
+	if (how & 0x20) /* no packet at all */
+		send(app.socket, body, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else
+		packet_send(app.socket, &header, body, length, fds, count, false);
 	free(body);
 }
 
 /* As the library would, with files that may be wrong. */
 static void
-send_structures(struct app *app, struct fuzz *fuzz)
+send_structures(struct fuzz *fuzz)
 {
 	struct packet_header header = {.type = PACKET_STRUCTURES};
 	uint8_t how = fuzz_u8(fuzz);
 	unsigned slot = how % 4, count = 0;
 	struct structures_body body = {
 		.slot = slot,
-		.generation = app->generations[slot] + (how & 0x80 ? 0 : 1),
+		.generation = app.generations[slot] + (how & 0x80 ? 0 : 1),
 		.flags = (how >> 4 & 3) == 0 ? 3 : how >> 4 & 3,
 	};
 	int fds[2];
@@ -165,11 +144,11 @@ send_structures(struct app *app, struct fuzz *fuzz)
 	for (unsigned flag = 1; flag <= 2; flag <<= 1)
 		if (body.flags & flag)
 			fds[count++] = kinds[fuzz_u8(fuzz) % DESCRIPTORS];
-	packet_send(app->socket, &header, &body, sizeof(body), fds, count, false);
+	packet_send(app.socket, &header, &body, sizeof(body), fds, count, false);
 }
 
 static void
-send_client_memory(struct app *app, struct fuzz *fuzz)
+send_client_memory(struct fuzz *fuzz)
 {
 	struct packet_header header = {.type = PACKET_CLIENT_MEMORY};
 	uint8_t how = fuzz_u8(fuzz);
@@ -178,22 +157,21 @@ send_client_memory(struct app *app, struct fuzz *fuzz)
 		struct client_memory_body body;
 		struct memory_segment_body segment;
 	} packet = {
-		.body = {.slot = slot, .generation = app->generations[slot] + 1},
+		.body = {.slot = slot, .generation = app.generations[slot] + 1},
 		.segment = {.offset = fuzz_u16(fuzz), .length = fuzz_u16(fuzz)},
 	};
 	int fd = kinds[fuzz_u8(fuzz) % DESCRIPTORS];
 
 	packet.body.status = how & 0x40 ? kIOReturnError : kIOReturnSuccess;
 	packet.body.file_count = how & 0x40 ? 0 : 1;
-	app->generations[slot] += how & 0x20 ? 1 : 0;
-	packet_send(app->socket, &header, &packet,
-		    how & 0x40 ? sizeof(packet.body) : sizeof(packet), &fd, packet.body.file_count,
-		    false);
+	app.generations[slot] += how & 0x20 ? 1 : 0;
+	packet_send(app.socket, &header, &packet, how & 0x40 ? sizeof(packet.body) : sizeof(packet),
+		    &fd, packet.body.file_count, false);
 }
 
 /* What the driver of the tests does not stand is not asked of it: that is its, not the host's. */
 static void
-spare_driver(struct app *app, struct call_request *request)
+spare_driver(struct call_request *request)
 {
 	static const uint8_t stood[] = {TEST_ECHO,     TEST_STRUCTURE, TEST_KEEP,
 					TEST_COMPLETE, TEST_LARGE,     TEST_TOO_LONG,
@@ -203,11 +181,11 @@ spare_driver(struct app *app, struct call_request *request)
 	if (request->operation != CALL_METHOD)
 		return;
 	request->selector = stood[request->selector % sizeof(stood)];
-	if (request->selector == TEST_KEEP && (app->keeps || !(request->flags & CALL_ASYNC)))
+	if (request->selector == TEST_KEEP && (app.keeps || !(request->flags & CALL_ASYNC)))
 		request->selector = TEST_ECHO;
 	if (request->selector == TEST_KEEP)
-		app->keeps = true;
-	if (request->selector == TEST_COMPLETE && !app->keeps)
+		app.keeps = true;
+	if (request->selector == TEST_COMPLETE && !app.keeps)
 		request->selector = TEST_ECHO;
 	if (request->selector == TEST_COMPLETE) {
 		request->scalar_in_count = 2;
@@ -220,7 +198,7 @@ spare_driver(struct app *app, struct call_request *request)
 }
 
 static void
-write_request(struct app *app, struct fuzz *fuzz, unsigned slot)
+write_request(struct fuzz *fuzz, unsigned slot)
 {
 	struct call_request request = {0};
 	uint8_t how = fuzz_u8(fuzz);
@@ -241,36 +219,42 @@ write_request(struct app *app, struct fuzz *fuzz, unsigned slot)
 		request.scalars[1] = fuzz_u16(fuzz);
 		request.scalars[2] = fuzz_u8(fuzz);
 	}
-	request.generation = ++app->generations[slot] + (how == 255 ? 1 : 0);
-	spare_driver(app, &request);
-	app->page.page->slot[slot].request = request;
-	fuzz_fill(fuzz, app->page.page->data[slot].input, fuzz_u8(fuzz));
-	if (call_page_submit(&app->page, slot))
-		doorbell_ring(app->doorbell);
+	request.generation = ++app.generations[slot] + (how == 255 ? 1 : 0);
+	spare_driver(&request);
+	app.page.page->slot[slot].request = request;
+	fuzz_fill(fuzz, app.page.page->data[slot].input, fuzz_u8(fuzz));
+	if (call_page_submit(&app.page, slot))
+		doorbell_ring(app.doorbell);
 }
 
-/* Until the answer, the end, or a moment: a method that asks may wait for what comes next. */
+/* What came since the last step. */
 static void
-wait_for(struct app *app, unsigned slot)
+read_packet(void)
 {
 	static struct packet packet;
 
-	doorbell_ring(app->doorbell);
-	call_page_wait(&app->page, slot, app->generations[slot], clock_now() + NSEC_PER_MSEC);
-	receive(app, &packet, false);
+	app.reads = false;
+	receive(&packet);
 	if (packet.header->type == PACKET_MEMORY) {
 		struct packet_header ack = {.type = PACKET_ACK,
 					    .sequence = packet.header->sequence};
 
-		packet_send(app->socket, &ack, NULL, 0, NULL, 0, false);
+		packet_send(app.socket, &ack, NULL, 0, NULL, 0, false);
 	}
 	packet_close_fds(&packet);
 }
 
 static void
-write_word(struct app *app, struct fuzz *fuzz)
+ring_and_read(void)
 {
-	struct call_page *page = app->page.page;
+	doorbell_ring(app.doorbell);
+	app.reads = true;
+}
+
+static void
+write_word(struct fuzz *fuzz)
+{
+	struct call_page *page = app.page.page;
 	uint8_t which = fuzz_u8(fuzz);
 	uint32_t value = fuzz_u32(fuzz);
 
@@ -372,67 +356,106 @@ scribble_page(uint64_t random)
 }
 
 static void
-step(struct app *app, struct fuzz *fuzz)
+step(struct fuzz *fuzz)
 {
 	uint8_t what = fuzz_u8(fuzz);
 	unsigned slot = what >> 4 & 3;
 
 	switch (what % 12) {
 	case 0:
-		send_packet(app, fuzz);
+		send_packet(fuzz);
 		break;
 	case 1:
-		send_structures(app, fuzz);
+		send_structures(fuzz);
 		break;
 	case 2:
-		send_client_memory(app, fuzz);
+		send_client_memory(fuzz);
 		break;
 	case 3:
-		write_word(app, fuzz);
+		write_word(fuzz);
 		break;
 	case 4:
-		doorbell_ring(app->doorbell);
+		doorbell_ring(app.doorbell);
 		break;
 	case 5:
-		shutdown(app->socket, what & 0x10 ? SHUT_WR : SHUT_RD);
+		shutdown(app.socket, what & 0x10 ? SHUT_WR : SHUT_RD);
 		break;
 	case 6:
-		write_request(app, fuzz, slot);
+		write_request(fuzz, slot);
 		break;
 	case 8:
-		wait_for(app, slot);
+		ring_and_read();
 		break;
 	default:
-		write_request(app, fuzz, slot);
-		wait_for(app, slot);
+		write_request(fuzz, slot);
+		ring_and_read();
 		break;
 	}
+}
+
+/* False: it was refused. */
+static bool
+take_ready(void)
+{
+	static struct packet packet;
+
+	receive(&packet);
+	FUZZ_CHECK(packet.header->type == PACKET_READY);
+	if (packet.header->status != kIOReturnSuccess)
+		return false;
+	app.page.page = mmap(NULL, sizeof(struct call_page), PROT_READ | PROT_WRITE, MAP_SHARED,
+			     packet.fds[0], 0);
+	FUZZ_CHECK(app.page.page != MAP_FAILED && call_page_is_valid(app.page.page));
+	app.doorbell = packet_take_fd(&packet, 1);
+	app.bell = packet_take_fd(&packet, 2);
+	packet_close_fds(&packet);
+	scribbled = app.page.page;
+	if (app.scribbles)
+		scribble_with(scribble_page, fuzz_u64(&app.fuzz));
+	return true;
+}
+
+static void
+still_peer(void)
+{
+	if (app.state == APP_NEW) {
+		open_app();
+		app.state = APP_OPENING;
+	} else if (app.state == APP_OPENING) {
+		app.state = APP_OPEN;
+		if (!take_ready())
+			close_app();
+	} else if (app.reads) {
+		read_packet();
+	} else if (fuzz_left(&app.fuzz) > 0 && app.steps++ < STEPS_MAX) {
+		step(&app.fuzz);
+	} else {
+		close_app();
+	}
+}
+
+static void
+run_app(const uint8_t *data, size_t size)
+{
+	app = (struct app){.fuzz = {data, data + size}, .doorbell = -1, .bell = -1};
+	still_loop_run(fixture.loop);
+	FUZZ_CHECK(connection_count() == 0);
+	still_ahead += FORGOTTEN;
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	unsigned fds;
-	struct fuzz fuzz = {data, data + size};
-	struct app app;
-	uint8_t how = fuzz_u8(&fuzz);
 
 	if (fixture.root == NULL) {
 		start_host();
-		FUZZ_CHECK(open_app(&app, 0, PROTOCOL_VERSION));
-		close_app(&app, 0);
-		/* The descriptors are closed after the count has gone down. */
-		threads_await_rest(1);
+		run_app(data, 0);
 	}
 	fds = fuzz_count_fds();
-	if (open_app(&app, how == 1 ? 99 : 0, how == 2 ? 9 : PROTOCOL_VERSION)) {
-		scribbled = app.page.page;
-		if (how == 3)
-			scribble_with(scribble_page, fuzz_u64(&fuzz));
-		for (unsigned steps = 0; fuzz_left(&fuzz) > 0 && steps < 64; steps++)
-			step(&app, &fuzz);
-		scribble_with(NULL, 0);
-	}
-	close_app(&app, fds);
+	run_app(data, size);
+	if (fuzz_count_fds() != fds)
+		fuzz_print_fds();
+	FUZZ_CHECK(fuzz_count_fds() == fds);
 	return 0;
 }

@@ -3,11 +3,13 @@
  * A driver's rings (DextRingDispatchSource) against a hostile app, and the engine below them from
  * both of its sides: the input is a row of words that the other side writes, and of what this side
  * does in between. Its first byte says whether the same words are scribbled over (scribbler.h).
+ * One thread is the app, the driver and the loop that calls the handler (still_loop.h).
  *
  * Whatever the words say, no entry is read or written outside of the ring, no more are given out
  * than there is room for, and the handler comes to an end.
  */
 #include "scribbler.h"
+#include "still_loop.h"
 
 #define TESTS_UNIT_UNIT_H /* no cases here */
 #include <check.h>
@@ -20,10 +22,11 @@
 
 #include <DriverKit/DextRingDispatchSource.h>
 
-#define ENTRY	 16u
-#define ROOM	 64u
-#define GUARD	 UINT64_C(0x6775617264)
-#define CAPACITY 8u
+#define ENTRY	  16u
+#define ROOM	  64u
+#define GUARD	  UINT64_C(0x6775617264)
+#define CAPACITY  8u
+#define STEPS_MAX 64u
 
 static const struct shared_ring_shape shape = {ENTRY, {CAPACITY, CAPACITY}};
 
@@ -219,25 +222,54 @@ step(struct fuzz *fuzz)
 	}
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void
+begin(struct fuzz *fuzz)
 {
-	struct fuzz fuzz = {data, data + size};
-	bool quiet = fuzz_u8(&fuzz) & 1;
+	bool quiet = fuzz_u8(fuzz) & 1;
 
-	if (own.memory == NULL) {
-		source_scene_set(&scene);
-		make_own();
-	}
 	make_source();
 	memset(own.memory->lane, 0, sizeof(own.memory->lane));
 	shared_ring_produce(&own.producer, own.memory, &shape, SHARED_RING_SUBMISSION);
 	shared_ring_consume(&own.consumer, own.memory, &shape, SHARED_RING_SUBMISSION);
 	if (!quiet)
-		scribble_with(write_ring_word, fuzz_u64(&fuzz));
-	for (unsigned i = 0; i < 64 && fuzz_left(&fuzz) > 0; i++)
-		step(&fuzz);
-	scribble_with(NULL, 0);
-	end_source();
+		scribble_with(write_ring_word, fuzz_u64(fuzz));
+}
+
+static struct {
+	struct fuzz fuzz;
+	unsigned steps;
+	bool within; /* a step: it sleeps */
+} input;
+
+static void
+still_peer(void)
+{
+	if (input.within) {
+		write_ring_word(fuzz_u64(&input.fuzz));
+		return;
+	}
+	input.within = true;
+	if (source == NULL) {
+		begin(&input.fuzz);
+	} else if (fuzz_left(&input.fuzz) > 0 && input.steps++ < STEPS_MAX) {
+		step(&input.fuzz);
+	} else {
+		scribble_with(NULL, 0);
+		end_source();
+		still_loop.over = true;
+	}
+	input.within = false;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	input.fuzz = (struct fuzz){data, data + size};
+	input.steps = 0;
+	if (own.memory == NULL) {
+		source_scene_set(&scene);
+		make_own();
+	}
+	still_loop_run(scene.loop);
 	return 0;
 }

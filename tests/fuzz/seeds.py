@@ -299,7 +299,9 @@ def hosts():
             1, flags=12, sizes=(0, 60000)),
         "large-after-end": request(8) + both + large,
         "structures-failed": b"\0\x80\0\0" + request(0), "ack": b"\0\1\0\0" + request(0),
-        "type": b"\0\3\0\0" + request(0), "ask-two-files": request(9, values=(3, 4096, 16)) +
+        "type": b"\0\3\0\0" + request(0), "no-packet": b"\0\x20\0\5abcde" + request(0),
+        "two-maps": request(1, wait=False, how=164, scalars=(1, 0)) + b"\x12" + request(
+            2, how=164, scalars=(1, 0))[1:] + b"\x08\x08", "ask-two-files": request(9, values=(3, 4096, 16)) +
         b"\0\2\2" + bytes([48]) + struct.pack("<IIiI", 0, 2, 0, 2) +
         struct.pack("<QQQQ", 0, 8, 0, 8) + b"\0\0" + request(0),
         "set": request(0, how=166, sizes=(5, 0), data=b"hello"),

@@ -23,7 +23,9 @@
 #include <time.h>
 
 /* A look at the clock takes so long, at least: spinning is soon over. */
+#ifndef STILL_TICK
 #define STILL_TICK 1000u
+#endif
 /* Nobody waits for ever, so nobody is to be waited for so often at one place. */
 #define STILL_TURNS_MAX 1000u
 

@@ -319,6 +319,8 @@ TestClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 	case TEST_TOO_LONG: {
 		uint8_t bytes[DEXT_STRUCTURE_INLINE_MAX + 1] = {0};
 
+		if (arguments->structureOutputMaximumSize > DEXT_STRUCTURE_INLINE_MAX)
+			return kIOReturnBadArgument;
 		arguments->structureOutput =
 			OSDataCreate(bytes, arguments->structureOutputMaximumSize + 1);
 		return kIOReturnSuccess;
