@@ -445,6 +445,19 @@ connection_refuse_take(int socket, IOReturn status)
 	fd_close(&socket);
 }
 
+/*
+ * An app may say that it has read a MEMORY which it has not. Its descriptors count against this
+ * process's user until it does: so no more of them have room than the smallest buffer takes.
+ */
+static void
+narrow(int socket)
+{
+	const int smallest = 1;
+
+	if (setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &smallest, sizeof(smallest)) < 0)
+		log_info("a connection's socket keeps its room: %m");
+}
+
 /* Memory, doorbell, pipe. */
 static IOReturn
 furnish(struct opening *opening)
@@ -491,6 +504,7 @@ prepare_take(struct loop *loop, IOService *service, int socket, int pidfd,
 	OSRetain(service);
 	c->service = service;
 	c->who = *who;
+	narrow(socket);
 	c->socket = socket;
 	c->hangup.fd = socket;
 	c->pidfd.fd = pidfd;

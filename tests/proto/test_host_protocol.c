@@ -678,11 +678,46 @@ START_TEST(bytes_of_a_client_are_limited)
 }
 END_TEST
 
+/* Their descriptors count against the host's user for as long as they are in the socket. */
+START_TEST(who_acknowledges_without_reading_gets_few)
+{
+	static struct packet packet;
+	struct raw raw, other;
+	unsigned sent = 0;
+
+	fixture_start();
+	raw_open(&raw);
+	while (map(&raw, 0, 0)->status == kIOReturnSuccess) {
+		ck_assert_uint_lt(sent, 16);
+		raw_ack(&raw, ++sent);
+	}
+	ck_assert_int_eq(raw.page.page->slot[0].reply.status, kIOReturnNoResources);
+	ck_assert_uint_ge(sent, 1);
+	raw_open(&other);
+	ck_assert_int_eq(map(&other, 0, 0)->status, kIOReturnSuccess);
+	close(expect_memory(&other, 0, true));
+	raw_close(&other);
+	/* It may go on when it has read them. */
+	for (unsigned i = 0; i < sent; i++) {
+		raw_receive(&raw, &packet);
+		packet_close_fds(&packet);
+	}
+	ck_assert_int_eq(map(&raw, 0, 0)->status, kIOReturnSuccess);
+	close(expect_memory(&raw, 0, true));
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
 START_TEST(buffers_of_a_host_are_limited)
 {
-	enum { APPS = DEXT_LIMIT_BUFFERS_HOST / DEXT_LIMIT_BUFFERS_CLIENT + 1 };
+	enum {
+		KEPT = DEXT_LIMIT_BUFFERS_KEPT * DEXT_LIMIT_CONNECTIONS,
+		SHARED = DEXT_LIMIT_BUFFERS_HOST - KEPT,
+		APPS = SHARED / DEXT_LIMIT_BUFFERS_CLIENT + 1,
+	};
 	static struct raw raw[APPS + 1];
-	unsigned left = DEXT_LIMIT_BUFFERS_HOST;
+	unsigned left = SHARED;
 
 	fixture_start();
 	for (unsigned app = 0; app <= APPS; app++)
@@ -1802,6 +1837,7 @@ main(void)
 		closing_with_maps_that_wait,
 		buffers_of_a_client_are_limited,
 		bytes_of_a_client_are_limited,
+		who_acknowledges_without_reading_gets_few,
 		buffers_of_a_host_are_limited,
 		completions_arrive_in_order,
 		a_completion_that_nobody_keeps_is_released,
