@@ -45,6 +45,13 @@ list_take(struct buffer_list *list)
 	return buffer;
 }
 
+static bool
+has_room(const struct client *client)
+{
+	return client->statistics.values->buffers < BUFFERS_KEPT ||
+	       client->driver->totals.values->buffers < BUFFERS_SHARED;
+}
+
 kern_return_t
 buffer_prepare(struct buffer *buffer)
 {
@@ -53,6 +60,13 @@ buffer_prepare(struct buffer *buffer)
 
 	if (buffer->memory != NULL)
 		return kIOReturnSuccess;
+	if (!has_room(client)) {
+		os_log_error(OS_LOG_DEFAULT,
+			     "no memory for buffer %u: the apps together have %u buffers with "
+			     "memory (BUFFERS_SHARED)",
+			     buffer->index, BUFFERS_SHARED);
+		return kIOReturnNoResources;
+	}
 	status = IOUSBHostInterface_CreateIOBuffer(client->driver->interface,
 						   kIOMemoryDirectionInOut, client->buffer_size,
 						   &buffer->memory);

@@ -38,6 +38,14 @@ enum buffer_state {
 	BUFFER_LENT,	  /* of a continuous receive, with the app until GIVE_BACK */
 };
 
+/*
+ * How many buffers have memory, over all apps: each is a file and two maps of this process, of
+ * which it may not have more than all apps together could want. A few are any app's, whatever
+ * others have.
+ */
+#define BUFFERS_SHARED 12288u
+#define BUFFERS_KEPT   24u
+
 struct buffer {
 	struct client *client;
 	uint32_t index;

@@ -74,8 +74,9 @@ enum {
 	 * Queues length bytes from offset of buffer i and returns. flags: 0, or
 	 * DEXT_BULKSTREAM_ZLP. A length of 0 is one zero-length packet.
 	 *
-	 * kIOReturnBadArgument: outside the buffer, an unknown flag. kIOReturnNotReady: not
-	 * configured, or without an OUT endpoint. kIOReturnBusy: the buffer is in flight.
+	 * kIOReturnBadArgument: outside the buffer, an unknown flag. kIOReturnNoResources: no
+	 * memory for a buffer that is used for the first time. kIOReturnNotReady: not configured,
+	 * or without an OUT endpoint. kIOReturnBusy: the buffer is in flight.
 	 * kUSBHostReturnPipeStalled: a transfer of this app failed; see CLEAR_STALL.
 	 * kIOReturnNoDevice.
 	 */

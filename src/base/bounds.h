@@ -17,8 +17,10 @@
  * asked, and a tenth of the time comes back. One past it: kIOReturnTimeout to the driver. */
 #define DEXT_LIMIT_VAIN_WAIT_MSEC 4000u
 /* Memory types a client has mapped: 4096 buffers, and the pages that go with them (statistics). */
-#define DEXT_LIMIT_BUFFERS_CLIENT   4160u
-#define DEXT_LIMIT_BUFFERS_HOST	    16384u /* the same, over all clients of a host */
+#define DEXT_LIMIT_BUFFERS_CLIENT 4160u
+#define DEXT_LIMIT_BUFFERS_HOST	  16384u /* the same, over all clients of a host */
+/* Of these, those that each client may have whatever others have; half of all is the most. */
+#define DEXT_LIMIT_BUFFERS_KEPT	    24u
 #define DEXT_LIMIT_ASYNC	    1024u  /* completions registered by a client */
 #define DEXT_LIMIT_COMPLETIONS	    65536u /* waiting for a slow client; past it: kIOReturnOverrun */
 #define DEXT_LIMIT_SERVICES_HOST    256u   /* services that a host publishes */

@@ -26,13 +26,27 @@
 static pthread_mutex_t host_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned host_count; /* [host_lock] */
 
-static bool
-host_add(void)
+/* Those that are kept for each client. */
+static uint64_t
+kept(void)
 {
+	uint64_t most = limit_of(LIMIT_BUFFERS_HOST) / 2 / limit_of(LIMIT_CONNECTIONS);
+
+	return most < DEXT_LIMIT_BUFFERS_KEPT ? most : DEXT_LIMIT_BUFFERS_KEPT;
+}
+
+/* One more for a client that has `count`. */
+static bool
+host_add(size_t count)
+{
+	uint64_t most = limit_of(LIMIT_BUFFERS_HOST), few = kept();
 	bool room;
 
+	/* What clients have beyond that leaves as much as all of them may have of it. */
+	if (count >= few)
+		most -= few * limit_of(LIMIT_CONNECTIONS);
 	pthread_mutex_lock(&host_lock);
-	room = host_count < limit_of(LIMIT_BUFFERS_HOST);
+	room = host_count < most;
 	if (room)
 		host_count++;
 	pthread_mutex_unlock(&host_lock);
@@ -77,7 +91,7 @@ append_locked(struct connection *c, uint64_t type, IOMemoryDescriptor *memory, u
 		c->maps.list = grown;
 		c->maps.capacity = capacity;
 	}
-	if (!host_add())
+	if (!host_add(c->maps.count))
 		return "memory types of a host (DEXT_LIMIT_BUFFERS_HOST)";
 	OSRetain(memory);
 	c->maps.list[c->maps.count++] = (struct map){type, length, memory, queue};

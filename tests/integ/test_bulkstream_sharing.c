@@ -327,6 +327,43 @@ START_TEST(closing_does_not_hurt_others)
 }
 END_TEST
 
+#define GREEDY 3
+
+static kern_return_t
+use(struct app *app, uint64_t buffer)
+{
+	return app_call(app, DEXT_BULKSTREAM_SEND, (uint64_t[]){buffer, 0, 1, 0}, 4);
+}
+
+/* Three apps use all the buffers that they may have, without mapping one. */
+START_TEST(a_few_buffers_are_left_for_each_app)
+{
+	static struct app greedy[GREEDY], modest;
+
+	stream_start(&harness, "sink");
+	for (unsigned i = 0; i < GREEDY; i++) {
+		app_open(&greedy[i], DEXT_BULKSTREAM_SHARED, DEXT_BULKSTREAM_BUFFERS_MAX, 1);
+		for (unsigned b = 0; b < DEXT_BULKSTREAM_BUFFERS_MAX; b++)
+			ck_assert_int_eq(use(&greedy[i], b), kIOReturnSuccess);
+	}
+	app_open(&modest, DEXT_BULKSTREAM_SHARED, 32, 4096);
+	for (unsigned b = 0; b < 24; b++)
+		ck_assert_int_eq(use(&modest, b), kIOReturnSuccess);
+	ck_assert_int_eq(use(&modest, 24), kIOReturnNoResources);
+	app_wait(&modest, 24);
+	app_expect(&modest, 0, 24, OUT, kIOReturnSuccess);
+	/* What others give back is anybody's. */
+	app_close(&greedy[0]);
+	ck_assert_int_eq(use(&modest, 24), kIOReturnSuccess);
+	app_wait(&modest, 25);
+	for (unsigned i = 1; i < GREEDY; i++)
+		app_close(&greedy[i]);
+	app_close(&modest);
+	ck_assert_int_eq(harness_stop(&harness), 0);
+}
+END_TEST
+
 UNIT_MAIN("bulkstream_sharing", exclusive_means_alone, alternate_setting_is_everybodys,
 	  sixty_four_apps_with_sixteen_buffers, one_greedy_and_seven_modest,
-	  two_greedy_apps_take_turns, killed_in_midstream, closing_does_not_hurt_others)
+	  two_greedy_apps_take_turns, killed_in_midstream, closing_does_not_hurt_others,
+	  a_few_buffers_are_left_for_each_app)

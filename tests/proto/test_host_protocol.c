@@ -727,9 +727,16 @@ START_TEST(buffers_of_a_host_are_limited)
 			ck_assert_int_eq(map(&raw[app], 0, 17)->status, kIOReturnSuccess);
 			close(expect_memory(&raw[app], 0, true));
 		}
+	/* Those that have many get no more; one that has few gets what is kept for it. */
+	ck_assert_int_eq(map(&raw[APPS - 1], 0, 17)->status, kIOReturnNoResources);
+	for (unsigned i = 0; i < DEXT_LIMIT_BUFFERS_KEPT; i++) {
+		ck_assert_int_eq(map(&raw[APPS], 0, 17)->status, kIOReturnSuccess);
+		close(expect_memory(&raw[APPS], 0, true));
+	}
 	ck_assert_int_eq(map(&raw[APPS], 0, 17)->status, kIOReturnNoResources);
-	/* What one gives back another one may have. */
-	ck_assert_int_eq(unmap(&raw[0], 17)->status, kIOReturnSuccess);
+	/* What the others give back it may have. */
+	for (unsigned i = 0; i < DEXT_LIMIT_BUFFERS_KEPT + 1; i++)
+		ck_assert_int_eq(unmap(&raw[0], 17)->status, kIOReturnSuccess);
 	ck_assert_int_eq(map(&raw[APPS], 0, 17)->status, kIOReturnSuccess);
 	close(expect_memory(&raw[APPS], 0, true));
 	ck_assert_int_eq(map(&raw[APPS], 0, 17)->status, kIOReturnNoResources);
