@@ -18,6 +18,7 @@
 
 #include "action.h"
 #include "bound_settings.h"
+#include "budget.h"
 #include "closing.h"
 #include "doorbell.h"
 #include "log.h"
@@ -30,8 +31,11 @@ place_locked(struct connection *c)
 {
 	if (c->overflow_count == c->overflow_capacity) {
 		size_t capacity = c->overflow_capacity == 0 ? 256 : 2 * c->overflow_capacity;
-		struct completion *grown = malloc(capacity * sizeof(*grown));
+		uint64_t more = (capacity - c->overflow_capacity) * sizeof(*c->overflow);
+		struct completion *grown = NULL;
 
+		if (budget_take(more) && (grown = malloc(capacity * sizeof(*grown))) == NULL)
+			budget_give(more);
 		if (grown == NULL)
 			return NULL;
 		for (size_t i = 0; i < c->overflow_count; i++)
@@ -337,6 +341,7 @@ completions_close(struct connection *c)
 	pthread_mutex_lock(&c->ring_lock);
 	socket_close_foreign(&c->bell, c->who.uid);
 	free(c->overflow);
+	budget_give(c->overflow_capacity * sizeof(*c->overflow));
 	c->overflow = NULL;
 	c->overflow_first = c->overflow_count = c->overflow_capacity = 0;
 	c->waiting_calls = 0;

@@ -24,6 +24,7 @@
 
 #include "action.h"
 #include "bound_settings.h"
+#include "budget.h"
 #include "closing.h"
 #include "doorbell.h"
 #include "formers.h"
@@ -88,6 +89,8 @@ destroy(struct connection *c)
 	fd_close(&c->pidfd.fd);
 	if (c->page.page != NULL)
 		memfd_unmap(c->page.page, sizeof(struct call_page), false);
+	if (c->charged)
+		budget_give(sizeof(struct call_page));
 	pthread_mutex_destroy(&c->lock);
 	pthread_mutex_destroy(&c->socket_lock);
 	pthread_cond_destroy(&c->answered);
@@ -464,8 +467,10 @@ furnish(struct opening *opening)
 {
 	struct connection *c = opening->connection;
 	void *page = NULL;
-	IOReturn res = doorbell_create(&c->doorbell.fd);
+	IOReturn res;
 
+	c->charged = budget_take(sizeof(struct call_page));
+	res = c->charged ? doorbell_create(&c->doorbell.fd) : kIOReturnNoResources;
 	if (res == kIOReturnSuccess)
 		res = bell_pipe_create(&opening->bell, &c->bell);
 	if (res == kIOReturnSuccess)

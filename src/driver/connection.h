@@ -134,6 +134,7 @@ struct connection {
 	struct connection *next_offered; /* [spinning.lock] */
 
 	struct call_page_host page; /* see there */
+	bool charged;		    /* for the page: budget.h */
 	struct call calls[CALL_PAGE_SLOTS];
 	struct {
 		uint64_t epoch;			   /* queues_epoch() when they were copied */

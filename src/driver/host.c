@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "bound_settings.h"
+#include "budget.h"
 #include "bundle.h"
 #include "clock.h"
 #include "closing.h"
@@ -405,6 +406,16 @@ set_up_loop(void)
 	return control_listen(host.loop);
 }
 
+/* A quarter is for what is not counted: the driver's own, and the kernel's for files and maps. */
+static void
+set_budget(void)
+{
+	uint64_t most = 0;
+
+	OSDictionaryGetUInt64Value(host.start, "MemoryMax", &most);
+	budget_set(most - most / 4);
+}
+
 /* PROTOCOL.md 3: the level that START names. */
 static IOReturn
 enter_sandbox(void)
@@ -534,6 +545,7 @@ run_take(int control_socket, const struct host_provider *provider)
 		if (name != NULL)
 			log_set_name(name);
 		limits_set(personality());
+		set_budget();
 		res = set_up_loop();
 	}
 	if (res == kIOReturnSuccess)

@@ -13,6 +13,7 @@
  *	Device			dict	Backend ("virtual", "usb" or "pci"), and what that has
  *	InterfaceNumber		number	absent: the provider is the device itself
  *	ProviderID		number	registry id of the provider
+ *	MemoryMax		number	bytes at which the kernel ends it; absent: there are none
  */
 #ifndef DRIVER_HOST_H
 #define DRIVER_HOST_H

@@ -11,6 +11,7 @@
  */
 #include "backing.h"
 
+#include "budget.h"
 #include "copied.h"
 #include "log.h"
 #include "packet.h"
@@ -68,6 +69,7 @@ backing_free(struct memory_backing *backing)
 		memfd_unmap(backing->address, backing->length, true);
 	if (backing->gone != NULL)
 		backing->gone(backing->gone_context, backing->gone_length);
+	budget_give(backing->charge);
 	free(backing->extents);
 	pthread_mutex_destroy(&backing->lock);
 	free(backing);
@@ -95,6 +97,18 @@ backing_new_take(int fd, uint64_t length)
 	return backing;
 }
 
+/* Frees the backing if there is no room for it. */
+static IOReturn
+charge_take(struct memory_backing *backing, uint64_t bytes)
+{
+	if (!budget_take(bytes)) {
+		backing_free(backing);
+		return kIOReturnNoResources;
+	}
+	backing->charge = bytes;
+	return kIOReturnSuccess;
+}
+
 IOReturn
 backing_create(uint64_t length, struct memory_use *use, IOMemoryDescriptor *descriptor)
 {
@@ -108,6 +122,9 @@ backing_create(uint64_t length, struct memory_use *use, IOMemoryDescriptor *desc
 	backing = backing_new_take(fd, length);
 	if (backing == NULL)
 		return kIOReturnNoMemory;
+	status = charge_take(backing, page_round_up(length));
+	if (status != kIOReturnSuccess)
+		return status;
 	status = memfd_map(fd, 0, length, true, true, NULL, &backing->address);
 	if (status != kIOReturnSuccess) {
 		backing_free(backing);
@@ -135,6 +152,9 @@ backing_create_from_peer_take(int fd, uint64_t offset, uint64_t length, bool rea
 	backing = backing_new_take(fd, offset + length);
 	if (backing == NULL)
 		return kIOReturnNoMemory;
+	status = charge_take(backing, page_round_up(offset % page_size() + length));
+	if (status != kIOReturnSuccess)
+		return status;
 	backing->from_peer = true;
 	backing->readonly = readonly;
 	use_add(use, backing, offset, length, descriptor);

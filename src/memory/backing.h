@@ -52,6 +52,7 @@ struct memory_backing {
 	bool from_peer;	 /* [const] an app's file: not ours to seal */
 	bool readonly;	 /* [const] an app's, for reading */
 	bool device;	 /* [const] a device's file: it has no seals, and pages of its own */
+	uint64_t charge; /* [const] bytes, budget.h */
 	void (*gone)(void *context, uint64_t length); /* [const] see memory_when_gone */
 	void *gone_context;			      /* [const] */
 	uint64_t gone_length;			      /* [const] */

@@ -236,6 +236,9 @@ host_make_start(const struct host *host)
 					      sandbox_level_name(host->registry->sandbox)) &&
 		   OSDictionarySetValue(start, "Personality", host->personality->properties) &&
 		   OSDictionarySetUInt64Value(start, "ProviderID", host->provider->id);
+	if (complete && host->registry->group != NULL)
+		complete =
+			OSDictionarySetUInt64Value(start, "MemoryMax", host->registry->memory_max);
 	if (complete && host->interface >= 0)
 		complete = OSDictionarySetUInt64Value(start, "InterfaceNumber",
 						      (uint64_t)host->interface);

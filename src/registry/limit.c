@@ -8,7 +8,8 @@
  * runs; it cannot leave, since it can open nothing.
  *
  * Memory counts for who touches it first. A host that would get more is killed by the kernel, and
- * started again as after any crash. One thread, the registry's.
+ * started again as after any crash; what it shares with apps it refuses before (memory/budget.h).
+ * One thread, the registry's.
  */
 #include "registry_private.h"
 

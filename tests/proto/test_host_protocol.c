@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "bound_settings.h"
+#include "budget.h"
 #include "driver_fixture.h"
 #include "raw_client.h"
 
@@ -930,6 +931,32 @@ START_TEST(completions_past_the_limit_are_an_overrun)
 	/* What was accepted is there all the same. */
 	expect_completions(&raw, COMPLETION_RING_MAX + DEXT_LIMIT_COMPLETIONS, 0);
 	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+START_TEST(what_apps_cost_is_in_the_budget)
+{
+	const uint64_t page = sizeof(struct call_page);
+	struct raw raw, other;
+
+	fixture_start();
+	/* The driver's own memory is made with each client. */
+	budget_set(1);
+	raw_open_with(&raw, fixture.root, 0, -1);
+	ck_assert_int_eq(raw.status, kIOReturnNoResources);
+	raw_free(&raw);
+	budget_set(0);
+	raw_open(&raw);
+	raw_open(&other);
+	keep(&raw, 1023, 6);
+	/* Room for half a ring's worth that waits: of who does not take them, no more. */
+	budget_set(2 * page);
+	ck_assert_int_eq(complete(&raw, 4 * COMPLETION_RING_MAX, 0), kIOReturnOverrun);
+	raw_echo(&other, 1);
+	raw_close(&raw);
+	raw_close(&other);
+	budget_set(0);
 	fixture_end();
 }
 END_TEST
@@ -1852,6 +1879,7 @@ main(void)
 		completions_past_the_ring_wait,
 		completions_do_not_overtake_those_that_wait,
 		completions_past_the_limit_are_an_overrun,
+		what_apps_cost_is_in_the_budget,
 		limits_are_those_of_the_bundle,
 		closing_stops_and_gives_back,
 		closing_while_a_method_runs_on_its_own_queue,

@@ -2,7 +2,9 @@
 /* IOBufferMemoryDescriptor: any size, exact lengths, arguments. */
 #include "unit.h"
 
+#include "budget.h"
 #include "descriptor.h"
+#include "memfd.h"
 
 #include <DriverKit/IOBufferMemoryDescriptor.h>
 
@@ -77,6 +79,35 @@ START_TEST(the_length_is_up_to_the_capacity)
 }
 END_TEST
 
+START_TEST(a_budget_is_kept)
+{
+	enum { PAGES = 4 };
+	IOBufferMemoryDescriptor *memory = NULL, *other = NULL;
+	IOMemoryDescriptor *theirs = NULL;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	int fd;
+
+	budget_set(PAGES * page);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_Create(3, PAGES * page + 1, 0, &memory),
+			 kIOReturnNoResources);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_Create(3, (PAGES - 1) * page, 0, &memory), 0);
+	/* An app's memory counts in the pages that can be touched. */
+	ck_assert_int_eq(memfd_create_sealed("theirs", 2 * page, &fd), 0);
+	ck_assert_int_eq(memory_create_from_peer_take(dup(fd), page - 1, 2, 3, &theirs),
+			 kIOReturnNoResources);
+	ck_assert_int_eq(memory_create_from_peer_take(dup(fd), page, page, 3, &theirs), 0);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_Create(3, 1, 0, &other), kIOReturnNoResources);
+	OSRelease(theirs);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_Create(3, 1, 0, &other), 0);
+	OSRelease(other);
+	OSRelease(memory);
+	ck_assert_int_eq(IOBufferMemoryDescriptor_Create(3, PAGES * page, 0, &memory), 0);
+	OSRelease(memory);
+	budget_set(0);
+	close(fd);
+}
+END_TEST
+
 START_TEST(out_of_descriptors_is_an_error)
 {
 	IOBufferMemoryDescriptor *memory = NULL;
@@ -95,4 +126,4 @@ START_TEST(out_of_descriptors_is_an_error)
 END_TEST
 
 UNIT_MAIN("buffer", sizes_from_a_byte_to_129_mib, arguments, the_length_is_up_to_the_capacity,
-	  out_of_descriptors_is_an_error)
+	  a_budget_is_kept, out_of_descriptors_is_an_error)
