@@ -70,7 +70,7 @@ open_device(const char *spec_text, int fd, struct usb_device **ret_device)
 	IOReturn res;
 
 	if (fd >= 0) {
-		close(fd);
+		fd_close(&fd);
 		log_error("virtual device: was given a descriptor, but needs a spec only");
 		return kIOReturnBadArgument;
 	}

@@ -11,20 +11,22 @@
 #include "attempt.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <dext_iokit.h>
 #include <mach/mach.h>
 
 /* Of the shim, if it is there: how often a fault has happened. */
 __attribute__((weak)) uint32_t faults_fired(void);
 
 static const struct scenario *const groups[] = {
-	scenarios_calls, scenarios_memory,  scenarios_events,	scenarios_local,
-	scenarios_words, scenarios_devices, scenarios_registry, scenarios_loops,
+	scenarios_calls,   scenarios_memory,   scenarios_events, scenarios_local, scenarios_words,
+	scenarios_devices, scenarios_registry, scenarios_loops,	 scenarios_rules,
 };
 
 #define PATIENCE_MSEC 30000
@@ -107,19 +109,99 @@ attempt_restart(void)
 	CHECK(getchar() == '\n');
 }
 
+/* --- services that come and go --- */
+
+static void
+drain(void *refcon, io_iterator_t iterator)
+{
+	io_object_t service;
+
+	while ((service = IOIteratorNext(iterator)) != 0)
+		IOObjectRelease(service);
+}
+
+/* False: what is watched for did not happen, or cannot be waited for. */
+static bool
+await_event(IONotificationPortRef port, uint64_t deadline)
+{
+	struct pollfd item = {.fd = IONotificationPortGetFileDescriptor(port), .events = POLLIN};
+	uint64_t now = attempt_msec();
+
+	if (now >= deadline || poll(&item, 1, (int)(deadline - now)) <= 0)
+		return false;
+	dext_notification_port_dispatch(port);
+	return true;
+}
+
+/*
+ * Looks again at each event of that kind, until `is_over`. The events of before are taken first, so
+ * that what happens between a look and the wait is one.
+ */
+static bool
+watch_for(const char *kind, CFMutableDictionaryRef matching, bool (*is_over)(void *context),
+	  void *context)
+{
+	uint64_t deadline = attempt_msec() + DEADLINE_MSEC;
+	IONotificationPortRef port = IONotificationPortCreate(kIOMainPortDefault);
+	io_iterator_t iterator = 0;
+	bool over = false;
+
+	if (matching == NULL)
+		;
+	else if (port == NULL)
+		CFRelease(matching);
+	else if (IOServiceAddMatchingNotification(port, kind, matching, drain, NULL, &iterator) ==
+		 kIOReturnSuccess)
+		drain(NULL, iterator);
+	while (!(over = is_over(context)) && iterator != 0 && await_event(port, deadline))
+		;
+	if (iterator != 0)
+		IOObjectRelease(iterator);
+	if (port != NULL)
+		IONotificationPortDestroy(port);
+	return over;
+}
+
+struct named {
+	const char *name;
+	io_service_t service;
+};
+
+static bool
+is_there(void *context)
+{
+	struct named *named = context;
+
+	named->service =
+		IOServiceGetMatchingService(kIOMainPortDefault, IOServiceNameMatching(named->name));
+	return named->service != 0;
+}
+
 io_service_t
 attempt_service(const char *name)
 {
-	uint64_t deadline = attempt_msec() + DEADLINE_MSEC;
-	io_service_t service;
+	struct named named = {.name = name};
 
-	for (;;) {
-		service = IOServiceGetMatchingService(kIOMainPortDefault,
-						      IOServiceNameMatching(name));
-		if (service != MACH_PORT_NULL || attempt_msec() >= deadline)
-			return service;
-		usleep(2000);
-	}
+	if (!is_there(&named))
+		watch_for(kIOMatchedNotification, IOServiceNameMatching(name), is_there, &named);
+	return named.service;
+}
+
+static bool
+has_gone(void *context)
+{
+	io_service_t service = IOServiceGetMatchingService(
+		kIOMainPortDefault, IORegistryEntryIDMatching(*(uint64_t *)context));
+
+	if (service != 0)
+		IOObjectRelease(service);
+	return service == 0;
+}
+
+bool
+attempt_gone(uint64_t id)
+{
+	return watch_for(kIOTerminatedNotification, IORegistryEntryIDMatching(id), has_gone, &id);
 }
 
 bool
@@ -129,13 +211,18 @@ link_open(struct link *link, const char *name)
 	kern_return_t status;
 
 	for (;;) {
+		uint64_t id = 0;
+
 		link->service = attempt_service(name);
 		NAMES(link->service);
 		status = IOServiceOpen(link->service, mach_task_self(), 0, &link->connect);
-		/* It was on its way out. */
 		if (status != kIOReturnNotFound || attempt_msec() >= deadline)
 			break;
+		/* It is on its way out. */
+		TRY(IORegistryEntryGetRegistryEntryID(link->service, &id));
 		IOObjectRelease(link->service);
+		link->service = 0;
+		attempt_gone(id);
 	}
 	return attempt_tried("IOServiceOpen", status);
 }
@@ -148,6 +235,19 @@ link_close(struct link *link)
 	if (link->service != MACH_PORT_NULL)
 		IOObjectRelease(link->service);
 	*link = (struct link){0};
+}
+
+static bool
+at_once(void *context)
+{
+	return true;
+}
+
+/* What is left of waiting for a service is there in each run, whether one had to wait or not. */
+static void
+watch_once(void)
+{
+	watch_for(kIOMatchedNotification, IOServiceNameMatching("none"), at_once, NULL);
 }
 
 static const struct scenario *
@@ -179,6 +279,7 @@ main(int argc, char **argv)
 		       well ? "" : " ", well ? "" : refused);
 		fflush(stdout);
 	}
+	watch_once();
 	printf("done\n");
 	fflush(stdout);
 	while (getchar() != EOF)

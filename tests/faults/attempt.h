@@ -32,7 +32,7 @@ struct scenario {
 extern const struct scenario scenarios_calls[], scenarios_memory[], scenarios_events[];
 extern const struct scenario scenarios_local[], scenarios_words[];
 extern const struct scenario scenarios_devices[], scenarios_registry[];
-extern const struct scenario scenarios_loops[];
+extern const struct scenario scenarios_loops[], scenarios_rules[];
 
 #define TRY(call)                                  \
 	do {                                       \
@@ -71,6 +71,8 @@ void attempt_restart(void);
 
 /* Waits until it is there. */
 io_service_t attempt_service(const char *name);
+/* Waits until it is not; false: it is still. */
+bool attempt_gone(uint64_t id);
 
 /* A service and a connection; all zero: none. */
 struct link {

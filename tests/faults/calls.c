@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every call that can fail. What none of these stands before is in run.py's list of calls that
- * cannot; a name in neither fails the run.
+ * Every call that can fail. What none of these stands before is in points.py's list of calls that
+ * cannot; a name in neither fails the test `faults_known`, which says what to add.
  *
  * A close that fails has closed, a kill or shutdown that fails has found nobody there any more, a
  * munmap or mprotect that fails has done nothing. Where the same
@@ -50,6 +50,10 @@
 #include <xxhash.h>
 
 #define CALLER __builtin_return_address(0)
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u
+#endif
 
 /* The real one; it is asked for once. */
 #define NEXT(name)                                                 \
@@ -203,9 +207,20 @@ CALL(void *, mmap, (void *at, size_t size, int rights, int flags, int fd, off_t 
 CALL(int, munmap, (void *at, size_t size), (at, size), -1)
 CALL(int, mprotect, (void *at, size_t size, int rights), (at, size, rights), -1)
 CALL(int, madvise, (void *at, size_t size, int advice), (at, size, advice), -1)
-CALL(int, memfd_create, (const char *name, unsigned flags), (name, flags), -1)
 CALL(int, ftruncate, (int fd, off_t size), (fd, size), -1)
 CALL(int, fallocate, (int fd, int mode, off_t offset, off_t size), (fd, mode, offset, size), -1)
+
+/* That an argument is none is for a flag that the kernel may not know. */
+SHOWN int
+memfd_create(const char *name, unsigned flags)
+{
+	int error = fault_here(CALLER, true);
+
+	if (error == 0)
+		return NEXT(memfd_create)(name, flags);
+	errno = error == EINVAL && (flags & MFD_NOEXEC_SEAL) == 0 ? ENOMEM : error;
+	return -1;
+}
 
 SHOWN void *
 mremap(void *old, size_t old_size, size_t size, int flags, ...)
@@ -570,6 +585,17 @@ fprintf(FILE *stream, const char *format, ...)
 	count = vfprintf(stream, format, arguments);
 	va_end(arguments);
 	return count;
+}
+
+SHOWN int
+vfprintf(FILE *stream, const char *format, va_list arguments)
+{
+	int error = fault_here(CALLER, true);
+
+	if (error == 0)
+		return NEXT(vfprintf)(stream, format, arguments);
+	spoil(stream, error);
+	return -1;
 }
 
 SHOWN int

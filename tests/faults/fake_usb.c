@@ -3,6 +3,9 @@
  * libusb with one device behind it: what is sent to it comes back, what nobody sent is waited for,
  * each request is answered with zeros. Only the calls that would go to the kernel are here.
  */
+#include "drivers/worker/worker.h"
+
+#include <dlfcn.h>
 #include <errno.h>
 #include <libusb.h>
 #include <poll.h>
@@ -10,6 +13,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <unistd.h>
@@ -31,12 +35,18 @@ static struct {
 	unsigned char stored[4096];
 	int stored_length;
 	int event;
-	int users;
+	int file; /* of the device; who waits for it waits for `end` */
+	int end;  /* can be written to once the device is about to go */
+	enum { STAYS, GOES, IS_GOING, HAS_GONE } state;
+	libusb_pollfd_removed_cb removed;
+	void *context;
 } device = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.pending = STAILQ_HEAD_INITIALIZER(device.pending),
 	.done = STAILQ_HEAD_INITIALIZER(device.done),
 	.event = -1,
+	.file = -1,
+	.end = -1,
 };
 
 static char something; /* what the opaque pointers point to */
@@ -62,11 +72,17 @@ libusb_exit(libusb_context *context)
 {
 	close(device.event);
 	device.event = -1;
+	device.removed = NULL;
 }
 
 SHOWN int
 libusb_wrap_sys_device(libusb_context *context, intptr_t fd, libusb_device_handle **handle)
 {
+	device.end = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (device.end < 0 || eventfd_write(device.end, UINT64_MAX - 1) < 0)
+		return LIBUSB_ERROR_NO_MEM;
+	device.file = (int)fd;
+	device.state = STAYS;
 	*handle = (libusb_device_handle *)&something;
 	return 0;
 }
@@ -74,6 +90,8 @@ libusb_wrap_sys_device(libusb_context *context, intptr_t fd, libusb_device_handl
 SHOWN void
 libusb_close(libusb_device_handle *handle)
 {
+	close(device.end);
+	device.file = device.end = -1;
 }
 
 SHOWN libusb_device *
@@ -125,26 +143,44 @@ libusb_set_interface_alt_setting(libusb_device_handle *handle, int number, int a
 	return 0;
 }
 
+/* Between transfers, as when the device is pulled out. */
 SHOWN int
 libusb_clear_halt(libusb_device_handle *handle, unsigned char endpoint)
 {
+	eventfd_t count;
+
+	if (device.state == GOES && eventfd_read(device.end, &count) == 0)
+		device.state = IS_GOING;
 	return 0;
 }
 
 /* --- events --- */
 
+/* Of usbfs a file can be waited for; of what stands in for it none can. */
+SHOWN int
+epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+	static __typeof__(&epoll_ctl) next;
+
+	if (next == NULL)
+		*(void **)&next = dlsym(RTLD_NEXT, "epoll_ctl");
+	return next(epoll, operation, fd >= 0 && fd == device.file ? device.end : fd, event);
+}
+
 SHOWN const struct libusb_pollfd **
 libusb_get_pollfds(libusb_context *context)
 {
 	struct {
-		const struct libusb_pollfd *list[2];
-		struct libusb_pollfd own;
+		const struct libusb_pollfd *list[3];
+		struct libusb_pollfd own, file;
 	} *made = calloc(1, sizeof(*made));
 
 	if (made == NULL)
 		return NULL;
 	made->own = (struct libusb_pollfd){device.event, POLLIN};
+	made->file = (struct libusb_pollfd){device.file, POLLOUT};
 	made->list[0] = &made->own;
+	made->list[1] = &made->file;
 	return made->list;
 }
 
@@ -164,6 +200,8 @@ SHOWN void
 libusb_set_pollfd_notifiers(libusb_context *context, libusb_pollfd_added_cb added,
 			    libusb_pollfd_removed_cb removed, void *data)
 {
+	device.removed = removed;
+	device.context = data;
 }
 
 static void
@@ -185,8 +223,11 @@ carry_out_locked(struct waiting *waiting)
 
 	if (transfer->type == LIBUSB_TRANSFER_TYPE_CONTROL) {
 		length -= LIBUSB_CONTROL_SETUP_SIZE;
-		if (transfer->buffer[0] == LIBUSB_REQUEST_TYPE_VENDOR)
+		if (transfer->buffer[0] == LIBUSB_REQUEST_TYPE_VENDOR) {
 			device.stored_length = 0;
+			if (transfer->buffer[1] == WORKER_REQUEST_PULL)
+				device.state = GOES;
+		}
 		if ((transfer->buffer[0] & LIBUSB_ENDPOINT_IN) != 0) {
 			memset(transfer->buffer + LIBUSB_CONTROL_SETUP_SIZE, 0, (size_t)length);
 			/* Of a descriptor: its length and type. */
@@ -274,5 +315,10 @@ libusb_handle_events_timeout(libusb_context *context, struct timeval *most)
 		free(waiting);
 		transfer->callback(transfer);
 	}
+	/* The first look is in vain: whoever waits is woken before the end can be seen. */
+	if (device.state == HAS_GONE && device.removed != NULL)
+		device.removed(device.file, device.context);
+	if (device.state == IS_GOING)
+		device.state = HAS_GONE;
 	return 0;
 }

@@ -15,7 +15,7 @@
 #define FAULTS_FILE    "FAULTS_FILE" /* the environment variable that names it */
 #define FAULTS_MAGIC   0x46415550u
 #define FAULTS_MODULES 4
-#define FAULTS_FAULTS  2
+#define FAULTS_FAULTS  3
 #define FAULTS_TEXT    (UINT64_C(1) << 20) /* of a module that is looked at */
 #define FAULTS_SLOTS   32
 #define FAULTS_LIVE    16384 /* allocations of one process; a power of two */
@@ -38,7 +38,7 @@ struct faults_slot {
 	struct faults_live live[FAULTS_LIVE];
 };
 
-/* A point that fails; the one behind the other if there are two. */
+/* A point that fails; the one behind the other if there are several. */
 struct faults_fault {
 	int32_t module; /* -1: none */
 	int32_t error;	/* errno */
@@ -54,7 +54,7 @@ struct faults_page {
 	_Atomic uint32_t slots;
 	uint32_t unused;
 	struct faults_fault faults[FAULTS_FAULTS];
-	uint32_t room[1004];
+	uint32_t room[996];
 	struct faults_slot slot[FAULTS_SLOTS];
 	_Atomic uint32_t counts[FAULTS_MODULES][FAULTS_TEXT];
 };

@@ -115,6 +115,20 @@ open(const char *path, int flags, ...)
 	return NEXT(open)(real, flags, mode);
 }
 
+/* The file of a device's memory (settings.py: PciFile) is one of sysfs. */
+SHOWN int
+fstatfs(int fd, struct statfs *info)
+{
+	char link[64], path[ROOM] = "";
+	int result = NEXT(fstatfs)(fd, info);
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (result == 0 && readlink(link, path, sizeof(path) - 1) > 0 &&
+	    strstr(path, "/pci/0000:") != NULL)
+		info->f_type = SYSFS_MAGIC;
+	return result;
+}
+
 SHOWN int
 statfs(const char *path, struct statfs *info)
 {

@@ -1,8 +1,15 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Which points there are: calls of what can fail, in the objects of the runtime, by their source lines."""
+"""Which points there are: calls of what can fail, in the objects of the runtime, by their source lines.
+
+usage: points.py BUILD: fails if the objects call a function that is not known here, and says what to add.
+"""
+import collections
+import errno
 import os
 import re
 import subprocess
+import sys
 
 # What each call fails with; the first one is what happens when there is none left of something.
 ERRORS = {
@@ -17,7 +24,7 @@ ERRORS = {
               "epoll_create1 socket socketpair accept4 pidfd_open",
     "ENOSPC": "ftruncate fallocate pwrite mkdir inotify_add_watch",
     "EIO": "read write pread lseek fstat fstatfs statfs ioctl close fclose fgets fscanf fputs fputc fwrite fprintf "
-           "dprintf readdir readlink realpath getpwnam getpwuid getgrnam libusb_claim_interface "
+           "vfprintf dprintf readdir readlink realpath getpwnam getpwuid getgrnam libusb_claim_interface "
            "libusb_release_interface libusb_clear_halt libusb_set_configuration libusb_get_configuration "
            "libusb_set_interface_alt_setting libusb_cancel_transfer libusb_handle_events_timeout libusb_set_option",
     "EINTR": "epoll_wait poll nanosleep clock_nanosleep sem_clockwait sigtimedwait",
@@ -35,38 +42,32 @@ ERRORS = {
 # And these with another one, too.
 ALSO = {
     "EINTR": "read write recvmsg sendmsg recv send connect accept4",
-    "EAGAIN": "mmap sendmsg",
+    "EAGAIN": "mmap sendmsg recvmsg",
+    "EPIPE": "write",
     "ECONNREFUSED": "connect",
     "EPERM": "fcntl syscall ioctl madvise getsockopt",
     "EINVAL": "memfd_create",
     "ENOMEM": "socket socketpair eventfd memfd_create timerfd_create poll ftruncate",
 }
-# What cannot fail as it is used here: it looks at memory, or at what the process is.
-CANNOT = set("""
-__assert_fail __cxa_finalize __errno_location __isoc99_sscanf __libc_start_main __register_atfork __tls_get_addr _exit
-_Block_copy _Block_release XXH3_64bits_digest XXH3_64bits_reset XXH3_64bits_update XXH3_freeState abort alarm backtrace
-backtrace_symbols_fd basename clock_gettime closedir dirfd dl_iterate_phdr dladdr dlclose dlerror dlsym feof ferror fileno
-free geteuid getopt_long getpid getppid getrlimit getrlimit64 gettid host_run_take libusb_close libusb_error_name libusb_exit
-libusb_free_pollfds libusb_free_transfer libusb_get_device libusb_get_device_address libusb_get_device_speed
-libusb_pollfds_handle_timeouts libusb_set_pollfd_notifiers memchr memcmp memcpy memmem memmove memrchr memset
-plist_array_append_item plist_array_get_size plist_array_next_item plist_dict_get_size plist_dict_next_item
-plist_dict_set_item plist_free plist_get_bool_val plist_get_data_ptr plist_get_date_val plist_get_node_type
-plist_get_real_val plist_get_string_ptr plist_get_uint_val plist_to_bin_free plist_mem_free pthread_attr_destroy
-pthread_attr_init pthread_attr_setdetachstate pthread_attr_setstacksize pthread_cond_broadcast pthread_cond_destroy
-pthread_cond_init pthread_cond_signal pthread_cond_timedwait pthread_cond_wait pthread_condattr_destroy
-pthread_condattr_init pthread_condattr_setclock pthread_getspecific pthread_join pthread_kill pthread_mutex_destroy
-pthread_mutex_init pthread_mutex_lock pthread_mutex_trylock pthread_mutex_unlock pthread_once pthread_self
-pthread_setcancelstate pthread_sigmask qsort raise seccomp_release seccomp_syscall_resolve_name secure_getenv sem_init
-sem_post sem_trywait sigabbrev_np sigaction sigaddset sigdelset sigemptyset sigfillset sigismember signal sigpending
-sigprocmask snprintf strcasecmp strchr strcmp strcpy strcspn strerror strerror_r strlen strncmp strnlen strrchr strsep
-strspn strstr strtod strtol strtoll strtoul strtoull sysconf timerfd_settime vfprintf vsnprintf
-""".split())
+# What cannot fail as it is used here, by what it is about. All else that the objects call is a point, and has a row above.
+CANNOT = re.compile("|".join(r"""
+str(?!n?dup$)\w+ mem(?!fd|align)\w+ v?snprintf __isoc\d\d_sscanf __ctype_\w+_loc qsort basename free
+dladdr dlerror dlsym dl_iterate_phdr backtrace\w*
+get(?:pid|ppid|tid|euid|rlimit(?:64)?|opt_long) secure_getenv sysconf clock_gettime __errno_location __tls_get_addr
+pthread_(?:mutex|cond|rwlock|attr|condattr|mutexattr)_\w+ pthread_(?:getspecific|join|kill|once|self|setcancelstate|sigmask)
+sem_(?:init|post|trywait) sig\w+set sigismember sig(?:action|nal|pending|procmask|abbrev_np) raise alarm timerfd_settime
+abort _exit __assert_fail __cxa_finalize __libc_start_main __register_atfork
+closedir dlclose dirfd fileno feof ferror
+_Block_(?:copy|release) XXH3_64bits_\w+ XXH3_freeState seccomp_release seccomp_syscall_resolve_name
+libusb_(?:close|exit|error_name|free_\w+|get_device\w*|pollfds_handle_timeouts|set_pollfd_notifiers)
+plist_(?:get_\w+|free|to_bin_free|mem_free|array_(?:append|get|next)_\w+|dict_(?:get|next|set)_\w+)
+(?:CF|IO|OS)[A-Z]\w+ (?:dispatch|mach|dext|os|host)_\w+ main
+""".split()))
 
-# Likewise, by their names: text and memory, locks of this process, and calls among our own libraries.
-HARMLESS = re.compile(r"(?:str(?!dup|ndup)|mem(?!fd|align)|is[a-z]+$|to(?:upper|lower)$|sig\w+set$|sigismember$|"
-                      r"__ctype_\w+_loc$|pthread_(?:mutex|cond|rwlock|attr|condattr|mutexattr)_|"
-                      r"CF|IO|OS|dispatch_|mach_|dext_|os_|host_|main$)")
-
+UNKNOWN = ("{0} is called at {1}, and tests/faults does not know it. If it can fail: its name into a row of ERRORS in "
+           "tests/faults/points.py, and a line for it into tests/faults/calls.c. If it cannot as it is used: into CANNOT.")
+MISSING = "{0} is called at {1} and can fail, but tests/faults/calls.c has nothing that stands before it."
+SHIM = "tests/faults/libfaults.so"
 MODULES = ["src/libiokit.so", "src/libdriverkit.so", "cmd/dextd", "cmd/dext-host"]
 OURS = re.compile(r"(?:^|/)((?:src|cmd/dextd|cmd/dext-host|cmd/program)[/.].*)$")
 CALL = re.compile(r"^\s*([0-9a-f]+):\s+(call|jmp)\s+(?:[0-9a-f]+ <(\w+)@plt>|\*0x[0-9a-f]+\(%rip\).*<(\w+)@[\w.]+>)$")
@@ -74,7 +75,6 @@ ADDRESS = re.compile(r"^\s*([0-9a-f]+):\s")
 
 
 def errors_of(function):
-    import errno
     names = [name for name, functions in ERRORS.items() if function in functions.split()]
     names += [name for name, functions in ALSO.items() if function in functions.split()]
     return [getattr(errno, name) for name in names]
@@ -121,22 +121,41 @@ def lines_of(path, addresses):
     return done.stdout.splitlines()
 
 
+def wrapped(build):
+    """What the shim stands before."""
+    done = subprocess.run(["nm", "-D", "--defined-only", os.path.join(build, SHIM)], capture_output=True, text=True, check=True)
+    return {line.split()[-1] for line in done.stdout.splitlines()}
+
+
 def existing(build):
-    """All points by name, and the functions that are in none of the lists."""
-    points, unknown = {}, set()
+    """All points by name, and what is to be done about functions that are not known: a line for each."""
+    points, unknown, missing, shim = {}, collections.defaultdict(set), collections.defaultdict(set), wrapped(build)
     for module, path in enumerate(MODULES):
         path = os.path.join(build, path)
         # Only what comes from elsewhere: calls among our own libraries are no points.
         calls = list(calls_of(path))
-        for (at, back, function), line in zip(calls, lines_of(path, [call[0] for call in calls])):
+        for (at, back, symbol), line in zip(calls, lines_of(path, [call[0] for call in calls])):
             ours = OURS.search(line.split(" (")[0])
-            function = plain(function)
+            place = os.path.normpath(ours.group(1)) if ours is not None else None
+            function = plain(symbol)
             if not errors_of(function):
-                if function not in CANNOT and not HARMLESS.match(function):
-                    unknown.add(function)
+                if not CANNOT.fullmatch(function):
+                    unknown[function].add(place or line)
                 continue
-            if ours is None:
+            if place is None:
                 raise SystemExit(f"{path}+{at:x}: {function} is called at {line}; build with -Dfaults=true")
-            name = f"{os.path.normpath(ours.group(1))}:{function}"
-            points.setdefault(name, Point(os.path.normpath(ours.group(1)), function)).places.add((module, back))
-    return points, unknown
+            if symbol not in shim:
+                missing[symbol].add(place)
+            points.setdefault(f"{place}:{function}", Point(place, function)).places.add((module, back))
+    return points, [UNKNOWN.format(function, ", ".join(sorted(at))) for function, at in sorted(unknown.items())] + \
+        [MISSING.format(symbol, ", ".join(sorted(at))) for symbol, at in sorted(missing.items())]
+
+
+def main():
+    points, problems = existing(sys.argv[1])
+    print("\n".join([f"{len(points)} points"] + problems))
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

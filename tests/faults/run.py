@@ -6,8 +6,8 @@ usage: run.py BUILD [--part app|runtime|all] [--share N] [--seed N] [--only REGE
 
 A point is a line of the runtime that calls something which can fail. First each scenario of the app runs without a
 fault, and it is seen which points it comes by; then it runs once for each of them, which fails there. Points that
-only a failure leads to, since they are on its way back, fail in a run where that failure has happened before. A run is
-good if nothing has crashed, hung or left something behind, the app has seen a clean error or none at all, and the next
+only a failure leads to, since they are on its way back, fail in a run where that failure has happened before; and so on with
+what only two of them lead to. A run is good if nothing has crashed, hung or left something behind, the app has seen a clean error or none at all, and the next
 round of the same app, with the same host and registry unless the fault was the end of them, sees nothing of it.
 """
 import argparse
@@ -16,6 +16,7 @@ import errno
 import os
 import random
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ import traceback
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import points as points_of  # noqa: E402
-from scene import CANNOT, Failure, Held, Scene  # noqa: E402
+from scene import CANNOT, FAULTS, Failure, Held, Page, Scene  # noqa: E402
 from settings import SETTINGS  # noqa: E402
 
 APP = 0  # libiokit's place in points.MODULES
@@ -62,8 +63,13 @@ def scenarios(build):
     return dict(line.split() for line in said.stdout.splitlines())
 
 
+def chain_of(job):
+    """The jobs whose faults happen, in their order."""
+    return chain_of(job.first) + [job] if job is not None else []
+
+
 def faults_of(job):
-    return [(each.place, each.number, each.error) for each in (job.first, job) if each is not None]
+    return [(each.place, each.number, each.error) for each in chain_of(job)]
 
 
 def listed():
@@ -92,12 +98,14 @@ class Runner:
         self.build, self.arguments = os.path.abspath(arguments.build), arguments
         self.points, self.unknown = points_of.existing(self.build)
         self.by_place = {place: point for point in self.points.values() for place in point.places}
+        Page.same = {place: min(point.places) for place, point in self.by_place.items()}
         self.counts = {}  # scenario: {place: executions of one round}
         self.references = {}  # scenario: what the app holds after all rounds
         self.others = {}  # scenario: what registry and hosts hold then
         self.growth = {}  # scenario: {place: allocations that a run adds to registry and hosts}
         self.failures, self.lock, self.hit, self.runs = [], threading.Lock(), set(), 0
         self.unfired, self.broken = [], []
+        self.used = set()  # points that somebody came by, whether they could have failed or not
         self.settings = scenarios(self.build)
         self.unreached = set()  # places that no scenario comes by
         self.ways = collections.defaultdict(list)  # {unreached place: jobs whose fault leads there}
@@ -124,6 +132,7 @@ class Runner:
             scene.close()
         with self.lock:
             self.counts[scenario] = counts
+            self.used |= {self.by_place[place].name for place in counts if place in self.by_place}
 
     def refer(self, scenario):
         """What the app holds at the end, and what a second run of it adds to the others."""
@@ -192,20 +201,23 @@ class Runner:
             for number, error in [(1, error) for error in errors] + [(n, errors[0]) for n in later(count)]:
                 yield Job(point, place, scenario, number, error, None)
 
-    def pairs(self, part):
-        """For each place that another's fault leads to."""
+    def behind(self, part, length):
+        """For each place that so many faults lead to, and not fewer."""
         for place, ways in sorted(self.ways.items()):
             point = self.by_place[place]
+            if length > 1 and point.name in self.hit:
+                continue
             for way in ways:
-                if (place[0] == APP == way.place[0]) != (part == "app"):
+                faults = chain_of(way)
+                if len(faults) != length or \
+                        all(module == APP for module, _ in [place] + [each.place for each in faults]) != (part == "app"):
                     continue
                 # That a call is refused for an argument leads to one without it.
                 for error in set(points_of.errors_of(point.function)) - {errno.EINVAL}:
                     yield Job(point, place, way.scenario, 1, error, way)
 
     def wanted(self, job):
-        return not self.arguments.only or any(re.search(self.arguments.only, each.point.name)
-                                              for each in (job, job.first) if each is not None)
+        return not self.arguments.only or any(re.search(self.arguments.only, each.point.name) for each in chain_of(job))
 
     def run_app_job(self, scene, job):
         """In a scene that goes on."""
@@ -226,7 +238,7 @@ class Runner:
         if not fired:
             return None
         if status == -signal.SIGABRT and (ABORTS.search(app.said()) or
-                                          job.first is not None and WORDS in job.point.line):
+                                          len(chain_of(job)) > 1 and WORDS in job.point.line):
             return []
         problems = judge(lines, status, strict=True)
         if not problems and not leaves(job):
@@ -236,11 +248,14 @@ class Runner:
         return problems and problems + ["the app said: " + app.said()[-2000:]]
 
     def note_ways(self, job, page, known=()):
-        """Where this job's fault has led to."""
-        if job.first is None:
+        """Where this job's faults have led to."""
+        length = len(chain_of(job))
+        if length < FAULTS:
             with self.lock:
-                for place in set(page.passed(self.unreached)) - set(known):
-                    if len(self.ways[place]) < WAYS:
+                for place, count in page.passed(self.unreached).items():
+                    self.used.add(self.by_place[place].name)
+                    if count & ~CANNOT != 0 and place not in known and \
+                            sum(len(chain_of(way)) == length for way in self.ways[place]) < WAYS:
                         self.ways[place].append(job)
 
     def left(self, page, app, job):
@@ -306,7 +321,7 @@ class Runner:
             # What the registry or the driver's own Start has refused for good, and said so.
             if all("link->service" in problem for problem in problems) and REFUSED.search(scene.log()):
                 problems = []
-            if any(each.point.function in BLAMES for each in (job, job.first) if each is not None) and \
+            if any(each.point.function in BLAMES for each in chain_of(job)) and \
                     all("BadArgument" in line for line in problems[:1]):
                 problems = []
             if not problems and not leaves(job) and not restarted:
@@ -320,7 +335,7 @@ class Runner:
             log = scene.log()
             # Which signals the scenario itself asks for is its own affair.
             killed = "was killed by signal (?!9 )|" if scene.setting.settles else ""
-            if ABORTED.search(log) or job.first is not None and WORDS in job.point.line:
+            if ABORTED.search(log) or len(chain_of(job)) > 1 and WORDS in job.point.line:
                 killed = killed.replace("9", "[69]")
             for bad in re.findall(rf".*(?:{killed}Assertion|free\(\)|malloc).*", log):
                 problems.append("log: " + bad)
@@ -405,11 +420,12 @@ class Runner:
 
     def run(self, part):
         arguments = self.arguments
-        for jobs in (self.jobs, self.pairs):
-            queue = [job for job in jobs(part) if self.wanted(job)]
+        for length in range(FAULTS):
+            jobs = self.behind(part, length) if length > 0 else self.jobs(part)
+            queue = [job for job in jobs if self.wanted(job)]
             if part == "app":
                 self.for_each(self.refer, {job.scenario for job in queue} - self.references.keys())
-            if part == "runtime" or jobs == self.pairs:
+            if part == "runtime" or length > 0:
                 random.Random(arguments.seed).shuffle(queue)
                 queue = queue[:-(-len(queue) // arguments.share)]
             if part == "runtime":
@@ -457,8 +473,7 @@ def later(count):
 
 
 def leaves(job):
-    return any(each.point.function in LEAVES or OPEN.match(each.point.name)
-               for each in (job, job.first) if each is not None)
+    return any(each.point.function in LEAVES or OPEN.match(each.point.name) for each in chain_of(job))
 
 
 def describe(job):
@@ -495,10 +510,12 @@ def main():
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--record", action="store_true", help="nothing fails; it is seen what is reached")
     arguments = parser.parse_args()
+    # So that a host has something to raise.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, most - 1), most))
     runner = Runner(arguments)
-    if runner.unknown:
-        print("# called, and neither in the list of what can fail nor of what cannot: " + " ".join(runner.unknown))
-        return 1
+    for problem in runner.unknown:
+        print("# " + problem)
     began = time.monotonic()
     runner.for_each(runner.record, arguments.scenario or runner.settings)
     places = runner.reached()
@@ -513,10 +530,9 @@ def main():
 
 def tell(runner, reached, began):
     arguments, reasons = runner.arguments, listed()
-    used = {runner.by_place[place].name for counts in runner.counts.values() for place in counts
-            if place in runner.by_place}
     # Waking a futex, changing what is in an epoll set: the shim knows those uses.
-    cannot = used - reached - runner.hit
+    led_to = {runner.by_place[place].name for place, ways in runner.ways.items() if ways}
+    cannot = runner.used - reached - led_to - runner.hit
     can = {name: point for name, point in runner.points.items() if name not in cannot}
     missing = sorted(can.keys() - (reached if arguments.record else runner.hit))
     excused = {name: reason_of(can[name], reasons) for name in missing}
@@ -528,7 +544,7 @@ def tell(runner, reached, began):
           f"with a reason; {len(cannot)} more cannot fail as they are used; {runner.runs} runs, "
           f"{len(runner.unfired)} of them without the fault, {len(runner.failures)} failed; seed {arguments.seed}; "
           f"{time.monotonic() - began:.1f} s")
-    return 1 if runner.failures else 0
+    return 1 if runner.failures or runner.unknown else 0
 
 
 if __name__ == "__main__":

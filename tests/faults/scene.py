@@ -3,6 +3,7 @@
 import collections
 import mmap
 import os
+import plistlib
 import re
 import selectors
 import shutil
@@ -12,12 +13,13 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 MAGIC, SLOTS, LIVE, TEXT, MODULES = 0x46415550, 32, 16384, 1 << 20, 4
 HEAD = struct.Struct("=IIII")  # as struct faults_page begins
 FAULT = struct.Struct("=iiQqIi")  # struct faults_fault
-FAULTS = 2
+FAULTS = 3
 SLOT_AT, SLOT_SIZE, SLOT_HEAD = 4096, 24 + 16 * LIVE, struct.Struct("=iiIIII")
 COUNTS_AT = SLOT_AT + SLOTS * SLOT_SIZE
 SIZE = COUNTS_AT + MODULES * TEXT * 4
@@ -35,6 +37,8 @@ os.execv(sys.argv[3], sys.argv[3:])"""
 
 
 class Page:
+    same = {}  # {place: another of the same line}, since the compiler makes several of one
+
     def __init__(self, folder):
         self.path = os.path.join(folder, "page")
         with open(self.path, "wb") as file:
@@ -62,9 +66,10 @@ class Page:
         return [FAULT.unpack_from(self.map, HEAD.size + number * FAULT.size)[5] for number in range(FAULTS)]
 
     def passed(self, places):
-        """Those of the places that somebody came by, and that could have failed then."""
-        return [(module, offset) for module, offset in places
-                if struct.unpack_from("=I", self.map, COUNTS_AT + (module * TEXT + offset) * 4)[0] & ~CANNOT != 0]
+        """{place: executions} of those that somebody came by; CANNOT as in counts()."""
+        found = {(module, offset): struct.unpack_from("=I", self.map, COUNTS_AT + (module * TEXT + offset) * 4)[0]
+                 for module, offset in places}
+        return {place: count for place, count in found.items() if count != 0}
 
     def counts(self):
         """{(module, offset): executions}; CANNOT where it was used so that it cannot fail."""
@@ -85,7 +90,8 @@ class Page:
                 continue
             raw = self.map[at + SLOT_HEAD.size:at + SLOT_SIZE]
             for _, place in filter(lambda entry: entry[0] != 0, struct.iter_unpack("=QQ", raw)):
-                found[place >> 32, place & 0xffffffff] += 1
+                place = place >> 32, place & 0xffffffff
+                found[self.same.get(place, place)] += 1
         return found
 
     def forget(self, slots):
@@ -137,13 +143,45 @@ class Held:
             [(place, count) for place, count in live.items()]
 
 
+class Log:
+    """What all that were given its pipe have written."""
+
+    def __init__(self):
+        self.text, self.changed, self.threads = "", threading.Condition(), []
+
+    def open(self):
+        """A descriptor for a process to write to, which the caller closes."""
+        ours, theirs = os.pipe()
+        self.threads.append(threading.Thread(target=self.read, args=(ours,), daemon=True))
+        self.threads[-1].start()
+        return theirs
+
+    def read(self, fd):
+        with open(fd, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                with self.changed:
+                    self.text += line
+                    self.changed.notify_all()
+
+    def await_lines(self, part, count):
+        """Until there are so many with that in them; False: there are not."""
+        with self.changed:
+            return self.changed.wait_for(lambda: self.text.count(part) >= count, DEADLINE)
+
+    def ended(self):
+        """Who wrote has ended: all of it is here, then."""
+        for thread in self.threads:
+            thread.join(DEADLINE)
+        return self.text
+
+
 class Scene:
     def __init__(self, build, setting):
         self.build, self.setting = build, setting
         self.folder = tempfile.mkdtemp(prefix="opendext-faults-")
         os.chmod(self.folder, 0o755)
         self.page = Page(self.folder)
-        self.log_path = os.path.join(self.folder, "log")
+        self.lines = Log()
         os.mkdir(os.path.join(self.folder, "bundles"))
         for bundle in setting.bundles:
             self.take(os.path.join(build, bundle))
@@ -153,13 +191,13 @@ class Scene:
         self.environment = {
             **os.environ,
             "LD_PRELOAD": ":".join(os.path.join(build, "tests/faults", name) for name in
-                                   ["libfaults.so"] + ["libfaults-places.so"] * setting.places),
+                                   ["libfaults.so"] + [f"libfaults-{each}.so" for each in setting.stand_ins]),
             "FAULTS_FILE": self.page.path, "FAULTS_DEXT": os.path.join(build, "cmd/dext"),
             "FAULTS_BUILD": build, "FAULTS_BUNDLES": os.path.join(self.folder, "bundles"),
             "OPENDEXT_RUNTIME_DIR": os.path.join(self.folder, "run"),
             "NOTIFY_SOCKET": os.path.join(self.folder, "notify"), "MALLOC_PERTURB_": "165", "OPENDEXT_LOG": "debug",
         }
-        if setting.places:
+        if "places" in setting.stand_ins:
             self.environment["FAULTS_PLACES"] = os.path.join(self.folder, "places")
         self.held_fds, self.helpers = [], []  # what the setting has made, until the end
         setting.prepare(self)
@@ -168,13 +206,18 @@ class Scene:
     def take(self, bundle):
         """A copy, of a category of its own: so that all of them can have the same provider."""
         name = os.path.basename(bundle)
-        copy = os.path.join(self.folder, "bundles", name)
-        shutil.copytree(bundle, copy)
-        with open(os.path.join(copy, "Info.plist"), "r+", encoding="utf-8") as file:
-            text = file.read()
+        shutil.copytree(bundle, os.path.join(self.folder, "bundles", name))
+        self.add_key(name, "IOMatchCategory", name)
+
+    def add_key(self, bundle, key, value):
+        """To each personality of a bundle."""
+        with open(os.path.join(self.folder, "bundles", bundle, "Info.plist"), "r+b") as file:
+            properties = plistlib.load(file)
+            for personality in properties["IOKitPersonalities"].values():
+                personality[key] = value
             file.seek(0)
-            file.write(text.replace("<key>IOUserClass</key>",
-                                    f"<key>IOMatchCategory</key><string>{name}</string><key>IOUserClass</key>"))
+            file.truncate()
+            plistlib.dump(properties, file)
 
     def start(self):
         """Starts dextd; whether it got ready, or else what it ended with."""
@@ -188,17 +231,23 @@ class Scene:
                            "LISTEN_FDNAMES": ":".join(name for name, _ in self.store)}
             preload = environment.pop("LD_PRELOAD")
             command = [sys.executable, "-c", HAND_OVER, preload, " ".join(map(str, fds)), *command]
-        with open(self.log_path, "ab") as log:
-            self.dextd = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=fds,
-                                          env=environment)
-        end = time.monotonic() + DEADLINE
-        self.notify.settimeout(0.02)
-        while time.monotonic() < end:
-            try:
-                if self.hear() == b"READY=1":
-                    return True
-            except socket.timeout:
-                if self.dextd.poll() is not None:
+        log = self.lines.open()
+        self.dextd = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=fds,
+                                      env=environment)
+        os.close(log)
+        return self.await_ready()
+
+    def await_ready(self):
+        end, pidfd = time.monotonic() + DEADLINE, os.pidfd_open(self.dextd.pid)
+        with open(pidfd, "rb"), selectors.DefaultSelector() as selector:
+            selector.register(self.notify, selectors.EVENT_READ)
+            selector.register(pidfd, selectors.EVENT_READ)
+            while time.monotonic() < end:
+                ready = [key.fileobj for key, _ in selector.select(end - time.monotonic())]
+                if self.notify in ready:
+                    if self.hear() == b"READY=1":
+                        return True
+                elif ready:
                     return False
         raise Failure("dextd does not get ready")
 
@@ -234,12 +283,9 @@ class Scene:
         self.page.forget(1 + self.setting.hosts)
 
     def await_hosts(self):
-        """Until each has its slot in the page, and is known to the registry."""
-        end = time.monotonic() + DEADLINE
-        while self.page.slots() < 1 + self.setting.hosts or self.log().count(" was published") < self.setting.hosts:
-            if time.monotonic() > end:
-                raise Failure("the drivers are not started:\n" + self.log())
-            time.sleep(0.005)
+        """Until each is known to the registry."""
+        if not self.lines.await_lines(" was published", self.setting.hosts):
+            raise Failure("the drivers are not started:\n" + self.log())
 
     def hosts(self):
         with open(f"/proc/{self.dextd.pid}/task/{self.dextd.pid}/children", encoding="ascii") as file:
@@ -256,7 +302,7 @@ class Scene:
         return [Held(self.page, self.dextd.pid), hosts]
 
     def settle(self):
-        """What the registry and the hosts hold when nothing changes any more."""
+        """What the registry and the hosts hold when nothing changes any more: of that there is no event."""
         now = self.held()
         for _ in range(100):
             time.sleep(0.02)
@@ -286,8 +332,7 @@ class Scene:
         return []
 
     def log(self):
-        with open(self.log_path, encoding="utf-8", errors="replace") as file:
-            return file.read()
+        return self.lines.text if self.dextd.poll() is None else self.lines.ended()
 
     def app(self, scenario, rounds):
         return App(self, scenario, rounds)

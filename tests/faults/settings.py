@@ -10,7 +10,7 @@ class Setting:
     hosts = 0  # drivers that start by themselves
     options = ()
     sandbox = "best"
-    places = False  # whether the stand-ins are needed
+    stand_ins = ()  # libraries behind the shim
     settles = True  # whether the same processes stay
     user = None  # of the app, if it is another one
     rounds = 3  # that an app can have with one registry
@@ -40,7 +40,7 @@ class Usb(Setting):
     """A device in sysfs and usbfs, with libusb's (fake_usb.c) behind it; its host can see /sys."""
     hosts = 1
     sandbox = "off"
-    places = True
+    stand_ins = ("places",)
     settles = False
 
     def prepare(self, scene):
@@ -63,6 +63,11 @@ class Usb(Setting):
         write(f"{root}/sys/module/usbcore/parameters/usbfs_memory_mb", "16\n")
 
 
+class UsbOnce(Usb):
+    """The driver is not to be used again."""
+    rounds = 1
+
+
 class UsbKept(Usb):
     """And the registry is killed."""
     options = ("--keep-hosts", "100")
@@ -71,14 +76,9 @@ class UsbKept(Usb):
 class Pci(Setting):
     """QEMU's ivshmem-plain; its memory is a memfd of this process, which apps accept for its seals."""
     hosts = 1
+    size = 1 << 20
 
     def prepare(self, scene):
-        size = 1 << 20
-        memory = os.memfd_create("bar", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        scene.held_fds.append(memory)
-        os.ftruncate(memory, size)
-        os.pwrite(memory, b"from the device", 0)
-        fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
         root = os.path.join(scene.folder, "pci", "0000:00:04.0")
         texts = {"vendor": "0x1af4", "device": "0x1110", "class": "0x050000", "revision": "0x01",
                  "subsystem_vendor": "0x1af4", "subsystem_device": "0x1100"}
@@ -87,8 +87,16 @@ class Pci(Setting):
         write(f"{root}/config", bytes([0xf4, 0x1a, 0x10, 0x11, 5]) + bytes(59))
         none = "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
         write(f"{root}/resource", "0x00000000febd1000 0x00000000febd10ff 0x0000000000040200\n" + none
-              + f"0x00000000fe000000 0x{0xfe000000 + size - 1:016x} 0x000000000014220c\n" + none
+              + f"0x00000000fe000000 0x{0xfe000000 + self.size - 1:016x} 0x000000000014220c\n" + none
               + "0x000000000000c000 0x000000000000c03f 0x0000000000040101\n" + none)
+        self.memory(scene, root)
+
+    def memory(self, scene, root):
+        memory = os.memfd_create("bar", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        scene.held_fds.append(memory)
+        os.ftruncate(memory, self.size)
+        os.pwrite(memory, b"from the device", 0)
+        fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
         # dextd may look at the descriptors of a process that may do nothing that it may not.
         holder = subprocess.Popen(["setpriv", "--bounding-set=-all", "--inh-caps=-all", "sh", "-c",
                                    "echo; exec sleep infinity >/dev/null"], stdout=subprocess.PIPE, pass_fds=[memory])
@@ -101,7 +109,7 @@ class Pci(Setting):
 class Users(Setting):
     """The app is nobody; who may open what is said by names, groups and seats."""
     hosts = 2
-    places = True
+    stand_ins = ("places",)
     user = 65534
 
     def prepare(self, scene):
@@ -113,7 +121,7 @@ class Users(Setting):
 class Limits(Setting):
     """A control group that is delegated, with what an earlier registry has left there."""
     hosts = 1
-    places = True
+    stand_ins = ("places",)
     options = ("--memory-max", "512M")
 
     def prepare(self, scene):
@@ -122,6 +130,31 @@ class Limits(Setting):
         write(f"{root}/sys/fs/cgroup/own/cgroup.controllers", "cpu memory\n")
         write(f"{root}/sys/fs/cgroup/own/host-1/cgroup.procs", "")
         os.mkdir(f"{root}/sys/fs/cgroup/own/host-2")
+
+
+class PciFile(Pci):
+    """And its memory is a file that has no seals, as sysfs has it; places.c says that it is of sysfs."""
+    stand_ins = ("places",)
+
+    def memory(self, scene, root):
+        write(f"{root}/resource2", b"from the device" + bytes(self.size - 15))
+
+
+class Older(Setting):
+    """Another kernel and C library (older.c)."""
+    hosts = 1
+    stand_ins = ("older",)
+    sandbox = "off"
+    options = ("--allow-virtual",)
+
+
+class Hangs(Setting):
+    """Methods are told of soon, and a thread's stack comes late (slow.c)."""
+    hosts = 1
+    stand_ins = ("slow",)
+
+    def prepare(self, scene):
+        scene.add_key("echo.dext", "DextMethodMilliseconds", 50)
 
 
 class Crash(Setting):
@@ -143,15 +176,20 @@ class Kept(Setting):
 
 
 ECHO, QUEUES = "tests/integ/drivers/echo/echo.dext", "tests/integ/drivers/queues/queues.dext"
+WORKER = "tests/faults/drivers/worker/worker.dext"
 SETTINGS = {
     "plain": Plain(ECHO, QUEUES, "examples/ring_submit/ring_submit.dext"),
-    "virtual": Virtual("tests/faults/drivers/worker/worker.dext"),
-    "usb_kept": UsbKept("tests/faults/drivers/worker/worker.dext"),
-    "usb": Usb("tests/faults/drivers/worker/worker.dext"),
+    "virtual": Virtual(WORKER),
+    "usb_kept": UsbKept(WORKER),
+    "usb_once": UsbOnce(WORKER),
+    "usb": Usb(WORKER),
     "users": Users(ECHO, QUEUES),
     "limits": Limits(ECHO),
     "crash": Crash(ECHO),
     "once": Once(ECHO),
     "kept": Kept(ECHO),
     "pci": Pci("examples/pci_memory/pci_memory.dext"),
+    "pci_file": PciFile("examples/pci_memory/pci_memory.dext"),
+    "older": Older(ECHO, WORKER),
+    "hangs": Hangs(ECHO),
 }

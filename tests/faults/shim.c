@@ -251,9 +251,11 @@ fault_freed(const void *address)
 __attribute__((visibility("default"))) uint32_t
 faults_fired(void)
 {
+	uint32_t fired = 0;
+
 	if (state == NEW)
 		start();
-	return page != NULL
-		       ? atomic_load(&page->faults[0].fired) + atomic_load(&page->faults[1].fired)
-		       : 0;
+	for (unsigned i = 0; page != NULL && i < FAULTS_FAULTS; i++)
+		fired += atomic_load(&page->faults[i].fired);
+	return fired;
 }

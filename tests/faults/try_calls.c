@@ -4,6 +4,7 @@
 #include "echo.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 
 #include <dext_iokit.h>
@@ -45,6 +46,59 @@ calls(void)
 	link_close(&link);
 	return well;
 }
+
+/* --- a host that stays awake --- */
+
+#define TURNS 8
+
+/* The next CPU of `all`; on the host's own it would not stay awake for this app. */
+static void
+move_on(const cpu_set_t *all, int *cpu)
+{
+	cpu_set_t one;
+
+	do
+		*cpu = (*cpu + 1) % CPU_SETSIZE;
+	while (!CPU_ISSET(*cpu, all));
+	CPU_ZERO(&one);
+	CPU_SET(*cpu, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
+/* So many calls that it looks at its descriptors between them. */
+static bool
+call_often(io_connect_t connect)
+{
+	for (uint64_t i = 0; i < 1000; i++) {
+		uint32_t room = 1;
+		uint64_t out = 0;
+
+		TRY(IOConnectCallMethod(connect, ECHO_ECHO, &i, 1, NULL, 0, &out, &room, NULL,
+					NULL));
+		CHECK(out == i);
+	}
+	return true;
+}
+
+static bool
+often(void)
+{
+	struct link link = {0};
+	bool well = link_open(&link, "Echo");
+	cpu_set_t all;
+	int cpu = 0;
+
+	CHECK(sched_getaffinity(0, sizeof(all), &all) == 0);
+	for (unsigned turn = 0; turn < TURNS && well; turn++) {
+		move_on(&all, &cpu);
+		well = call_often(link.connect);
+	}
+	sched_setaffinity(0, sizeof(all), &all);
+	link_close(&link);
+	return well;
+}
+
+/* --- completions --- */
 
 static void
 completed(void *refcon, IOReturn result, void **args, uint32_t count)
@@ -170,7 +224,21 @@ by_queue(void)
 	return complete_by(BY_QUEUE);
 }
 
+/* Whichever way is waited in, the host may have been faster than that; not each time. */
+static bool
+all_ways(void)
+{
+	return by_queue() && by_message() && by_queue() && by_poll() && by_queue() && by_loop();
+}
+
 const struct scenario scenarios_calls[] = {
-	{"calls", calls},	    {"by_loop", by_loop},   {"by_poll", by_poll},
-	{"by_message", by_message}, {"by_queue", by_queue}, {NULL, NULL},
+	{"calls", calls},
+	{"by_loop", by_loop},
+	{"by_poll", by_poll},
+	{"by_message", by_message},
+	{"by_queue", by_queue},
+	{"often", often},
+	{"bell_older", all_ways, "older"},
+	{"calls_older", calls, "older"},
+	{NULL, NULL},
 };

@@ -4,6 +4,7 @@
 #include "command.h"
 #include "drivers/worker/worker.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,44 @@ plugged(void)
 	       plug("ftdi,serial=" SERIAL, open_worker);
 }
 
+/* Somebody writes down what is transferred, until he has enough. */
+static bool
+use_until_captured(void)
+{
+	char path[512];
+	const char *const capture[] = {
+		getenv("FAULTS_DEXT"), "capture", "-w", path, "--count", "8", NULL};
+	uint64_t began = attempt_msec();
+	int status = -1;
+	bool well = true;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s/../capture", getenv("FAULTS_BUNDLES"));
+	if (!open_worker())
+		return false;
+	pid = command_start(capture, false, NULL);
+	while (well && waitpid(pid, &status, WNOHANG) == 0)
+		well = use_worker() && attempt_had("the capture's end", attempt_waits(began));
+	if (!well) {
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+	}
+	unlink(path);
+	return well && attempt_had("a capture", status == 0);
+}
+
+static bool
+captured(void)
+{
+	return plug("loopback,serial=" SERIAL, use_until_captured);
+}
+
+static bool
+plugged_once(void)
+{
+	return plug("loopback,serial=" SERIAL, use_worker);
+}
+
 /* --- of the stand-ins --- */
 
 /* What the kernel says when a device has come; there is no other than before. */
@@ -121,28 +160,15 @@ announce(void)
 	return true;
 }
 
-static bool
-is_there(uint64_t id)
-{
-	io_service_t service =
-		IOServiceGetMatchingService(kIOMainPortDefault, IORegistryEntryIDMatching(id));
-
-	if (service != 0)
-		IOObjectRelease(service);
-	return service != 0;
-}
-
 /* The service goes with the device, and another one comes with it. */
 static bool
 reset(struct link *link)
 {
-	uint64_t began = attempt_msec(), id = 0;
+	uint64_t id = 0;
 
 	TRY(IORegistryEntryGetRegistryEntryID(link->service, &id));
 	TRY(IOConnectCallScalarMethod(link->connect, WORKER_RESET, NULL, 0, NULL, NULL));
-	while (is_there(id) && attempt_waits(began))
-		usleep(1000);
-	return attempt_had("the service's end", attempt_waits(began));
+	return attempt_had("the service's end", attempt_gone(id));
 }
 
 static bool
@@ -151,6 +177,40 @@ real(void)
 	struct link link = {0};
 	bool well = announce() && link_open(&link, WORKER_SERVICE) && work(link.connect) &&
 		    reset(&link);
+
+	link_close(&link);
+	return well;
+}
+
+static bool
+call(io_connect_t connect, uint32_t method)
+{
+	TRY(IOConnectCallScalarMethod(connect, method, NULL, 0, NULL, NULL));
+	return true;
+}
+
+/* It is there again at once, as far as the registry can see. */
+static bool
+pulled(void)
+{
+	struct link link = {0};
+	uint64_t id = 0;
+	bool well = announce() && link_open(&link, WORKER_SERVICE) &&
+		    attempt_tried("IORegistryEntryGetRegistryEntryID",
+				  IORegistryEntryGetRegistryEntryID(link.service, &id)) &&
+		    call(link.connect, WORKER_PULL) &&
+		    attempt_had("the service's end", attempt_gone(id));
+
+	link_close(&link);
+	return well;
+}
+
+/* The registry ends a host that is not through: nothing of it stays. */
+static bool
+left(void)
+{
+	struct link link = {0};
+	bool well = link_open(&link, WORKER_SERVICE) && call(link.connect, WORKER_LEAVE);
 
 	link_close(&link);
 	return well;
@@ -200,6 +260,11 @@ const struct scenario scenarios_devices[] = {
 	{"plugged", plugged, "virtual"},
 	{"real", real, "usb"},
 	{"pci", pci, "pci"},
+	{"pci_file", pci, "pci_file"},
 	{"real_kept", real_kept, "usb_kept"},
+	{"captured", captured, "virtual"},
+	{"plugged_older", plugged_once, "older"},
+	{"pulled", pulled, "usb"},
+	{"left", left, "usb_once"},
 	{NULL},
 };

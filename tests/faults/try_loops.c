@@ -2,7 +2,9 @@
 /* Run loops with all that can be in them, and what dispatch queues do later. */
 #include "attempt.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -157,10 +159,50 @@ in_child(void)
 	return attempt_had("the child's loop", WEXITSTATUS(status) == 0);
 }
 
+/* What a compiler with blocks makes of one, and what its runtime does with it. */
+struct literal {
+	const void *isa;
+	int flags, reserved;
+	void (*invoke)(struct literal *block);
+	unsigned *count;
+};
+
+void CFRunLoopPerformBlock(CFRunLoopRef loop, CFTypeRef mode, const struct literal *block);
+void *_Block_copy(const void *block);
+void _Block_release(const void *block);
+
+/* The block stays where it is as long as it is used. */
+__attribute__((visibility("default"))) void *
+_Block_copy(const void *block)
+{
+	return (void *)(uintptr_t)block;
+}
+
+__attribute__((visibility("default"))) void
+_Block_release(const void *block)
+{
+}
+
+static void
+count_block(struct literal *block)
+{
+	count_one(block->count);
+}
+
+static bool
+perform(void)
+{
+	unsigned count = 0;
+	struct literal block = {.invoke = count_block, .count = &count};
+
+	CFRunLoopPerformBlock(CFRunLoopGetCurrent(), kCFRunLoopDefaultMode, &block);
+	return run_until(kCFRunLoopDefaultMode, &count, 1);
+}
+
 static bool
 loops(void)
 {
-	return signalled() && observe() && by_port() && modes() && in_child();
+	return signalled() && observe() && by_port() && modes() && in_child() && perform();
 }
 
 /* --- dispatch --- */
@@ -206,8 +248,39 @@ later(void)
 	return well;
 }
 
+static void
+wait_for_itself(void *queue)
+{
+	dispatch_sync_f(queue, NULL, count_one);
+}
+
+/* A child that waits for the queue it is on ends, and says where it is. */
+static bool
+deadlock(void)
+{
+	static const struct rlimit none = {0, 0};
+	int status = -1;
+	pid_t child = fork();
+
+	if (child == 0) {
+		dispatch_queue_t queue = dispatch_queue_create("faults", NULL);
+
+		setrlimit(RLIMIT_CORE, &none);
+		if (queue != NULL)
+			dispatch_sync_f(queue, queue, wait_for_itself);
+		_exit(1);
+	}
+	if (!attempt_had("a child", child > 0))
+		return false;
+	while (waitpid(child, &status, 0) < 0)
+		;
+	CHECK(WIFSIGNALED(status) || WEXITSTATUS(status) == 1);
+	return attempt_had("the child's end", WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
 const struct scenario scenarios_loops[] = {
 	{"loops", loops},
 	{"later", later},
+	{"deadlock", deadlock},
 	{NULL},
 };

@@ -210,6 +210,90 @@ shared(void)
 	return well;
 }
 
+/* Private pages, which two connections share each for itself, and some of which are elsewhere, too.
+ */
+static bool
+share_moved(io_connect_t one, io_connect_t other, char *pages)
+{
+	char *again;
+	bool well;
+
+	if (!keep(one, pages, PAGES * 4096) || !keep(other, pages, PAGES * 4096))
+		return false;
+	/* Of pages that were not adopted there can be no other mapping. */
+	again = mremap(pages, 0, PAGES * 4096, MREMAP_MAYMOVE);
+	well = fork_and_look(again != MAP_FAILED ? again : pages);
+	if (again != MAP_FAILED)
+		munmap(again, PAGES * 4096);
+	return well && fork_and_look(pages);
+}
+
+static bool
+twins(void)
+{
+	struct link one = {0}, other = {0};
+	char *pages = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
+	bool well = link_open(&one, "Echo") && link_open(&other, "Echo") &&
+		    share_moved(one.connect, other.connect, pages);
+
+	link_close(&other);
+	link_close(&one);
+	munmap(pages, PAGES * 4096);
+	return well;
+}
+
+/* --- another kernel and C library --- */
+
+static void *
+wait_for_end(void *context)
+{
+	char byte;
+
+	return read(*(int *)context, &byte, 1) == 0 ? context : NULL;
+}
+
+/* With a thread beside it, whose stack could be what the driver is to keep. */
+static bool
+copied_beside(void)
+{
+	pthread_t thread;
+	int ends[2];
+	bool well;
+
+	CHECK(pipe(ends) == 0 && pthread_create(&thread, NULL, wait_for_end, &ends[0]) == 0);
+	well = large() && copied();
+	close(ends[1]);
+	pthread_join(thread, NULL);
+	close(ends[0]);
+	return well;
+}
+
+/* Where something is already, nothing else can be. */
+static bool
+take_place(io_connect_t connect)
+{
+	char *page = mmap(NULL, 16 * 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	mach_vm_address_t address = (uintptr_t)page;
+	mach_vm_size_t size = 0;
+
+	CHECK(IOConnectMapMemory64(connect, 0, mach_task_self(), &address, &size, 0) !=
+	      kIOReturnSuccess);
+	CHECK(mach_vm_allocate(mach_task_self(), &address, 4096, VM_FLAGS_FIXED) != KERN_SUCCESS);
+	munmap(page, 16 * 4096);
+	return true;
+}
+
+static bool
+taken(void)
+{
+	struct link link = {0};
+	bool well = link_open(&link, "Echo") && take_place(link.connect);
+
+	link_close(&link);
+	return well;
+}
+
 /* --- queues --- */
 
 static bool
@@ -359,6 +443,16 @@ rings(void)
 }
 
 const struct scenario scenarios_memory[] = {
-	{"map", map},	    {"large", large},	{"allocated", allocated}, {"copied", copied},
-	{"shared", shared}, {"queues", queues}, {"rings", rings},	  {NULL, NULL},
+	{"map", map},
+	{"large", large},
+	{"allocated", allocated},
+	{"copied", copied},
+	{"shared", shared},
+	{"twins", twins},
+	{"copied_older", copied_beside, "older"},
+	{"taken_older", taken, "older"},
+	{"allocated_older", allocated, "older"},
+	{"queues", queues},
+	{"rings", rings},
+	{NULL, NULL},
 };

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,8 @@
 
 #include <dext_iokit.h>
 #include <mach/mach.h>
+
+#define LOG_LINES 1000 /* DEXT_LIMIT_LOG_LINES */
 
 static bool
 echo_once(io_connect_t connect)
@@ -108,6 +111,22 @@ crash(void)
 	return use_echo();
 }
 
+/* More than the registry takes in a second: what is too much is told of when the host ends. */
+static bool
+talk_much(void)
+{
+	struct link link = {0};
+	bool well =
+		link_open(&link, "Echo") &&
+		attempt_tried("IOConnectCallScalarMethod",
+			      IOConnectCallScalarMethod(link.connect, ECHO_TALK,
+							(uint64_t[]){2 * LOG_LINES, ECHO_TALK_ENDS},
+							2, NULL, NULL));
+
+	link_close(&link);
+	return well;
+}
+
 /* --- looking --- */
 
 /* Somebody looks at calls, and ends when he has seen some. */
@@ -171,6 +190,81 @@ followed(void)
 		waitpid(pid, NULL, 0);
 		close(output);
 	}
+	link_close(&link);
+	return well;
+}
+
+/* --- a method that hangs --- */
+
+struct waiting {
+	io_connect_t connect;
+	kern_return_t status;
+};
+
+static void *
+call_and_wait(void *context)
+{
+	struct waiting *waiting = context;
+
+	waiting->status =
+		IOConnectCallScalarMethod(waiting->connect, ECHO_WAIT, NULL, 0, NULL, NULL);
+	return NULL;
+}
+
+/* Until the driver's own frame has been told of. */
+static bool
+await_stack(int log)
+{
+	struct pollfd item = {.fd = log, .events = POLLIN};
+	uint64_t began = attempt_msec();
+	char text[1 << 16] = "";
+	size_t length = 0;
+
+	while (strstr(text, "echo.so+0x") == NULL && attempt_waits(began)) {
+		ssize_t got = poll(&item, 1, 100) > 0
+				      ? read(log, text + length, sizeof(text) - 1 - length)
+				      : 0;
+
+		if (got > 0)
+			length += (size_t)got;
+		text[length] = '\0';
+	}
+	return attempt_had("the stack", strstr(text, "echo.so+0x") != NULL);
+}
+
+static bool
+hang(io_connect_t connect)
+{
+	const char *const follow[] = {getenv("FAULTS_DEXT"), "logs", "--follow", NULL};
+	struct waiting waiting = {.connect = connect};
+	mach_vm_address_t address = 0;
+	mach_vm_size_t size = 0;
+	volatile uint8_t *go;
+	pthread_t thread;
+	int output = -1;
+	pid_t pid;
+	bool well;
+
+	TRY(IOConnectMapMemory64(connect, 0, mach_task_self(), &address, &size, kIOMapAnywhere));
+	go = (volatile uint8_t *)(uintptr_t)address;
+	*go = 0;
+	pid = command_start(follow, false, &output);
+	CHECK(pthread_create(&thread, NULL, call_and_wait, &waiting) == 0);
+	well = await_stack(output);
+	*go = ECHO_GO;
+	pthread_join(thread, NULL);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(output);
+	return attempt_tried("IOConnectCallScalarMethod", waiting.status) && well;
+}
+
+static bool
+hung(void)
+{
+	struct link link = {0};
+	bool well = link_open(&link, "Echo") && hang(link.connect);
+
 	link_close(&link);
 	return well;
 }
@@ -276,6 +370,8 @@ const struct scenario scenarios_registry[] = {
 	{"crash", crash, "crash"},
 	{"kept", kept, "kept"},
 	{"wrong", wrong},
+	{"hung", hung, "hangs"},
+	{"talk_much", talk_much, "once"},
 	{"second", second},
 	{NULL},
 };

@@ -22,6 +22,7 @@ extern const OSMetaClass gWorkerMetaClass, gWorkerUserClientMetaClass;
 struct Worker_IVars {
 	IOUSBHostInterface *interface;
 	IOUSBHostPipe *out, *in;
+	IOBufferMemoryDescriptor *left; /* of a transfer that its Stop does not end */
 };
 struct WorkerUserClient_IVars {
 	Worker *worker;
@@ -115,7 +116,7 @@ Worker_Start(IOService *self, IOService *provider)
 static kern_return_t
 Worker_Stop(IOService *self, IOService *provider)
 {
-	if (ivars(self)->interface != NULL)
+	if (ivars(self)->interface != NULL && ivars(self)->left == NULL)
 		IOUSBHostInterface_Close(ivars(self)->interface, self, 0);
 	return IOService_Stop_Impl(self, provider);
 }
@@ -136,6 +137,7 @@ Worker_free(OSObject *self)
 {
 	OSSafeReleaseNULL(ivars(self)->out);
 	OSSafeReleaseNULL(ivars(self)->in);
+	OSSafeReleaseNULL(ivars(self)->left);
 	IOService_free_Impl((IOService *)self);
 }
 
@@ -496,6 +498,51 @@ reset_device(Worker *self)
 	return status;
 }
 
+static kern_return_t
+pull_out(Worker *self)
+{
+	kern_return_t status =
+		IOUSBHostInterface_DeviceRequest(ivars(self)->interface, 0x40, WORKER_REQUEST_PULL,
+						 0, 0, 0, NULL, NULL, TIMEOUT_MSEC);
+
+	return status == kIOReturnSuccess ? IOUSBHostPipe_ClearStall(ivars(self)->out, true)
+					  : status;
+}
+
+/* --- what is left at the end --- */
+
+static void
+stay(void *context)
+{
+	for (;;)
+		pause();
+}
+
+static kern_return_t
+leave(Worker *self)
+{
+	IODispatchQueue *queue = NULL;
+	OSAction *action = NULL;
+	uint8_t *bytes = NULL;
+	kern_return_t status = make_buffer(self, &ivars(self)->left, &bytes);
+
+	if (status == kIOReturnSuccess)
+		status = IOUSBHostPipe_CreateActionCompleteAsyncIO((OSObject *)self, transferred, 0,
+								   &action);
+	if (status == kIOReturnSuccess)
+		status = empty(self);
+	if (status == kIOReturnSuccess)
+		status = IOUSBHostPipe_AsyncIO(
+			ivars(self)->in, (IOMemoryDescriptor *)ivars(self)->left, BYTES, action, 0);
+	if (status == kIOReturnSuccess)
+		status = IODispatchQueue_Create("stays", 0, 0, &queue);
+	if (status == kIOReturnSuccess)
+		IODispatchQueue_DispatchAsync_f(queue, NULL, stay);
+	OSSafeReleaseNULL(queue);
+	OSSafeReleaseNULL(action);
+	return status;
+}
+
 /* --- cancelling --- */
 
 static void
@@ -566,7 +613,7 @@ cancel(Worker *self)
 static kern_return_t (*const methods[WORKER_METHODS])(Worker *self) = {
 	[WORKER_TRANSFER] = transfer,	    [WORKER_CONTROL] = control,	  [WORKER_BUNDLE] = bundle,
 	[WORKER_ISOCHRONOUS] = isochronous, [WORKER_DEVICE] = use_device, [WORKER_CANCEL] = cancel,
-	[WORKER_RESET] = reset_device,
+	[WORKER_RESET] = reset_device,	    [WORKER_PULL] = pull_out,	  [WORKER_LEAVE] = leave,
 };
 
 /* Its methods wait for completions, which come on the service's queue, so it needs another one. */
@@ -668,8 +715,17 @@ map_again(struct WorkerUserClient_IVars *client)
 	if (client->shown == NULL)
 		return kIOReturnNotReady;
 	status = IOMemoryDescriptor_CreateMapping(client->shown, 0, 0, 0, 0, 0, &map);
-	if (status == kIOReturnSuccess)
-		*(uint8_t *)(uintptr_t)IOMemoryMap_GetAddress(map) = WORKER_BYTE;
+	if (status == kIOReturnSuccess) {
+		IOMemoryMap *over = NULL;
+		uint64_t taken = IOMemoryMap_GetAddress(map);
+
+		*(uint8_t *)(uintptr_t)taken = WORKER_BYTE;
+		/* Something is there. */
+		if (IOMemoryDescriptor_CreateMapping(client->shown, kIOMemoryMapFixedAddress, taken,
+						     0, 0, 0, &over) == kIOReturnSuccess)
+			status = kIOReturnBadMedia;
+		OSSafeReleaseNULL(over);
+	}
 	OSSafeReleaseNULL(map);
 	return status;
 }

@@ -16,6 +16,8 @@ enum {
 	WORKER_DEVICE, /* its interfaces */
 	WORKER_CANCEL, /* of an action, a queue, a source; work in a concurrent queue */
 	WORKER_RESET,  /* configuration and reset, which is the end of the service */
+	WORKER_PULL,   /* the device of fake_usb.c is pulled out */
+	WORKER_LEAVE,  /* a transfer is left under way, and a thread in a method, at the end */
 	WORKER_METHODS,
 	WORKER_REMAP = WORKER_METHODS, /* the memory WORKER_READ_ONLY */
 };
@@ -28,5 +30,8 @@ enum {
 	WORKER_MEMORY,
 };
 #define WORKER_BYTE 0x5a
+
+/* A vendor request, of fake_usb.c only. */
+#define WORKER_REQUEST_PULL 0xee
 
 #endif

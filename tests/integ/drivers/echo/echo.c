@@ -221,6 +221,19 @@ hang(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 }
 
 static kern_return_t
+wait_for_go(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	IOAddressSegment range = {0, 0};
+	kern_return_t status =
+		IOBufferMemoryDescriptor_GetAddressRange(ivars(target)->memory, &range);
+
+	while (status == kIOReturnSuccess &&
+	       *(volatile unsigned char *)(uintptr_t)range.address != ECHO_GO)
+		poll(NULL, 0, 1);
+	return status;
+}
+
+static kern_return_t
 count(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
 {
 	arguments->scalarOutput[0] = atomic_load(&clients);
@@ -546,6 +559,7 @@ static const IOUserClientMethodDispatch methods[] = {
 	[ECHO_CHILDREN] = {children, 0, 1, 0, 0, 0},
 	[ECHO_SET] = {set, 0, 1, 0, 0, 0},
 	[ECHO_TALK] = {talk, 0, 2, 0, 0, 0},
+	[ECHO_WAIT] = {wait_for_go, 0, 0, 0, 0, 0},
 	[ECHO_SET_KINDS] = {set_kinds, 0, 0, 0, 0, 0},
 	[ECHO_END] = {end, 1, 1, 0, 0, 0},
 	[ECHO_CLIENT_MEMORY] = {client_memory, 0, 1, ANY, 1, 0},
