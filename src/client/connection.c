@@ -307,6 +307,14 @@ connection_step(uint64_t deadline)
 	return deadline - now < CALL_WAIT_STEP ? deadline - now : CALL_WAIT_STEP;
 }
 
+uint64_t
+connection_step_end(uint64_t deadline)
+{
+	uint64_t end = clock_recent() + CALL_WAIT_STEP;
+
+	return deadline != 0 && deadline < end ? deadline : end;
+}
+
 IOReturn
 connection_send(struct connection *connection, struct packet_header *header, const void *body,
 		size_t length, const int *fds, unsigned fd_count, uint64_t deadline)

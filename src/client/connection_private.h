@@ -99,6 +99,8 @@ IOReturn connection_send(struct connection *connection, struct packet_header *he
 /* How many ns a step of a wait takes, which ends at the deadline, if there is one; without one the
  * clock is not looked at. 0: it is past. */
 uint64_t connection_step(uint64_t deadline);
+/* The clock_now time at which such a step ends that begins now. */
+uint64_t connection_step_end(uint64_t deadline);
 
 /* async registrations, ring.c */
 IOReturn ring_register(struct connection *connection, struct port *port, const uint64_t *reference,

@@ -74,7 +74,7 @@ dequeue_locked(struct connection *connection, struct slot_waiter *waiter)
 static void
 wait_step_locked(struct connection *connection, struct slot_waiter *waiter, uint64_t deadline)
 {
-	uint64_t until = clock_now() + connection_step(deadline);
+	uint64_t until = connection_step_end(deadline);
 	const struct timespec time = {
 		.tv_sec = (time_t)(until / NSEC_PER_SEC),
 		.tv_nsec = (long)(until % NSEC_PER_SEC),
@@ -289,7 +289,7 @@ wait_answer(struct connection *connection, unsigned slot, uint32_t generation, u
 		return kIOReturnSuccess;
 	if (call_page_is_left(client, slot))
 		doorbell_ring(connection->doorbell);
-	while (!call_page_sleep(client, slot, generation, connection_step(deadline))) {
+	while (!call_page_sleep(client, slot, generation, connection_step_end(deadline))) {
 		connection_check(connection);
 		if (connection_pending_status(connection) == kIOReturnSuccess &&
 		    connection_step(deadline) != 0)

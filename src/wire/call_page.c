@@ -358,12 +358,12 @@ call_page_will_look(struct call_page_host *host)
 
 /* While the slot is unanswered, or for no reason. */
 static void
-sleep_on(struct call_slot *slot, uint32_t generation, uint64_t nsec)
+sleep_on(struct call_slot *slot, uint32_t generation, uint64_t until)
 {
 	uint32_t value = atomic_load_explicit(&slot->reply.answered, memory_order_relaxed);
-	struct timespec timeout = {
-		.tv_sec = (time_t)(nsec / NSEC_PER_SEC),
-		.tv_nsec = (long)(nsec % NSEC_PER_SEC),
+	const struct timespec end = {
+		.tv_sec = (time_t)(until / NSEC_PER_SEC),
+		.tv_nsec = (long)(until % NSEC_PER_SEC),
 	};
 
 	if (((value ^ generation) & ~CALL_WAITER) == 0)
@@ -374,17 +374,19 @@ sleep_on(struct call_slot *slot, uint32_t generation, uint64_t nsec)
 					      &slot->reply.answered, &value, value | CALL_WAITER,
 					      memory_order_acq_rel, memory_order_relaxed))
 		return;
-	syscall(SYS_FUTEX, &slot->reply.answered, FUTEX_WAIT, value | CALL_WAITER, &timeout, NULL,
-		0);
+	/* Until a time, and not for one: so the kernel does not look at the clock. */
+	syscall(SYS_FUTEX, &slot->reply.answered, FUTEX_WAIT_BITSET, value | CALL_WAITER, &end,
+		NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
 bool
-call_page_sleep(struct call_page_client *client, unsigned index, uint32_t generation, uint64_t nsec)
+call_page_sleep(struct call_page_client *client, unsigned index, uint32_t generation,
+		uint64_t until)
 {
 	struct call_slot *slot = &client->page->slot[index];
 	int kept = errno;
 
-	sleep_on(slot, generation, nsec);
+	sleep_on(slot, generation, until);
 	errno = kept;
 	return call_slot_is_answered(slot, generation);
 }
@@ -397,11 +399,9 @@ call_page_wait(struct call_page_client *client, unsigned index, uint32_t generat
 	bool answered;
 
 	while (!(answered = call_slot_is_answered(slot, generation))) {
-		uint64_t now = clock_now();
-
-		if (now >= deadline)
+		if (clock_now() >= deadline)
 			break;
-		call_page_sleep(client, index, generation, deadline - now);
+		call_page_sleep(client, index, generation, deadline);
 	}
 	return answered;
 }

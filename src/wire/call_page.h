@@ -283,13 +283,13 @@ bool call_page_is_taken(const struct call_page_client *client, unsigned index);
 /* Before the sleep. True: the host is awake and did not take the call, ring the doorbell. */
 bool call_page_is_left(struct call_page_client *client, unsigned index);
 /*
- * Sleeps until the slot's request of this generation is answered, for that time at most. False: not
- * yet, and maybe too early, after a signal for instance. The reply may be copied after true.
- * Callers sleep for CALL_WAIT_STEP at most and look at the socket in between, because a futex has
- * no hang-up.
+ * Sleeps until the slot's request of this generation is answered, or that time (of clock_now) has
+ * come. False: not yet, and maybe too early, after a signal for instance. The reply may be copied
+ * after true. Callers sleep for CALL_WAIT_STEP at most and look at the socket in between, because a
+ * futex has no hang-up.
  */
 bool call_page_sleep(struct call_page_client *client, unsigned index, uint32_t generation,
-		     uint64_t nsec);
+		     uint64_t until);
 #define CALL_WAIT_STEP (UINT64_C(50) * 1000000) /* ns */
 /* The same until `deadline` (clock_now time), for who has no socket to look at. */
 bool call_page_wait(struct call_page_client *client, unsigned index, uint32_t generation,

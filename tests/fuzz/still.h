@@ -38,6 +38,7 @@ static _Atomic uint64_t still_ahead;
 
 uint64_t __real_clock_now(void);
 uint64_t __wrap_clock_now(void);
+uint64_t __wrap_clock_recent(void);
 int __real_poll(struct pollfd *items, nfds_t count, int timeout);
 int __wrap_poll(struct pollfd *items, nfds_t count, int timeout);
 ssize_t __real_recvmsg(int fd, struct msghdr *message, int flags);
@@ -58,6 +59,22 @@ __wrap_clock_now(void)
 	if (still)
 		still_ahead += STILL_TICK;
 	return __real_clock_now() + still_ahead;
+}
+
+uint64_t
+__wrap_clock_recent(void)
+{
+	return __real_clock_now() + still_ahead;
+}
+
+/* Nothing has come until then. */
+static inline void
+still_pass(uint64_t until)
+{
+	uint64_t now = __real_clock_now();
+
+	if (now + still_ahead < until)
+		still_ahead = until - now;
 }
 
 int
@@ -89,9 +106,14 @@ __wrap_recvmsg(int fd, struct msghdr *message, int flags)
 	return __real_recvmsg(fd, message, flags);
 }
 
+/* With a timeout for a wait, or the end of one until then; NULL: it has none. */
 static inline long
-still_sleep(_Atomic uint32_t *word, uint32_t value, const struct timespec *timeout)
+still_sleep(_Atomic uint32_t *word, uint32_t value, const struct timespec *timeout, bool is_end)
 {
+	uint64_t nsec = 0;
+
+	if (timeout != NULL)
+		nsec = (uint64_t)timeout->tv_sec * NSEC_PER_SEC + (uint64_t)timeout->tv_nsec;
 	for (unsigned turns = 0; atomic_load(word) == value; turns++) {
 		FUZZ_CHECK(turns < STILL_TURNS_MAX);
 		still_peer();
@@ -99,8 +121,10 @@ still_sleep(_Atomic uint32_t *word, uint32_t value, const struct timespec *timeo
 			continue;
 		if (atomic_load(word) != value)
 			return 0;
-		still_ahead +=
-			(uint64_t)timeout->tv_sec * NSEC_PER_SEC + (uint64_t)timeout->tv_nsec;
+		if (is_end)
+			still_pass(nsec);
+		else
+			still_ahead += nsec;
 		errno = ETIMEDOUT;
 		return -1;
 	}
@@ -122,9 +146,11 @@ __wrap_syscall(long number, ...)
 	for (unsigned i = 0; i < 6; i++)
 		values[i] = va_arg(list, long);
 	va_end(list);
-	if (still && number == SYS_FUTEX && (int)values[1] == FUTEX_WAIT)
+	if (still && number == SYS_FUTEX &&
+	    ((int)values[1] == FUTEX_WAIT || (int)values[1] == FUTEX_WAIT_BITSET))
 		return still_sleep((_Atomic uint32_t *)values[0], (uint32_t)values[2],
-				   (const struct timespec *)values[3]);
+				   (const struct timespec *)values[3],
+				   (int)values[1] == FUTEX_WAIT_BITSET);
 	return __real_syscall(number, values[0], values[1], values[2], values[3], values[4],
 			      values[5]);
 }
