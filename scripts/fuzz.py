@@ -36,6 +36,7 @@ PARSERS = {
     "registry": ["registry/watcher.c", "registry/entries.c", "registry/server.c"],
     "registry_client": ["client/registry.c", "client/events.c", "client/watch.c"],
     "ring": ["wire/shared_ring.c", "queue/ring_source.c"],
+    "store": ["registry/store.c", "registry/record.c", "registry/given.c", "registry/adopt.c"],
     "trace": ["wire/trace.c"],
     "usb_descriptors": ["usb/descriptor_parsing.c"],
     "virtual_spec": ["usb/vdev_spec.c"],
@@ -71,7 +72,10 @@ FUNCTIONS = {
     "registry/launch_packets.c": ["started", "is_of_another", "publish_properties", "publish",
                                   "withdraw", "gone", "listing", "listed", "is_old_news", "handle",
                                   "host_take_packets", "host_control_ready"],
+    "registry/record.c": ["read_record", "record_read", "record_detached", "record_find_service"],
     "registry/settings.c": ["settings_answered", "settings_end", "finish_take"],
+    "registry/store.c": ["get_entry", "take_fd", "take_all", "store_open", "store_take",
+                         "store_entry_free", "store_forget", "find"],
     "wire/trace.c": ["copy", "copy_bytes", "turn_of", "skips", "count", "copy_event", "trace_read",
                      "trace_reader_end", "trace_read_owner", "trace_reader_init"],
     "queue/ring_source.c": ["tail_of", "head_of", "take_back", "look", "more_comes",
@@ -99,7 +103,9 @@ REST = {
     "driver/client_memory.c": "the driver's own calls and waiting",
     "registry/host_log.c": "ends and timers",
     "registry/launch_packets.c": "ends and answers to apps",
+    "registry/record.c": "they write",
     "registry/settings.c": "they send, or forget",
+    "registry/store.c": "they keep, or close",
     "queue/ring_source.c": "the driver's own calls",
     "wire/trace.c": "the host's side, which reads nothing of others",
     "registry/server.c": "listening, credentials, limits and answers: test_registry_protocol",
@@ -126,7 +132,7 @@ LEFT_OUT = {
         "make_description": "no memory: tests/faults",
     },
     "registry/launch_packets.c": {
-        "is_of_another": "hosts of the registry before: test_store_hosts",
+        "is_of_another": "hosts of the registry before: target store",
     },
     "driver/calls.c": {
         "make_completion": "the connection ends meanwhile",
@@ -136,8 +142,8 @@ LEFT_OUT = {
 
 # Inputs longer than this bring nothing, and make each run slow.
 LENGTHS = {"client": 600, "control": 500, "host": 600, "packets": 700, "property_list": 1500,
-           "registry": 600, "object": 2000, "registry_client": 400, "ring": 300, "trace": 600,
-           "usb_descriptors": 1500, "virtual_spec": 200}
+           "registry": 600, "object": 2000, "registry_client": 400, "ring": 300, "store": 500,
+           "trace": 600, "usb_descriptors": 1500, "virtual_spec": 200}
 
 # The entropic schedule walks through all that was ever seen for each input: half of the time of a
 # quick target. Names of new functions are asked of a process that stays, as descriptors of ours.

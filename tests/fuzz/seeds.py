@@ -642,6 +642,67 @@ def objects():
         put("object", f"cut-{cut}", elf()[:cut])
 
 
+def stores():
+    """What the descriptor store brings (fuzz_store.c): things, each a name and descriptors.
+
+    A record begins with what it is (modulo 6: root, resources, virtual, USB, host) and how much of that is changed."""
+    def record(how, which, start=b"", changes=b"", services=0):
+        return bytes([0, how, which]) + start + changes + bytes([services])
+
+    def thing(name, *descriptors):
+        return bytes([name, len(descriptors)]) + b"".join(descriptors)
+
+    def store(name, *things, none=0, room=0, bundle=0, steps=b""):
+        put("store", name, bytes([len(things)]) + b"".join(things) + bytes([none, room, bundle]) + steps)
+
+    def host(name=2, which=0, provider=1, services=0, how=4, changes=b"", others=(b"\2", b"\3", b"\4")):
+        return thing(name, record(how, which, bytes([provider]), changes, services), *others)
+
+    root, resources = thing(0, record(0, 0x99)), thing(1, record(1, 1))
+    device, other = thing(7, record(2, 0x21)), thing(13, record(2, 0xb2))
+    listing, listed, later = b"\2\0\1", b"\2\1\0", b"\0"
+    service = b"\2\2\x10"
+    answers = {"all": listing + service + listed, "late": later + later, "listed": listed, "other": listing + b"\2\2\x50" + listed,
+               "again": listing + service * 2 + listed * 2, "end": b"\1" + later, "failed": b"\2\3\x80" + listed, "gone": b"\2\0\3" + listed, "silent": b""}
+    for name, steps in answers.items():
+        store(f"host-{name}", root, resources, device, host(), steps=steps)
+        store(f"host-changed-{name}", device, host(which=1), steps=steps)
+    for which in range(4):
+        store(f"host-which-{which}", device, host(which=which), steps=answers["all"])
+    for provider in range(8):
+        store(f"host-provider-{provider}", root, resources, device, other, host(provider=provider), steps=answers["all"])
+    for name, services in (("none", 0), ("two", 2), ("list", 16)):
+        store(f"hosts-{name}", device, other, host(), host(8, 0, 2, services=services), steps=listing + b"\x22\0\1" + service +
+              b"\2\2\x11\x22\2\x20" + listed + b"\x22\1\0")
+    store("twice", root, root, resources, resources, device, device)
+    store("bundle", device, host(), bundle=1, steps=answers["all"])
+    store("number-of-none", device, host(), none=1)
+    store("room", device, host(), room=1)
+    for kind in range(10):
+        rest = {0: record(4, 0, b"\1")[1:], 1: record(4, 0, b"\1")[1:], 7: b"\x10" + b"\1" * 16 + b"\4\0"}.get(kind, b"")
+        for name in (0, 1, 2, 5):
+            store(f"kind-{kind}-{name}", device, thing(name, bytes([kind]) + rest))
+        store(f"host-kind-{kind}", device, host(others=(bytes([kind]) + rest, b"\3", b"\2")))
+    for key in range(20):
+        for where in (0x40, 0xc0, 0, 0x80):
+            value = b"" if where & 0x40 else b"\1\7"
+            changed = bytes([where | key]) + value
+            if not where & 0x80:
+                store(f"device-{where}-{key}", thing(1, record(68, 0x21, changes=changed)),
+                      thing(7, record(69, 0x21, changes=changed), b"\5"))
+            store(f"host-{where}-{key}", device, host(how=70, changes=changed), steps=listed)
+    store("ids", thing(1, record(68, 0x21, changes=b"\2\6\2\x09\0")), thing(7, record(2, 0x71)), thing(13, record(2, 0x11)))
+    store("ids-same", thing(1, record(2, 0x21)), thing(7, record(2, 0xa1)), thing(13, record(1, 3)))
+    store("ids-none", thing(1, record(68, 0x21, changes=b"\x42")))
+    store("many", thing(1, *[b"\2"] * 5), thing(2, *[b"\4"] * 5))
+    for length in (250, 251, 252, 253, 254, 255):
+        store(f"name-{length}", thing(length, record(2, 0x21)))
+    head = struct.pack("<III", 0, 400, 0) + bytes(4)
+    for name, content in (("short", b""), ("zero", b"\1" * 20), ("long", struct.pack("<III", 0, 1 << 24, 0)), ("cut", head)):
+        store(f"record-{name}", thing(1, b"\7" + bytes([len(content)]) + content + b"\4\0"), device)
+        store(f"record-whole-{name}", thing(1, b"\7" + bytes([len(content)]) + content + b"\4\x80"), device)
+
+
 property_lists()
 objects()
 traces()
@@ -656,3 +717,4 @@ rings()
 usb()
 packets()
 specs()
+stores()
