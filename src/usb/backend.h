@@ -3,10 +3,10 @@
  * What a USB backend does: the table between the provider (IOUSBHostDevice, ...Interface, ...Pipe)
  * and a real or virtual device. One usb_device is one open device; it lives in one host.
  *
- * Threads: operations may be called from any thread, but for one endpoint one at a time (the
- * provider holds the endpoint's lock). The backend reports finished transfers only from reap(),
- * which the provider calls when event_fd is readable; it never calls the provider from a thread of
- * its own.
+ * Threads: operations may be called from any thread, but for one endpoint one at a time (the pipe's
+ * `submitting` is held). The backend reports finished transfers only from reap(), which the
+ * provider calls when event_fd is readable, perhaps before a submission has returned; it never
+ * calls the provider from a thread of its own.
  */
 #ifndef USB_BACKEND_H
 #define USB_BACKEND_H

@@ -42,6 +42,7 @@ init(OSObject *object)
 
 	if (!OSObject_init_Impl(object))
 		return false;
+	pthread_mutex_init(&pipe->submitting, NULL);
 	pthread_mutex_init(&pipe->lock, NULL);
 	pthread_cond_init(&pipe->returned, NULL);
 	TAILQ_INIT(&pipe->outstanding);
@@ -69,6 +70,7 @@ finish(OSObject *object)
 	usb_port_release(pipe->port);
 	pthread_cond_destroy(&pipe->returned);
 	pthread_mutex_destroy(&pipe->lock);
+	pthread_mutex_destroy(&pipe->submitting);
 	OSObject_free_Impl(object);
 }
 
@@ -210,12 +212,14 @@ pipe_end(struct IOUSBHostPipe_IVars *pipe, IOReturn status, bool close, bool wai
 {
 	struct drain drain = {.pipe = pipe};
 
+	pthread_mutex_lock(&pipe->submitting);
 	pthread_mutex_lock(&pipe->lock);
 	pipe->closed |= close;
 	drain.last = pipe->last_number;
 	pipe_abort_locked(pipe, status);
 	pipe->waiters += wait;
 	pthread_mutex_unlock(&pipe->lock);
+	pthread_mutex_unlock(&pipe->submitting);
 	if (!wait) {
 		pipe_pump(pipe->self, false);
 		return;
@@ -244,6 +248,7 @@ pipe_gone(IOUSBHostPipe *object)
 	struct IOUSBHostPipe_IVars *pipe = pipe_ivars(object);
 	struct pipe_request *request;
 
+	pthread_mutex_lock(&pipe->submitting);
 	pthread_mutex_lock(&pipe->lock);
 	TAILQ_FOREACH(request, &pipe->outstanding, link)
 	{
@@ -252,6 +257,7 @@ pipe_gone(IOUSBHostPipe *object)
 	}
 	pipe_settle_locked(pipe);
 	pthread_mutex_unlock(&pipe->lock);
+	pthread_mutex_unlock(&pipe->submitting);
 	usb_port_pump_later(pipe->port, usb_endpoint_index(pipe->address));
 }
 
@@ -294,14 +300,16 @@ IOUSBHostPipe_ClearStall(IOUSBHostPipe *object, bool withRequest)
 	port = pipe->port;
 	pipe_end(pipe, kIOReturnAborted, false, true);
 	loop_will_wait(port->loop);
-	pthread_mutex_lock(&pipe->lock);
+	pthread_mutex_lock(&pipe->submitting);
 	if (!pipe->closed && withRequest)
 		res = usb_port_clear_halt(port, pipe->address);
 	else if (!pipe->closed)
 		res = port->backend->reset_endpoint(port->device, pipe->address);
+	pthread_mutex_lock(&pipe->lock);
 	if (res == kIOReturnSuccess)
 		pipe->halted = false;
 	pthread_mutex_unlock(&pipe->lock);
+	pthread_mutex_unlock(&pipe->submitting);
 	loop_did_block(port->loop);
 	return res;
 }

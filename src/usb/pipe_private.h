@@ -60,10 +60,12 @@ struct IOUSBHostPipe_IVars {
 	uint8_t interface;			      /* [const] */
 	uint32_t transfer_max; /* [const] bytes that the backend takes at once */
 	IOUSBHostPipe *self;   /* [const] */
+	/* Held for the backend's operations on the endpoint: in the order of the calls. */
+	pthread_mutex_t submitting;
 	pthread_mutex_t lock;
 	pthread_cond_t returned; /* [lock] a request of IO has ended */
 	struct pipe_requests outstanding, ready, posted, unused; /* [lock] */
-	uint64_t last_number;					 /* [lock] */
+	uint64_t last_number;					 /* [submitting, lock] */
 	struct recorder_place place;
 	/* [lock] to change: number of the one whose callback may be running inline; 0 */
 	_Atomic uint64_t entering;
@@ -75,8 +77,8 @@ struct IOUSBHostPipe_IVars {
 	IOMemoryDescriptor **ring; /* [lock] NULL: none yet */
 	uint32_t ring_size;	   /* [lock] */
 	bool posting;		   /* [lock] */
-	bool halted;		   /* [lock] */
-	bool closed;		   /* [lock] */
+	bool halted;		   /* [submitting, lock] to change */
+	bool closed;		   /* [submitting, lock] to change */
 };
 
 static inline struct IOUSBHostPipe_IVars *
@@ -105,12 +107,12 @@ IOReturn pipe_await_take(struct pipe_request *request, uint32_t *ret_actual);
 
 /*
  * Asks for the end of all that is outstanding. The newest first: an older one that ends must not
- * let a newer one begin.
+ * let a newer one begin. [submitting]
  */
 void pipe_abort_locked(struct IOUSBHostPipe_IVars *pipe, IOReturn status);
 /* Finished ones at the front of `outstanding` may be answered. */
 void pipe_settle_locked(struct IOUSBHostPipe_IVars *pipe);
-/* Ends one that never reached the backend. */
+/* Ends one that never reached the backend. [submitting] */
 void pipe_drop_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request,
 		      IOReturn status);
 /* Lets go of memory and packets. */

@@ -5,8 +5,10 @@
  * After a request has failed for other reasons than its time or an abort, the pipe is halted: all
  * that is behind it is cancelled, and nothing is accepted until ClearStall.
  *
- * Threads: any; `done` comes from the one that reaps. The lock is held for submit and cancel of the
- * backend.
+ * Threads: any; `done` comes from the one that reaps. `submitting` is held for submit and cancel of
+ * the backend, so transfers go there in the order of the calls. The lock is not held while a new
+ * one does, which may be a system call: the thread that reaps meanwhile takes it for each transfer,
+ * and `submitting` only if more is to be submitted or cancelled.
  */
 #include "pipe_private.h"
 
@@ -72,29 +74,35 @@ pipe_abort_locked(struct IOUSBHostPipe_IVars *pipe, IOReturn status)
 	pipe_settle_locked(pipe);
 }
 
-/* What the driver is told, and whether the pipe halts. */
+/* Whether the pipe halts with it. */
+static bool
+halts(const struct IOUSBHostPipe_IVars *pipe, const struct usb_transfer *transfer)
+{
+	switch (transfer->status) {
+	case kIOReturnSuccess:
+	case kIOReturnTimeout:
+	case kIOReturnNoDevice:
+	case kIOReturnAborted:
+		return false;
+	default:
+		return pipe->type != kIOUSBEndpointTypeIsochronous;
+	}
+}
+
+/* What the driver is told. */
 static void
 judge_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
 {
 	struct usb_transfer *transfer = &request->transfer;
 
-	switch (transfer->status) {
-	case kIOReturnSuccess:
-	case kIOReturnTimeout:
-	case kIOReturnNoDevice:
-		return;
-	case kIOReturnAborted:
-		if (request->abort_status != 0)
-			transfer->status = request->abort_status;
-		return;
-	default:
-		if (pipe->type == kIOUSBEndpointTypeIsochronous)
-			return;
+	if (halts(pipe, transfer)) {
 		/* Behind the one that failed the device answers the same: not news. */
 		if (pipe->halted)
 			transfer->status = kIOReturnAborted;
 		pipe->halted = true;
 		pipe_abort_locked(pipe, kIOReturnAborted);
+	} else if (transfer->status == kIOReturnAborted && request->abort_status != 0) {
+		transfer->status = request->abort_status;
 	}
 }
 
@@ -113,29 +121,34 @@ time_left(struct pipe_request *request)
 	return (uint32_t)((request->deadline - now) / NSEC_PER_MSEC);
 }
 
-/* Gives it, or as much of what is left of it as the backend takes at once, to the backend. */
-static IOReturn
-submit_piece_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
+/*
+ * It, or as much of what is left of it as the backend takes at once, is about to be given to the
+ * backend, which may end it before the submission returns.
+ */
+static void
+begin_piece_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
 {
-	struct usb_port *port = pipe->port;
 	struct usb_transfer *transfer = &request->transfer;
 	uint32_t left = request->length - request->moved, room = pipe->transfer_max;
 	bool is_last = left <= room || transfer->packet_count > 0;
-	IOReturn res;
 
-	if (pipe->in_pieces)
-		return kIOReturnNotReady;
 	transfer->data = request->data != NULL ? request->data + request->moved : NULL;
 	transfer->length = is_last ? left : room;
 	transfer->flags = is_last ? request->flags : 0;
 	transfer->timeout = is_last && request->moved == 0 ? request->timeout : time_left(request);
-	res = usb_port_submit(port, transfer);
-	if (res == kIOReturnSuccess) {
-		request->state = PIPE_SUBMITTED;
-		pipe->submitted++;
-		pipe->in_pieces = !is_last;
-	}
-	return res;
+	request->state = PIPE_SUBMITTED;
+	pipe->submitted++;
+	pipe->in_pieces = !is_last;
+}
+
+/* The backend has not taken it. */
+static void
+undo_piece_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
+{
+	request->state = PIPE_WAITING;
+	pipe->submitted--;
+	pipe->in_pieces = false;
+	pipe->waiting++;
 }
 
 static void
@@ -146,7 +159,7 @@ wait_for_room_locked(struct IOUSBHostPipe_IVars *pipe)
 		usb_port_wait_for_room(pipe->port, usb_endpoint_index(pipe->address));
 }
 
-/* Submits what waits for room, in order, until there is no more room. */
+/* Submits what waits for room, in order, until there is no more room. [submitting] */
 static void
 try_locked(struct IOUSBHostPipe_IVars *pipe)
 {
@@ -158,16 +171,27 @@ try_locked(struct IOUSBHostPipe_IVars *pipe)
 
 		if (request->state != PIPE_WAITING)
 			continue;
-		res = submit_piece_locked(pipe, request);
+		if (pipe->in_pieces)
+			return;
+		pipe->waiting--;
+		begin_piece_locked(pipe, request);
+		res = usb_port_submit(pipe->port, &request->transfer);
+		if (res == kIOReturnSuccess)
+			continue;
+		undo_piece_locked(pipe, request);
 		if (res == kIOReturnNotReady) {
 			wait_for_room_locked(pipe);
 			return;
 		}
-		if (res == kIOReturnSuccess)
-			pipe->waiting--;
-		else
-			pipe_drop_locked(pipe, request, res);
+		pipe_drop_locked(pipe, request, res);
 	}
+}
+
+/* More is to come of the transfer than the piece that the backend has. */
+static bool
+is_in_pieces(const struct pipe_request *request)
+{
+	return request->moved + request->transfer.length < request->length;
 }
 
 /*
@@ -178,9 +202,8 @@ static bool
 go_on_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
 {
 	struct usb_transfer *transfer = &request->transfer;
-	bool was_in_pieces = request->moved + transfer->length < request->length;
 
-	if (!was_in_pieces)
+	if (!is_in_pieces(request))
 		return false;
 	pipe->in_pieces = false;
 	/* What waits behind it has its turn when it is over, or its last piece is with the backend.
@@ -205,8 +228,12 @@ done(struct usb_transfer *transfer)
 {
 	struct pipe_request *request = (struct pipe_request *)transfer;
 	struct IOUSBHostPipe_IVars *pipe = pipe_ivars(request->pipe);
+	/* What these look at does not change while the backend has it. */
+	bool submits = is_in_pieces(request) || halts(pipe, transfer);
 	bool ready, wake;
 
+	if (submits)
+		pthread_mutex_lock(&pipe->submitting);
 	pthread_mutex_lock(&pipe->lock);
 	pipe->submitted--;
 	if (!go_on_locked(pipe, request)) {
@@ -223,6 +250,8 @@ done(struct usb_transfer *transfer)
 	if (wake)
 		queue_wake(pipe->self);
 	pthread_mutex_unlock(&pipe->lock);
+	if (submits)
+		pthread_mutex_unlock(&pipe->submitting);
 }
 
 /* --- submission --- */
@@ -316,23 +345,6 @@ state_locked(const struct IOUSBHostPipe_IVars *pipe)
 	return usb_port_is_gone(pipe->port) ? kIOReturnNoDevice : kUSBHostReturnPipeStalled;
 }
 
-/* Gives it to the backend, or lets it wait for room, behind those that wait already. */
-static IOReturn
-submit_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
-{
-	IOReturn res = kIOReturnNotReady;
-
-	if (pipe->waiting == 0)
-		res = submit_piece_locked(pipe, request);
-	if (res == kIOReturnNotReady) {
-		request->state = PIPE_WAITING;
-		pipe->waiting++;
-		wait_for_room_locked(pipe);
-		res = kIOReturnSuccess;
-	}
-	return res;
-}
-
 /* What a request holds is taken before it can finish. */
 static IOReturn
 hold(const struct pipe_io *io, struct place *ret_place)
@@ -374,11 +386,11 @@ let_go(const struct pipe_io *io)
 	OSRelease(io->action);
 }
 
+/* A request of these, at the end of those that are outstanding. */
 static IOReturn
-start_locked(struct IOUSBHostPipe_IVars *pipe, const struct pipe_io *io, const struct place *place,
-	     struct pipe_request **ret_request)
+append_locked(struct IOUSBHostPipe_IVars *pipe, const struct pipe_io *io, const struct place *place,
+	      struct pipe_request **ret_request)
 {
-	uint64_t time = recorder_is_on() ? clock_now() : 0;
 	IOReturn res = state_locked(pipe);
 	struct pipe_request *request;
 
@@ -391,18 +403,64 @@ start_locked(struct IOUSBHostPipe_IVars *pipe, const struct pipe_io *io, const s
 	TAILQ_INSERT_TAIL(&pipe->outstanding, request, link);
 	if (pipe->held++ == 0)
 		OSRetain(pipe->self);
-	res = submit_locked(pipe, request);
-	if (res != kIOReturnSuccess) {
-		TAILQ_REMOVE(&pipe->outstanding, request, link);
-		/* Not the last reference: the caller has one. */
-		if (pipe_put_locked(pipe, request))
-			OSRelease(pipe->self);
-		return res;
-	}
-	if (time != 0)
-		record_pipe_began_locked(pipe, request, time);
+	if (recorder_is_on())
+		record_pipe_began_locked(pipe, request);
 	*ret_request = request;
 	return kIOReturnSuccess;
+}
+
+/* The backend refuses it: who called is told. */
+static void
+take_back_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request, IOReturn status)
+{
+	pipe_drop_locked(pipe, request, status);
+	TAILQ_REMOVE(&pipe->outstanding, request, link);
+	if (recorder_is_on())
+		record_pipe_ended_locked(pipe, request);
+	/* Not the last reference: the caller has one. */
+	if (pipe_put_locked(pipe, request))
+		OSRelease(pipe->self);
+}
+
+/* Gives it to the backend, or lets it wait for room, behind those that wait already. [submitting]
+ */
+static IOReturn
+start(struct IOUSBHostPipe_IVars *pipe, const struct pipe_io *io, const struct place *place,
+      struct pipe_request **ret_request)
+{
+	struct pipe_request *request;
+	bool waits = false;
+	IOReturn res;
+
+	pthread_mutex_lock(&pipe->lock);
+	res = append_locked(pipe, io, place, &request);
+	if (res == kIOReturnSuccess) {
+		waits = pipe->waiting > 0 || pipe->in_pieces;
+		if (!waits)
+			begin_piece_locked(pipe, request);
+		else
+			wait_for_room_locked(pipe);
+		pipe->waiting += waits;
+	}
+	pthread_mutex_unlock(&pipe->lock);
+	if (res != kIOReturnSuccess)
+		return res;
+	*ret_request = request;
+	if (waits)
+		return kIOReturnSuccess;
+	res = usb_port_submit(pipe->port, &request->transfer);
+	if (res == kIOReturnSuccess)
+		return kIOReturnSuccess; /* and it may be over already */
+	pthread_mutex_lock(&pipe->lock);
+	undo_piece_locked(pipe, request);
+	if (res == kIOReturnNotReady) {
+		wait_for_room_locked(pipe);
+		res = kIOReturnSuccess;
+	} else {
+		take_back_locked(pipe, request, res);
+	}
+	pthread_mutex_unlock(&pipe->lock);
+	return res;
 }
 
 IOReturn
@@ -417,9 +475,9 @@ pipe_begin(IOUSBHostPipe *object, const struct pipe_io *io, struct pipe_request 
 		res = hold(io, &place);
 	if (res != kIOReturnSuccess)
 		return res;
-	pthread_mutex_lock(&pipe->lock);
-	res = start_locked(pipe, io, &place, &request);
-	pthread_mutex_unlock(&pipe->lock);
+	pthread_mutex_lock(&pipe->submitting);
+	res = start(pipe, io, &place, &request);
+	pthread_mutex_unlock(&pipe->submitting);
 	if (res != kIOReturnSuccess)
 		let_go(io);
 	else if (ret_request != NULL)
@@ -461,11 +519,13 @@ pipe_kick(IOUSBHostPipe *object)
 	struct IOUSBHostPipe_IVars *pipe = pipe_ivars(object);
 	bool ready;
 
+	pthread_mutex_lock(&pipe->submitting);
 	pthread_mutex_lock(&pipe->lock);
 	try_locked(pipe);
 	pipe_settle_locked(pipe);
 	ready = !TAILQ_EMPTY(&pipe->ready);
 	pthread_mutex_unlock(&pipe->lock);
+	pthread_mutex_unlock(&pipe->submitting);
 	if (ready)
 		usb_port_pump_later(pipe->port, usb_endpoint_index(pipe->address));
 }

@@ -4,7 +4,8 @@
  * transfers, hands them to their pipes, and notices that the device has gone. Device, interfaces
  * and pipes hold references; usb_port_shut cuts the cycle.
  *
- * Lock order: pipe, port, backend. No lock is held while a callback of the driver runs.
+ * Lock order: pipe's `submitting`, its `lock`, port, backend. No lock is held while a callback of
+ * the driver runs.
  */
 #ifndef USB_PORT_H
 #define USB_PORT_H

@@ -181,15 +181,14 @@ of_request(const struct IOUSBHostPipe_IVars *pipe, const struct pipe_request *re
 }
 
 void
-record_pipe_began_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request,
-			 uint64_t time)
+record_pipe_began_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
 {
 	struct trace_place *place = pipe_place(pipe);
 	struct transfer what;
 
 	if (place == NULL)
 		return;
-	request->began = time != 0 ? time : clock_now();
+	request->began = clock_now();
 	what = of_request(pipe, request);
 	begin(place, &what, request->length);
 	set_gauges(place, pipe);

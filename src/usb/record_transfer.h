@@ -9,9 +9,8 @@
 #include "pipe_private.h"
 #include "recorder.h"
 
-/* Accepted, at this time; its data are what they were then. [pipe] */
-void record_pipe_began_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request,
-			      uint64_t time);
+/* It is about to be submitted; its data are what they are now. [pipe] */
+void record_pipe_began_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request);
 /* Its status is what the driver is told. [pipe] */
 void record_pipe_ended_locked(struct IOUSBHostPipe_IVars *pipe, const struct pipe_request *request);
 

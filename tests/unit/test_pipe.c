@@ -454,6 +454,68 @@ START_TEST(no_room_and_unplugged)
 }
 END_TEST
 
+/* A backend whose submission takes longer than the transfer and its callback. */
+static IOReturn
+submit_slowly(struct usb_device *device, struct usb_transfer *transfer)
+{
+	unsigned calls = meter_read(&person_of(scene.person)->calls);
+	IOReturn res = usb_backend_virtual.submit(device, transfer);
+
+	if (transfer->endpoint != 0)
+		meter_wait(&person_of(scene.person)->calls, calls + 1);
+	return res;
+}
+
+START_TEST(over_before_its_submission)
+{
+	struct usb_backend slow = usb_backend_virtual;
+
+	slow.submit = submit_slowly;
+	slow.work = NULL; /* the thread that submits is not free to help */
+	scene_open_with(&scene, &slow, "sink");
+	for (unsigned i = 0; i < 20; i++) {
+		ck_assert_int_eq(scene_send(&scene, i, 0), kIOReturnSuccess);
+		ck_assert_uint_eq(meter_read(&person_of(scene.person)->calls), i + 1);
+		ck_assert_uint_eq(scene_call(&scene, i).actual, i);
+	}
+	scene_close(&scene);
+}
+END_TEST
+
+static void *
+send_many(void *context)
+{
+	_Atomic bool *over = context;
+
+	for (unsigned i = 0; i < 1000; i++)
+		ck_assert_int_eq(scene_send(&scene, 512, 0), kIOReturnSuccess);
+	atomic_store(over, true);
+	return NULL;
+}
+
+START_TEST(aborts_beside_submissions)
+{
+	_Atomic bool over = false;
+	pthread_t sender;
+	bool last;
+
+	scene_open(&scene, "sink:nak");
+	ck_assert_int_eq(pthread_create(&sender, NULL, send_many, &over), 0);
+	do {
+		last = atomic_load(&over);
+		ck_assert_int_eq(IOUSBHostPipe_Abort(scene.out, kIOUSBAbortSynchronous,
+						     kIOReturnOffline, NULL),
+				 kIOReturnSuccess);
+	} while (!last);
+	pthread_join(sender, NULL);
+	/* The last one has waited for all of them. */
+	ck_assert_uint_eq(meter_read(&person_of(scene.person)->calls), 1000);
+	for (unsigned i = 0; i < 1000; i++)
+		ck_assert_int_eq(scene_call(&scene, i).status, kIOReturnOffline);
+	scene_close(&scene);
+}
+END_TEST
+
 START_TEST(mistakes_are_refused)
 {
 	IOMemoryDescriptor *readable;
@@ -496,4 +558,5 @@ UNIT_MAIN("pipe", stream_in_order, device_is_given_our_pages, receives_and_loops
 	  abort_inside_a_callback_waits_for_the_others, asynchronous_abort, stall_halts_the_pipe,
 	  a_later_timeout_waits_for_its_turn, unplug_answers_each_once, synchronous_io_on_any_queue,
 	  a_blocked_callback_holds_up_nobody_else, close_ends_all_and_opens_again,
-	  no_room_is_back_pressure, no_room_and_unplugged, mistakes_are_refused)
+	  no_room_is_back_pressure, no_room_and_unplugged, over_before_its_submission,
+	  aborts_beside_submissions, mistakes_are_refused)

@@ -78,7 +78,7 @@ send(uint32_t first, uint32_t count, uint32_t *ret_accepted)
 static uint32_t
 told(uint32_t next)
 {
-	uint32_t sum = 0, calls_made = person_of(scene.person)->count;
+	uint32_t sum = 0, calls_made = meter_read(&person_of(scene.person)->calls);
 
 	for (unsigned i = 0; i < calls_made; i++) {
 		ck_assert_uint_eq(calls[i].index, (next + sum) % SLOTS);
@@ -106,7 +106,7 @@ START_TEST(the_ring_wraps_and_all_are_told_of_in_order)
 	ck_assert_int_eq(send(12, 16, &accepted), kIOReturnSuccess);
 	ck_assert_uint_eq(accepted, 16);
 	wait_for(12, 16);
-	for (unsigned i = 0; i < person_of(scene.person)->count; i++) {
+	for (unsigned i = 0; i < meter_read(&person_of(scene.person)->calls); i++) {
 		for (unsigned j = 0; j < calls[i].count; j++) {
 			ck_assert_int_eq(calls[i].status[j], kIOReturnSuccess);
 			bytes += calls[i].actual[j];
