@@ -59,7 +59,7 @@ FUNCTIONS = {
                           "registry_lookup", "registry_open"],
     "client/ring.c": ["broken_rule", "deliver_locked", "empty_locked"],
     "client/dext_ring.c": ["dext_ring_push", "dext_ring_pop", "look", "sleep_once",
-                           "dext_ring_arm"],
+                           "dext_ring_wait_batch", "dext_ring_arm"],
     "client/slots.c": ["broken_rule", "slot_await"],
     "client/watch.c": ["appeared", "watch_lost_locked", "watch_learn_locked",
                        "watch_event_locked"],

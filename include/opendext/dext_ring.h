@@ -12,7 +12,7 @@
  *	dext_ring_pop(ring, completions, room, &popped);
  *
  * Every function may be called by any thread at any time, but for what DEXT_RING_ONE_THREAD says;
- * only dext_ring_wait blocks. A ring outlives IOServiceClose and the driver: then push fails, pop
+ * only the two that wait block. A ring outlives IOServiceClose and the driver: then push fails, pop
  * hands out what has come. In a child of fork the rings are its parent's, and all functions fail
  * with MACH_SEND_INVALID_DEST.
  */
@@ -90,6 +90,18 @@ kern_return_t dext_ring_pop(dext_ring_t *ring, void *entries, uint32_t room, uin
  * driver has gone, and nothing will come any more. kIOReturnAborted: the connection was closed.
  */
 kern_return_t dext_ring_wait(dext_ring_t *ring, uint32_t what, uint64_t timeout);
+/*
+ * The same for a stream, which is cheaper to wake once for many: a thread that has to sleep is not
+ * woken before there are `count` entries to pop, or there is room for so many; but if that takes
+ * longer than 10 ms, then for what there is. It returns at once if there is anything when it is
+ * called or while it looks, so less than `count` may be there whenever it succeeds, and more than
+ * can come makes it late and never hang. Who has n submissions underway asks for no more than n;
+ * half of them leaves the driver the other half to go on with. Only with DEXT_RING_ONE_THREAD: else
+ * it is dext_ring_wait, as another thread may wait for one entry. kIOReturnBadArgument: count is 0,
+ * or more than the ring has room for (dext_ring_info). Else as above.
+ */
+kern_return_t dext_ring_wait_batch(dext_ring_t *ring, uint32_t what, uint32_t count,
+				   uint64_t timeout);
 
 /*
  * For programs with a poll, epoll or io_uring loop of their own: a descriptor that becomes readable

@@ -12,6 +12,11 @@
  *
  * Waiting: read the bell, ask to be told, look, sleep on the bell in steps, after each of which the
  * socket is looked at, since a futex does not tell that the other side has died.
+ *
+ * Who waits for a batch asks in its first step to be told of the last entry of it. That is all:
+ * whenever such a thread is awake a single entry is enough, and what the driver was not told to
+ * tell of is found at the step's end. So no `count` is one for which it sleeps for ever. It names
+ * one position for all, so it must be the only thread that waits.
  */
 #include <dext_ring.h>
 
@@ -29,6 +34,9 @@
 #include "object_table.h"
 #include "queues.h"
 #include "shared_ring.h"
+
+/* For how long a thread that sleeps for a batch is not told of less. */
+#define BATCH_STEP (NSEC_PER_SEC / 100)
 
 struct dext_ring {
 	struct connection *connection; /* +1 */
@@ -250,25 +258,26 @@ dext_ring_pop(dext_ring_t *ring, void *entries, uint32_t room, uint32_t *popped)
 
 /* --- waiting --- */
 
-/* Asks to be told if `asks`, and whether there is one of them. */
+/* Whether there is one of them; before that asks to be told of the `asks`th, unless that is 0. */
 static bool
-look(struct dext_ring *ring, uint32_t what, bool asks)
+look(struct dext_ring *ring, uint32_t what, uint32_t asks)
 {
 	bool found = false;
 
 	if (what & DEXT_RING_ENTRIES) {
 		lock(ring, &ring->pop_lock);
-		if (asks)
+		if (asks != 0)
 			shared_ring_await_entries(&ring->completions,
-						  shared_ring_empty_at(&ring->completions));
+						  shared_ring_empty_at(&ring->completions) + asks -
+							  1);
 		found = shared_ring_has_entries(&ring->completions);
 		unlock(ring, &ring->pop_lock);
 	}
 	if (!found && (what & DEXT_RING_ROOM)) {
 		lock(ring, &ring->push_lock);
-		if (asks)
+		if (asks != 0)
 			shared_ring_await_room(&ring->submissions,
-					       shared_ring_full_at(&ring->submissions));
+					       shared_ring_full_at(&ring->submissions) + asks - 1);
 		found = shared_ring_has_room(&ring->submissions);
 		unlock(ring, &ring->push_lock);
 	}
@@ -287,7 +296,7 @@ spin(struct dext_ring *ring, uint32_t what, uint64_t deadline)
 		return false;
 	if (end > deadline)
 		end = deadline;
-	for (unsigned turn = 1; !(found = look(ring, what, false)); turn++) {
+	for (unsigned turn = 1; !(found = look(ring, what, 0)); turn++) {
 		spin_relax();
 		if (turn % SPIN_TURNS == 0 &&
 		    (clock_now() >= end || !completion_ring_can_spin(page)))
@@ -308,60 +317,94 @@ tell_of_left(struct dext_ring *ring)
 		tell(ring);
 }
 
+struct waiting {
+	uint32_t what;
+	uint32_t batch; /* 1: woken for each */
+	bool quiet;	/* nothing was heard for a step */
+	uint64_t deadline;
+};
+
 /*
- * One step of sleeping. *quiet: nothing was heard for a step. Only then, and before the end, the
- * socket is looked at, which is a system call.
+ * One step of sleeping. Only after a quiet one, and before the end, the socket is looked at, which
+ * is a system call.
  */
 static kern_return_t
-sleep_once(struct dext_ring *ring, uint32_t what, uint64_t deadline, bool *quiet)
+sleep_once(struct dext_ring *ring, struct waiting *waiting)
 {
+	uint64_t step = waiting->batch > 1 ? BATCH_STEP : CALL_WAIT_STEP;
 	uint32_t bell = shared_ring_bell(ring->ring);
 	IOReturn res;
 	uint64_t now;
 
-	if (look(ring, what, true))
+	if (look(ring, waiting->what, waiting->batch))
 		return kIOReturnSuccess;
 	now = clock_now();
-	if ((*quiet || now >= deadline) &&
+	if ((waiting->quiet || now >= waiting->deadline) &&
 	    connection_pending_status(ring->connection) == kIOReturnSuccess)
 		connection_check(ring->connection);
 	/* After it: what the driver put there before it went is there. */
 	res = connection_pending_status(ring->connection);
 	if (res != kIOReturnSuccess)
-		return look(ring, what & DEXT_RING_ENTRIES, false) ? kIOReturnSuccess : res;
-	if (now >= deadline)
+		return look(ring, waiting->what & DEXT_RING_ENTRIES, 0) ? kIOReturnSuccess : res;
+	if (now >= waiting->deadline)
 		return kIOReturnTimeout;
 	tell_of_left(ring);
 	count(&ring->sleeps, 1);
-	*quiet = !shared_ring_sleep(ring->ring, bell,
-				    deadline - now < CALL_WAIT_STEP ? deadline - now
-								    : CALL_WAIT_STEP);
+	waiting->quiet = !shared_ring_sleep(
+		ring->ring, bell, waiting->deadline - now < step ? waiting->deadline - now : step);
+	if (waiting->quiet)
+		waiting->batch = 1;
 	return kIOReturnNotReady;
+}
+
+static kern_return_t
+wait_for(struct dext_ring *ring, struct waiting *waiting, uint64_t timeout)
+{
+	kern_return_t res;
+
+	if (connection_is_inherited(ring->connection))
+		return MACH_SEND_INVALID_DEST;
+	if ((waiting->what & (DEXT_RING_ENTRIES | DEXT_RING_ROOM)) == 0) {
+		log_error("dext_ring_wait: what: DEXT_RING_ENTRIES, DEXT_RING_ROOM or both");
+		return kIOReturnBadArgument;
+	}
+	if (look(ring, waiting->what, 0))
+		return kIOReturnSuccess;
+	waiting->deadline = clock_now();
+	waiting->deadline =
+		timeout > UINT64_MAX - waiting->deadline ? UINT64_MAX : waiting->deadline + timeout;
+	if (spin(ring, waiting->what, waiting->deadline))
+		return kIOReturnSuccess;
+	while ((res = sleep_once(ring, waiting)) == kIOReturnNotReady)
+		;
+	return res;
 }
 
 kern_return_t
 dext_ring_wait(dext_ring_t *ring, uint32_t what, uint64_t timeout)
 {
 	ERRNO_KEPT;
-	bool quiet = false;
-	uint64_t deadline;
-	kern_return_t res;
 
-	if (connection_is_inherited(ring->connection))
-		return MACH_SEND_INVALID_DEST;
-	if ((what & (DEXT_RING_ENTRIES | DEXT_RING_ROOM)) == 0) {
-		log_error("dext_ring_wait: what: DEXT_RING_ENTRIES, DEXT_RING_ROOM or both");
+	return wait_for(ring, &(struct waiting){.what = what, .batch = 1}, timeout);
+}
+
+kern_return_t
+dext_ring_wait_batch(dext_ring_t *ring, uint32_t what, uint32_t entry_count, uint64_t timeout)
+{
+	ERRNO_KEPT;
+	const uint32_t *room = ring->shape.capacity;
+
+	if (entry_count == 0 ||
+	    ((what & DEXT_RING_ENTRIES) && entry_count > room[SHARED_RING_COMPLETION]) ||
+	    ((what & DEXT_RING_ROOM) && entry_count > room[SHARED_RING_SUBMISSION])) {
+		log_error("dext_ring_wait_batch: count %u: 1 to what the ring has room for",
+			  entry_count);
 		return kIOReturnBadArgument;
 	}
-	if (look(ring, what, false))
-		return kIOReturnSuccess;
-	deadline = clock_now();
-	deadline = timeout > UINT64_MAX - deadline ? UINT64_MAX : deadline + timeout;
-	if (spin(ring, what, deadline))
-		return kIOReturnSuccess;
-	while ((res = sleep_once(ring, what, deadline, &quiet)) == kIOReturnNotReady)
-		;
-	return res;
+	/* Where others may wait for a single one, each is told of. */
+	if (ring->locks)
+		entry_count = 1;
+	return wait_for(ring, &(struct waiting){.what = what, .batch = entry_count}, timeout);
 }
 
 /* --- polling --- */
@@ -412,7 +455,7 @@ dext_ring_arm(dext_ring_t *ring, uint32_t what)
 		while (dext_notification_port_dispatch(ring->port) > 0)
 			;
 	pthread_mutex_unlock(&ring->port_lock);
-	if (look(ring, what, true))
+	if (look(ring, what, 1))
 		return false;
 	tell_of_left(ring);
 	return connection_pending_status(ring->connection) == kIOReturnSuccess;

@@ -29,7 +29,7 @@
 #define SHAPE_SHIFT 8u
 #define FETCH_AHEAD 16u
 /* Entries without an arming after which one may cost fence_everywhere. A push is 50 ns cheaper. */
-#define AWAKE_ENTRIES 1024u
+#define AWAKE_ENTRIES 1024
 _Static_assert(CALL_QUEUE_RING_SHAPE == 0xffffu << SHAPE_SHIFT, "wire");
 
 static bool
@@ -141,6 +141,8 @@ shared_ring_consume(struct shared_ring_consumer *consumer, struct shared_ring *r
 {
 	struct shared_ring_lane *lane = &ring->lane[direction];
 	uint32_t head = atomic_load_explicit(&lane->head.index, memory_order_relaxed);
+	/* Of one who had this side before and did not give them back. */
+	bool fences = atomic_load_explicit(&lane->armed.fences, memory_order_relaxed) != 0;
 
 	*consumer = (struct shared_ring_consumer){
 		.lane = lane,
@@ -150,29 +152,32 @@ shared_ring_consume(struct shared_ring_consumer *consumer, struct shared_ring *r
 		.head = head,
 		.tail = head, /* so the first pop looks */
 		.asked = number_of(&lane->armed.number),
-		.known = head,
-		/* Of one who had this side before and did not give them back. */
-		.fences = atomic_load_explicit(&lane->armed.fences, memory_order_relaxed) != 0,
+		.wish = head,
+		.fences = fences,
+		.had = fences,
 	};
 }
 
-/* Whether the other side waits for a position other than `mine`, and was not told; it is now. */
+/*
+ * Whether the other side waits for a position that `mine` is past, and was not told; it is now.
+ * What may be asked for is less than a ring's length ahead; all else is past.
+ */
 static bool
-is_to_tell(uint64_t asked, uint32_t mine, uint64_t *told)
+is_to_tell(uint64_t asked, uint32_t mine, uint32_t capacity, uint64_t *told)
 {
-	if (asked == 0 || asked == *told || (uint32_t)asked == mine)
+	if (asked == 0 || asked == *told || (uint32_t)asked - mine < capacity)
 		return false;
 	*told = asked;
 	return true;
 }
 
 static void
-await(_Atomic uint64_t *word, uint32_t *number, uint32_t known)
+await(_Atomic uint64_t *word, uint32_t *number, uint32_t position)
 {
 	if (++*number == 0)
 		*number = 1;
 	/* Pairs with the loads after the stores of tail and head. */
-	atomic_store_explicit(word, (uint64_t)*number << 32 | known, memory_order_seq_cst);
+	atomic_store_explicit(word, (uint64_t)*number << 32 | position, memory_order_seq_cst);
 }
 
 /* --- the producer --- */
@@ -285,7 +290,8 @@ shared_ring_push(struct shared_ring_producer *producer, const void *entries, uin
 	fetch_ahead(producer, count);
 	write_entries(producer, entries, count);
 	producer->tail += count;
-	*ret_tell = is_to_tell(publish(producer), producer->tail, &producer->told);
+	*ret_tell =
+		is_to_tell(publish(producer), producer->tail, producer->capacity, &producer->told);
 	*ret_pushed = count;
 	return kIOReturnSuccess;
 }
@@ -307,9 +313,9 @@ shared_ring_is_left(const struct shared_ring_producer *producer)
 }
 
 void
-shared_ring_await_room(struct shared_ring_producer *producer, uint32_t known)
+shared_ring_await_room(struct shared_ring_producer *producer, uint32_t head)
 {
-	await(&producer->lane->room.number, &producer->asked, known);
+	await(&producer->lane->room.number, &producer->asked, head);
 }
 
 uint32_t
@@ -367,7 +373,7 @@ shared_ring_pop(struct shared_ring_consumer *consumer, void *entries, uint32_t r
 	atomic_store_explicit(&consumer->lane->head.index, consumer->head, memory_order_seq_cst);
 	*ret_tell =
 		is_to_tell(atomic_load_explicit(&consumer->lane->room.number, memory_order_seq_cst),
-			   consumer->head, &consumer->told);
+			   consumer->head, consumer->capacity, &consumer->told);
 	*ret_popped = count;
 	return kIOReturnSuccess;
 }
@@ -379,30 +385,32 @@ shared_ring_has_entries(const struct shared_ring_consumer *consumer)
 }
 
 void
-shared_ring_await_entries(struct shared_ring_consumer *consumer, uint32_t known)
+shared_ring_await_entries(struct shared_ring_consumer *consumer, uint32_t tail)
 {
 	struct shared_ring_lane *lane = consumer->lane;
-	bool fences = consumer->fences;
+	/* Nearer: a push that goes by the fences still may have seen the last position only. */
+	bool fences = consumer->fences || (consumer->had && (int32_t)(tail - consumer->wish) < 0);
 
-	consumer->known = known;
+	consumer->wish = tail;
 	consumer->fences = false;
 	/* Before the fence, after which a push has its own: pairs with the load in publish. */
 	if (fences)
 		atomic_store_explicit(&lane->armed.fences, 0, memory_order_relaxed);
-	await(&lane->armed.number, &consumer->asked, known);
+	await(&lane->armed.number, &consumer->asked, tail);
 	if (fences)
 		fence_everywhere();
 }
 
 void
-shared_ring_take_fences(struct shared_ring_consumer *consumer, uint32_t known)
+shared_ring_take_fences(struct shared_ring_consumer *consumer, uint32_t tail)
 {
 	struct shared_ring_lane *lane = consumer->lane;
 
-	if (consumer->fences || known - consumer->known < AWAKE_ENTRIES ||
+	/* Not past it yet if it asked for several and found fewer. */
+	if (consumer->fences || (int32_t)(tail - consumer->wish) < AWAKE_ENTRIES ||
 	    atomic_load_explicit(&lane->room.reached, memory_order_relaxed) == 0)
 		return;
-	consumer->fences = true;
+	consumer->fences = consumer->had = true;
 	/* Pairs with the load in publish, which then sees what was armed before now. */
 	atomic_store_explicit(&lane->armed.fences, 1, memory_order_release);
 }

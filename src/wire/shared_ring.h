@@ -13,17 +13,20 @@
  * memory.
  *
  * Wake-ups. Who is going to wait writes into a word of its own, `armed` for entries or `room` for
- * room, a new number and the other side's position as it knows it, and looks once more; the other
- * side looks at that word after it has moved, and tells once for each number, but only if it is
- * somewhere else: a telling of what the waiter knew would be the only one, and in vain. Both are
+ * room, a new number and a position of the other side's, and looks once more; the other side looks
+ * at that word after it has moved, and tells once for each number, but only if it is past that
+ * position: a telling of what the waiter knew would be the only one, and in vain. A position that
+ * the other side has yet to come to makes it tell later, of several entries at once. Both are
  * "write mine, then read yours", seq_cst on both sides. Nobody takes a number back: what was armed
  * and is not waited for costs one telling.
  *
  * A fence in every push is most of what a push costs where the consumer looks at `tail` all the
- *time. So a consumer that has been awake for long says in `fences` that it has a fence for both: it
- *then arms with a call that is a fence in the producer's threads, too (fence.h), and a push is a
- *plain store and a plain load. Only for producers whose process can be reached so, which is what
- * `reached` says. A side that lies there misses wake-ups of its own.
+ * time. So a consumer that has been awake for long says in `fences` that it has a fence for both.
+ * It then arms with a call that is a fence in the producer's threads, too (fence.h), and a push is
+ * a plain store and a plain load. Only for producers whose process can be reached so, which is what
+ * `reached` says. A push that began before that may see this arming and none after it; so one that
+ * names a nearer position, as when a batch has not come in time, is a fence again. A side that lies
+ * there misses wake-ups of its own.
  *
  * How the other side is told is not seen here, but for the bell: a word that the driver's side
  * counts up and wakes, and on which the app sleeps in futex. Who waits reads the bell, arms, looks,
@@ -62,7 +65,7 @@ struct shared_ring_lane {
 		_Alignas(SHARED_RING_LINE) _Atomic uint32_t index;
 	} head; /* [consumer] */
 	struct {
-		/* number << 32 | tail as it is known; 0: never armed */
+		/* number << 32 | tail to be passed; 0: never armed */
 		_Alignas(SHARED_RING_LINE) _Atomic uint64_t number;
 		_Atomic uint32_t fences; /* 1: the consumer has the fences */
 	} armed;			 /* [consumer] */
@@ -116,8 +119,9 @@ struct shared_ring_consumer {
 	uint64_t told; /* `room` that was answered */
 	/* of await_entries and take_fences */
 	uint32_t asked; /* number of the last arming */
-	uint32_t known; /* tail as it was known then */
+	uint32_t wish;	/* the tail that it named */
 	bool fences;	/* `armed.fences` */
+	bool had;	/* them, at some time */
 };
 
 /* A new ring in zeroed memory. */
@@ -149,15 +153,18 @@ bool shared_ring_has_room(const struct shared_ring_producer *producer);
 /* Whether what was pushed has not been popped yet. */
 bool shared_ring_is_left(const struct shared_ring_producer *producer);
 
-/* Asks to be told when the other side is no longer at `known`. The caller looks once more. */
-void shared_ring_await_entries(struct shared_ring_consumer *consumer, uint32_t known);
-void shared_ring_await_room(struct shared_ring_producer *producer, uint32_t known);
 /*
- * After entries were found: takes the fences over if many came since the last arming. `known` as
- * above. Never at the same time as await_entries.
+ * Asks to be told when the other side is past that position: as the caller knows it, or up to a
+ * ring's length further on. The caller looks once more.
  */
-void shared_ring_take_fences(struct shared_ring_consumer *consumer, uint32_t known);
-/* The position at which there is no entry, or no room. */
+void shared_ring_await_entries(struct shared_ring_consumer *consumer, uint32_t tail);
+void shared_ring_await_room(struct shared_ring_producer *producer, uint32_t head);
+/*
+ * After entries were found, of which `tail` is the end: takes the fences over if many came since
+ * the last arming. Never at the same time as await_entries.
+ */
+void shared_ring_take_fences(struct shared_ring_consumer *consumer, uint32_t tail);
+/* The last position at which there is no entry, or no room. */
 uint32_t shared_ring_empty_at(const struct shared_ring_consumer *consumer);
 uint32_t shared_ring_full_at(const struct shared_ring_producer *producer);
 

@@ -3,7 +3,8 @@
  * The wake-ups of a ring, as a model for spin: push, pop, await_entries, await_room and the bell of
  * shared_ring.c, and sides that sleep until they are told. `make model`.
  *
- * An entry is its number, a position a count, and there is room for ROOM of them. Each side has a
+ * An entry is its number, a position a count, and there is room for ROOM of them. The producer puts
+ * one or two at a time. Each side has a
  * store buffer for each of its words, as a CPU of the kind that we run on: what it stores is its
  * own at once and the other's some time later. A seq_cst store is there before the side goes on, a
  * release store is not: WEAK_TAIL, WEAK_HEAD, WEAK_ARMED and WEAK_ROOM make one of them a release
@@ -14,10 +15,15 @@
  * The consumer may take the fences after any entry, and after arming, as another thread of the driver
  * does. The producer's tail is then held, and a consumer that arms waits until it is not. NO_FENCE
  * leaves that out, FENCE_FIRST does it before arming, and LATE_CLEAR gives the fences back only after
- * it. EARLY_TELL tells while the tail is held, which no way of telling does.
+ * it. A push that began before may still be underway at the next arming, without a fence, and have
+ * seen only this one: so an arming for a nearer position waits, too, unless NEARER_WITHOUT leaves
+ * that out. EARLY_TELL tells while the tail is held, which no way of telling does.
  *
  * A waiter that is told and finds nothing goes on waiting without asking anew, as the driver's side
- * does. What it knows is where it last saw the other side.
+ * does. It asks to be told of the first entry, or room for one, or of the second; of the second only
+ * for a time, after which one is enough. That time ends here only while there is not yet what was
+ * asked for, so that it hides no wake-up that is lost. NO_STEP lets it never end, and EXACT tells
+ * only at the position that was asked for, and not past it: both must be found wrong, too.
  *
  * Entries come in order, none twice, none is lost (the assertions), and nobody sleeps for ever while
  * there is something for it (an invalid end state).
@@ -44,18 +50,43 @@ end:	do
 	od
 }
 
+/* Whether who asked for a position is told at this one. */
+#ifdef NO_POSITION
+#define IS_PAST(mine, at) true
+#elif defined(EXACT)
+#define IS_PAST(mine, at) ((mine) == (at) + 1)
+#else
+#define IS_PAST(mine, at) ((mine) > (at))
+#endif
+
+/* The first time. */
+inline choose(wish)
+{
+	if
+	:: wish == 0 -> wish = 1
+	:: wish == 0 -> wish = 2
+	:: else -> skip
+	fi
+}
+
 active proctype producer()
 {
-	byte mine, seen, at, number, told, bell;
+	byte mine, seen, at, number, told, bell, wish;
 
 	do
 	:: mine == ENTRIES -> break
 	:: else ->
-		seen = head;
+again:		seen = head;
 		if
 		:: mine - seen < ROOM ->
 			ring[mine % ROOM] = mine;
 			mine++;
+			if
+			:: mine - seen < ROOM && mine < ENTRIES ->
+				ring[mine % ROOM] = mine;
+				mine++
+			:: skip
+			fi;
 #ifdef WEAK_TAIL
 			atomic { !tail_held -> tail_new = mine; tail_held = 1 }
 #else
@@ -66,11 +97,7 @@ active proctype producer()
 #endif
 			atomic { seen = armed; at = armed_at }
 			if
-#ifdef NO_POSITION
-			:: seen != 0 && seen != told -> told = seen;
-#else
-			:: seen != 0 && seen != told && at != mine -> told = seen;
-#endif
+			:: seen != 0 && seen != told && IS_PAST(mine, at) -> told = seen;
 #ifndef EARLY_TELL
 			   !tail_held;
 #endif
@@ -81,16 +108,17 @@ active proctype producer()
 #ifndef LATE_BELL
 			bell = room_bell;
 #endif
+			choose(wish);
 			number++;
 #ifdef WEAK_ROOM
-			atomic { !room_held -> room_new = number; room_at_new = seen; room_held = 1 }
+			atomic { !room_held -> room_new = number; room_at_new = seen + wish - 1; room_held = 1 }
 #else
-			atomic { room = number; room_at = seen }
+			atomic { room = number; room_at = seen + wish - 1 }
 #endif
 #ifndef NO_SECOND_LOOK
 			seen = head;
 			if
-			:: mine - seen < ROOM -> goto again
+			:: mine - seen < ROOM -> goto next
 			:: else -> skip
 			fi;
 #endif
@@ -105,9 +133,12 @@ active proctype producer()
 				:: at != seen -> break
 				:: else -> skip
 				fi
+#ifndef NO_STEP
+			:: wish == 2 && head - seen < wish -> wish = 1; goto again
+#endif
 			od
 		fi;
-again:		skip
+next:		atomic { seen = 0; at = 0; bell = 0; wish = 0 }
 	od
 }
 
@@ -131,13 +162,13 @@ inline fence()
 
 active proctype consumer()
 {
-	byte mine, seen, at, number, told, bell;
+	byte mine, seen, at, number, told, bell, wish, last;
 	bit had;
 
 	do
 	:: mine == ENTRIES -> break
 	:: else ->
-		seen = tail;
+again:		seen = tail;
 		if
 		:: seen != mine ->
 			assert(seen > mine && seen - mine <= ROOM);
@@ -150,11 +181,7 @@ active proctype consumer()
 #endif
 			atomic { seen = room; at = room_at }
 			if
-#ifdef NO_POSITION
-			:: seen != 0 && seen != told -> told = seen;
-#else
-			:: seen != 0 && seen != told && at != mine -> told = seen;
-#endif
+			:: seen != 0 && seen != told && IS_PAST(mine, at) -> told = seen;
 			   room_bell++
 			:: else -> skip
 			fi;
@@ -163,8 +190,16 @@ active proctype consumer()
 #ifndef LATE_BELL
 			bell = data_bell;
 #endif
+			choose(wish);
 			number++;
 			had = fences;
+#ifndef NEARER_WITHOUT
+			if
+			:: seen + wish - 1 < last -> had = 1
+			:: else -> skip
+			fi;
+#endif
+			last = seen + wish - 1;
 #ifdef FENCE_FIRST
 			fence()
 #endif
@@ -172,9 +207,9 @@ active proctype consumer()
 			fences = 0;
 #endif
 #ifdef WEAK_ARMED
-			atomic { !armed_held -> armed_new = number; armed_at_new = seen; armed_held = 1 }
+			atomic { !armed_held -> armed_new = number; armed_at_new = seen + wish - 1; armed_held = 1 }
 #else
-			atomic { armed = number; armed_at = seen }
+			atomic { armed = number; armed_at = seen + wish - 1 }
 #endif
 #if !defined(NO_FENCE) && !defined(FENCE_FIRST)
 			fence()
@@ -186,7 +221,7 @@ active proctype consumer()
 #ifndef NO_SECOND_LOOK
 			seen = tail;
 			if
-			:: seen != mine -> goto again
+			:: seen != mine -> goto next
 			:: else -> skip
 			fi;
 #endif
@@ -201,8 +236,11 @@ active proctype consumer()
 				:: at != seen -> break
 				:: else -> skip
 				fi
+#ifndef NO_STEP
+			:: wish == 2 && tail - seen < wish -> wish = 1; goto again
+#endif
 			od
 		fi;
-again:		skip
+next:		atomic { seen = 0; at = 0; bell = 0; wish = 0 }
 	od
 }

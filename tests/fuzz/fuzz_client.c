@@ -433,7 +433,11 @@ use_ring(struct host *host, dext_ring_t *ring, struct fuzz *fuzz)
 		FUZZ_CHECK(count <= 8 && count <= what >> 4 && room.guard == 77);
 		break;
 	case 4:
-		dext_ring_wait(ring, what >> 4 & 3, (uint64_t)(what >> 6) * 1000);
+		if (what & 8)
+			dext_ring_wait_batch(ring, what >> 4 & 3, fuzz_u8(fuzz) & 15,
+					     (uint64_t)(what >> 6) * 1000);
+		else
+			dext_ring_wait(ring, what >> 4 & 3, (uint64_t)(what >> 6) * 1000);
 		break;
 	case 5:
 		write_replies(host, fuzz);

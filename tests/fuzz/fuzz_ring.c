@@ -173,13 +173,15 @@ engine_step(struct fuzz *fuzz, uint8_t what)
 	case 4:
 		/* As if 1024 entries had come since it last asked. */
 		if (wanted & 1)
-			shared_ring_take_fences(&own.consumer, own.consumer.known + 1024);
-		shared_ring_await_entries(&own.consumer, shared_ring_empty_at(&own.consumer));
+			shared_ring_take_fences(&own.consumer, own.consumer.wish + 1024);
+		shared_ring_await_entries(&own.consumer,
+					  shared_ring_empty_at(&own.consumer) + (wanted >> 1));
 		shared_ring_has_entries(&own.consumer);
 		shared_ring_take_fences(&own.consumer, wanted << 8);
 		break;
 	case 5:
-		shared_ring_await_room(&own.producer, shared_ring_full_at(&own.producer));
+		shared_ring_await_room(&own.producer,
+				       shared_ring_full_at(&own.producer) + (wanted >> 1));
 		shared_ring_has_room(&own.producer);
 		shared_ring_is_left(&own.producer);
 		break;

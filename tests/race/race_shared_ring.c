@@ -4,8 +4,8 @@
  * the test by its deadline. Streams in batches of all sizes, with pauses; and ping-pong, in which
  * every entry finds the other side about to sleep. And a push at the moment of arming: it tells, or
  * the look after the arming finds it. All three also with a consumer that takes the fences
- * at each entry, and gives them back for each sleep. Entries come in order, none twice, none is
- * lost.
+ * at each entry, and gives them back for each sleep; and streams in which both sides sleep for
+ * several entries, or for room for several. Entries come in order, none twice, none is lost.
  */
 #include "shared_ring.h"
 #include "unit.h"
@@ -20,12 +20,14 @@ struct entry {
 	uint64_t number, check;
 };
 
-#define BATCH	 16u
-#define AWAKE	 1024u /* entries after which a consumer has the fences */
+#define BATCH 16u
+#define AWAKE 1024u /* entries after which a consumer has the fences */
+/* Both sides may wait for so many: a ring of 8 has entries for the one or room for the other. */
+#define SEVERAL	 4u
 #define FOR_EVER (UINT64_C(3600) * NSEC_PER_SEC)
 
 static const struct shared_ring_shape shape = {sizeof(struct entry), {8, 8}};
-static bool takes_fences;
+static bool takes_fences, waits_for_several;
 static struct shared_ring *ring;
 
 /* One side of one direction; it sleeps on the bell of the ring that is its own. */
@@ -33,7 +35,8 @@ static struct side {
 	struct shared_ring_producer producer;
 	struct shared_ring_consumer consumer;
 	struct shared_ring *own_bell, *other_bell;
-	uint64_t put, got;
+	uint64_t put, got, coming; /* entries; the last: in all */
+	uint32_t chance;
 	unsigned sleeps;
 } sides[2];
 
@@ -57,6 +60,17 @@ set(void)
 	}
 }
 
+/* How many to wait for, of what is sure to come. */
+static uint32_t
+choose(struct side *side, uint64_t sure)
+{
+	uint32_t several = scatter(&side->chance) % SEVERAL + 1;
+
+	if (!waits_for_several)
+		return 1;
+	return several < sure ? several : (uint32_t)sure;
+}
+
 static void
 put(struct side *side, uint32_t count)
 {
@@ -78,7 +92,8 @@ put(struct side *side, uint32_t count)
 		if (count == 0)
 			return;
 		bell = shared_ring_bell(side->own_bell);
-		shared_ring_await_room(&side->producer, shared_ring_full_at(&side->producer));
+		shared_ring_await_room(&side->producer, shared_ring_full_at(&side->producer) +
+								choose(side, SEVERAL) - 1);
 		if (!shared_ring_has_room(&side->producer)) {
 			shared_ring_sleep(side->own_bell, bell, FOR_EVER);
 			side->sleeps++;
@@ -106,11 +121,13 @@ take(struct side *side, uint32_t room)
 			/* As after a long stream. */
 			if (takes_fences)
 				shared_ring_take_fences(&side->consumer,
-							side->consumer.known + AWAKE);
+							side->consumer.wish + AWAKE);
 			return;
 		}
 		bell = shared_ring_bell(side->own_bell);
-		shared_ring_await_entries(&side->consumer, shared_ring_empty_at(&side->consumer));
+		shared_ring_await_entries(&side->consumer,
+					  shared_ring_empty_at(&side->consumer) +
+						  choose(side, side->coming - side->got) - 1);
 		if (!shared_ring_has_entries(&side->consumer)) {
 			shared_ring_sleep(side->own_bell, bell, FOR_EVER);
 			side->sleeps++;
@@ -144,6 +161,7 @@ streams(void)
 	uint32_t state = 1;
 
 	set();
+	sides[1].coming = STREAM;
 	ck_assert_int_eq(pthread_create(&thread, NULL, stream, &sides[0]), 0);
 	while (sides[1].got < STREAM) {
 		take(&sides[1], scatter(&state) % BATCH + 1);
@@ -256,6 +274,20 @@ START_TEST(streams_without)
 }
 END_TEST
 
+START_TEST(streams_of_batches_with_a_fence_in_each_push)
+{
+	waits_for_several = true;
+	streams();
+}
+END_TEST
+
+START_TEST(streams_of_batches_without)
+{
+	waits_for_several = takes_fences = true;
+	streams();
+}
+END_TEST
+
 START_TEST(ping_pong_with_a_fence_in_each_push)
 {
 	ping_pong();
@@ -283,5 +315,6 @@ START_TEST(arming_without)
 END_TEST
 
 UNIT_MAIN("shared ring races", arming_with_a_fence_in_each_push, arming_without,
-	  streams_with_a_fence_in_each_push, streams_without, ping_pong_with_a_fence_in_each_push,
-	  ping_pong_without)
+	  streams_with_a_fence_in_each_push, streams_without,
+	  streams_of_batches_with_a_fence_in_each_push, streams_of_batches_without,
+	  ping_pong_with_a_fence_in_each_push, ping_pong_without)

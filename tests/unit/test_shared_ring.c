@@ -179,6 +179,70 @@ START_TEST(nobody_is_told_of_what_it_knows)
 }
 END_TEST
 
+START_TEST(who_waits_for_several_is_told_of_the_last)
+{
+	static const uint32_t starts[] = {0, UINT32_MAX - 2};
+	uint32_t count;
+	bool tell;
+
+	set(SHARED_RING_SUBMISSION);
+	atomic_store(&ring->lane[0].tail.index, starts[_i]);
+	atomic_store(&ring->lane[0].head.index, starts[_i]);
+	shared_ring_produce(&producer, ring, &shape, SHARED_RING_SUBMISSION);
+	shared_ring_consume(&consumer, ring, &shape, SHARED_RING_SUBMISSION);
+	for (uint32_t several = 2; several <= 8; several++) {
+		shared_ring_await_entries(&consumer, shared_ring_empty_at(&consumer) + several - 1);
+		for (uint32_t i = 1; i < several; i++) {
+			push(1, &count, &tell);
+			ck_assert(!tell);
+		}
+		push(1, &count, &tell);
+		ck_assert(tell);
+		/* Once; and at once if they come together. */
+		push(8, &count, &tell);
+		ck_assert(!tell);
+		pop(8, &count, &tell);
+		shared_ring_await_entries(&consumer, shared_ring_empty_at(&consumer) + several - 1);
+		push(8, &count, &tell);
+		ck_assert(tell);
+		/* Room is the same. */
+		shared_ring_await_room(&producer, shared_ring_full_at(&producer) + several - 1);
+		for (uint32_t i = 1; i < several; i++) {
+			pop(1, &count, &tell);
+			ck_assert(!tell);
+		}
+		pop(1, &count, &tell);
+		ck_assert(tell);
+		pop(8, &count, &tell);
+		ck_assert(!tell);
+	}
+	ck_assert_uint_eq(got, put);
+	free(ring);
+}
+END_TEST
+
+/* It is told at once, or when the ring is full. */
+START_TEST(who_waits_for_nonsense_harms_itself)
+{
+	static const uint32_t nonsense[] = {9, 1000, UINT32_MAX, UINT32_MAX / 2, UINT32_MAX - 7};
+	uint32_t count;
+	bool tell;
+
+	set(SHARED_RING_SUBMISSION);
+	atomic_store(&ring->lane[0].armed.number, UINT64_C(7) << 32 | nonsense[_i]);
+	ck_assert_int_eq(push(1, &count, &tell), kIOReturnSuccess);
+	ck_assert_uint_eq(count, 1);
+	ck_assert_int_eq(tell, nonsense[_i] - 1 >= 8);
+	push(7, &count, &tell);
+	ck_assert_uint_eq(count, 7);
+	atomic_store(&ring->lane[0].room.number, UINT64_C(7) << 32 | nonsense[_i]);
+	ck_assert_int_eq(pop(1, &count, &tell), kIOReturnSuccess);
+	ck_assert_uint_eq(count, 1);
+	ck_assert_int_eq(tell, nonsense[_i] - 1 >= 8);
+	free(ring);
+}
+END_TEST
+
 static uint32_t
 fences(void)
 {
@@ -221,6 +285,23 @@ START_TEST(a_consumer_that_is_awake_has_the_fences)
 	/* One who takes this side up gives them back, too. */
 	shared_ring_consume(&consumer, ring, &shape, SHARED_RING_SUBMISSION);
 	shared_ring_await_entries(&consumer, shared_ring_empty_at(&consumer));
+	ck_assert_uint_eq(fences(), 0);
+	free(ring);
+}
+END_TEST
+
+START_TEST(entries_are_counted_from_the_last_position_that_was_asked_for)
+{
+	uint32_t count;
+	bool tell;
+
+	set(SHARED_RING_SUBMISSION);
+	stream(4);
+	shared_ring_await_entries(&consumer, shared_ring_empty_at(&consumer) + 7);
+	/* One came, of eight. */
+	push(1, &count, &tell);
+	pop(1, &count, &tell);
+	shared_ring_take_fences(&consumer, shared_ring_empty_at(&consumer));
 	ck_assert_uint_eq(fences(), 0);
 	free(ring);
 }
@@ -331,6 +412,9 @@ main(void)
 		{positions_run_over, 1},
 		{who_waits_is_told_once, 1},
 		{nobody_is_told_of_what_it_knows, 1},
+		{who_waits_for_several_is_told_of_the_last, 2},
+		{who_waits_for_nonsense_harms_itself, 5},
+		{entries_are_counted_from_the_last_position_that_was_asked_for, 1},
 		{a_consumer_that_is_awake_has_the_fences, 1},
 		{a_producer_out_of_reach_keeps_its_fences, 1},
 		{a_position_that_cannot_be_is_an_error, 4},

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The app's rings, on memory of a host that pushes and pops just when a test wants it to: how often
+ * an app that waits for a batch is told, and what else ends its wait.
+ */
+#include "unit.h"
+
+#include <sched.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "fake_host.h"
+#include "memfd.h"
+#include "shared_ring.h"
+
+#include <dext_ring.h>
+
+#define ROOM	 8u
+#define BATCH	 4u
+#define DEADLINE (30 * NSEC_PER_SEC)
+
+static const struct shared_ring_shape shape = {16, {ROOM, ROOM}};
+
+static struct fake_host host;
+static struct shared_ring *memory; /* the host's */
+static struct shared_ring_producer driver;
+static struct shared_ring_consumer driver_end;
+static int memory_fd;
+static io_connect_t app;
+static dext_ring_t *ring;
+static uint8_t entries[ROOM * 16];
+
+static bool
+map_memory(struct fake_host *fake, unsigned slot, const struct call_request *request,
+	   struct call_reply *reply)
+{
+	if (request->operation != CALL_MAP)
+		return true;
+	reply->map_length = shared_ring_length(&shape);
+	reply->flags = CALL_QUEUE_RING | shared_ring_to_flags(&shape);
+	fake_host_send_memory(fake, slot, request->generation, memory_fd, 0, reply->map_length);
+	return true;
+}
+
+/* All positions are `start`. */
+static void
+set(uint32_t options, uint32_t start)
+{
+	uint64_t length = shared_ring_length(&shape);
+	void *address;
+
+	ck_assert_int_eq(memfd_create_sealed("ring", length, &memory_fd), 0);
+	ck_assert_int_eq(
+		memfd_map(memory_fd, 0, page_round_up(length), true, false, NULL, &address), 0);
+	memory = address;
+	shared_ring_init(memory, &shape);
+	for (int i = 0; i < 2; i++) {
+		atomic_store(&memory->lane[i].tail.index, start);
+		atomic_store(&memory->lane[i].head.index, start);
+	}
+	shared_ring_consume(&driver_end, memory, &shape, SHARED_RING_SUBMISSION);
+	shared_ring_produce(&driver, memory, &shape, SHARED_RING_COMPLETION);
+	fake_host_create(&host);
+	host.method = map_memory;
+	app = fake_host_open(&host);
+	ck_assert_int_eq(dext_ring_create(app, 0, options, &ring), kIOReturnSuccess);
+}
+
+static void
+clear(void)
+{
+	dext_ring_release(ring);
+	IOServiceClose(app);
+	fake_host_stop(&host);
+}
+
+/* The driver completes some. True: it told the app. */
+static bool
+complete(uint32_t count)
+{
+	uint32_t pushed;
+	bool tell;
+
+	ck_assert_int_eq(shared_ring_push(&driver, entries, count, &pushed, &tell),
+			 kIOReturnSuccess);
+	ck_assert_uint_eq(pushed, count);
+	if (tell)
+		shared_ring_ring_bell(memory);
+	return tell;
+}
+
+/* The driver takes one. */
+static bool
+take(void)
+{
+	uint32_t popped;
+	bool tell;
+
+	ck_assert_int_eq(shared_ring_pop(&driver_end, entries, 1, &popped, &tell),
+			 kIOReturnSuccess);
+	if (tell)
+		shared_ring_ring_bell(memory);
+	return tell;
+}
+
+static uint32_t
+pop_all(void)
+{
+	uint32_t popped;
+
+	dext_ring_pop(ring, entries, ROOM, &popped);
+	return popped;
+}
+
+/* What the app waits for, in a thread of its own. */
+static struct waiter {
+	uint32_t what, count;
+	uint64_t timeout;
+	pthread_t thread;
+	_Atomic bool ended;
+	kern_return_t result;
+} waiter;
+
+static void *
+wait_there(void *context)
+{
+	waiter.result = dext_ring_wait_batch(ring, waiter.what, waiter.count, waiter.timeout);
+	atomic_store(&waiter.ended, true);
+	return NULL;
+}
+
+static uint64_t
+sleeps(void)
+{
+	struct dext_ring_statistics statistics;
+
+	dext_ring_get_statistics(ring, &statistics);
+	return statistics.sleeps;
+}
+
+/* Once the app sleeps, or nearly: it has said what for. */
+static void
+begin(uint32_t what, uint32_t count, uint64_t timeout)
+{
+	uint64_t deadline = clock_now() + DEADLINE, before = sleeps();
+
+	waiter.what = what;
+	waiter.count = count;
+	waiter.timeout = timeout;
+	atomic_store(&waiter.ended, false);
+	ck_assert_int_eq(pthread_create(&waiter.thread, NULL, wait_there, NULL), 0);
+	while (sleeps() == before && !atomic_load(&waiter.ended)) {
+		ck_assert_uint_lt(clock_now(), deadline);
+		sched_yield();
+	}
+}
+
+static kern_return_t
+end(void)
+{
+	pthread_join(waiter.thread, NULL);
+	return waiter.result;
+}
+
+/* The tail past which the app is to be told. */
+static uint32_t
+armed(void)
+{
+	return (uint32_t)atomic_load(&memory->lane[SHARED_RING_COMPLETION].armed.number);
+}
+
+static bool
+complete_one(void)
+{
+	return complete(1);
+}
+
+/* A wait without time says what it waits for, too. It is told of the last, and of no other. */
+static void
+is_told_of_the_last(uint32_t what, bool (*step)(void))
+{
+	ck_assert_int_eq(dext_ring_wait_batch(ring, what, BATCH, 0), kIOReturnTimeout);
+	for (uint32_t i = 1; i <= ROOM; i++)
+		ck_assert_int_eq(step(), i == BATCH);
+}
+
+static const uint32_t starts[] = {0, UINT32_MAX - 1};
+
+START_TEST(an_app_that_waits_for_a_batch_is_told_once)
+{
+	set(DEXT_RING_ONE_THREAD, starts[_i]);
+	for (unsigned i = 0; i < 3; i++) {
+		is_told_of_the_last(DEXT_RING_ENTRIES, complete_one);
+		ck_assert_uint_eq(pop_all(), ROOM);
+	}
+	begin(DEXT_RING_ENTRIES, BATCH, UINT64_MAX);
+	complete(BATCH);
+	ck_assert_int_eq(end(), kIOReturnSuccess);
+	ck_assert_uint_eq(pop_all(), BATCH);
+	clear();
+}
+END_TEST
+
+START_TEST(so_is_one_that_waits_for_room)
+{
+	uint32_t pushed;
+
+	set(DEXT_RING_ONE_THREAD, starts[_i]);
+	for (unsigned i = 0; i < 3; i++) {
+		dext_ring_push(ring, entries, ROOM, &pushed);
+		ck_assert_uint_eq(pushed, ROOM);
+		is_told_of_the_last(DEXT_RING_ROOM, take);
+	}
+	dext_ring_push(ring, entries, ROOM, &pushed);
+	begin(DEXT_RING_ROOM, BATCH, UINT64_MAX);
+	take();
+	ck_assert_int_eq(end(), kIOReturnSuccess);
+	clear();
+}
+END_TEST
+
+START_TEST(what_is_there_is_enough)
+{
+	set(DEXT_RING_ONE_THREAD, 0);
+	complete(1);
+	ck_assert_int_eq(dext_ring_wait_batch(ring, DEXT_RING_ENTRIES, BATCH, UINT64_MAX),
+			 kIOReturnSuccess);
+	ck_assert_int_eq(
+		dext_ring_wait_batch(ring, DEXT_RING_ENTRIES | DEXT_RING_ROOM, ROOM, UINT64_MAX),
+		kIOReturnSuccess);
+	ck_assert_uint_eq(pop_all(), 1);
+	ck_assert_uint_eq(sleeps(), 0);
+	clear();
+}
+END_TEST
+
+/* The driver has no more, and the app is not told of these. */
+START_TEST(a_batch_that_does_not_fill_is_handed_out)
+{
+	set(DEXT_RING_ONE_THREAD, 0);
+	begin(DEXT_RING_ENTRIES, BATCH, UINT64_MAX);
+	complete(BATCH - 1);
+	ck_assert_int_eq(end(), kIOReturnSuccess);
+	ck_assert_uint_eq(pop_all(), BATCH - 1);
+	clear();
+}
+END_TEST
+
+START_TEST(who_has_waited_for_long_is_told_of_the_first)
+{
+	uint64_t deadline = clock_now() + DEADLINE;
+
+	set(DEXT_RING_ONE_THREAD, 0);
+	begin(DEXT_RING_ENTRIES, BATCH, UINT64_MAX);
+	while (armed() != 0) {
+		ck_assert_uint_lt(clock_now(), deadline);
+		sched_yield();
+	}
+	ck_assert(complete(1));
+	ck_assert_int_eq(end(), kIOReturnSuccess);
+	ck_assert_uint_eq(pop_all(), 1);
+	clear();
+}
+END_TEST
+
+START_TEST(time_ends_it)
+{
+	kern_return_t result;
+
+	set(DEXT_RING_ONE_THREAD, 0);
+	ck_assert_int_eq(dext_ring_wait_batch(ring, DEXT_RING_ENTRIES, BATCH, 0), kIOReturnTimeout);
+	ck_assert_int_eq(dext_ring_wait_batch(ring, DEXT_RING_ENTRIES, BATCH, 1000000),
+			 kIOReturnTimeout);
+	/* Longer than its patience, and than a step. */
+	ck_assert_int_eq(dext_ring_wait_batch(ring, DEXT_RING_ENTRIES, BATCH, NSEC_PER_SEC / 8),
+			 kIOReturnTimeout);
+	begin(DEXT_RING_ENTRIES, BATCH, 1000000);
+	complete(1);
+	result = end(); /* whichever came first */
+	ck_assert(result == kIOReturnSuccess || result == kIOReturnTimeout);
+	ck_assert_uint_eq(pop_all(), 1);
+	clear();
+}
+END_TEST
+
+START_TEST(the_end_of_the_host_ends_it)
+{
+	set(DEXT_RING_ONE_THREAD, 0);
+	begin(DEXT_RING_ENTRIES, BATCH, UINT64_MAX);
+	complete(BATCH - 1);
+	fake_host_stop(&host);
+	ck_assert_int_eq(end(), kIOReturnSuccess);
+	ck_assert_uint_eq(pop_all(), BATCH - 1);
+	ck_assert_int_eq(dext_ring_wait_batch(ring, DEXT_RING_ENTRIES, BATCH, UINT64_MAX),
+			 kIOReturnOffline);
+	dext_ring_release(ring);
+	IOServiceClose(app);
+}
+END_TEST
+
+START_TEST(the_end_of_an_idle_host_ends_it)
+{
+	set(DEXT_RING_ONE_THREAD, 0);
+	begin(DEXT_RING_ENTRIES | DEXT_RING_ROOM, BATCH, UINT64_MAX);
+	fake_host_stop(&host);
+	/* There was room. */
+	ck_assert_int_eq(end(), kIOReturnSuccess);
+	ck_assert_int_eq(dext_ring_wait_batch(ring, DEXT_RING_ENTRIES, BATCH, UINT64_MAX),
+			 kIOReturnOffline);
+	dext_ring_release(ring);
+	IOServiceClose(app);
+}
+END_TEST
+
+/* Another thread may wait for a single entry. */
+START_TEST(with_several_threads_each_entry_is_told_of)
+{
+	set(0, 0);
+	begin(DEXT_RING_ENTRIES, BATCH, UINT64_MAX);
+	ck_assert_uint_eq(armed(), 0);
+	ck_assert(complete(1));
+	ck_assert_int_eq(end(), kIOReturnSuccess);
+	clear();
+}
+END_TEST
+
+/* Whatever it writes, the app wakes up: for its own entries it needs none of the host's words. */
+START_TEST(a_host_that_scribbles_holds_nobody)
+{
+	static const uint64_t words[] = {0, UINT64_MAX, UINT64_C(5) << 32 | 1u << 31};
+
+	set(DEXT_RING_ONE_THREAD, 0);
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		begin(DEXT_RING_ENTRIES, BATCH, UINT64_MAX);
+		atomic_store(&memory->lane[SHARED_RING_COMPLETION].armed.number, words[i]);
+		atomic_store(&memory->lane[SHARED_RING_COMPLETION].armed.fences, 1);
+		atomic_store(&memory->lane[SHARED_RING_COMPLETION].head.index, 77);
+		atomic_store(&memory->lane[SHARED_RING_COMPLETION].tail.index,
+			     (uint32_t)words[i] + 1000);
+		ck_assert_int_eq(end(), kIOReturnSuccess);
+		ck_assert_int_eq(dext_ring_pop(ring, entries, 1, &(uint32_t){0}), kIOReturnError);
+		atomic_store(&memory->lane[SHARED_RING_COMPLETION].tail.index, 0);
+	}
+	clear();
+}
+END_TEST
+
+START_TEST(counts_that_cannot_be)
+{
+	set(DEXT_RING_ONE_THREAD, 0);
+	ck_assert_int_eq(dext_ring_wait_batch(ring, DEXT_RING_ENTRIES, 0, 0), kIOReturnBadArgument);
+	ck_assert_int_eq(dext_ring_wait_batch(ring, DEXT_RING_ENTRIES, ROOM + 1, 0),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(dext_ring_wait_batch(ring, DEXT_RING_ROOM, ROOM + 1, 0),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(dext_ring_wait_batch(ring, DEXT_RING_ENTRIES, UINT32_MAX, 0),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(dext_ring_wait_batch(ring, 0, 1, 0), kIOReturnBadArgument);
+	ck_assert_int_eq(dext_ring_wait_batch(ring, DEXT_RING_ENTRIES, ROOM, 0), kIOReturnTimeout);
+	clear();
+}
+END_TEST
+
+int
+main(void)
+{
+	const struct {
+		const TTest *test;
+		int times;
+	} tests[] = {
+		{an_app_that_waits_for_a_batch_is_told_once, 2},
+		{so_is_one_that_waits_for_room, 2},
+		{what_is_there_is_enough, 1},
+		{a_batch_that_does_not_fill_is_handed_out, 1},
+		{who_has_waited_for_long_is_told_of_the_first, 1},
+		{time_ends_it, 1},
+		{the_end_of_the_host_ends_it, 1},
+		{the_end_of_an_idle_host_ends_it, 1},
+		{with_several_threads_each_entry_is_told_of, 1},
+		{a_host_that_scribbles_holds_nobody, 1},
+		{counts_that_cannot_be, 1},
+	};
+	Suite *suite = suite_create("client_rings");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	for (unsigned i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		TCase *tcase = tcase_create(tests[i].test->name);
+
+		tcase_set_timeout(tcase, UNIT_TIMEOUT_SEC);
+		tcase_add_loop_test(tcase, tests[i].test, 0, tests[i].times);
+		suite_add_tcase(suite, tcase);
+	}
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
