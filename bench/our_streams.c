@@ -151,13 +151,14 @@ wait_by_mach_msg(struct stream *stream)
 	IODispatchCalloutFromMessage(NULL, &message.header, stream->port);
 }
 
+/* If it has to sleep, until half of what is underway has come. */
 static void
 wait_by_ring(struct stream *stream)
 {
 	struct dext_bulkstream_completion completions[STREAM_DEPTH_MAX];
-	uint32_t count;
+	uint32_t count = (uint32_t)(stream->next - stream->done + 1) / 2;
 
-	dext_ring_wait(stream->ring, DEXT_RING_ENTRIES, UINT64_MAX);
+	dext_ring_wait_batch(stream->ring, DEXT_RING_ENTRIES, count, UINT64_MAX);
 	dext_ring_pop(stream->ring, completions, STREAM_DEPTH_MAX, &count);
 	for (uint32_t i = 0; i < count; i++)
 		ended(stream, (IOReturn)completions[i].status);

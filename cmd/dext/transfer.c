@@ -399,8 +399,9 @@ wait_by_poll(struct transfer *transfer, int fd, short events)
 }
 
 /*
- * Only for what the ring brings: without a system call if that comes soon. A signal interrupts the
- * sleep, and is seen at the end of a step. False: it will not bring it.
+ * Only for what the ring brings: without a system call if that comes soon, and else woken when half
+ * of what is underway has come. A signal interrupts the sleep, and is seen at the end of a step.
+ * False: it will not bring it.
  */
 static bool
 wait_by_ring(struct transfer *transfer)
@@ -408,8 +409,9 @@ wait_by_ring(struct transfer *transfer)
 	IOReturn status = kIOReturnSuccess;
 
 	if (!transfer_take_ring(transfer)) {
-		status = dext_ring_wait(transfer->ring, DEXT_RING_ENTRIES,
-					STEP_MSEC * UINT64_C(1000000));
+		status = dext_ring_wait_batch(transfer->ring, DEXT_RING_ENTRIES,
+					      (transfer->in_ring + 1) / 2,
+					      STEP_MSEC * UINT64_C(1000000));
 		transfer_take_ring(transfer);
 	}
 	transfer->interrupted |= interrupts != 0;
