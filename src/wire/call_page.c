@@ -215,8 +215,9 @@ call_slot_answer(struct call_slot *slot, uint32_t generation)
 	uint32_t old = atomic_exchange_explicit(&slot->reply.answered, generation & ~CALL_WAITER,
 						memory_order_acq_rel);
 
+	/* The one caller: an app that has thousands sleep there must not have us wake them all. */
 	if (old & CALL_WAITER)
-		syscall(SYS_FUTEX, &slot->reply.answered, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+		syscall(SYS_FUTEX, &slot->reply.answered, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
 void

@@ -8,6 +8,7 @@
 
 #include "call_page.h"
 #include "clock.h"
+#include "sleepers.h"
 
 static struct call_page *page;
 static struct call_page_host host;
@@ -318,6 +319,19 @@ START_TEST(an_answer_of_another_process_wakes)
 }
 END_TEST
 
+START_TEST(an_answer_wakes_one_of_those_who_sleep)
+{
+	static struct sleepers sleepers;
+
+	set();
+	atomic_store(&page->slot[7].reply.answered, CALL_WAITER);
+	sleepers_start(&sleepers, &page->slot[7].reply.answered);
+	call_slot_answer(&page->slot[7], 1);
+	ck_assert_int_eq(sleepers_count(&sleepers), SLEEPERS - 1);
+	sleepers_end(&sleepers);
+}
+END_TEST
+
 /* --- completions --- */
 
 static IOReturn
@@ -462,6 +476,6 @@ UNIT_MAIN("call_page", each_word_has_a_line_of_its_own, only_this_version_is_val
 	  a_spin_ends_and_is_not_repeated_at_once, nothing_is_tried_where_the_host_may_be_here,
 	  armings_are_told_apart_for_ever, answers_are_told_apart_by_generation,
 	  wait_ends_at_its_deadline, an_answer_wakes_who_sleeps, an_answer_of_another_process_wakes,
-	  completions_come_in_order_over_the_wrap, one_wake_for_each_arming,
-	  a_full_ring_overwrites_nothing_and_rings_at_half, impossible_counts_are_found,
-	  own_counts_do_not_come_from_the_page)
+	  an_answer_wakes_one_of_those_who_sleep, completions_come_in_order_over_the_wrap,
+	  one_wake_for_each_arming, a_full_ring_overwrites_nothing_and_rings_at_half,
+	  impossible_counts_are_found, own_counts_do_not_come_from_the_page)

@@ -7,6 +7,7 @@
 
 #include "call_page.h"
 #include "fence.h"
+#include "sleepers.h"
 
 struct entry {
 	uint64_t number, check;
@@ -386,6 +387,22 @@ START_TEST(shapes_at_the_limits_and_past_them)
 }
 END_TEST
 
+START_TEST(the_bell_wakes_a_few_of_many)
+{
+	static struct sleepers sleepers;
+	long left;
+
+	set(SHARED_RING_COMPLETION);
+	sleepers_start(&sleepers, &ring->bell.count);
+	shared_ring_ring_bell(ring);
+	left = sleepers_count(&sleepers);
+	ck_assert_int_lt(left, SLEEPERS - 1);
+	ck_assert_int_gt(left, 0);
+	sleepers_end(&sleepers);
+	free(ring);
+}
+END_TEST
+
 START_TEST(the_bell_wakes_and_is_not_missed)
 {
 	uint32_t bell;
@@ -420,6 +437,7 @@ main(void)
 		{a_position_that_cannot_be_is_an_error, 4},
 		{shapes_at_the_limits_and_past_them, 1},
 		{the_bell_wakes_and_is_not_missed, 1},
+		{the_bell_wakes_a_few_of_many, 1},
 	};
 	Suite *suite = suite_create("shared ring");
 	SRunner *runner = srunner_create(suite);
