@@ -109,24 +109,35 @@ merge(char *file, const char *now, const char *base, uint64_t length)
 
 /*
  * Back to where they were, for when the file could not be mapped: by moving them, or, since what is
- * there has no pages and userfaultfd watches it, by filling that from them.
+ * there has no pages and userfaultfd watches it, by filling that from them. A program whose pages
+ * are neither here nor there would go on with zeros.
  */
 static void
 bring_back(int fd, char *away, char *address, uint64_t length)
 {
-	struct uffdio_copy copy = {
-		.dst = (uintptr_t)address,
-		.src = (uintptr_t)away,
-		.len = length,
-	};
+	uint64_t done = 0;
 
 	if (mremap(away, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, address) != MAP_FAILED)
 		return;
 	status_from_errno(errno, "mremap of pages back to where they were");
-	if (ioctl(fd, UFFDIO_COPY, &copy) < 0)
-		status_from_errno(errno, "UFFDIO_COPY of pages back to where they were");
-	else
-		munmap(away, length);
+	while (done < length) {
+		struct uffdio_copy copy = {
+			.dst = (uintptr_t)address + done,
+			.src = (uintptr_t)away + done,
+			.len = length - done,
+		};
+
+		if (ioctl(fd, UFFDIO_COPY, &copy) == 0)
+			break;
+		/* EAGAIN: not all of it at once, or while another thread maps or forks. */
+		if (errno != EAGAIN)
+			log_abort("no memory to bring back %llu bytes at %p that were to be shared "
+				  "(%s)",
+				  (unsigned long long)length, (void *)address, strerror(errno));
+		if (copy.copy > 0)
+			done += (uint64_t)copy.copy;
+	}
+	munmap(away, length);
 }
 
 /* With the range registered: others sleep from the first line to the caller's close. */

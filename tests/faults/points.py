@@ -42,7 +42,7 @@ ERRORS = {
 # And these with another one, too.
 ALSO = {
     "EINTR": "read write recvmsg sendmsg recv send connect accept4",
-    "EAGAIN": "mmap sendmsg recvmsg",
+    "EAGAIN": "mmap sendmsg recvmsg ioctl",
     "EPIPE": "write",
     "ECONNREFUSED": "connect",
     "EPERM": "fcntl syscall ioctl madvise getsockopt",
