@@ -116,7 +116,7 @@ drain(void *refcon, io_iterator_t iterator)
 {
 	io_object_t service;
 
-	while ((service = IOIteratorNext(iterator)) != 0)
+	for (; (service = IOIteratorNext(iterator)) != 0; ++*(unsigned *)refcon)
 		IOObjectRelease(service);
 }
 
@@ -134,26 +134,27 @@ await_event(IONotificationPortRef port, uint64_t deadline)
 }
 
 /*
- * Looks again at each event of that kind, until `is_over`. The events of before are taken first, so
- * that what happens between a look and the wait is one.
+ * Looks again at each event of that kind, until `is_over`, which is told how many have come. The
+ * events of before are taken first, so that what happens between a look and the wait is one.
  */
 static bool
-watch_for(const char *kind, CFMutableDictionaryRef matching, bool (*is_over)(void *context),
-	  void *context)
+watch_for(const char *kind, CFMutableDictionaryRef matching,
+	  bool (*is_over)(void *context, unsigned events), void *context)
 {
 	uint64_t deadline = attempt_msec() + DEADLINE_MSEC;
 	IONotificationPortRef port = IONotificationPortCreate(kIOMainPortDefault);
 	io_iterator_t iterator = 0;
+	unsigned events = 0;
 	bool over = false;
 
 	if (matching == NULL)
 		;
 	else if (port == NULL)
 		CFRelease(matching);
-	else if (IOServiceAddMatchingNotification(port, kind, matching, drain, NULL, &iterator) ==
-		 kIOReturnSuccess)
-		drain(NULL, iterator);
-	while (!(over = is_over(context)) && iterator != 0 && await_event(port, deadline))
+	else if (IOServiceAddMatchingNotification(port, kind, matching, drain, &events,
+						  &iterator) == kIOReturnSuccess)
+		drain(&(unsigned){0}, iterator);
+	while (!(over = is_over(context, events)) && iterator != 0 && await_event(port, deadline))
 		;
 	if (iterator != 0)
 		IOObjectRelease(iterator);
@@ -168,7 +169,7 @@ struct named {
 };
 
 static bool
-is_there(void *context)
+is_there(void *context, unsigned events)
 {
 	struct named *named = context;
 
@@ -182,20 +183,21 @@ attempt_service(const char *name)
 {
 	struct named named = {.name = name};
 
-	if (!is_there(&named))
+	if (!is_there(&named, 0))
 		watch_for(kIOMatchedNotification, IOServiceNameMatching(name), is_there, &named);
 	return named.service;
 }
 
+/* Who hears of its end may still find it for a moment. */
 static bool
-has_gone(void *context)
+has_gone(void *context, unsigned events)
 {
 	io_service_t service = IOServiceGetMatchingService(
 		kIOMainPortDefault, IORegistryEntryIDMatching(*(uint64_t *)context));
 
 	if (service != 0)
 		IOObjectRelease(service);
-	return service == 0;
+	return events > 0 || service == 0;
 }
 
 bool
@@ -238,7 +240,7 @@ link_close(struct link *link)
 }
 
 static bool
-at_once(void *context)
+at_once(void *context, unsigned events)
 {
 	return true;
 }

@@ -425,11 +425,14 @@ class Runner:
             queue = [job for job in jobs if self.wanted(job)]
             if part == "app":
                 self.for_each(self.refer, {job.scenario for job in queue} - self.references.keys())
-            if part == "runtime" or length > 0:
-                random.Random(arguments.seed).shuffle(queue)
-                queue = queue[:-(-len(queue) // arguments.share)]
+            # All of the app's own points once.
+            kept = [job for job in queue if part == "app" and length == 0 and job.number == 1]
+            queue = [job for job in queue if job not in kept]
+            random.Random(arguments.seed).shuffle(queue)
+            queue = queue[:-(-len(queue) // arguments.share)] + kept
             if part == "runtime":
                 self.for_each(self.refer_others, {job.scenario for job in queue} - self.others.keys())
+            print(f"# {part}: {len(queue)} runs with {length + 1} faults", flush=True)
             self.in_parallel(lambda queue: self.work(queue, part == "app"), queue)
 
     def in_parallel(self, function, items):
@@ -503,7 +506,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("build")
     parser.add_argument("--part", choices=["app", "runtime", "all"], default="all")
-    parser.add_argument("--share", type=int, default=1, help="of the runtime's jobs, one in so many")
+    parser.add_argument("--share", type=int, default=1, help="of what is not a point of the app's library for the first time, "
+                        "one in so many")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--only", help="points whose names match")
     parser.add_argument("--scenario", action="append")
