@@ -80,8 +80,27 @@ host_loop(void)
 /* --- the end --- */
 
 static void
-all_taken(void)
+give_up(int number)
 {
+	static const char line[] = "dext-host: a method of the driver has not returned; the "
+				   "process ends without it\n";
+
+	if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
+		_exit(EXIT_FAILURE);
+	_exit(EXIT_FAILURE);
+}
+
+/*
+ * A method of the driver that never returns keeps one of the loop's threads, which may be the one
+ * that cleans up.
+ */
+static void
+end_loop(void)
+{
+	if (host.inside == NULL) {
+		signal(SIGALRM, give_up);
+		alarm((unsigned)(END_GRACE / NSEC_PER_SEC));
+	}
 	loop_stop(host.loop);
 }
 
@@ -113,10 +132,10 @@ run_end(struct loop_task *task)
 		host.provider_methods->close(host.provider);
 		loop_did_block(host.loop);
 	}
-	if (connections_await(all_taken))
+	if (connections_await(end_loop))
 		take_within(asked ? ASKED_GRACE : TAKE_GRACE);
 	else
-		loop_stop(host.loop);
+		end_loop();
 }
 
 /* The driver has stopped, or was never made. */
@@ -436,18 +455,6 @@ enter_sandbox(void)
 	return sandbox_enter(level, bundle, executable);
 }
 
-/* A method of the driver that never returns keeps one of the loop's threads. */
-static void
-give_up(int number)
-{
-	static const char line[] = "dext-host: a method of the driver has not returned; the "
-				   "process ends without it\n";
-
-	if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
-		_exit(EXIT_FAILURE);
-	_exit(EXIT_FAILURE);
-}
-
 /*
  * After the loop has stopped. Its threads end first: the one that started the driver may still be
  * on its way out, if the driver terminated itself in its Start.
@@ -456,10 +463,6 @@ static void
 clean_up(void)
 {
 	if (host.loop != NULL) {
-		if (host.inside == NULL) {
-			signal(SIGALRM, give_up);
-			alarm((unsigned)(END_GRACE / NSEC_PER_SEC));
-		}
 		hang_stop();
 		loop_destroy(host.loop);
 		spinning_stop();
