@@ -239,6 +239,16 @@ link_close(struct link *link)
 	*link = (struct link){0};
 }
 
+bool
+attempt_with(const char *name, bool (*use)(io_connect_t connect))
+{
+	struct link link = {0};
+	bool well = link_open(&link, name) && (use == NULL || use(link.connect));
+
+	link_close(&link);
+	return well;
+}
+
 static bool
 at_once(void *context, unsigned events)
 {

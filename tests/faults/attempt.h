@@ -83,5 +83,7 @@ struct link {
 /* Waits until the service is there. */
 bool link_open(struct link *link, const char *name);
 void link_close(struct link *link);
+/* Opens it, uses the connection, unless that is NULL, and closes it. */
+bool attempt_with(const char *name, bool (*use)(io_connect_t connect));
 
 #endif

@@ -40,11 +40,7 @@ call_all(io_connect_t connect)
 static bool
 calls(void)
 {
-	struct link link = {0};
-	bool well = link_open(&link, "Echo") && call_all(link.connect);
-
-	link_close(&link);
-	return well;
+	return attempt_with("Echo", call_all);
 }
 
 /* --- a host that stays awake --- */
@@ -65,7 +61,6 @@ move_on(const cpu_set_t *all, int *cpu)
 	sched_setaffinity(0, sizeof(one), &one);
 }
 
-/* So many calls that it looks at its descriptors between them. */
 static bool
 call_often(io_connect_t connect)
 {
@@ -80,22 +75,27 @@ call_often(io_connect_t connect)
 	return true;
 }
 
+/* So many calls that it looks at its descriptors between them. */
 static bool
-often(void)
+call_from_all(io_connect_t connect)
 {
-	struct link link = {0};
-	bool well = link_open(&link, "Echo");
+	bool well = true;
 	cpu_set_t all;
 	int cpu = 0;
 
 	CHECK(sched_getaffinity(0, sizeof(all), &all) == 0);
 	for (unsigned turn = 0; turn < TURNS && well; turn++) {
 		move_on(&all, &cpu);
-		well = call_often(link.connect);
+		well = call_often(connect);
 	}
 	sched_setaffinity(0, sizeof(all), &all);
-	link_close(&link);
 	return well;
+}
+
+static bool
+often(void)
+{
+	return attempt_with("Echo", call_from_all);
 }
 
 /* --- completions --- */

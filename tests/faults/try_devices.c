@@ -51,13 +51,15 @@ map_all(io_connect_t connect)
 }
 
 static bool
+work_and_map(io_connect_t connect)
+{
+	return work(connect) && map_all(connect);
+}
+
+static bool
 use_worker(void)
 {
-	struct link link = {0};
-	bool well = link_open(&link, WORKER_SERVICE) && work(link.connect) && map_all(link.connect);
-
-	link_close(&link);
-	return well;
+	return attempt_with(WORKER_SERVICE, work_and_map);
 }
 
 /* --- virtual --- */
@@ -90,11 +92,7 @@ plug(const char *spec, bool (*use)(void))
 static bool
 open_worker(void)
 {
-	struct link link = {0};
-	bool well = link_open(&link, WORKER_SERVICE);
-
-	link_close(&link);
-	return well;
+	return attempt_with(WORKER_SERVICE, NULL);
 }
 
 static bool
@@ -207,13 +205,15 @@ pulled(void)
 
 /* The registry ends a host that is not through: nothing of it stays. */
 static bool
+leave(io_connect_t connect)
+{
+	return call(connect, WORKER_LEAVE);
+}
+
+static bool
 left(void)
 {
-	struct link link = {0};
-	bool well = link_open(&link, WORKER_SERVICE) && call(link.connect, WORKER_LEAVE);
-
-	link_close(&link);
-	return well;
+	return attempt_with(WORKER_SERVICE, leave);
 }
 
 /* The device and its driver go on while another registry comes. */
@@ -249,11 +249,7 @@ map_bar(io_connect_t connect)
 static bool
 pci(void)
 {
-	struct link link = {0};
-	bool well = link_open(&link, "PCIMemory") && map_bar(link.connect);
-
-	link_close(&link);
-	return well;
+	return attempt_with("PCIMemory", map_bar);
 }
 
 const struct scenario scenarios_devices[] = {

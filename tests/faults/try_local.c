@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What needs no driver: property lists, run loops, dispatch queues, ports. */
+/* What needs no driver: property lists, dispatch queues. */
 #include "attempt.h"
 
 #include <string.h>
@@ -57,32 +57,6 @@ property_list(void)
 	return well;
 }
 
-/* --- run loops --- */
-
-static void
-ticked(CFRunLoopTimerRef timer, void *info)
-{
-	++*(unsigned *)info;
-}
-
-static bool
-run_loop(void)
-{
-	unsigned ticks = 0;
-	CFRunLoopTimerContext context = {.info = &ticks};
-	CFRunLoopTimerRef timer = CFRunLoopTimerCreate(
-		kCFAllocatorDefault, CFAbsoluteTimeGetCurrent(), 0.001, 0, 0, ticked, &context);
-	uint64_t began = attempt_msec();
-
-	HAVE(timer);
-	CFRunLoopAddTimer(CFRunLoopGetCurrent(), timer, kCFRunLoopDefaultMode);
-	while (ticks < 3 && attempt_waits(began))
-		CFRunLoopRunInMode(kCFRunLoopDefaultMode, 0.1, true);
-	CFRunLoopTimerInvalidate(timer);
-	CFRelease(timer);
-	return attempt_had("ticks", ticks >= 3);
-}
-
 /* --- dispatch --- */
 
 static void
@@ -132,7 +106,6 @@ queues(void)
 
 const struct scenario scenarios_local[] = {
 	{"property_list", property_list},
-	{"run_loop", run_loop},
 	{"dispatch", queues},
 	{NULL, NULL},
 };

@@ -123,9 +123,8 @@ ticked(CFRunLoopTimerRef timer, void *info)
 	count_one(info);
 }
 
-/* A timer of all common modes, one of which is new. */
 static bool
-modes(void)
+tick(CFRunLoopMode of, CFRunLoopMode run, unsigned wanted)
 {
 	unsigned count = 0;
 	CFRunLoopTimerContext context = {.info = &count};
@@ -134,12 +133,25 @@ modes(void)
 	bool well;
 
 	HAVE(timer);
-	CFRunLoopAddCommonMode(CFRunLoopGetCurrent(), MODE);
-	CFRunLoopAddTimer(CFRunLoopGetCurrent(), timer, kCFRunLoopCommonModes);
-	well = run_until(MODE, &count, 1);
+	CFRunLoopAddTimer(CFRunLoopGetCurrent(), timer, of);
+	well = run_until(run, &count, wanted);
 	CFRunLoopTimerInvalidate(timer);
 	CFRelease(timer);
 	return well;
+}
+
+static bool
+run_loop(void)
+{
+	return tick(kCFRunLoopDefaultMode, kCFRunLoopDefaultMode, 3);
+}
+
+/* A timer of all common modes, one of which is new. */
+static bool
+modes(void)
+{
+	CFRunLoopAddCommonMode(CFRunLoopGetCurrent(), MODE);
+	return tick(kCFRunLoopCommonModes, MODE, 1);
 }
 
 /* A loop in a forked child is a new one. */
@@ -279,8 +291,5 @@ deadlock(void)
 }
 
 const struct scenario scenarios_loops[] = {
-	{"loops", loops},
-	{"later", later},
-	{"deadlock", deadlock},
-	{NULL},
+	{"run_loop", run_loop}, {"loops", loops}, {"later", later}, {"deadlock", deadlock}, {NULL},
 };

@@ -41,11 +41,7 @@ map_and_look(io_connect_t connect)
 static bool
 map(void)
 {
-	struct link link = {0};
-	bool well = link_open(&link, "Echo") && map_and_look(link.connect);
-
-	link_close(&link);
-	return well;
+	return attempt_with("Echo", map_and_look);
 }
 
 /* A structure that the driver keeps: the app's pages become shared, if that can be had. */
@@ -287,11 +283,7 @@ take_place(io_connect_t connect)
 static bool
 taken(void)
 {
-	struct link link = {0};
-	bool well = link_open(&link, "Echo") && take_place(link.connect);
-
-	link_close(&link);
-	return well;
+	return attempt_with("Echo", take_place);
 }
 
 /* --- queues --- */
@@ -432,14 +424,15 @@ use_ring(io_connect_t connect, uint32_t options)
 }
 
 static bool
+use_rings(io_connect_t connect)
+{
+	return use_ring(connect, 0) && use_ring(connect, DEXT_RING_ONE_THREAD);
+}
+
+static bool
 rings(void)
 {
-	struct link link = {0};
-	bool well = link_open(&link, "RingSubmit") && use_ring(link.connect, 0) &&
-		    use_ring(link.connect, DEXT_RING_ONE_THREAD);
-
-	link_close(&link);
-	return well;
+	return attempt_with("RingSubmit", use_rings);
 }
 
 const struct scenario scenarios_memory[] = {

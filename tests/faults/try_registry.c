@@ -35,11 +35,7 @@ echo_once(io_connect_t connect)
 static bool
 use_echo(void)
 {
-	struct link link = {0};
-	bool well = link_open(&link, "Echo") && echo_once(link.connect);
-
-	link_close(&link);
-	return well;
+	return attempt_with("Echo", echo_once);
 }
 
 /* --- who may --- */
@@ -113,18 +109,17 @@ crash(void)
 
 /* More than the registry takes in a second: what is too much is told of when the host ends. */
 static bool
+say_much(io_connect_t connect)
+{
+	TRY(IOConnectCallScalarMethod(connect, ECHO_TALK,
+				      (uint64_t[]){2 * LOG_LINES, ECHO_TALK_ENDS}, 2, NULL, NULL));
+	return true;
+}
+
+static bool
 talk_much(void)
 {
-	struct link link = {0};
-	bool well =
-		link_open(&link, "Echo") &&
-		attempt_tried("IOConnectCallScalarMethod",
-			      IOConnectCallScalarMethod(link.connect, ECHO_TALK,
-							(uint64_t[]){2 * LOG_LINES, ECHO_TALK_ENDS},
-							2, NULL, NULL));
-
-	link_close(&link);
-	return well;
+	return attempt_with("Echo", say_much);
 }
 
 /* --- looking --- */
@@ -262,11 +257,7 @@ hang(io_connect_t connect)
 static bool
 hung(void)
 {
-	struct link link = {0};
-	bool well = link_open(&link, "Echo") && hang(link.connect);
-
-	link_close(&link);
-	return well;
+	return attempt_with("Echo", hang);
 }
 
 static bool
@@ -327,11 +318,7 @@ go_on(io_connect_t connect)
 static bool
 kept(void)
 {
-	struct link link = {0};
-	bool well = link_open(&link, "Echo") && go_on(link.connect);
-
-	link_close(&link);
-	return well;
+	return attempt_with("Echo", go_on);
 }
 
 /* Its driver is not there any more when the new registry comes, and then it is again. */

@@ -37,16 +37,6 @@ send_nonsense(int fd, int foreign)
 	sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
-static bool
-use_echo(void)
-{
-	struct link link = {0};
-	bool well = link_open(&link, "Echo");
-
-	link_close(&link);
-	return well;
-}
-
 /* --- to the registry --- */
 
 static bool
@@ -62,7 +52,7 @@ foreign(void)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), ends[2];
-	bool well = use_echo();
+	bool well = attempt_with("Echo", NULL);
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%.90s/registry",
 		 getenv("OPENDEXT_RUNTIME_DIR"));
@@ -77,7 +67,7 @@ foreign(void)
 	close(fd);
 	close(ends[0]);
 	close(ends[1]);
-	return well && use_echo();
+	return well && attempt_with("Echo", NULL);
 }
 
 /* --- to a host --- */
@@ -135,10 +125,10 @@ static bool
 broken(void)
 {
 	struct link link = {0};
-	bool well = use_echo() && break_rules(&link);
+	bool well = attempt_with("Echo", NULL) && break_rules(&link);
 
 	link_close(&link);
-	return well && use_echo();
+	return well && attempt_with("Echo", NULL);
 }
 
 const struct scenario scenarios_rules[] = {
