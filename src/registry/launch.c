@@ -3,8 +3,9 @@
  * Hosts: when they are started, stopped and started again, and what happens when they end.
  *
  * A struct host is one driver instance and outlives its processes. Exit status 0 after START was
- * answered is an end of its own accord; anything else is a crash, and the driver is started again,
- * later each time, until it has crashed `restarts` times without running well in between.
+ * answered and all services were withdrawn is an end of its own accord; anything else is a crash,
+ * and the driver is started again, later each time, until it has crashed `restarts` times without
+ * running well in between.
  *
  * The host's one timer is either its restart, without a process, or the end of its patience with a
  * process that does not end. The registry's one thread.
@@ -197,12 +198,15 @@ try_next(struct host *host)
 	host_arm(host, 0);
 }
 
-/* Without an exit status: PROTOCOL.md 3, it withdraws everything before it ends of its own accord.
+/*
+ * PROTOCOL.md 3: it withdraws everything before it ends of its own accord. A driver that calls
+ * exit(0) has not. One that came back has no exit status.
  */
 static bool
 ended_well(const struct host *host, const siginfo_t *info)
 {
-	return host->adopted ? host->withdrew : info->si_code == CLD_EXITED && info->si_status == 0;
+	return host->withdrew &&
+	       (host->adopted || (info->si_code == CLD_EXITED && info->si_status == 0));
 }
 
 void

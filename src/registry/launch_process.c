@@ -137,7 +137,7 @@ start_inside(struct host *host)
 		return kIOReturnNoResources;
 	}
 	host->control = ends[0];
-	host->inside = host->listing = true;
+	host->inside = host->listing = host->withdrew = true;
 	host->pid = getpid();
 	return kIOReturnSuccess;
 }
@@ -177,8 +177,7 @@ host_spawn(struct host *host)
 	host->log.pipe = log[0];
 	host->pid = child;
 	host->adopted = host->asked = false;
-	host->listing = true;
-	host->withdrew = false;
+	host->listing = host->withdrew = true;
 	host->control = ends[0];
 	host->pidfd = pidfd_open(child, 0); /* not reaped yet, so the number is still its own */
 	if (host->pidfd < 0) {

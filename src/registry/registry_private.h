@@ -54,7 +54,7 @@ struct host {
 	bool asked;	     /* LIST was sent, LISTED has not come */
 	bool listing;	     /* LISTING has come; always, of one that was not adopted */
 	bool started_before; /* said so there */
-	bool withdrew; /* the last thing that it did with its services was to withdraw them all */
+	bool withdrew; /* by its own doing nothing of it is published; it came back: it said so */
 	int pidfd;
 	int control;
 	bool control_watched, exit_watched; /* its source is in the loop */

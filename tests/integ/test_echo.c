@@ -445,6 +445,27 @@ START_TEST(host_killed)
 }
 END_TEST
 
+/* Status 0 with services published is no end of its own accord. */
+START_TEST(a_driver_that_exits_is_started_again)
+{
+	const uint64_t exits[] = {0, ECHO_TALK_EXIT};
+	io_connect_t connect = MACH_PORT_NULL;
+	io_service_t service;
+	uint64_t id = 0;
+
+	start();
+	service = harness_wait_new_service("Echo", &id);
+	ck_assert_int_eq(IOServiceOpen(service, mach_task_self(), 0, &connect), kIOReturnSuccess);
+	ck_assert_int_eq(IOConnectCallScalarMethod(connect, ECHO_TALK, exits, 2, NULL, NULL),
+			 kIOReturnOffline);
+	IOServiceClose(connect);
+	IOObjectRelease(service);
+	IOObjectRelease(harness_wait_new_service("Echo", &id));
+	harness_wait_log(&harness, "its host ended with status 0; starting it again");
+	ck_assert_int_eq(harness_stop(&harness), 0);
+}
+END_TEST
+
 START_TEST(gives_up_visibly)
 {
 	start();
@@ -571,5 +592,6 @@ END_TEST
 
 UNIT_MAIN("echo", calls, maps_memory, completes, close_stops_the_user_client, app_killed,
 	  a_method_that_hangs_is_named, without_a_bound_nothing_is_named, a_bundle_sets_its_limits,
-	  what_a_driver_says_of_itself_is_no_command_to_a_terminal, host_killed, gives_up_visibly,
-	  wrong_entry, other_user, found_by_class_too, many_connections)
+	  what_a_driver_says_of_itself_is_no_command_to_a_terminal, host_killed,
+	  a_driver_that_exits_is_started_again, gives_up_visibly, wrong_entry, other_user,
+	  found_by_class_too, many_connections)

@@ -40,6 +40,7 @@ enum echo_talk {
 	ECHO_TALK_FPE = 4,
 	ECHO_TALK_BUS = 5,
 	ECHO_TALK_RECURSE = 6, /* until the stack is used up, in echo_recurse */
+	ECHO_TALK_EXIT = 7,    /* with status 0, as if all were well */
 };
 
 /* The personality's number EchoStart: what Start does. */
