@@ -8,7 +8,8 @@
  * nothing has changed for SETTLE, so that a copy that is under way is not taken for the bundle, but
  * no later than SETTLE_LONGEST after the first change.
  *
- * A bundle that cannot be used is named in the log, once, and the version of before goes on.
+ * A bundle that cannot be used is named in the log, once, and the version of before goes on. What
+ * is wrong with a folder itself is said once, too, and again when it was right in between.
  *
  * Where the registry is root, only root's files are code: anything that somebody else could write
  * is refused. One thread, the registry's.
@@ -35,6 +36,8 @@
 
 #define SETTLE	       (100 * NSEC_PER_MSEC)
 #define SETTLE_LONGEST (2 * NSEC_PER_SEC)
+#define LOOK_AGAIN     (1 * NSEC_PER_SEC) /* at a folder that cannot be read */
+#define SENTENCE_MAX   512
 #define DEPTH_MAX      8
 #define EVENTS                                                                             \
 	(IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MODIFY | \
@@ -55,6 +58,7 @@ struct folders {
 	struct registry *registry;
 	char *const *paths;
 	unsigned count;
+	char (*wrong)[SENTENCE_MAX]; /* with each of the paths, as was said; "": nothing */
 	struct found *found;
 	struct loop_source source; /* inotify */
 	struct loop_timer timer;
@@ -64,21 +68,23 @@ struct folders {
 
 /* --- what a bundle looks like --- */
 
-/* Nobody but root could have written it, or could. */
+/* Nobody but root could have written it, or could; else `wrong` is the sentence about it. */
 static bool
-is_trusted(const char *path, const struct stat *info)
+is_trusted(const char *path, const struct stat *info, char wrong[SENTENCE_MAX])
 {
 	if (geteuid() != 0 || (info->st_uid == 0 && (info->st_mode & 022) == 0))
 		return true;
-	log_error("%s is not loaded: it belongs to uid %u and has mode %04o, so that others than "
-		  "root could change it; chown root and chmod go-w it",
-		  path, info->st_uid, (unsigned)info->st_mode & 07777);
+	snprintf(wrong, SENTENCE_MAX,
+		 "%.320s is not loaded: it belongs to uid %u and has mode %04o, so that others "
+		 "than root could change it; chown root and chmod go-w it",
+		 path, info->st_uid, (unsigned)info->st_mode & 07777);
 	return false;
 }
 
 /* Watches the folder and what is in it, and prints it. False: something in it is not trusted. */
 static bool
-look_into(struct folders *folders, const char *path, unsigned depth, uint64_t *print)
+look_into(struct folders *folders, const char *path, unsigned depth, uint64_t *print,
+	  char wrong[SENTENCE_MAX])
 {
 	struct dirent *entry;
 	bool trusted = true;
@@ -98,9 +104,9 @@ look_into(struct folders *folders, const char *path, unsigned depth, uint64_t *p
 		snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
 		/* A sum: the order of names in a folder means nothing. */
 		*print += bundle_print_file(inner, &info);
-		trusted = is_trusted(inner, &info);
+		trusted = is_trusted(inner, &info, wrong);
 		if (trusted && S_ISDIR(info.st_mode) && depth < DEPTH_MAX)
-			trusted = look_into(folders, inner, depth + 1, print);
+			trusted = look_into(folders, inner, depth + 1, print, wrong);
 	}
 	closedir(folder);
 	return trusted;
@@ -145,7 +151,6 @@ take(struct folders *folders, struct found *found)
 	char error[REGISTRY_ERROR_MAX] = "";
 	bool before = found->bundle != NULL;
 
-	found->again = false;
 	if (registry_replace_bundle(folders->registry, found->path, &found->bundle, error) ==
 	    kIOReturnSuccess) {
 		log_info("%s: %s", found->path, before ? "replaced" : "found");
@@ -161,18 +166,27 @@ look_at(struct folders *folders, const char *path)
 {
 	struct found *found = get_found(folders, path);
 	uint64_t print = 1; /* 0 is of one that was not read yet */
+	char wrong[SENTENCE_MAX];
 	struct stat info;
-	bool trusted;
+	bool trusted, changed;
 
 	if (found == NULL || stat(path, &info) < 0 || !S_ISDIR(info.st_mode))
 		return;
 	found->seen = true;
-	trusted = is_trusted(path, &info) && look_into(folders, path, 0, &print);
-	if (print == found->print && !found->again)
+	trusted = is_trusted(path, &info, wrong);
+	if (trusted)
+		trusted = look_into(folders, path, 0, &print, wrong);
+	else
+		print += bundle_print_file(path, &info);
+	changed = print != found->print;
+	if (!changed && !found->again)
 		return;
 	found->print = print;
+	found->again = false;
 	if (trusted)
 		take(folders, found);
+	else if (changed)
+		log_error("%s", wrong);
 }
 
 static void
@@ -212,29 +226,57 @@ watch_above(struct folders *folders, const char *path)
 	}
 }
 
-/* False: what is in it could not be read now. */
 static bool
-look_through(struct folders *folders, const char *path)
+is_nothing(int error)
 {
-	static const char suffix[] = ".dext";
-	struct dirent *entry;
+	return error == ENOENT || error == ENOTDIR;
+}
+
+/* NULL: there is nothing to look at, or `wrong` says what is wrong; *ret_whole as look_through. */
+static DIR *
+open_folder(struct folders *folders, const char *path, char wrong[SENTENCE_MAX], bool *ret_whole)
+{
+	DIR *folder = NULL;
 	struct stat info;
-	DIR *folder;
-	bool whole;
 
 	if (inotify_add_watch(folders->source.fd, path, EVENTS | IN_ONLYDIR) < 0) {
 		if (errno == ENOENT)
 			watch_above(folders, path);
 		else
-			log_error("%s is not watched: %s", path, strerror(errno));
+			snprintf(wrong, SENTENCE_MAX, "%.320s is not watched: %s", path,
+				 strerror(errno));
 	}
+	*ret_whole = true;
 	if (stat(path, &info) < 0)
-		return errno == ENOENT || errno == ENOTDIR;
-	if (!is_trusted(path, &info))
-		return true;
-	folder = opendir(path);
+		*ret_whole = is_nothing(errno);
+	else if (is_trusted(path, &info, wrong) && (folder = opendir(path)) == NULL)
+		*ret_whole = is_nothing(errno);
+	return folder;
+}
+
+static void
+complain(struct folders *folders, unsigned number, const char *wrong)
+{
+	if (wrong[0] != '\0' && strcmp(wrong, folders->wrong[number]) != 0)
+		log_error("%s", wrong);
+	memcpy(folders->wrong[number], wrong, SENTENCE_MAX);
+}
+
+/* False: what is in it could not be read now. */
+static bool
+look_through(struct folders *folders, unsigned number)
+{
+	static const char suffix[] = ".dext";
+	const char *path = folders->paths[number];
+	char wrong[SENTENCE_MAX] = "";
+	struct dirent *entry;
+	DIR *folder;
+	bool whole;
+
+	folder = open_folder(folders, path, wrong, &whole);
+	complain(folders, number, wrong);
 	if (folder == NULL)
-		return errno == ENOENT || errno == ENOTDIR;
+		return whole;
 	while (errno = 0, (entry = readdir(folder)) != NULL) {
 		size_t length = strlen(entry->d_name);
 		char inner[PATH_MAX];
@@ -250,7 +292,7 @@ look_through(struct folders *folders, const char *path)
 	return whole;
 }
 
-static void wait_until_settled(struct folders *folders);
+static void arm(struct folders *folders, uint64_t when);
 
 static void
 scan(struct folders *folders)
@@ -261,16 +303,16 @@ scan(struct folders *folders)
 	for (struct found *found = folders->found; found != NULL; found = found->next)
 		found->seen = false;
 	for (unsigned i = 0; i < folders->count; i++)
-		whole &= look_through(folders, folders->paths[i]);
+		whole &= look_through(folders, i);
 	/* What was not seen may be there all the same: nothing is stopped for it. */
 	if (whole)
 		forget_unseen(folders);
 	else
-		wait_until_settled(folders);
+		arm(folders, clock_now() + LOOK_AGAIN);
 	for (struct found *found = folders->found; found != NULL; found = found->next)
 		again |= found->again;
 	for (unsigned i = 0; again && i < folders->count; i++)
-		look_through(folders, folders->paths[i]);
+		look_through(folders, i);
 }
 
 /* --- events --- */
@@ -286,6 +328,14 @@ settled(struct loop_timer *timer)
 }
 
 static void
+arm(struct folders *folders, uint64_t when)
+{
+	folders->timer.fired = settled;
+	folders->armed = true;
+	loop_timer_arm(folders->loop, &folders->timer, when);
+}
+
+static void
 wait_until_settled(struct folders *folders)
 {
 	uint64_t now = clock_now(), latest;
@@ -293,10 +343,7 @@ wait_until_settled(struct folders *folders)
 	if (folders->since == 0)
 		folders->since = now;
 	latest = folders->since + SETTLE_LONGEST;
-	folders->timer.fired = settled;
-	folders->armed = true;
-	loop_timer_arm(folders->loop, &folders->timer,
-		       now + SETTLE < latest ? now + SETTLE : latest);
+	arm(folders, now + SETTLE < latest ? now + SETTLE : latest);
 }
 
 static void
@@ -324,6 +371,11 @@ folders_create(struct loop *loop, struct registry *registry, char *const *paths,
 	folders->registry = registry;
 	folders->paths = paths;
 	folders->count = count;
+	folders->wrong = calloc(count + 1, sizeof(folders->wrong[0]));
+	if (folders->wrong == NULL) {
+		free(folders);
+		return kIOReturnNoMemory;
+	}
 	folders->source = (struct loop_source){
 		.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK),
 		.events = EPOLLIN,
@@ -331,12 +383,14 @@ folders_create(struct loop *loop, struct registry *registry, char *const *paths,
 	};
 	if (folders->source.fd < 0) {
 		status = status_from_errno(errno, "inotify_init1");
+		free(folders->wrong);
 		free(folders);
 		return status;
 	}
 	status = loop_source_add(loop, &folders->source);
 	if (status != kIOReturnSuccess) {
 		fd_close(&folders->source.fd);
+		free(folders->wrong);
 		free(folders);
 		return status;
 	}
@@ -361,5 +415,6 @@ folders_destroy(struct folders *folders)
 		free(found->path);
 		free(found);
 	}
+	free(folders->wrong);
 	free(folders);
 }

@@ -176,6 +176,44 @@ START_TEST(root_loads_only_what_is_roots)
 }
 END_TEST
 
+static unsigned
+count_lines(const char *text)
+{
+	unsigned count = 0;
+
+	for (const char *at = harness_log(&dextd.harness); (at = strstr(at, text)) != NULL; at++)
+		count++;
+	return count;
+}
+
+/* However often the folders are looked at. */
+START_TEST(what_is_wrong_with_a_folder_is_said_once)
+{
+	static const char *const names[] = {"a.dext", "b.dext", "c.dext"};
+	char locked[96];
+
+	if (!daemon_prepare(&dextd, 0))
+		return;
+	snprintf(locked, sizeof(locked), "%s/locked", dextd.folder);
+	daemon_shell(&dextd, "mkdir -m 0 $D/locked && mkdir -m 777 $D/bundles/open.dext");
+	daemon_start(&dextd, (const char *[]){"--bundles", locked, NULL});
+	for (unsigned i = 0; i < 3; i++) {
+		char said[64];
+
+		/* The first is found, and the others have its identifier. */
+		daemon_drop(&dextd, harness_bundle("ECHO_BUNDLE"), names[i], NULL);
+		snprintf(said, sizeof(said), "bundles/%s", names[i]);
+		harness_wait_log(&dextd.harness, said);
+	}
+	ck_assert_uint_eq(count_lines("locked is not watched"), 1);
+	ck_assert_uint_eq(count_lines("open.dext is not loaded"), 1);
+	/* What comes into it counts as soon as it can be read. */
+	daemon_shell(&dextd, "mkdir $D/locked/in.dext && chmod 755 $D/locked");
+	harness_wait_log(&dextd.harness, "locked/in.dext");
+	ck_assert_int_eq(daemon_stop(&dextd), 0);
+}
+END_TEST
+
 /* --- hosts --- */
 
 /* What /proc/PID/status says behind this key. */
@@ -567,8 +605,8 @@ END_TEST
 
 UNIT_MAIN("dextd", root_drops_replaces_and_removes, user_drops_replaces_and_removes,
 	  changed_files_count_when_they_are_good, root_loads_only_what_is_roots,
-	  hosts_have_users_of_their_own, the_range_of_users_ends, the_access_file_decides,
-	  another_user_streams, who_may_open_may_read_the_log, who_may_open_may_look_on,
-	  virtual_devices_are_asked_for, hosts_end_with_it, a_limit_that_cannot_be_had,
-	  two_cannot_have_the_same_place, nobody_else_can_take_the_place, the_place_is_free_soon,
-	  command_lines_that_are_wrong)
+	  what_is_wrong_with_a_folder_is_said_once, hosts_have_users_of_their_own,
+	  the_range_of_users_ends, the_access_file_decides, another_user_streams,
+	  who_may_open_may_read_the_log, who_may_open_may_look_on, virtual_devices_are_asked_for,
+	  hosts_end_with_it, a_limit_that_cannot_be_had, two_cannot_have_the_same_place,
+	  nobody_else_can_take_the_place, the_place_is_free_soon, command_lines_that_are_wrong)
