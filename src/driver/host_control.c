@@ -94,9 +94,9 @@ publish(uint64_t id, uint64_t provider, OSDictionary *properties)
 		lose(res);
 		return;
 	}
-	if (res != kIOReturnSuccess || length > PACKET_MAX - sizeof(header) - sizeof(body)) {
-		log_error("a service is not published: its properties %s",
-			  res != kIOReturnSuccess ? "are no property list" : "are over 64 KiB");
+	if (res != kIOReturnSuccess || length > PUBLISHED_MAX) {
+		log_error("a service, or a change of it, is not published: its properties %s",
+			  res != kIOReturnSuccess ? "are no property list" : "are over 56 KiB");
 		free(bytes);
 		return;
 	}

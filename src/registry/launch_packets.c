@@ -79,6 +79,18 @@ complete_properties(const struct host *host, OSDictionary *properties)
 	       OSDictionarySetUInt64Value(properties, "dext_host_pid", (uint64_t)host->pid);
 }
 
+/* They can be told to an app: references to one string may have made much of little. */
+static bool
+can_be_told(const OSDictionary *properties)
+{
+	void *bytes = NULL;
+	size_t length = 0;
+	IOReturn status = plist_encode(properties, &bytes, &length);
+
+	free(bytes);
+	return status == kIOReturnSuccess && length <= PACKET_MAX - sizeof(struct packet_header);
+}
+
 /* Another host that came back had published it, and may be about to say so. */
 static bool
 is_of_another(const struct host *host, uint64_t id)
@@ -104,6 +116,10 @@ publish_properties(struct host *host, const struct publish_body *body, OSDiction
 
 	if (!complete_properties(host, properties))
 		return kIOReturnNoMemory;
+	if (!can_be_told(properties)) {
+		log_error("the properties of a service have no room in a packet");
+		return kIOReturnIPCError;
+	}
 	if (entry != NULL)
 		return entry->host == host ? tree_replace(tree, entry, properties)
 					   : kIOReturnIPCError;

@@ -468,7 +468,7 @@ static const struct rule rules[] = {
 
 	{PACKET_CONTROL_REPLY, STATUS_FREE, PACKET_HOST_STARTED, 0, 0, 0, 0, NULL},
 	{PACKET_CONTROL_REPLY, STATUS_ZERO, PACKET_HOST_PUBLISH, sizeof(struct publish_body) + 1,
-	 BODY_MAX, 0, 0, check_publish},
+	 sizeof(struct publish_body) + PUBLISHED_MAX, 0, 0, check_publish},
 	{PACKET_CONTROL_REPLY, STATUS_ZERO, PACKET_HOST_UNPUBLISH, sizeof(struct id_body),
 	 sizeof(struct id_body), 0, 0, check_ids},
 	{PACKET_CONTROL_REPLY, STATUS_ZERO, PACKET_HOST_GONE, 0, 0, 0, 0, NULL},

@@ -250,6 +250,12 @@ struct listing_body {
 	uint32_t zero;
 };
 
+/*
+ * Bytes of a published service's properties as a property list: less than a packet holds, because
+ * the reply to PROPERTIES has those that the registry adds, too.
+ */
+#define PUBLISHED_MAX (PACKET_MAX - 8192)
+
 /* Bytes of a property list that an app sets. */
 #define SET_PROPERTIES_MAX \
 	(PACKET_MAX - sizeof(struct packet_header) - sizeof(struct set_properties_body))

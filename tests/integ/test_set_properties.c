@@ -155,6 +155,30 @@ START_TEST(arguments_and_sizes)
 }
 END_TEST
 
+/* What the registry adds has room beside what the driver says; else nobody could list its service.
+ */
+START_TEST(what_is_published_can_be_told)
+{
+	io_service_t service;
+
+	start();
+	service = harness_wait_service("Echo");
+	for (size_t length = 55000; length <= 65000; length += 100) {
+		CFStringRef text = make_long(length);
+		CFMutableDictionaryRef properties = NULL;
+
+		ck_assert_int_eq(IORegistryEntrySetCFProperty(service, CFSTR("A"), text), 0);
+		ck_assert_msg(IORegistryEntryCreateCFProperties(service, &properties, NULL, 0) == 0,
+			      "after %zu bytes", length);
+		CFRelease(properties);
+		CFRelease(text);
+	}
+	harness_wait_log(&harness, "is not published: its properties are over 56 KiB");
+	IOObjectRelease(service);
+	ck_assert_int_eq(harness_stop(&harness), 0);
+}
+END_TEST
+
 static void *
 set_and_hang(void *context)
 {
@@ -199,4 +223,5 @@ START_TEST(a_driver_that_hangs_holds_nobody_else_up)
 END_TEST
 
 UNIT_MAIN("set_properties", reach_the_service, reach_the_user_client, a_driver_must_opt_in,
-	  arguments_and_sizes, a_driver_that_hangs_holds_nobody_else_up)
+	  arguments_and_sizes, what_is_published_can_be_told,
+	  a_driver_that_hangs_holds_nobody_else_up)
