@@ -10,6 +10,7 @@
 #include "bundle_check.h"
 #include "bundle_file.h"
 #include "status.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -252,6 +253,10 @@ open_bundle(const char *path, bool inside, struct bundle **ret_bundle, char erro
 	bundle->path = realpath(path, NULL);
 	if (bundle->path == NULL) {
 		status = fail_errno(&reader, "no bundle can be opened there");
+	} else if (!utf8_is_valid(bundle->path)) {
+		/* A property list, by which a host is told it, has no other strings. */
+		status = fail(&reader, kIOReturnBadArgument,
+			      "the path is not UTF-8; rename the folder that is not");
 	} else {
 		snprintf(reader.file, sizeof(reader.file), "%.*s/Info.plist", PATH_MAX - 16,
 			 bundle->path);

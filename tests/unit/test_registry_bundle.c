@@ -189,6 +189,22 @@ START_TEST(a_pipe_is_no_info_plist)
 }
 END_TEST
 
+/* What a host is told goes as a property list, which has no other strings. */
+START_TEST(a_path_that_is_not_utf8)
+{
+	struct bundle *bundle = NULL;
+	char error[BUNDLE_ERROR_MAX] = "", path[PATH_MAX];
+
+	begin(HEAD IDENTIFIER EXECUTABLE PERSONALITIES("<dict>" PROVIDER USER "</dict>") TAIL);
+	snprintf(path, sizeof(path), "%s-\xff.dext", folder);
+	ck_assert_int_eq(rename(folder, path), 0);
+	ck_assert_int_eq(bundle_open(path, &bundle, error), kIOReturnBadArgument);
+	ck_assert_ptr_nonnull(strstr(error, "the path is not UTF-8"));
+	ck_assert_int_eq(rename(path, folder), 0);
+	finish();
+}
+END_TEST
+
 START_TEST(names_a_missing_folder)
 {
 	struct bundle *bundle = NULL;
@@ -233,6 +249,7 @@ main(void)
 	tcase_add_test(tcase, fills_in_the_identifier);
 	tcase_add_loop_test(tcase, names_what_is_wrong, 0, sizeof(wrong) / sizeof(wrong[0]));
 	tcase_add_test(tcase, a_pipe_is_no_info_plist);
+	tcase_add_test(tcase, a_path_that_is_not_utf8);
 	tcase_add_test(tcase, names_a_missing_folder);
 	tcase_add_test(tcase, a_pipe_is_no_executable);
 	suite_add_tcase(suite, tcase);
