@@ -139,7 +139,7 @@ find_rule(const struct policy *policy, const char *driver)
 	for (const struct policy_rule *rule = policy->rules; rule != NULL; rule = rule->next) {
 		if (strcmp(rule->driver, driver) == 0)
 			return rule;
-		if (strcmp(rule->driver, "*") == 0)
+		if (strcmp(rule->driver, "*") == 0 && found == &policy->default_rule)
 			found = rule;
 	}
 	return found;

@@ -2,7 +2,7 @@
 /*
  * Reading the access file: when it has changed, whole, names included. A name that is looked up may
  * be asked of a server on the network, for which the registry's one thread waits; so this is done
- * for each version of the file once, and never for an app.
+ * for each version of the file once, also of one that is broken, and never for an app.
  */
 #include "policy_private.h"
 
@@ -20,7 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SPACE " \t\r\n"
+#define SPACE	       " \t\r\n"
+#define FILE_BYTES_MAX (1 << 20)
 
 bool
 policy_parse_id(const char *text, unsigned *ret_id)
@@ -145,15 +146,18 @@ read_rules(struct policy *policy, FILE *file)
 		if (!add_rule(policy, last, line, number)) {
 			snprintf(policy->broken, sizeof(policy->broken), "%.140s: no memory",
 				 policy->file);
+			memset(&policy->read, 0, sizeof(policy->read)); /* it is read again */
 			return;
 		}
 		if (*last != NULL)
 			last = &(*last)->next;
 	}
 	/* The lines that are missing may be those that refuse. */
-	if (ferror(file))
+	if (ferror(file)) {
 		snprintf(policy->broken, sizeof(policy->broken), "%.140s cannot be read: %s",
 			 policy->file, strerror(errno));
+		memset(&policy->read, 0, sizeof(policy->read));
+	}
 }
 
 /* --- */
@@ -201,8 +205,7 @@ policy_refresh(struct policy *policy)
 	struct stat info = {0};
 	FILE *file;
 
-	if (stat(policy->file, &info) == 0 && policy->broken[0] == '\0' &&
-	    is_same(&info, &policy->read))
+	if (stat(policy->file, &info) == 0 && is_same(&info, &policy->read))
 		return;
 	policy_forget_rules(policy);
 	memset(&policy->read, 0, sizeof(policy->read));
@@ -224,6 +227,10 @@ policy_refresh(struct policy *policy)
 			 policy->file);
 	else if (!S_ISREG(policy->read.st_mode))
 		snprintf(policy->broken, sizeof(policy->broken), "%.180s is no file", policy->file);
+	else if (policy->read.st_size > FILE_BYTES_MAX)
+		snprintf(policy->broken, sizeof(policy->broken),
+			 "%.140s has more than %d bytes; make it shorter", policy->file,
+			 FILE_BYTES_MAX);
 	else
 		read_rules(policy, file);
 	fclose(file);

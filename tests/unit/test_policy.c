@@ -3,6 +3,7 @@
 
 #include "policy.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -86,6 +87,9 @@ static const struct {
 	{"* everyone\na.driver user:1", false},
 	{"a.driver user:1\n* everyone", false},
 	{"* user:1\na.driver everyone", true},
+	{"* user:1\n* everyone", false},
+	{"* everyone\n* user:1", true},
+	{"a.driver user:1\na.driver everyone", false},
 	{"a.driver", false},
 	{"a.driver User:4001", false},
 	{"a.driver seats", false},
@@ -133,6 +137,58 @@ START_TEST(long_lines_allow_nobody)
 	snprintf(text + 1022, sizeof(text) - 1022, "x\na.driver everyone");
 	ck_assert(!allows(text, 4001, 4002, reason));
 	ck_assert_ptr_nonnull(strstr(reason, "more than 1022 bytes"));
+	remove_folder();
+}
+END_TEST
+
+/* Nobody waits for a file that is no access file. */
+START_TEST(a_long_file_allows_nobody)
+{
+	char reason[POLICY_REASON_MAX] = "", *text = malloc((1 << 20) + 2);
+
+	ck_assert_ptr_nonnull(text);
+	memset(text, '\n', 1 << 20);
+	memcpy(text, "a.driver everyone", 17);
+	text[1 << 20] = '\0';
+	ck_assert(allows(text, 4001, 4002, reason));
+	text[1 << 20] = '\n';
+	text[(1 << 20) + 1] = '\0';
+	ck_assert(!allows(text, 4001, 4002, reason));
+	ck_assert_ptr_nonnull(strstr(reason, "more than 1048576 bytes"));
+	free(text);
+	remove_folder();
+}
+END_TEST
+
+static unsigned looked_up;
+
+/* In the C library's place. */
+struct passwd *
+getpwnam(const char *name)
+{
+	looked_up++;
+	return NULL;
+}
+
+/* Also in a file that counts for nothing, because a line further down is too long. */
+START_TEST(names_are_looked_up_once)
+{
+	static const char line[] = "a.driver user:anna\n";
+	char text[2048], reason[POLICY_REASON_MAX] = "";
+	struct policy *policy = NULL;
+
+	memset(text, 'x', sizeof(text));
+	memcpy(text, line, strlen(line));
+	text[sizeof(text) - 1] = '\0';
+	make_folder();
+	write_file(access_path, text);
+	looked_up = 0;
+	ck_assert_int_eq(policy_open(access_path, seats_path, &policy), 0);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert(!asks(policy, 4001, 4002, reason));
+	ck_assert_ptr_nonnull(strstr(reason, "make it shorter"));
+	ck_assert_uint_eq(looked_up, 1);
+	policy_close(policy);
 	remove_folder();
 }
 END_TEST
@@ -225,4 +281,5 @@ START_TEST(seats)
 END_TEST
 
 UNIT_MAIN("policy", rules_are_read, root_and_the_own_user_may_always, long_lines_allow_nobody,
-	  without_a_file_only_the_own_user_may, a_pipe_is_not_waited_for, changes_count, seats)
+	  a_long_file_allows_nobody, names_are_looked_up_once, without_a_file_only_the_own_user_may,
+	  a_pipe_is_not_waited_for, changes_count, seats)
