@@ -18,6 +18,7 @@ struct pci_function;
 struct registry_device;
 
 #define DEVICE_ERROR_MAX 320
+#define INTERFACES_MAX	 32 /* whose numbers are below it */
 
 enum device_kind {
 	DEVICE_RESOURCES,

@@ -16,7 +16,6 @@
 #define DEVICE_DESCRIPTOR_SIZE	 18
 #define CONFIGURATION_SIZE	 9
 #define INTERFACE_SIZE		 9
-#define INTERFACES_MAX		 32
 
 static inline unsigned
 device_get_le16(const uint8_t *bytes)

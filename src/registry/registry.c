@@ -175,7 +175,8 @@ IOReturn
 registry_add_device(struct registry *registry, const char *spec, struct device **ret_device,
 		    char error[REGISTRY_ERROR_MAX])
 {
-	IOReturn status = device_open_virtual(spec, registry_free_place(registry), ret_device, error);
+	IOReturn status =
+		device_open_virtual(spec, registry_free_place(registry), ret_device, error);
 
 	if (status == kIOReturnSuccess)
 		registry_take_device(registry, *ret_device);
@@ -279,8 +280,9 @@ static void
 give_back_rest(struct registry *registry)
 {
 	for (struct device *device = registry->devices; device != NULL; device = device->next) {
-		for (int i = 0; device->detached >> i != 0; i++) {
-			if (!renewal_is_taken(registry, device, i))
+		for (int i = 0; i < INTERFACES_MAX; i++) {
+			if ((device->detached >> i & 1) != 0 &&
+			    !renewal_is_taken(registry, device, i))
 				device_give_back(device, i);
 		}
 	}
