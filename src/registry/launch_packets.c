@@ -195,19 +195,22 @@ gone(struct host *host)
 }
 
 /*
- * PROTOCOL.md 3: the answer to LIST, once. The host may be told to end meanwhile, because its
- * device has gone; the answer is then on its way all the same.
+ * PROTOCOL.md 3: the answer to LIST. The host may be told to end meanwhile, because its device has
+ * gone; the answer is then on its way all the same. One that came back may have been asked by
+ * registries that were killed before they had read it: the first that comes is as good as ours,
+ * since it is followed by all that has changed, and the others say nothing new.
  */
 static IOReturn
 listing(struct host *host, const struct packet *packet)
 {
 	struct listing_body body;
 
-	if (!host->asked || host->listing)
+	if (!host->adopted)
 		return kIOReturnIPCError;
 	memcpy(&body, packet->body, sizeof(body));
+	if (!host->listing)
+		host->started_before = (body.flags & LISTING_STARTED) != 0;
 	host->listing = true;
-	host->started_before = (body.flags & LISTING_STARTED) != 0;
 	return body.flags & LISTING_GONE ? gone(host) : kIOReturnSuccess;
 }
 
@@ -216,7 +219,7 @@ listed(struct host *host)
 {
 	char name[256];
 
-	if (!host->asked || !host->listing)
+	if (!host->adopted)
 		return kIOReturnIPCError;
 	host->asked = false;
 	if (host->state != HOST_ADOPTED)

@@ -161,6 +161,41 @@ START_TEST(one_that_claims_anothers_provider)
 }
 END_TEST
 
+/* A dextd that was killed soon had asked before, and has read only some of the answer. */
+START_TEST(one_that_was_asked_before)
+{
+	const struct listing_body listing = {.flags = LISTING_STARTED};
+	uint64_t stream, provider;
+	pid_t pid;
+	int socket;
+
+	if (!begin())
+		return;
+	plug("sink");
+	stream = id_of("BulkStream");
+	provider = provider_of("BulkStream");
+	pid = harness_host_pid("BulkStream");
+	daemon_kill(&dextd);
+	socket = speak_for(pid);
+	publish(socket, stream, provider);
+	say(socket, PACKET_HOST_LISTED, NULL, 0, "");
+	for (unsigned i = 0; i < 3; i++) {
+		say(socket, PACKET_HOST_LISTING, &listing, sizeof(listing), "");
+		publish(socket, stream, provider);
+		say(socket, PACKET_HOST_LISTED, NULL, 0, "");
+	}
+	daemon_start(&dextd, KEEP);
+	/* Everything has been read: what a host has said is taken before an app is answered. */
+	ck_assert_uint_eq(id_of("Wolf"), stream);
+	ck_assert_uint_eq(id_of("Wolf"), stream);
+	ck_assert_int_eq(kill(pid, 0), 0);
+	ck_assert_ptr_null(strstr(harness_log(&dextd.harness), "broke the protocol"));
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	close(socket);
+	end();
+}
+END_TEST
+
 /* A device that went while nobody listened: the host says so, and is let end by itself. */
 START_TEST(one_whose_device_has_gone)
 {
@@ -326,6 +361,6 @@ START_TEST(no_store)
 END_TEST
 
 UNIT_MAIN("store, hosts", one_that_does_not_answer, one_that_claims_anothers_service,
-	  one_that_claims_anothers_provider, one_whose_device_has_gone,
+	  one_that_claims_anothers_provider, one_that_was_asked_before, one_whose_device_has_gone,
 	  a_store_that_is_not_complete, its_log_goes_on, a_full_store, a_store_that_lets_fall,
 	  no_store)
