@@ -2,7 +2,7 @@
 /*
  * A table of entries that grows and never shrinks. A name is {generation, index, kind}: an index is
  * used again with another generation, so that a name that was released too often is seldom taken
- * for somebody else's.
+ * for somebody else's. A service has one name, which is found by its id.
  *
  * One lock over all of it, held for a few instructions and over no call but connection_retain and
  * iterator_retain. Nobody takes another lock under it but an iterator's.
@@ -26,15 +26,16 @@ struct entry {
 	uint64_t id;	     /* registry id of a service */
 	uint32_t references; /* 0: free */
 	uint32_t generation;
-	uint32_t next_free; /* index + 1; 0: none */
+	uint32_t next; /* index + 1 of the next free one, or service in its bucket; 0: none */
 };
 
 static struct {
 	pthread_mutex_t lock;
 	struct entry *entries; /* [lock], as the rest */
-	uint32_t size;
-	uint32_t used;	     /* entries that were ever used */
-	uint32_t first_free; /* index + 1; 0: none */
+	uint32_t *services;    /* a bucket for each entry: index + 1; 0: none */
+	uint32_t size;	       /* a power of two */
+	uint32_t used;	       /* entries that were ever used */
+	uint32_t first_free;   /* index + 1; 0: none */
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static io_object_t
@@ -61,10 +62,36 @@ is_service(const struct entry *entry)
 	return entry->connection == NULL && entry->iterator == NULL;
 }
 
+/* Ids are random numbers. */
+static uint32_t *
+bucket_locked(uint64_t id)
+{
+	return &table.services[id & (table.size - 1)];
+}
+
+static void
+link_service_locked(uint32_t index)
+{
+	uint32_t *bucket = bucket_locked(table.entries[index].id);
+
+	table.entries[index].next = *bucket;
+	*bucket = index + 1;
+}
+
+static void
+unlink_service_locked(const struct entry *entry)
+{
+	uint32_t *link = bucket_locked(entry->id);
+
+	while (&table.entries[*link - 1] != entry)
+		link = &table.entries[*link - 1].next;
+	*link = entry->next;
+}
+
 static IOReturn
 grow_locked(void)
 {
-	uint32_t size = table.size == 0 ? 64 : table.size * 2;
+	uint32_t size = table.size == 0 ? 64 : table.size * 2, *services;
 	struct entry *entries;
 
 	if (table.size == INDEX_MAX) {
@@ -72,11 +99,19 @@ grow_locked(void)
 			  INDEX_MAX);
 		return kIOReturnNoResources;
 	}
-	entries = realloc(table.entries, size * sizeof(*entries));
-	if (entries == NULL)
+	services = calloc(size, sizeof(*services));
+	entries = services != NULL ? realloc(table.entries, size * sizeof(*entries)) : NULL;
+	if (entries == NULL) {
+		free(services);
 		return kIOReturnNoMemory;
+	}
+	free(table.services);
 	table.entries = entries;
+	table.services = services;
 	table.size = size;
+	for (uint32_t i = 0; i < table.used; i++)
+		if (entries[i].references != 0 && is_service(&entries[i]))
+			link_service_locked(i);
 	return kIOReturnSuccess;
 }
 
@@ -89,7 +124,7 @@ add_locked(struct connection *connection, struct iterator *iterator, uint64_t id
 
 	if (table.first_free != 0) {
 		index = table.first_free - 1;
-		table.first_free = table.entries[index].next_free;
+		table.first_free = table.entries[index].next;
 	} else {
 		status = table.used == table.size ? grow_locked() : kIOReturnSuccess;
 		if (status != kIOReturnSuccess)
@@ -104,6 +139,8 @@ add_locked(struct connection *connection, struct iterator *iterator, uint64_t id
 		.references = 1,
 		.generation = table.entries[index].generation + 1,
 	};
+	if (is_service(&table.entries[index]))
+		link_service_locked(index);
 	*ret_name = name_of(index);
 	return kIOReturnSuccess;
 }
@@ -111,21 +148,19 @@ add_locked(struct connection *connection, struct iterator *iterator, uint64_t id
 IOReturn
 object_add_service(uint64_t id, io_object_t *ret_name)
 {
-	IOReturn status = kIOReturnNotFound;
+	IOReturn status = kIOReturnSuccess;
+	uint32_t at;
 
 	pthread_mutex_lock(&table.lock);
-	for (uint32_t i = 0; i < table.used; i++) {
-		struct entry *entry = &table.entries[i];
-
-		if (entry->references != 0 && is_service(entry) && entry->id == id) {
-			entry->references++;
-			*ret_name = name_of(i);
-			status = kIOReturnSuccess;
-			break;
-		}
-	}
-	if (status != kIOReturnSuccess)
+	at = table.size > 0 ? *bucket_locked(id) : 0;
+	while (at != 0 && table.entries[at - 1].id != id)
+		at = table.entries[at - 1].next;
+	if (at != 0) {
+		table.entries[at - 1].references++;
+		*ret_name = name_of(at - 1);
+	} else {
 		status = add_locked(NULL, NULL, id, ret_name);
+	}
 	pthread_mutex_unlock(&table.lock);
 	return status;
 }
@@ -241,11 +276,13 @@ object_release(io_object_t name, struct connection **ret_connection)
 	pthread_mutex_lock(&table.lock);
 	entry = find_locked(name);
 	if (entry != NULL && --entry->references == 0) {
+		if (is_service(entry))
+			unlink_service_locked(entry);
 		*ret_connection = entry->connection;
 		iterator = entry->iterator;
 		entry->connection = NULL;
 		entry->iterator = NULL;
-		entry->next_free = table.first_free;
+		entry->next = table.first_free;
 		table.first_free = (uint32_t)(entry - table.entries) + 1;
 	}
 	pthread_mutex_unlock(&table.lock);
