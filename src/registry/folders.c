@@ -239,6 +239,9 @@ open_folder(struct folders *folders, const char *path, char wrong[SENTENCE_MAX],
 	DIR *folder = NULL;
 	struct stat info;
 
+	/* Whatever comes in the place of a link says nothing of what it led to. */
+	inotify_add_watch(folders->source.fd, path,
+			  IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_DONT_FOLLOW | IN_MASK_ADD);
 	if (inotify_add_watch(folders->source.fd, path, EVENTS | IN_ONLYDIR) < 0) {
 		if (errno == ENOENT)
 			watch_above(folders, path);

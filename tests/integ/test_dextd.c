@@ -176,6 +176,36 @@ START_TEST(root_loads_only_what_is_roots)
 }
 END_TEST
 
+/* A folder of bundles that is a link, which leads elsewhere and nowhere later. */
+START_TEST(a_folder_that_is_a_link)
+{
+	io_service_t service;
+	uint64_t id = 0;
+
+	if (!daemon_prepare(&dextd, 0))
+		return;
+	daemon_drop(&dextd, harness_bundle("ECHO_BUNDLE"), "echo.dext", "one");
+	daemon_shell(&dextd, "mv $D/bundles $D/one && mkdir $D/two && cp -r $D/one/* $D/two && "
+			     "sed -i s/one/two/ $D/two/echo.dext/Info.plist && "
+			     "ln -s one $D/bundles");
+	daemon_start(&dextd, NONE);
+	service = harness_wait_new_service("Echo", &id);
+	has_version(service, "one");
+	IOObjectRelease(service);
+	daemon_shell(&dextd, "ln -s two $D/new && mv -T $D/new $D/bundles");
+	service = harness_wait_new_service("Echo", &id);
+	has_version(service, "two");
+	IOObjectRelease(service);
+	daemon_shell(&dextd, "rm $D/bundles");
+	ck_assert(harness_until(is_gone, (void *)"Echo"));
+	daemon_shell(&dextd, "mv $D/one $D/bundles");
+	service = harness_wait_new_service("Echo", &id);
+	has_version(service, "one");
+	IOObjectRelease(service);
+	ck_assert_int_eq(daemon_stop(&dextd), 0);
+}
+END_TEST
+
 static unsigned
 count_lines(const char *text)
 {
@@ -605,8 +635,9 @@ END_TEST
 
 UNIT_MAIN("dextd", root_drops_replaces_and_removes, user_drops_replaces_and_removes,
 	  changed_files_count_when_they_are_good, root_loads_only_what_is_roots,
-	  what_is_wrong_with_a_folder_is_said_once, hosts_have_users_of_their_own,
-	  the_range_of_users_ends, the_access_file_decides, another_user_streams,
-	  who_may_open_may_read_the_log, who_may_open_may_look_on, virtual_devices_are_asked_for,
-	  hosts_end_with_it, a_limit_that_cannot_be_had, two_cannot_have_the_same_place,
-	  nobody_else_can_take_the_place, the_place_is_free_soon, command_lines_that_are_wrong)
+	  a_folder_that_is_a_link, what_is_wrong_with_a_folder_is_said_once,
+	  hosts_have_users_of_their_own, the_range_of_users_ends, the_access_file_decides,
+	  another_user_streams, who_may_open_may_read_the_log, who_may_open_may_look_on,
+	  virtual_devices_are_asked_for, hosts_end_with_it, a_limit_that_cannot_be_had,
+	  two_cannot_have_the_same_place, nobody_else_can_take_the_place, the_place_is_free_soon,
+	  command_lines_that_are_wrong)

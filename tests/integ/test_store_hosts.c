@@ -196,6 +196,32 @@ START_TEST(one_that_was_asked_before)
 }
 END_TEST
 
+/* As if kernel drivers had been detached from all interfaces that there can be. */
+START_TEST(a_device_all_of_whose_interfaces_were_taken)
+{
+	const uint32_t all = UINT32_MAX;
+	uint64_t stream;
+	int place;
+
+	if (!begin())
+		return;
+	plug("sink");
+	stream = id_of("BulkStream");
+	daemon_kill(&dextd);
+	/* Behind the version. */
+	while ((place = keeper_find(&keeper, "device-", "memfd:")) >= 0) {
+		ck_assert_int_eq(pwrite(keeper.kept[place].fd, &all, sizeof(all), 4), 4);
+		keeper.kept[place].name[0] = 'D';
+	}
+	for (unsigned i = 0; i < keeper.count; i++)
+		keeper.kept[i].name[0] =
+			keeper.kept[i].name[0] == 'D' ? 'd' : keeper.kept[i].name[0];
+	daemon_start(&dextd, KEEP);
+	ck_assert_uint_eq(id_of("BulkStream"), stream);
+	end();
+}
+END_TEST
+
 /* A device that went while nobody listened: the host says so, and is let end by itself. */
 START_TEST(one_whose_device_has_gone)
 {
@@ -361,6 +387,7 @@ START_TEST(no_store)
 END_TEST
 
 UNIT_MAIN("store, hosts", one_that_does_not_answer, one_that_claims_anothers_service,
-	  one_that_claims_anothers_provider, one_that_was_asked_before, one_whose_device_has_gone,
+	  one_that_claims_anothers_provider, one_that_was_asked_before,
+	  a_device_all_of_whose_interfaces_were_taken, one_whose_device_has_gone,
 	  a_store_that_is_not_complete, its_log_goes_on, a_full_store, a_store_that_lets_fall,
 	  no_store)
