@@ -18,10 +18,10 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
+#include "packet.h"
 #include "pipe.h"
 #include "record_transfer.h"
 #include "status.h"
@@ -564,8 +564,7 @@ usb_port_open_take(const struct usb_backend *backend, const char *spec, int fd, 
 	IOReturn res;
 
 	if (port == NULL) {
-		if (fd >= 0)
-			close(fd);
+		fd_close(&fd);
 		return kIOReturnNoMemory;
 	}
 	port->backend = backend;

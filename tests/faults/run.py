@@ -40,6 +40,8 @@ OPEN = re.compile(r"src/base/closing\.c:\d+:")
 GROWS = re.compile(r"src/queue/loop\.c:\d+:calloc|src/registry/host_log\.c:\d+:malloc|src/base/closing\.c:\d+:realloc|"
                    r"src/registry/reports\.c:\d+:malloc")
 SETTLE_SEC = 10
+# Which of a scenario's packets fail, since what follows depends on which it is: of calls, and of memory both ways.
+PACKETS = {"map": range(2, 13), "large": range(2, 13)}
 REFUSED = re.compile(r"Start failed: |\.dext: (?!found|replaced|removed)|/Info\.plist: |could not be launched: |giving up")
 # libplist does not say why it has made nothing: what was sent is blamed.
 BLAMES = {"plist_from_bin", "plist_from_xml"}
@@ -200,6 +202,20 @@ class Runner:
             errors = points_of.errors_of(point.function)
             for number, error in [(1, error) for error in errors] + [(n, errors[0]) for n in later(count)]:
                 yield Job(point, place, scenario, number, error, None)
+        yield from self.besides(part)
+
+    def besides(self, part):
+        """More of those by which all goes, and of what another registry does that comes second."""
+        for place in sorted(self.reached()):
+            point = self.by_place[place]
+            errors = points_of.errors_of(point.function)
+            wanted = [(scenario, number, error) for scenario in PACKETS for number in PACKETS[scenario]
+                      for error in errors if point.line.startswith("src/base/packet.c:")]
+            half = self.counts.get("kept", {}).get(place, 0) // 2
+            wanted += [("kept", half + 1, errors[0])] * (0 < half < CANNOT // 2)
+            for scenario, number, error in wanted:
+                if (place[0] == APP) == (part == "app") and number <= self.counts.get(scenario, {}).get(place, 0):
+                    yield Job(point, place, scenario, number, error, None)
 
     def behind(self, part, length):
         """For each place that so many faults lead to, and not fewer."""

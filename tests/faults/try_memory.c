@@ -393,6 +393,30 @@ square_all(dext_ring_t *ring, uint64_t count)
 	return attempt_had("all squares", done == count);
 }
 
+#define AWAKE 3000 /* more than a sleeper's arming may cost something after */
+
+/* Without a wait, and so without an arming, up to the end. */
+static bool
+square_awake(dext_ring_t *ring)
+{
+	uint64_t began = attempt_msec(), done = 0;
+	struct square entry;
+
+	for (uint64_t next = 0; done < AWAKE && attempt_waits(began);) {
+		uint32_t pushed = 0, popped = 0;
+
+		entry = (struct square){.number = next};
+		if (next < AWAKE && next - done < 8)
+			TRY(dext_ring_push(ring, &entry, 1, &pushed));
+		next += pushed;
+		if (dext_ring_pop(ring, &entry, 1, &popped) == kIOReturnSuccess)
+			CHECK(entry.number == done && entry.square == done * done);
+		done += popped;
+	}
+	dext_ring_wait(ring, DEXT_RING_ENTRIES, 1000000);
+	return attempt_had("all squares", done == AWAKE);
+}
+
 static bool
 poll_ring(dext_ring_t *ring)
 {
@@ -418,7 +442,7 @@ use_ring(io_connect_t connect, uint32_t options)
 	bool well;
 
 	TRY(dext_ring_create(connect, SQUARES_RINGS, options, &ring));
-	well = square_all(ring, 64) && poll_ring(ring);
+	well = square_all(ring, 64) && square_awake(ring) && poll_ring(ring);
 	dext_ring_release(ring);
 	return well;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An app that breaks the rules, by what it sends itself: it is cut off, and nobody else notices. */
+/*
+ * An app that breaks the rules, by what it sends itself, and a host that does: who breaks them is
+ * cut off, and nobody else notices.
+ */
 #include "attempt.h"
 #include "echo.h"
 
@@ -131,8 +134,29 @@ broken(void)
 	return well && attempt_with("Echo", NULL);
 }
 
+/* --- from a host --- */
+
+static bool
+map_nonsense(io_connect_t connect)
+{
+	mach_vm_address_t address = 0;
+	mach_vm_size_t size = 0;
+
+	TRY(IOConnectCallScalarMethod(connect, ECHO_NONSENSE, NULL, 0, NULL, NULL));
+	CHECK(IOConnectMapMemory64(connect, 0, mach_task_self(), &address, &size, kIOMapAnywhere) !=
+	      kIOReturnSuccess);
+	return true;
+}
+
+static bool
+nonsense(void)
+{
+	return attempt_with("Echo", map_nonsense) && attempt_with("Echo", NULL);
+}
+
 const struct scenario scenarios_rules[] = {
 	{"foreign", foreign},
 	{"broken", broken},
+	{"nonsense", nonsense},
 	{NULL},
 };

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct Echo_IVars {
@@ -231,6 +232,15 @@ wait_for_go(OSObject *target, void *reference, IOUserClientMethodArguments *argu
 	       *(volatile unsigned char *)(uintptr_t)range.address != ECHO_GO)
 		poll(NULL, 0, 1);
 	return status;
+}
+
+static kern_return_t
+send_nonsense(OSObject *target, void *reference, IOUserClientMethodArguments *arguments)
+{
+	/* Behind the standard ones and the registry's; what is no socket takes nothing. */
+	for (int fd = 4; fd < 256; fd++)
+		send(fd, "nonsense", 8, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return kIOReturnSuccess;
 }
 
 static kern_return_t
@@ -562,6 +572,7 @@ static const IOUserClientMethodDispatch methods[] = {
 	[ECHO_SET] = {set, 0, 1, 0, 0, 0},
 	[ECHO_TALK] = {talk, 0, 2, 0, 0, 0},
 	[ECHO_WAIT] = {wait_for_go, 0, 0, 0, 0, 0},
+	[ECHO_NONSENSE] = {send_nonsense, 0, 0, 0, 0, 0},
 	[ECHO_SET_KINDS] = {set_kinds, 0, 0, 0, 0, 0},
 	[ECHO_END] = {end, 1, 1, 0, 0, 0},
 	[ECHO_CLIENT_MEMORY] = {client_memory, 0, 1, ANY, 1, 0},

@@ -28,7 +28,8 @@ enum echo_method {
 	ECHO_SET_KINDS = 15, /* sets properties of the service of every kind that there is */
 	/* Scalars in: how many lines it writes to its standard error, and of enum echo_talk. */
 	ECHO_TALK = 16,
-	ECHO_WAIT = 17, /* returns once the memory's first byte is ECHO_GO */
+	ECHO_WAIT = 17,	    /* returns once the memory's first byte is ECHO_GO */
+	ECHO_NONSENSE = 18, /* to each app that has opened it: what is no packet */
 };
 
 /* Of ECHO_TALK. */
