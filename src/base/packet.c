@@ -23,7 +23,7 @@
 
 union control {
 	struct cmsghdr align;
-	char bytes[CMSG_SPACE(sizeof(int) * PACKET_FDS_MAX)];
+	char bytes[CMSG_SPACE(sizeof(int) * PACKET_FDS_ROOM)];
 };
 
 void
@@ -123,7 +123,6 @@ receive_status(int error)
 	}
 }
 
-/* Takes over each descriptor that arrived, before anything about the packet is judged. */
 IOReturn
 packet_send_text(int socket, const char *text, const int *fds, unsigned fd_count)
 {
@@ -141,6 +140,7 @@ packet_send_text(int socket, const char *text, const int *fds, unsigned fd_count
 	return kIOReturnSuccess;
 }
 
+/* Takes over each descriptor that arrived, before anything about the packet is judged. */
 static void
 collect(struct msghdr *message, struct packet *packet)
 {
@@ -151,8 +151,8 @@ collect(struct msghdr *message, struct packet *packet)
 		if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SCM_RIGHTS)
 			continue;
 		count = (at->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		/* The kernel was given room for PACKET_FDS_MAX in all. */
-		assert(packet->fd_count + count <= PACKET_FDS_MAX);
+		/* The kernel was given room for PACKET_FDS_ROOM in all. */
+		assert(packet->fd_count + count <= PACKET_FDS_ROOM);
 		memcpy(packet->fds + packet->fd_count, CMSG_DATA(at), count * sizeof(int));
 		packet->fd_count += (unsigned)count;
 	}
@@ -177,13 +177,14 @@ judge(struct packet *packet, size_t received, int flags)
 		return refuse(packet, "shorter than a header");
 	if (header->length != received)
 		return refuse(packet, "its length is not what its header says");
+	if (header->fd_count > PACKET_FDS_MAX)
+		return refuse(packet, "more descriptors than the most of a packet");
 	if (packet->fd_count > header->fd_count)
 		return refuse(packet, "more descriptors than its header says");
 	if (packet->fd_count == header->fd_count)
-		return flags & MSG_CTRUNC
-			       ? refuse(packet, "more descriptors than the most of a packet")
-			       : kIOReturnSuccess;
-	if (header->fd_count > PACKET_FDS_MAX || !(flags & MSG_CTRUNC))
+		return flags & MSG_CTRUNC ? refuse(packet, "more descriptors than its header says")
+					  : kIOReturnSuccess;
+	if (!(flags & MSG_CTRUNC))
 		return refuse(packet, "fewer descriptors than its header says");
 	/* The kernel could not install them here: nothing that the peer did. */
 	return kIOReturnNoResources;
@@ -204,7 +205,7 @@ packet_receive(int socket, struct packet *packet, bool wait)
 	for (;;) {
 		message.msg_control = control.bytes;
 		/* Not CMSG_SPACE: its padding has room for one descriptor more. */
-		message.msg_controllen = CMSG_LEN(sizeof(int) * PACKET_FDS_MAX);
+		message.msg_controllen = CMSG_LEN(sizeof(int) * PACKET_FDS_ROOM);
 		received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
 		if (received >= 0)
 			break;

@@ -18,6 +18,9 @@
 
 #define PACKET_MAX     65536u /* bytes, header included */
 #define PACKET_FDS_MAX 33u
+/* Those that a message of the kernel's can carry. For what finds no room the kernel drops the last
+ * reference in the receiver, who may have to wait for that: so there is room for all. */
+#define PACKET_FDS_ROOM 253u
 
 struct packet_header {
 	uint32_t length; /* of the whole packet */
@@ -50,7 +53,7 @@ struct packet {
 	struct packet_header *header; /* = buffer; length and fd_count were checked */
 	const uint8_t *body;	      /* after the header */
 	size_t body_length;
-	int fds[PACKET_FDS_MAX];
+	int fds[PACKET_FDS_ROOM];
 	unsigned fd_count;
 	uint32_t owner; /* the receiver's: for which user packet_close_fds closes, closing.h */
 	_Alignas(8) uint8_t buffer[PACKET_MAX];

@@ -442,10 +442,10 @@ send_ready(int socket, IOReturn status, const int *fds)
 }
 
 void
-connection_refuse_take(int socket, IOReturn status)
+connection_refuse_take(int socket, uint32_t uid, IOReturn status)
 {
 	send_ready(socket, status, NULL);
-	fd_close(&socket);
+	socket_close_foreign(&socket, uid);
 }
 
 /*
@@ -499,7 +499,7 @@ prepare_take(struct loop *loop, IOService *service, int socket, int pidfd,
 		free(opening);
 		free(c);
 		fd_close(&pidfd);
-		connection_refuse_take(socket, kIOReturnNoMemory);
+		connection_refuse_take(socket, who->uid, kIOReturnNoMemory);
 		return NULL;
 	}
 	*opening = (struct opening){.connection = c, .page = -1, .bell = -1};
@@ -638,7 +638,7 @@ connection_open_take(struct loop *loop, IOService *service, int socket, int pidf
 			  "reached",
 			  who->pid, limit);
 		fd_close(&pidfd);
-		connection_refuse_take(socket, kIOReturnNoResources);
+		connection_refuse_take(socket, who->uid, kIOReturnNoResources);
 		return;
 	}
 	opening = prepare_take(loop, service, socket, pidfd, who);

@@ -180,8 +180,8 @@ struct connection {
  */
 void connection_open_take(struct loop *loop, IOService *service, int socket, int pidfd,
 			  const struct host_open_body *who);
-/* Answers with READY and this status; takes the socket. */
-void connection_refuse_take(int socket, IOReturn status);
+/* Answers with READY and this status; takes the socket, whose other end is that user's. */
+void connection_refuse_take(int socket, uint32_t uid, IOReturn status);
 /* Connections of this process that were not given back yet. */
 unsigned connection_count(void);
 /* Calls function for each one that is open now; it may end meanwhile. No lock held. */

@@ -252,7 +252,7 @@ open_service(struct packet *packet)
 		connection_open_take(control.loop, service, socket, pidfd, &body);
 	} else {
 		fd_close(&pidfd);
-		connection_refuse_take(socket,
+		connection_refuse_take(socket, body.uid,
 				       service == NULL ? kIOReturnNotFound : kIOReturnUnsupported);
 	}
 	OSRelease(service);

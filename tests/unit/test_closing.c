@@ -183,6 +183,53 @@ START_TEST(a_socket_with_such_a_one_in_an_unread_packet)
 }
 END_TEST
 
+/* The kernel closes what finds no room, and the receiver waits for that. */
+START_TEST(a_packet_with_more_of_them_than_any_may_have)
+{
+	struct packet_header header = {.length = sizeof(header), .type = 1};
+	struct iovec part = {.iov_base = &header, .iov_len = sizeof(header)};
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int) * PACKET_FDS_ROOM)];
+	} control;
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = control.bytes,
+				 .msg_controllen = sizeof(control.bytes)};
+	static struct packet packet;
+	int ends[2], peer, fd, fds[PACKET_FDS_ROOM];
+
+	listen_somewhere();
+	closing_begin();
+	fd = lingering(&peer);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	for (unsigned i = 0; i < PACKET_FDS_ROOM; i++)
+		fds[i] = i < PACKET_FDS_MAX ? ends[0] : fd;
+	memset(&control, 0, sizeof(control));
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	control.header.cmsg_len = CMSG_LEN(sizeof(fds));
+	memcpy(CMSG_DATA(&control.header), fds, sizeof(fds));
+	ck_assert_int_eq(sendmsg(ends[0], &message, 0), sizeof(header));
+	close(fd);
+	/* One that carries as many as there can be, and no byte. */
+	part.iov_len = 0;
+	fd = lingering(&fds[0]);
+	memcpy(CMSG_DATA(&control.header) + sizeof(int) * (PACKET_FDS_ROOM - 1), &fd, sizeof(fd));
+	for (unsigned i = 0; i < PACKET_FDS_ROOM - 1; i++)
+		memcpy(CMSG_DATA(&control.header) + sizeof(int) * i, &ends[0], sizeof(fd));
+	ck_assert_int_eq(sendmsg(ends[0], &message, 0), 0);
+	close(fd);
+	packet.owner = ENEMY;
+	ck_assert_int_eq(packet_receive(ends[1], &packet, false), kIOReturnIPCError);
+	ck_assert_int_eq(packet_receive(ends[1], &packet, false), kIOReturnOffline);
+	close(ends[0]);
+	close(ends[1]);
+	close(peer);
+	close(fds[0]);
+}
+END_TEST
+
 START_TEST(a_socket_that_was_read_is_closed_at_once)
 {
 	int ends[2], number;
@@ -211,4 +258,5 @@ END_TEST
 UNIT_MAIN("closing", a_socket_that_lingers_is_closed_by_somebody_else,
 	  many_of_them_are_closed_all_the_same, one_user_does_not_hold_up_another,
 	  memory_is_closed_at_once, a_socket_with_such_a_one_in_an_unread_packet,
-	  a_socket_that_was_read_is_closed_at_once, a_process_that_serves_nobody_closes_by_itself)
+	  a_packet_with_more_of_them_than_any_may_have, a_socket_that_was_read_is_closed_at_once,
+	  a_process_that_serves_nobody_closes_by_itself)
