@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bounds.h"
@@ -24,11 +25,14 @@
 
 #define CLOSERS_MAX  32u
 #define CLOSERS_USER (CLOSERS_MAX / 4)
-#define CLOSER_STACK (256u * 1024) /* a sanitizer has its own there */
+#define CLOSER_STACK (256u * 1024)	       /* a sanitizer has its own there */
+#define BLOCKS_MAX   (UINT64_C(16) << 20 >> 9) /* whose pages are given back in a millisecond */
 
 struct foreign {
 	int fd;
 	uint32_t owner;
+	void (*then)(uint64_t value); /* NULL: nothing is to be done */
+	uint64_t value;
 };
 
 static struct {
@@ -92,6 +96,7 @@ closer(void *context)
 	nudge_accept();
 	pthread_mutex_lock(&closing.lock);
 	for (;;) {
+		void (*then)(uint64_t value);
 		int fd;
 
 		while (!take_locked(mine)) {
@@ -100,8 +105,11 @@ closer(void *context)
 			closing.idle--;
 		}
 		fd = mine->fd;
+		then = mine->then;
 		pthread_mutex_unlock(&closing.lock);
 		fd_close(&fd);
+		if (then != NULL)
+			then(mine->value);
 		pthread_mutex_lock(&closing.lock);
 		mine->fd = -1;
 	}
@@ -128,7 +136,7 @@ start_locked(void)
 }
 
 static bool
-append_locked(int fd, uint32_t owner)
+append_locked(const struct foreign *foreign)
 {
 	if (closing.count == closing.size) {
 		size_t size = closing.size == 0 ? 16 : closing.size * 2;
@@ -139,16 +147,18 @@ append_locked(int fd, uint32_t owner)
 		closing.waiting = grown;
 		closing.size = size;
 	}
-	closing.waiting[closing.count++] = (struct foreign){fd, owner};
+	closing.waiting[closing.count++] = *foreign;
 	return true;
 }
 
 /* No memory for a number: it stays open rather than block. */
 static void
-close_aside(int fd, uint32_t owner)
+close_aside(const struct foreign *foreign)
 {
+	uint32_t owner = foreign->owner;
+
 	pthread_mutex_lock(&closing.lock);
-	if (!append_locked(fd, owner)) {
+	if (!append_locked(foreign)) {
 		log_error("a descriptor is left open: no memory to have it closed");
 	} else if (busy_with_locked(owner) < CLOSERS_USER &&
 		   (closing.idle >= count_due_locked() || start_locked())) {
@@ -160,18 +170,37 @@ close_aside(int fd, uint32_t owner)
 	pthread_mutex_unlock(&closing.lock);
 }
 
+/* Only memory of the kernel's own can be sealed. Of much of it the last close takes its time. */
+static bool
+is_closed_at_once(int fd)
+{
+	struct stat about;
+
+	return fcntl(fd, F_GET_SEALS) >= 0 && fstat(fd, &about) == 0 &&
+	       (uint64_t)about.st_blocks <= BLOCKS_MAX;
+}
+
+void
+fd_close_foreign_then(int *fd, uint32_t owner, void (*then)(uint64_t value), uint64_t value)
+{
+	const struct foreign foreign = {*fd, owner, then, value};
+	int saved = errno;
+
+	if (*fd < 0 || !closing.begun || is_closed_at_once(*fd)) {
+		fd_close(fd);
+		if (then != NULL)
+			then(value);
+	} else {
+		close_aside(&foreign);
+	}
+	*fd = -1;
+	errno = saved;
+}
+
 void
 fd_close_foreign(int *fd, uint32_t owner)
 {
-	int saved = errno;
-
-	/* Only memory of the kernel's own can be sealed, and is closed in no time. */
-	if (*fd < 0 || !closing.begun || fcntl(*fd, F_GET_SEALS) >= 0)
-		fd_close(fd);
-	else
-		close_aside(*fd, owner);
-	*fd = -1;
-	errno = saved;
+	fd_close_foreign_then(fd, owner, NULL, 0);
 }
 
 /* Nothing can come any more. */
@@ -198,7 +227,7 @@ socket_close_foreign(int *socket, uint32_t owner)
 	} else {
 		/* It may take time, or memory that is not there: the peer does not wait. */
 		shutdown(*socket, SHUT_RDWR);
-		close_aside(*socket, owner);
+		close_aside(&(struct foreign){.fd = *socket, .owner = owner});
 	}
 	*socket = -1;
 	errno = saved;

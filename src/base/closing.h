@@ -2,8 +2,8 @@
 /*
  * Closing what another process chose. The last close of a file may block for as long as somebody
  * likes: a TCP socket that lingers, a file of FUSE; and so does that of a socket with such a one in
- * a packet that was not read. A process that serves others leaves this to threads that hold
- * nothing.
+ * a packet that was not read. That of much memory takes long, too. A process that serves others
+ * leaves this to threads that hold nothing.
  */
 #ifndef BASE_CLOSING_H
 #define BASE_CLOSING_H
@@ -22,10 +22,12 @@ void closing_begin(void);
  * kept waiting.
  *
  * Take *fd, which becomes -1 (which is allowed before, too). It is closed on return only if nothing
- * can make that wait: it is a memfd; or, of a packet socket, nothing was left unread. Never block;
- * any thread; errno is kept.
+ * can make that wait: it is a memfd without much memory; or, of a packet socket, nothing was left
+ * unread. Never block; any thread; errno is kept.
  */
 void fd_close_foreign(int *fd, uint32_t owner);
+/* The same; when it is closed, then(value) is called, by whoever closes. */
+void fd_close_foreign_then(int *fd, uint32_t owner, void (*then)(uint64_t value), uint64_t value);
 void socket_close_foreign(int *socket, uint32_t owner);
 
 /*

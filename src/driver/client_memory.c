@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "closing.h"
 #include "descriptor.h"
 #include "log.h"
 #include "object.h"
@@ -56,7 +57,7 @@ free_question(struct question *question)
 	if (question == NULL)
 		return;
 	for (uint32_t i = 0; i < QUESTION_SEGMENTS_MAX; i++)
-		fd_close(&question->fds[i]);
+		fd_close_foreign(&question->fds[i], CLOSING_NOBODY);
 	free(question);
 }
 

@@ -21,8 +21,8 @@
 static void
 clear(struct structures *structures)
 {
-	fd_close(&structures->input);
-	fd_close(&structures->output);
+	fd_close_foreign(&structures->input, CLOSING_NOBODY);
+	fd_close_foreign(&structures->output, CLOSING_NOBODY);
 	structures->present = false;
 	structures->lost = false;
 	structures->foreign = false;

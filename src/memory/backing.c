@@ -12,6 +12,7 @@
 #include "backing.h"
 
 #include "budget.h"
+#include "closing.h"
 #include "copied.h"
 #include "log.h"
 #include "packet.h"
@@ -43,12 +44,14 @@ file_new_take(int fd, uint64_t start)
 	return file;
 }
 
+/* `charge` is given back when its pages are. */
 static void
-file_free(struct memory_file *file)
+file_free(struct memory_file *file, uint64_t charge)
 {
 	if (file == NULL)
 		return;
-	fd_close(&file->fd);
+	/* The last close of much memory takes long: not on a driver's queue. */
+	fd_close_foreign_then(&file->fd, CLOSING_NOBODY, budget_give, charge);
 	fd_close(&file->readonly_fd);
 	free(file);
 }
@@ -57,19 +60,20 @@ file_free(struct memory_file *file)
 static void
 backing_free(struct memory_backing *backing)
 {
+	/* First, so that the pages are given back by whoever closes the files. */
+	if (backing->address != NULL)
+		memfd_unmap(backing->address, backing->length, true);
 	for (uint32_t i = 0; i < backing->extent_count; i++) {
 		bool last = true;
 
 		for (uint32_t j = i + 1; j < backing->extent_count; j++)
 			last = last && backing->extents[j].file != backing->extents[i].file;
 		if (last)
-			file_free(backing->extents[i].file);
+			file_free(backing->extents[i].file,
+				  i + 1 == backing->extent_count ? backing->charge : 0);
 	}
-	if (backing->address != NULL)
-		memfd_unmap(backing->address, backing->length, true);
 	if (backing->gone != NULL)
 		backing->gone(backing->gone_context, backing->gone_length);
-	budget_give(backing->charge);
 	free(backing->extents);
 	pthread_mutex_destroy(&backing->lock);
 	free(backing);
@@ -83,7 +87,7 @@ backing_new_take(int fd, uint64_t length)
 	struct memory_file *file = file_new_take(fd, 0);
 
 	if (backing == NULL || extent == NULL || file == NULL) {
-		file_free(file);
+		file_free(file, 0);
 		free(extent);
 		free(backing);
 		return NULL;
@@ -286,7 +290,7 @@ backing_split_locked(struct memory_backing *backing, uint64_t offset, uint64_t l
 		return status;
 	file = file_new_take(fd, offset);
 	if (file == NULL || !make_room(backing)) {
-		file_free(file);
+		file_free(file, 0);
 		return kIOReturnNoMemory;
 	}
 	extent = backing_extent_locked(backing, offset);
@@ -295,7 +299,7 @@ backing_split_locked(struct memory_backing *backing, uint64_t offset, uint64_t l
 	if (status == kIOReturnSuccess)
 		status = memfd_map_over(fd, 0, size, true, address);
 	if (status != kIOReturnSuccess) {
-		file_free(file);
+		file_free(file, 0);
 		return status;
 	}
 	/*

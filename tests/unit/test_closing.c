@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -163,6 +164,46 @@ START_TEST(memory_is_closed_at_once)
 }
 END_TEST
 
+static _Atomic uint64_t counted;
+
+static void
+count(uint64_t value)
+{
+	atomic_fetch_add(&counted, value);
+}
+
+/* Its last close takes a quarter of a second for each GiB. */
+START_TEST(much_memory_is_closed_by_somebody_else)
+{
+	enum { SIZE = 64 << 20 };
+	int fd = memfd_create("closing", MFD_CLOEXEC), number = fd, peer, stuck;
+
+	listen_somewhere();
+	closing_begin();
+	ck_assert_int_eq(ftruncate(fd, SIZE), 0);
+	fd_close_foreign_then(&fd, ENEMY, count, 3);
+	ck_assert_int_lt(fcntl(number, F_GETFD), 0);
+	ck_assert_uint_eq(atomic_load(&counted), 3);
+	/* With pages: it waits behind what keeps this user's closers. */
+	signal(SIGURG, SIG_IGN);
+	for (unsigned i = 0; i < DEXT_LIMIT_CLOSING_USER; i++)
+		close_lingering(&peer);
+	fd = stuck = memfd_create("closing", MFD_CLOEXEC);
+	ck_assert_int_eq(fallocate(fd, 0, 0, SIZE), 0);
+	fd_close_foreign_then(&fd, ENEMY, count, 4);
+	ck_assert_int_eq(fd, -1);
+	ck_assert_int_ge(fcntl(stuck, F_GETFD), 0);
+	ck_assert_uint_eq(atomic_load(&counted), 3);
+	/* Another user's has its turn. */
+	fd = memfd_create("closing", MFD_CLOEXEC);
+	ck_assert_int_eq(fallocate(fd, 0, 0, SIZE), 0);
+	fd_close_foreign_then(&fd, SOMEBODY, count, 5);
+	for (unsigned i = 0; i < 10000 && atomic_load(&counted) != 8; i++)
+		poll(NULL, 0, 1);
+	ck_assert_uint_eq(atomic_load(&counted), 8);
+}
+END_TEST
+
 START_TEST(a_socket_with_such_a_one_in_an_unread_packet)
 {
 	struct packet_header header = {.type = 1};
@@ -257,6 +298,7 @@ END_TEST
 
 UNIT_MAIN("closing", a_socket_that_lingers_is_closed_by_somebody_else,
 	  many_of_them_are_closed_all_the_same, one_user_does_not_hold_up_another,
-	  memory_is_closed_at_once, a_socket_with_such_a_one_in_an_unread_packet,
+	  memory_is_closed_at_once, much_memory_is_closed_by_somebody_else,
+	  a_socket_with_such_a_one_in_an_unread_packet,
 	  a_packet_with_more_of_them_than_any_may_have, a_socket_that_was_read_is_closed_at_once,
 	  a_process_that_serves_nobody_closes_by_itself)
