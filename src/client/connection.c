@@ -237,8 +237,11 @@ leave_open(struct connection *connection, enum connection_state state)
 	uint32_t open = CONNECTION_OPEN;
 
 	/* Pairs with the loads in connection_status and connection_pending_status. */
-	return atomic_compare_exchange_strong_explicit(&connection->state, &open, state,
-						       memory_order_acq_rel, memory_order_acquire);
+	if (!atomic_compare_exchange_strong_explicit(&connection->state, &open, state,
+						     memory_order_acq_rel, memory_order_acquire))
+		return false;
+	call_page_wake(&connection->client);
+	return true;
 }
 
 IOReturn
@@ -280,6 +283,17 @@ connection_check(struct connection *connection)
 		log_info("the driver's process has gone");
 	}
 	return false;
+}
+
+void
+connections_check(void)
+{
+	pthread_mutex_lock(&list_lock);
+	for (struct connection *at = list; at != NULL; at = at->next)
+		/* Pairs with hangups_watch. One that is being opened has nothing to look at yet. */
+		if (atomic_load_explicit(&at->watched, memory_order_seq_cst))
+			connection_check(at);
+	pthread_mutex_unlock(&list_lock);
 }
 
 IOReturn

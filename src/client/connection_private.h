@@ -39,6 +39,8 @@ struct connection {
 	struct call_page_client client; /* its lower part: [ring_lock] */
 	_Atomic uint64_t checked;	/* clock_recent() of the last look at the socket */
 	_Atomic uint64_t timeout;	/* ns that a method has; 0: for ever */
+	_Atomic uint32_t sleeps;	/* of callers, until it is watched */
+	_Atomic bool watched;		/* its end wakes them: hangups.h */
 
 	pthread_mutex_t slot_lock;
 	_Atomic uint64_t free_slots;   /* bits */
@@ -84,6 +86,8 @@ IOReturn connection_pending_status(const struct connection *connection);
 
 /* Looks at the socket: false, and the connection is broken, if the host has gone. */
 bool connection_check(struct connection *connection);
+/* The same of all that are watched. */
+void connections_check(void);
 /* The host broke a rule: ends it with a log line. Returns kIOReturnIPCError. */
 IOReturn connection_break(struct connection *connection, const char *rule);
 

@@ -14,6 +14,7 @@
 
 #include "connection_private.h"
 #include "events.h"
+#include "hangups.h"
 #include "iterator.h"
 #include "object_table.h"
 #include "queues.h"
@@ -27,6 +28,7 @@ prepare(void)
 {
 	object_table_fork_prepare();
 	iterator_fork_prepare();
+	hangups_fork_prepare();
 	connections_fork_prepare();
 	sharing_fork_prepare();
 	queues_fork_prepare();
@@ -38,6 +40,7 @@ parent(void)
 	queues_fork_done();
 	sharing_fork_parent();
 	connections_fork_parent();
+	hangups_fork_parent();
 	iterator_fork_done();
 	object_table_fork_done();
 }
@@ -50,6 +53,7 @@ child(void)
 	queues_fork_done();
 	sharing_fork_child();
 	connections_fork_child();
+	hangups_fork_child();
 	registry_fork_child();
 	events_fork_child();
 	iterator_fork_done();

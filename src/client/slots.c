@@ -6,8 +6,9 @@
  * that becomes free is handed to the first of them, so that nobody overtakes. A slot whose call
  * ended with the connection is never given back: the host may still write to it.
  *
- * Waiting is in steps, here and in call_page_sleep, because neither a futex nor a condition
- * variable notices that the host has gone; each step ends with a look at the socket.
+ * Waiting is in steps, because neither a futex nor a condition variable notices that the host has
+ * gone; each step ends with a look at the socket. Of a connection that is watched (hangups.h) only
+ * the wait for a slot is.
  */
 #include "slots.h"
 
@@ -16,6 +17,7 @@
 
 #include "clock.h"
 #include "doorbell.h"
+#include "hangups.h"
 #include "lines.h"
 #include "log.h"
 #include "question.h"
@@ -279,6 +281,23 @@ slot_abandon(struct connection *connection, unsigned slot)
 	atomic_fetch_or_explicit(&connection->abandoned, UINT64_C(1) << slot, memory_order_seq_cst);
 }
 
+/* When a sleep ends for which there is no answer. 0: never. */
+static uint64_t
+sleep_end(struct connection *connection, uint64_t deadline)
+{
+	uint32_t sleeps;
+
+	/* Relaxed: whoever sees it sleeps on a connection that was watched before. */
+	if (atomic_load_explicit(&connection->watched, memory_order_relaxed))
+		return deadline;
+	/* Relaxed: of two that count at once both may come to the number. */
+	sleeps = atomic_load_explicit(&connection->sleeps, memory_order_relaxed) + 1;
+	atomic_store_explicit(&connection->sleeps, sleeps, memory_order_relaxed);
+	if (sleeps == HANGUPS_AFTER)
+		hangups_watch(connection);
+	return connection_step_end(deadline);
+}
+
 /* Until the answer is there. The host may have answered and ended right after: look once more. */
 static IOReturn
 wait_answer(struct connection *connection, unsigned slot, uint32_t generation, uint64_t deadline)
@@ -289,7 +308,7 @@ wait_answer(struct connection *connection, unsigned slot, uint32_t generation, u
 		return kIOReturnSuccess;
 	if (call_page_is_left(client, slot))
 		doorbell_ring(connection->doorbell);
-	while (!call_page_sleep(client, slot, generation, connection_step_end(deadline))) {
+	while (!call_page_sleep(client, slot, generation, sleep_end(connection, deadline))) {
 		connection_check(connection);
 		if (connection_pending_status(connection) == kIOReturnSuccess &&
 		    connection_step(deadline) != 0)

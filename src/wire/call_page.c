@@ -359,7 +359,8 @@ call_page_will_look(struct call_page_host *host)
 
 /* While the slot is unanswered, or for no reason. */
 static void
-sleep_on(struct call_slot *slot, uint32_t generation, uint64_t until)
+sleep_on(struct call_page_client *client, struct call_slot *slot, uint32_t generation,
+	 uint64_t until)
 {
 	uint32_t value = atomic_load_explicit(&slot->reply.answered, memory_order_relaxed);
 	const struct timespec end = {
@@ -373,11 +374,14 @@ sleep_on(struct call_slot *slot, uint32_t generation, uint64_t until)
 	 */
 	if (!(value & CALL_WAITER) && !atomic_compare_exchange_strong_explicit(
 					      &slot->reply.answered, &value, value | CALL_WAITER,
-					      memory_order_acq_rel, memory_order_relaxed))
+					      memory_order_seq_cst, memory_order_relaxed))
+		return;
+	/* Pairs with call_page_wake, which takes the bit away after it has said so. */
+	if (atomic_load_explicit(&client->over, memory_order_seq_cst))
 		return;
 	/* Until a time, and not for one: so the kernel does not look at the clock. */
-	syscall(SYS_FUTEX, &slot->reply.answered, FUTEX_WAIT_BITSET, value | CALL_WAITER, &end,
-		NULL, FUTEX_BITSET_MATCH_ANY);
+	syscall(SYS_FUTEX, &slot->reply.answered, FUTEX_WAIT_BITSET, value | CALL_WAITER,
+		until != 0 ? &end : NULL, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
 bool
@@ -387,9 +391,24 @@ call_page_sleep(struct call_page_client *client, unsigned index, uint32_t genera
 	struct call_slot *slot = &client->page->slot[index];
 	int kept = errno;
 
-	sleep_on(slot, generation, until);
+	sleep_on(client, slot, generation, until);
 	errno = kept;
 	return call_slot_is_answered(slot, generation);
+}
+
+void
+call_page_wake(struct call_page_client *client)
+{
+	/* Pairs with sleep_on: it sees this, or its bit is taken away and the word is not what it
+	 * sleeps on. */
+	atomic_store_explicit(&client->over, true, memory_order_seq_cst);
+	for (unsigned i = 0; i < CALL_PAGE_SLOTS; i++) {
+		_Atomic uint32_t *answered = &client->page->slot[i].reply.answered;
+
+		if (atomic_fetch_and_explicit(answered, ~CALL_WAITER, memory_order_seq_cst) &
+		    CALL_WAITER)
+			syscall(SYS_FUTEX, answered, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	}
 }
 
 bool

@@ -255,6 +255,7 @@ struct call_page_client {
 	struct call_page *page;
 	_Atomic uint64_t rung; /* value of `armed` for which some thread rang */
 	_Atomic uint32_t cpu;  /* as it was last published */
+	_Atomic bool over;     /* no answer will come: nobody sleeps any more */
 	struct spin_backoff spin;
 	/* The rest: [whoever drains the ring] */
 	uint32_t head;	    /* entries taken */
@@ -284,13 +285,15 @@ bool call_page_is_taken(const struct call_page_client *client, unsigned index);
 bool call_page_is_left(struct call_page_client *client, unsigned index);
 /*
  * Sleeps until the slot's request of this generation is answered, or that time (of clock_now) has
- * come. False: not yet, and maybe too early, after a signal for instance. The reply may be copied
- * after true. Callers sleep for CALL_WAIT_STEP at most and look at the socket in between, because a
- * futex has no hang-up.
+ * come; 0: however long it takes. False: not yet, and maybe too early, after a signal for instance.
+ * The reply may be copied after true. A futex has no hang-up: callers sleep for CALL_WAIT_STEP at
+ * most and look at the socket in between, or somebody else does and calls call_page_wake.
  */
 bool call_page_sleep(struct call_page_client *client, unsigned index, uint32_t generation,
 		     uint64_t until);
 #define CALL_WAIT_STEP (UINT64_C(50) * 1000000) /* ns */
+/* No answer will come any more: whoever sleeps is woken, and nobody falls asleep after it. */
+void call_page_wake(struct call_page_client *client);
 /* The same until `deadline` (clock_now time), for who has no socket to look at. */
 bool call_page_wait(struct call_page_client *client, unsigned index, uint32_t generation,
 		    uint64_t deadline);
