@@ -10,6 +10,8 @@
 extern const struct contestant raw_line;     /* both sides spin */
 extern const struct contestant raw_futex;    /* both sides sleep */
 extern const struct contestant raw_doorbell; /* the same, but the server in epoll on an eventfd */
+/* checked.c: the last of these, between two who check what the other one has written. */
+extern const struct contestant raw_checked;
 /* sockets.c: the same in a message each way. */
 extern const struct contestant raw_seqpacket;
 extern const struct contestant vfio_region; /* vfio-user's region write, with its header */
