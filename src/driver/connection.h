@@ -270,6 +270,9 @@ void client_memory_free(struct connection *connection); /* [socket_lock] */
 
 /* --- maps.c --- */
 
+/* Where the pages of much memory are made, so that no driver's queue waits for them; NULL: nowhere.
+ * Retained. While there are no connections. */
+void maps_populate_on(IODispatchQueue *queue);
 void maps_map(struct call *call);
 void maps_unmap(struct call *call);
 /*

@@ -409,6 +409,7 @@ set_up_process(void)
 static IOReturn
 set_up_loop(void)
 {
+	IODispatchQueue *populating = NULL;
 	uint64_t provider_id = 0;
 	IOReturn res = loop_create(&host.loop);
 
@@ -418,6 +419,11 @@ set_up_loop(void)
 	if (host.inside == NULL)
 		loop_set_signal_stacks(host.loop);
 	spinning_start(host.loop);
+	res = queue_create("populating", &populating);
+	if (res != kIOReturnSuccess)
+		return res;
+	maps_populate_on(populating);
+	OSRelease(populating);
 	OSDictionaryGetUInt64Value(host.start, "ProviderID", &provider_id);
 	services_set(host.loop, &control_publisher, provider_id);
 	host.start_task.run = run_start;
@@ -470,6 +476,7 @@ clean_up(void)
 			alarm(0);
 	}
 	host.loop = NULL;
+	maps_populate_on(NULL);
 	recorder_close();
 	control_close();
 	OSSafeReleaseNULL(host.root);

@@ -7,7 +7,9 @@
  * once. At most one MEMORY is unacknowledged, be it by a packet or in the call page; calls whose
  * turn has not come wait in order, still unanswered.
  *
- * maps_map and maps_unmap run on the user client's Default queue, the rest on any thread.
+ * maps_map and maps_unmap run on the user client's Default queue, the rest on any thread. A
+ * driver's queue does not wait for the pages of much memory: they are made on another queue, one
+ * such call at a time, and then the call goes on where it was.
  */
 #include "connection.h"
 
@@ -20,7 +22,12 @@
 #include "log.h"
 #include "mapped_source.h"
 #include "record_client.h"
+#include "service.h"
 #include "status.h"
+
+#define POPULATE_HERE (UINT64_C(4) << 20) /* bytes whose pages are made in 2 ms */
+
+static IODispatchQueue *populating; /* [const] while there are connections */
 
 /* Types mapped in this process, over all clients. */
 static pthread_mutex_t host_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -196,33 +203,95 @@ ask(struct call *call, IOMemoryDescriptor **ret_memory, bool *ret_read_only)
 }
 
 void
-maps_map(struct call *call)
+maps_populate_on(IODispatchQueue *queue)
+{
+	if (queue != NULL)
+		OSRetain(queue);
+	OSSafeReleaseNULL(populating);
+	populating = queue;
+}
+
+static void
+give_up(struct call *call, IOReturn status)
+{
+	if (call->added)
+		take_away(call->connection, call->request.selector, call->memory);
+	call_answer(call, status, 0, 0, 0);
+}
+
+/* On the user client's Default queue, since a window is split off here. */
+static void
+hand_over(struct call *call)
 {
 	struct memory_segment segments[kIOMemoryDescriptorMaxSegments];
-	struct connection *c = call->connection;
-	IOMemoryDescriptor *memory = NULL;
-	bool read_only = false, added = false;
-	uint32_t count, queue = 0;
-	IOReturn res = ask(call, &memory, &read_only);
+	uint32_t count;
+	IOReturn res = memory_hand_over(
+		call->memory, call->read_only ? MEMFD_READONLY : MEMFD_WRITABLE, segments, &count);
 
+	if (res != kIOReturnSuccess)
+		give_up(call, res);
+	else
+		maps_send(call);
+}
+
+static struct call *
+call_of(struct work *work)
+{
+	return (struct call *)((char *)work - offsetof(struct call, work));
+}
+
+static void
+run_hand_over(struct work *work)
+{
+	struct call *call = call_of(work);
+
+	if (connection_has_ended(call->connection))
+		give_up(call, kIOReturnOffline);
+	else
+		hand_over(call);
+}
+
+static void
+dropped(struct work *work)
+{
+	give_up(call_of(work), kIOReturnOffline);
+}
+
+static void
+run_populate(struct work *work)
+{
+	struct call *call = call_of(work);
+	IODispatchQueue *queue = service_copy_queue((IOService *)call->client, false);
+
+	/* What cannot be had is the hand-over's to say. */
+	if (!connection_has_ended(call->connection))
+		memory_populate(call->memory);
+	*work = (struct work){.run = run_hand_over, .dropped = dropped};
+	if (queue != NULL)
+		queue_post(queue, work);
+	else
+		run_hand_over(work);
+	OSRelease(queue);
+}
+
+void
+maps_map(struct call *call)
+{
+	struct connection *c = call->connection;
+	IOReturn res = ask(call, &call->memory, &call->read_only);
+
+	call->queue = 0;
+	call->added = false;
 	if (res == kIOReturnSuccess)
-		res = add(c, call->request.selector, memory, &added, &queue);
-	if (res == kIOReturnSuccess) {
-		res = memory_hand_over(memory, read_only ? MEMFD_READONLY : MEMFD_WRITABLE,
-				       segments, &count);
-		if (res != kIOReturnSuccess && added)
-			take_away(c, call->request.selector, memory);
-	}
+		res = add(c, call->request.selector, call->memory, &call->added, &call->queue);
 	if (res != kIOReturnSuccess) {
-		OSRelease(memory);
 		call_answer(call, res, 0, 0, 0);
-		return;
+	} else if (populating != NULL && memory_unpopulated(call->memory) > POPULATE_HERE) {
+		call->work = (struct work){.run = run_populate, .dropped = dropped};
+		queue_post(populating, &call->work);
+	} else {
+		hand_over(call);
 	}
-	call->memory = memory;
-	call->read_only = read_only;
-	call->added = added;
-	call->queue = queue;
-	maps_send(call);
 }
 
 IOReturn

@@ -44,6 +44,11 @@ IOReturn memory_hand_over(IOMemoryDescriptor *memory, enum memfd_right right,
 			  struct memory_segment segments[kIOMemoryDescriptorMaxSegments],
 			  uint32_t *ret_count);
 
+/* Bytes whose pages the first hand-over will make, which takes 0.5 s for a GiB. */
+uint64_t memory_unpopulated(const IOMemoryDescriptor *memory);
+/* Makes them, without a lock and without a split. Any thread. */
+IOReturn memory_populate(const IOMemoryDescriptor *memory);
+
 /*
  * An app's memory, +1: `length` bytes from `offset`, any byte. Takes the descriptor (`fd`) on every
  * path. direction Out: this process only reads it. The seals and size were checked here

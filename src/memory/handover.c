@@ -233,12 +233,29 @@ is_new_locked(const struct memory_use *part)
 	return false;
 }
 
+uint64_t
+memory_unpopulated(const IOMemoryDescriptor *memory)
+{
+	struct IOMemoryDescriptor_IVars *ivars = OSObjectIVars(IOMemoryDescriptor, memory);
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < ivars->part_count; i++) {
+		const struct memory_use *part = &ivars->parts[i];
+
+		pthread_mutex_lock(&part->backing->lock);
+		if (part->backing->address != NULL && is_new_locked(part))
+			bytes += part->length;
+		pthread_mutex_unlock(&part->backing->lock);
+	}
+	return bytes;
+}
+
 /*
  * Gives the memory its pages, with no lock held: of much memory that takes long enough for other
  * apps to notice. What is split off afterwards gets its pages when it is sealed.
  */
-static IOReturn
-populate(const IOMemoryDescriptor *memory)
+IOReturn
+memory_populate(const IOMemoryDescriptor *memory)
 {
 	struct IOMemoryDescriptor_IVars *ivars = OSObjectIVars(IOMemoryDescriptor, memory);
 	IOReturn status = kIOReturnSuccess;
@@ -315,7 +332,7 @@ memory_hand_over(IOMemoryDescriptor *memory, enum memfd_right right,
 		log_error("handing over memory of length 0");
 		return kIOReturnBadArgument;
 	}
-	status = populate(memory);
+	status = memory_populate(memory);
 	if (status != kIOReturnSuccess)
 		return status;
 	pthread_mutex_lock(&one_at_a_time);

@@ -679,6 +679,48 @@ START_TEST(bytes_of_a_client_are_limited)
 }
 END_TEST
 
+static struct meter populating_begun = METER_INITIALIZER, populating_may_go = METER_INITIALIZER;
+
+static void
+hold_up(struct work *work)
+{
+	meter_raise(&populating_begun);
+	meter_wait(&populating_may_go, 1);
+}
+
+/* The driver's queue goes on meanwhile. */
+START_TEST(much_memory_gets_its_pages_on_another_queue)
+{
+	struct work work = {.run = hold_up};
+	IODispatchQueue *queue = NULL;
+	struct raw raw, other;
+
+	fixture_start();
+	ck_assert_int_eq(queue_create("populating", &queue), kIOReturnSuccess);
+	maps_populate_on(queue);
+	raw_open(&raw);
+	raw_open(&other);
+	queue_post(queue, &work);
+	meter_wait(&populating_begun, 1);
+	raw_request(&raw, 0, CALL_MAP, 23)->scalar_in_count = 1;
+	raw_submit(&raw, 0);
+	raw_echo(&other, 1);
+	/* Little memory, and memory that has its pages, is not kept waiting. */
+	ck_assert_int_eq(map(&other, 0, 17)->status, kIOReturnSuccess);
+	close(expect_memory(&other, 0, true));
+	ck_assert(!call_slot_is_answered(&raw.page.page->slot[0], raw.generations[0]));
+	meter_raise(&populating_may_go);
+	close(expect_memory(&raw, 0, true));
+	ck_assert_int_eq(raw_wait(&raw, 0)->status, kIOReturnSuccess);
+	ck_assert_uint_eq(raw.page.page->slot[0].reply.map_length, 5 << 20);
+	raw_close(&raw);
+	raw_close(&other);
+	fixture_end();
+	maps_populate_on(NULL);
+	OSRelease(queue);
+}
+END_TEST
+
 /* Their descriptors count against the host's user for as long as they are in the socket. */
 START_TEST(who_acknowledges_without_reading_gets_few)
 {
@@ -1871,6 +1913,7 @@ main(void)
 		closing_with_maps_that_wait,
 		buffers_of_a_client_are_limited,
 		bytes_of_a_client_are_limited,
+		much_memory_gets_its_pages_on_another_queue,
 		who_acknowledges_without_reading_gets_few,
 		buffers_of_a_host_are_limited,
 		completions_arrive_in_order,

@@ -417,8 +417,8 @@ test_copy_large(struct TestClient_IVars *ivars, IOMemoryDescriptor **memory)
 }
 
 /* Types 0 to 7: writable buffers of type + 1 bytes; 8 to 15: read-only ones; 16: none, with
- * success; 17: a new buffer each time; 18: two joined; 19 and 20: data queues; 22: rings; from
- * FIXTURE_LARGE_TYPES on: one buffer of FIXTURE_LARGE_BYTES, whose every type counts. */
+ * success; 17: a new buffer each time; 18: two joined; 19 and 20: data queues; 22: rings; 23: 5
+ * MiB; from FIXTURE_LARGE_TYPES on: one buffer of FIXTURE_LARGE_BYTES, whose every type counts. */
 static kern_return_t
 TestClient_CopyClientMemoryForType(IOUserClient *self, uint64_t type, uint64_t *options,
 				   IOMemoryDescriptor **memory)
@@ -430,6 +430,9 @@ TestClient_CopyClientMemoryForType(IOUserClient *self, uint64_t type, uint64_t *
 		return kIOReturnSuccess;
 	if (type == 17)
 		return IOBufferMemoryDescriptor_Create(kIOMemoryDirectionInOut, 1, 0,
+						       (IOBufferMemoryDescriptor **)memory);
+	if (type == 23)
+		return IOBufferMemoryDescriptor_Create(kIOMemoryDirectionInOut, 5 << 20, 0,
 						       (IOBufferMemoryDescriptor **)memory);
 	if (type == 18)
 		return test_join(memory);
