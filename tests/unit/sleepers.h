@@ -6,11 +6,12 @@
 #include "unit.h"
 
 #include <limits.h>
-#include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "futex.h"
 
 #define SLEEPERS 40
 
@@ -27,7 +28,7 @@ sleepers_sleep(void *context)
 	struct sleepers *sleepers = context;
 
 	/* Once: whoever is woken is counted by its absence. */
-	syscall(SYS_futex, sleepers->word, FUTEX_WAIT, sleepers->value, NULL, NULL, 0);
+	syscall(SYS_FUTEX, sleepers->word, FUTEX_WAIT, sleepers->value, NULL, NULL, 0);
 	return NULL;
 }
 
@@ -35,11 +36,11 @@ sleepers_sleep(void *context)
 static inline long
 sleepers_count(struct sleepers *sleepers)
 {
-	long there = syscall(SYS_futex, sleepers->word, FUTEX_REQUEUE, 0, (void *)INT_MAX,
+	long there = syscall(SYS_FUTEX, sleepers->word, FUTEX_REQUEUE, 0, (void *)INT_MAX,
 			     &sleepers->elsewhere, 0);
 
 	ck_assert_int_ge(there, 0);
-	ck_assert_int_eq(syscall(SYS_futex, &sleepers->elsewhere, FUTEX_REQUEUE, 0, (void *)INT_MAX,
+	ck_assert_int_eq(syscall(SYS_FUTEX, &sleepers->elsewhere, FUTEX_REQUEUE, 0, (void *)INT_MAX,
 				 sleepers->word, 0),
 			 there);
 	return there;
@@ -61,7 +62,7 @@ sleepers_start(struct sleepers *sleepers, _Atomic uint32_t *word)
 static inline void
 sleepers_end(struct sleepers *sleepers)
 {
-	syscall(SYS_futex, sleepers->word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	syscall(SYS_FUTEX, sleepers->word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 	for (unsigned i = 0; i < SLEEPERS; i++)
 		pthread_join(sleepers->threads[i], NULL);
 }
