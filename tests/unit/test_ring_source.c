@@ -30,7 +30,7 @@ static bool lies;	 /* the app, about its tail, until the handler runs */
 static bool was_spared;	 /* the app its fences, in a call of the handler */
 static pthread_t thread; /* of the handler's last call */
 static pthread_t worker; /* to which the handler has left work */
-static bool drains = true, puts_inside, floods, leaves_work, is_held_up, is_quiet;
+static bool drains = true, puts_inside, puts_before, floods, leaves_work, is_held_up, is_quiet;
 static struct loop_task work;
 static struct meter at_work = METER_INITIALIZER, done_work = METER_INITIALIZER;
 
@@ -54,6 +54,20 @@ app_puts(uint32_t count)
 		told++;
 		mapped_source_look((IODispatchSource *)source, false);
 	}
+}
+
+void __real_shared_ring_await_entries(struct shared_ring_consumer *consumer, uint32_t tail);
+void __wrap_shared_ring_await_entries(struct shared_ring_consumer *consumer, uint32_t tail);
+
+/* The driver is about to say that it waits. */
+void
+__wrap_shared_ring_await_entries(struct shared_ring_consumer *consumer, uint32_t tail)
+{
+	if (puts_before) {
+		puts_before = false;
+		app_puts(1);
+	}
+	__real_shared_ring_await_entries(consumer, tail);
 }
 
 /* What the handler has left to its thread, as a transfer to a virtual device: the app goes on. */
@@ -157,6 +171,20 @@ START_TEST(what_comes_during_the_handler_costs_the_app_nothing)
 	meter_wait(&calls, 2);
 	source_scene_settle(&scene);
 	ck_assert_uint_eq(taken, 3);
+	ck_assert_uint_eq(told, 1);
+	clear();
+}
+END_TEST
+
+START_TEST(what_comes_before_the_driver_waits_is_found)
+{
+	set(true);
+	source_scene_settle(&scene);
+	puts_before = true;
+	app_puts(1);
+	meter_wait(&calls, 2);
+	source_scene_settle(&scene);
+	ck_assert_uint_eq(taken, 2);
 	ck_assert_uint_eq(told, 1);
 	clear();
 }
@@ -406,6 +434,7 @@ END_TEST
 
 UNIT_MAIN("ring source", the_handler_is_called_for_what_has_come,
 	  what_comes_during_the_handler_costs_the_app_nothing,
+	  what_comes_before_the_driver_waits_is_found,
 	  what_comes_while_its_thread_has_work_costs_the_app_nothing,
 	  who_is_told_looks_for_a_thread_that_is_held_up, who_looks_may_call_it_there_and_then,
 	  it_is_not_called_again_for_what_was_left,
