@@ -504,7 +504,10 @@ START_TEST(unknown_types_are_refused)
 			if (known)
 				continue;
 			make((uint16_t)type, 0, 0, NULL, 0);
-			ck_assert_int_eq(packets_check(&packet, direction), kIOReturnIPCError);
+			/* Each assertion of Check's writes to a file, and these are hundreds of
+			 * thousands. */
+			if (packets_check(&packet, direction) != kIOReturnIPCError)
+				ck_abort_msg("type %#x, direction %u", type, direction);
 		}
 	}
 }
