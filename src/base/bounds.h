@@ -43,6 +43,8 @@
 #define DEXT_LIMIT_LOG_LINE_BYTES 1024u
 #define DEXT_LIMIT_LOG_LINES_KEPT 512u
 #define DEXT_LIMIT_LOG_BYTES_KEPT (UINT64_C(64) << 10)
+/* Of the registry's own log that apps bring about, in a second. */
+#define DEXT_LIMIT_APP_LINES 100u
 /* Of their matching dictionaries, and of the events that wait for an app that does not read. */
 #define DEXT_LIMIT_WATCH_BYTES	    (UINT64_C(4) << 20)
 #define DEXT_LIMIT_WATCH_BYTES_USER (UINT64_C(16) << 20) /* over all apps of a user */

@@ -11,6 +11,7 @@
 #include "log.h"
 
 #include "cf_string.h"
+#include "clock.h"
 #include "environment.h"
 
 #include <DriverKit/OSCollections.h>
@@ -124,6 +125,41 @@ put_after_lost(const char *line, size_t length)
 	put(line, length);
 }
 
+static _Thread_local struct log_share *thread_share;
+
+void
+log_set_share(struct log_share *share)
+{
+	thread_share = share;
+}
+
+/* False: the line is left out. */
+static bool
+take_share(void)
+{
+	struct log_share *share = thread_share;
+	uint64_t now = share != NULL ? clock_now() : 0;
+	unsigned left_out;
+
+	if (share == NULL)
+		return true;
+	if (now - share->began >= NSEC_PER_SEC) {
+		left_out = share->left_out;
+		share->began = now;
+		share->lines = share->left_out = 0;
+		thread_share = NULL;
+		if (left_out > 0)
+			log_error("%u lines like the next were left out", left_out);
+		thread_share = share;
+	}
+	if (share->lines < share->most) {
+		share->lines++;
+		return true;
+	}
+	share->left_out++;
+	return false;
+}
+
 /* `label` follows the program's name: what an app named its log; NULL: nothing. */
 __attribute__((format(printf, 2, 0))) static void
 compose(const char *label, const char *format, va_list arguments)
@@ -157,7 +193,7 @@ log_write(enum log_level level, const char *format, ...)
 {
 	va_list arguments;
 
-	if (!log_enabled(level))
+	if (!log_enabled(level) || !take_share())
 		return;
 	va_start(arguments, format);
 	compose(NULL, format, arguments);

@@ -7,6 +7,7 @@
 #define BASE_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <dext_cdefs.h>
 
@@ -31,6 +32,19 @@ void log_write(enum log_level level, const char *format, ...) DEXT_PRINTF(2, 3);
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_info(...)  log_write(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+/*
+ * Lines that others bring about, as many of them as they like: from here on this thread writes at
+ * most `most` of them in a second, and one that says how many were left out. NULL: all are written.
+ */
+struct log_share {
+	unsigned most;
+	unsigned lines;	   /* in this second */
+	unsigned left_out; /* since it was said last */
+	uint64_t began;	   /* clock_now */
+};
+
+void log_set_share(struct log_share *share);
 
 /* A line of somebody else's, whatever the level is; it has no control characters (escape.h). Of
  * more than 8 KiB the rest is cut. */

@@ -7,6 +7,7 @@
 #include "device.h"
 #include "host_log.h"
 #include "id_set.h"
+#include "log.h"
 #include "matching.h"
 #include "packets.h"
 #include "registry.h"
@@ -108,6 +109,7 @@ struct registry {
 	struct loop_source listener_source;
 	struct client *clients;
 	unsigned client_count;
+	struct log_share app_lines; /* of the log, that apps bring about */
 
 	struct loop_task sweep_task; /* plug.c */
 	bool sweeping;		     /* it is posted */

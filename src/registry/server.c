@@ -249,10 +249,18 @@ watch_room(struct client *client)
 		loop_source_rearm(client->registry->loop, &client->source, events);
 }
 
+/* Hosts' lines are not apps'. */
 static void
-client_ready(struct loop_source *source, uint32_t events)
+catch_up(struct registry *registry)
 {
-	struct client *client = (struct client *)source;
+	log_set_share(NULL);
+	hosts_catch_up(registry);
+	log_set_share(&registry->app_lines);
+}
+
+static void
+serve(struct client *client)
+{
 	struct packet *packet = &client->registry->packet;
 	uint64_t began = clock_now();
 
@@ -266,7 +274,7 @@ client_ready(struct loop_source *source, uint32_t events)
 		if (status == kIOReturnNotReady)
 			break;
 		if (status == kIOReturnSuccess) {
-			hosts_catch_up(client->registry);
+			catch_up(client->registry);
 			if (!client->dropped)
 				status = handle(client, packet);
 		}
@@ -282,6 +290,16 @@ client_ready(struct loop_source *source, uint32_t events)
 		return;
 	}
 	watch_room(client);
+}
+
+static void
+client_ready(struct loop_source *source, uint32_t events)
+{
+	struct client *client = (struct client *)source;
+
+	log_set_share(&client->registry->app_lines);
+	serve(client); /* which may be the client's end */
+	log_set_share(NULL);
 }
 
 void
@@ -424,15 +442,17 @@ listener_ready(struct loop_source *source, uint32_t events)
 	struct registry *registry =
 		(struct registry *)((char *)source - offsetof(struct registry, listener_source));
 
+	log_set_share(&registry->app_lines);
 	for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
 		int fd = accept4(registry->listener, NULL, NULL, SOCK_CLOEXEC);
 
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE))
 			refuse(registry);
 		if (fd < 0)
-			return;
+			break;
 		welcome_take(registry, fd);
 	}
+	log_set_share(NULL);
 }
 
 static void
@@ -448,6 +468,7 @@ static IOReturn
 bind_to(struct registry *registry, const struct sockaddr_un *address)
 {
 	registry->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	registry->app_lines.most = DEXT_LIMIT_APP_LINES;
 	registry->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (registry->listener < 0)
 		return status_from_errno(errno, "socket");

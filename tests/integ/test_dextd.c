@@ -3,6 +3,7 @@
  * dextd: bundles that are dropped in, replaced and removed; users of their own for hosts; who may
  * connect; and what happens when it is killed. As root, and as an ordinary user.
  */
+#include "bounds.h"
 #include "daemon.h"
 #include "plugging.h"
 #include "unit.h"
@@ -14,7 +15,9 @@
 #include <grp.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 
 #define NONE	 ((const char *[]){NULL})
@@ -427,6 +430,35 @@ START_TEST(the_access_file_decides)
 }
 END_TEST
 
+/* Each writes two lines: which rule was broken, and by whom. */
+START_TEST(apps_do_not_fill_the_log)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	uint64_t began;
+	unsigned lines;
+	char byte = 0;
+
+	if (!daemon_prepare(&dextd, 0))
+		return;
+	daemon_start(&dextd, NONE);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%.60s/run/registry", dextd.folder);
+	began = now_msec();
+	for (unsigned i = 0; i < 2000; i++) {
+		int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+		ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof(address)),
+				 0);
+		ck_assert_int_eq(send(fd, &byte, 1, MSG_NOSIGNAL), 1);
+		ck_assert_int_le(recv(fd, &byte, 1, 0), 0);
+		close(fd);
+	}
+	lines = count_lines("packet refused: ") + count_lines("its connection to the registry is");
+	ck_assert_uint_ge(lines, DEXT_LIMIT_APP_LINES);
+	ck_assert_uint_le(lines, DEXT_LIMIT_APP_LINES * (2 + (now_msec() - began) / 1000));
+	ck_assert_int_eq(daemon_stop(&dextd), 0);
+}
+END_TEST
+
 /* App and driver are of two users, neither of them the registry's. */
 START_TEST(another_user_streams)
 {
@@ -637,7 +669,7 @@ UNIT_MAIN("dextd", root_drops_replaces_and_removes, user_drops_replaces_and_remo
 	  changed_files_count_when_they_are_good, root_loads_only_what_is_roots,
 	  a_folder_that_is_a_link, what_is_wrong_with_a_folder_is_said_once,
 	  hosts_have_users_of_their_own, the_range_of_users_ends, the_access_file_decides,
-	  another_user_streams, who_may_open_may_read_the_log, who_may_open_may_look_on,
-	  virtual_devices_are_asked_for, hosts_end_with_it, a_limit_that_cannot_be_had,
-	  two_cannot_have_the_same_place, nobody_else_can_take_the_place, the_place_is_free_soon,
-	  command_lines_that_are_wrong)
+	  apps_do_not_fill_the_log, another_user_streams, who_may_open_may_read_the_log,
+	  who_may_open_may_look_on, virtual_devices_are_asked_for, hosts_end_with_it,
+	  a_limit_that_cannot_be_had, two_cannot_have_the_same_place,
+	  nobody_else_can_take_the_place, the_place_is_free_soon, command_lines_that_are_wrong)

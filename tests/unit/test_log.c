@@ -213,7 +213,32 @@ START_TEST(logs_have_names)
 }
 END_TEST
 
+static void
+say_many(void *context)
+{
+	struct log_share share = {.most = 3};
+
+	set_environment("error");
+	log_set_share(&share);
+	for (unsigned i = 0; i < 10; i++)
+		log_error("line %u", i);
+	/* A second later. */
+	share.began -= 1000000000;
+	for (unsigned i = 10; i < 14; i++)
+		log_error("line %u", i);
+	log_set_share(NULL);
+	log_error("mine");
+}
+
+START_TEST(lines_of_a_share_are_written_up_to_its_most)
+{
+	ck_assert_int_eq(unit_child(say_many, NULL, text, sizeof(text)), 0);
+	ck_assert_str_eq(text, "line 0\nline 1\nline 2\n7 lines like the next were left out\n"
+			       "line 10\nline 11\nline 12\nmine\n");
+}
+END_TEST
+
 UNIT_MAIN("log", logs_have_names, an_app_is_silent, the_environment_sets_the_level,
 	  a_driver_has_its_name_and_is_always_heard, apples_annotations_are_accepted,
 	  a_call_is_one_line_whatever_is_in_it, errno_is_kept, a_reader_that_has_gone_does_not_kill,
-	  an_abort_is_always_heard)
+	  an_abort_is_always_heard, lines_of_a_share_are_written_up_to_its_most)
