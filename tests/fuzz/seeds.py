@@ -703,6 +703,85 @@ def stores():
         store(f"record-whole-{name}", thing(1, b"\7" + bytes([len(content)]) + content + b"\4\x80"), device)
 
 
+def sysfs():
+    """Folders of sysfs that change, and events (fuzz_sysfs.c)."""
+    def make(name=0, root=0):
+        return bytes([1 + name * 8 + root * 128])
+
+    def change(attribute, content, name=0, root=0):
+        return bytes([3, name + root * 128, attribute, len(content)]) + content
+
+    def event(*lines):
+        return bytes([0, len(lines)]) + b"".join(bytes([line]) if isinstance(line, int) else bytes([128 + len(line)]) + line
+                                                 for line in lines)
+
+    def node(content):
+        return bytes([7, len(content)]) + content
+
+    look, later, much_later, usb, resource, config = b"\5", b"\6", b"\x46", 3, 3, 4
+    found = make(usb, 1) + later * 2
+    put("sysfs", "usb", b"\1" + found + node(b"") + later + b"\x9a" + later)
+    put("sysfs", "usb-not-started", b"\0" + found)
+    put("sysfs", "usb-locked", b"\1" + node(b"") + found + much_later * 3 + b"\x9a" + later * 2)
+    put("sysfs", "usb-locked-for-a-time", b"\1" + node(b"") + found + b"\x0f\0" + later * 2)
+    put("sysfs", "usb-two", b"\1" + found + make(7, 1) + change(11, b"18\n", 7, 1) + later + change(10, b"2\n", usb, 1) + later * 2)
+    put("sysfs", "usb-two-locked", b"\1" + node(b"") + found + make(7, 1) + change(11, b"18\n", 7, 1) + later * 3)
+    put("sysfs", "no-events", b"\5" + found + later)
+    put("sysfs", "full", b"\x0b" + make(1) + later)
+    put("sysfs", "usb-hub", b"\1" + make(usb, 1) + change(12, b"09\n", usb, 1) + later)
+    put("sysfs", "usb-unsettled", b"\1" + make(usb, 1) + change(13, b"\n", usb, 1) + later + change(13, b"1\n", usb, 1) + later)
+    for length in (1, 18, 26, 27):
+        put("sysfs", f"usb-node-{length}", b"\1" + node(b"\x12\1" + b"\2" * (length - 1)) + found)
+    put("sysfs", "nothing", b"\0" + look + later)
+    put("sysfs", "there", b"\3" + look + later + later)
+    put("sysfs", "not-started", b"\2" + look + later)
+    put("sysfs", "come-and-go", b"\1" + make() + event(0, 3) + later + make(1) + later + b"\2" + later + look + b"\x0a" + later)
+    put("sysfs", "another", b"\3" + later + b"\2" + make() + later + later)
+    for line in range(8):
+        put("sysfs", f"event-{line}", b"\3" + event(0, line) + event(line, 0x40 + line, 3) + later)
+    put("sysfs", "event-bytes", b"\3" + event(b"\0\0", b"SUBSYSTEM=pc", b"DEVTYPE=usb_" + b"x" * 100) + event() + later)
+    put("sysfs", "events", b"\3" + event(0, 1) * 12 + later)
+    for name in range(8):
+        put("sysfs", f"name-{name}", b"\1" + make(name) + make(name, 1) + look + later + b"\2" + later)
+    texts = (b"", b"\n", b"x", b"0x\n", b"fffffffff\n", b"0xffffffff\n", b"\1\x7f\xff\n", b"-1", b"060400\n", b"9\n", b"09\n", b"1" * 120)
+    for attribute in range(16):
+        for number, text in enumerate(texts):
+            put("sysfs", f"attribute-{attribute}-{number}", b"\1" + make() + make(usb, 1) + change(attribute, text) +
+                change(attribute, text, usb, 1) + look + later)
+    for number, text in enumerate((b"0 fff 200\n" * 6, b"0 ffffffffffffffff 200\n" * 6, b"1000 fff 200\n" * 6, b"0 fff 20000200\n" * 6,
+                                   b"0 ff 200\n" * 6, b"10 100f 200\n" * 6, b"0 fff 100\n" * 6, b"0 fff 0\n" * 6, b"0 fff 200\n" * 5,
+                                   b"0 fff\n", b"0 fff 100200\n" * 6)):
+        put("sysfs", f"resource-{number}", b"\1" + make() + change(resource, text) + look + later)
+    for number, text in enumerate((b"", b"\0" * 5, b"\0" * 6, b"\0" * 4 + b"\6\0", b"\0" * 4 + b"\xff\xff", b"\0" * 64)):
+        put("sysfs", f"config-{number}", b"\1" + make() + change(config, text) + look + look)
+
+
+def access():
+    """Access files, seats, and who asks (fuzz_access.c)."""
+    def ask(who, driver):
+        return bytes([0, next(byte for byte in range(256) if byte & 0xf0 == who and byte % 5 == driver)])
+
+    asks = b"".join(ask(who, driver) for who in (0, 0x10, 0x30, 0x50) for driver in range(5)
+                    if who == 0 or driver < 2) + ask(0x80, 0)
+
+    def file(content, how=0):
+        return bytes([how]) + struct.pack("<H", len(content)) + content
+
+    files = {
+        "everyone": b"* everyone\n", "names": b"org.example.fuzz user:user group:group\n", "numbers": b"a user:1 group:2000 # group:1\n",
+        "seat": b"a seat\n* seat", "unknown": b"a user:none group:none group:4294967295 user:9x everyonee\n",
+        "long": b"a " + b"x" * 1100 + b"\n", "longest": b"a" * 1022 + b"\n* everyone\n", "nul": b"a\0everyone\n* everyone",
+        "nobody": b"a\n\n#\n \t* \r\n", "lines": b"a everyone\na user:user\n" * 30, "words": b"* " + b"user:user " * 90, "empty": b"",
+    }
+    for name, content in files.items():
+        for seat in (b"", b"ACTIVE_UID=1\n", b"# x\nACTIVE_UID=\nACTIVE_UID=1x\nACTIVE_UID=4294967296\n", b"a" * 250):
+            put("access", f"{name}-{len(seat)}", file(content) + bytes([len(seat)]) + seat + asks)
+        put("access", f"{name}-changed", file(b"* everyone\n") + b"\0" + asks[:4] + b"\1\0" + file(content)[1:] + b"\0" + asks)
+    for how in (1, 2, 3, 4, 5, 6, 7, 0x40, 0x80):
+        put("access", f"file-{how}", file(b"* seat\n", how) + b"\0" + asks)
+        put("access", f"file-becomes-{how}", file(b"a everyone\n") + b"\0" + asks[:4] + b"\1" + file(b"* seat\n", how) + b"\0" + asks)
+
+
 property_lists()
 objects()
 traces()
@@ -718,3 +797,5 @@ usb()
 packets()
 specs()
 stores()
+sysfs()
+access()

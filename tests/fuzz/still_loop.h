@@ -49,15 +49,6 @@ still_peer_unless_over(void)
 		still_peer();
 }
 
-static inline void
-still_wait_until(uint64_t time)
-{
-	uint64_t now = __wrap_clock_now();
-
-	if (time > now)
-		still_ahead += time - now;
-}
-
 /* --- the loop's timer --- */
 
 int
@@ -77,7 +68,7 @@ still_ring_timer(void)
 
 	if (due == 0)
 		return false;
-	still_wait_until(due);
+	still_pass(due);
 	return __real_timerfd_settime(still_loop.loop->timer_bell, TFD_TIMER_ABSTIME, &long_ago,
 				      NULL) == 0;
 }
@@ -162,7 +153,7 @@ __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock,
 	pthread_mutex_unlock(lock);
 	still_peer_unless_over();
 	still_lend();
-	still_wait_until((uint64_t)until->tv_sec * NSEC_PER_SEC + (uint64_t)until->tv_nsec);
+	still_pass((uint64_t)until->tv_sec * NSEC_PER_SEC + (uint64_t)until->tv_nsec);
 	pthread_mutex_lock(lock);
 	return 0;
 }
