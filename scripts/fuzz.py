@@ -152,6 +152,10 @@ LENGTHS = {"client": 600, "control": 500, "host": 600, "packets": 700, "property
            "registry": 600, "object": 2000, "registry_client": 400, "ring": 300, "store": 500,
            "trace": 600, "usb_descriptors": 1500, "virtual_spec": 200}
 
+# Words that no comparison teaches a fuzzer without sanitizers.
+WORDS = {"access": "access.dict", "bundle": "property_list.dict",
+         "property_list": "property_list.dict"}
+
 # The entropic schedule walks through all that was ever seen for each input: half of the time of a
 # quick target. Names of new functions are asked of a process that stays, as descriptors of ours.
 # What targets log is of no use.
@@ -213,10 +217,13 @@ def run(arguments):
         grown = os.path.join(arguments.build, "fuzz-corpus", name)
         os.makedirs(found, exist_ok=True)
         os.makedirs(grown, exist_ok=True)
+        words = []
+        if name in WORDS:
+            words = [f"-dict={os.path.join(TOP, 'tests', 'fuzz', WORDS[name])}"]
         result = subprocess.run(
             ["nice", "-n", "19", os.path.join(directory, "tests", "fuzz", f"fuzz_{name}"),
              f"-max_total_time={arguments.seconds}", "-timeout=60", "-rss_limit_mb=2048",
-             "-print_final_stats=1", *OPTIONS, f"-max_len={LENGTHS.get(name, 2048)}",
+             "-print_final_stats=1", *OPTIONS, *words, f"-max_len={LENGTHS.get(name, 2048)}",
              f"-artifact_prefix={found}", grown, *inputs(directory, name)],
             env={**os.environ, "ASAN_OPTIONS": SHORT_STACKS},
             stderr=subprocess.PIPE, text=True, errors="replace", check=False)

@@ -12,18 +12,23 @@
 
 #include "fuzz.h"
 
+/* For an input. One that goes on for ever gives a loop with a single thread no rest. */
+#define SCRIBBLES_MAX 10000u
+
 #define SCRIBBLER_NEXT(seed) ((seed)*UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407))
 
 #ifdef FUZZ_STEPS
 
 #include "steps.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 
 static struct {
 	void (*write)(uint64_t random);
 	_Atomic uint64_t seed; /* of whichever threads come to branches */
-	uint64_t seldom;       /* branches between two words, at most */
+	_Atomic unsigned count;
+	uint64_t seldom; /* branches between two words, at most */
 } scribbler;
 
 static inline unsigned
@@ -31,6 +36,8 @@ scribble(void)
 {
 	uint64_t seed = SCRIBBLER_NEXT(atomic_load(&scribbler.seed));
 
+	if (atomic_fetch_add(&scribbler.count, 1) >= SCRIBBLES_MAX)
+		return UINT_MAX;
 	atomic_store(&scribbler.seed, seed);
 	/* The upper bits are the random ones. */
 	scribbler.write(seed >> 16);
@@ -46,6 +53,7 @@ scribble_with(void (*write)(uint64_t random), uint64_t seed)
 		return;
 	scribbler.write = write;
 	scribbler.seldom = seed & 1 ? 7 : 63;
+	atomic_store(&scribbler.count, 0);
 	atomic_store(&scribbler.seed, seed);
 	steps_run(scribble);
 }
@@ -62,6 +70,7 @@ static struct {
 	pthread_cond_t changed;
 	void (*write)(uint64_t random); /* [lock] NULL: nothing */
 	uint64_t seed;			/* [lock] */
+	unsigned count;			/* [lock] */
 	bool started;
 } scribbler = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
@@ -70,13 +79,14 @@ scribble(void *unused)
 {
 	for (;;) {
 		pthread_mutex_lock(&scribbler.lock);
-		while (scribbler.write == NULL)
+		while (scribbler.write == NULL || scribbler.count >= SCRIBBLES_MAX)
 			pthread_cond_wait(&scribbler.changed, &scribbler.lock);
 		for (unsigned i = 0; i < SCRIBBLES_PER_TURN; i++) {
 			scribbler.seed = SCRIBBLER_NEXT(scribbler.seed);
 			/* The upper bits are the random ones. */
 			scribbler.write(scribbler.seed >> 16);
 		}
+		scribbler.count += SCRIBBLES_PER_TURN;
 		pthread_mutex_unlock(&scribbler.lock);
 		sched_yield();
 	}
@@ -91,6 +101,7 @@ scribble_with(void (*write)(uint64_t random), uint64_t seed)
 	pthread_mutex_lock(&scribbler.lock);
 	scribbler.write = write;
 	scribbler.seed = seed;
+	scribbler.count = 0;
 	pthread_cond_signal(&scribbler.changed);
 	pthread_mutex_unlock(&scribbler.lock);
 	if (write == NULL || scribbler.started)
