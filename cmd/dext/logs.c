@@ -65,15 +65,21 @@ print_state(const OSDictionary *driver)
 	OSDictionaryGetUInt64Value(driver, "Number", &number);
 	OSDictionaryGetUInt64Value(driver, "Crashes", &crashes);
 	OSDictionaryGetUInt64Value(driver, "Process", &process);
-	printf("# %" PRIu64 " %s (%s) on %s: %s", number, text_of(driver, "IOUserClass"),
-	       text_of(driver, "CFBundleIdentifier"), text_of(driver, "Device"),
-	       text_of(driver, "State"));
+	printf("# %" PRIu64 " ", number);
+	print_clean(stdout, text_of(driver, "IOUserClass"));
+	printf(" (");
+	print_clean(stdout, text_of(driver, "CFBundleIdentifier"));
+	printf(") on ");
+	print_clean(stdout, text_of(driver, "Device"));
+	printf(": ");
+	print_clean(stdout, text_of(driver, "State"));
 	if (process != 0)
 		printf(", process %" PRIu64, process);
 	if (crashes != 0)
 		printf(", %" PRIu64 " crashes", crashes);
 	if (reason != NULL)
-		printf("; %s", reason);
+		printf("; ");
+	print_clean(stdout, reason != NULL ? reason : "");
 	printf("\n");
 }
 
@@ -93,9 +99,9 @@ print_line(const struct logs *logs, const struct log_record *record, const char 
 	localtime_r(&seconds, &local);
 	if (!logs->json) {
 		strftime(when, sizeof(when), "%F %T", &local);
-		printf("%s.%03u %s[%u]: %s%s\n", when,
-		       (unsigned)(record->time % NSEC_PER_SEC / NSEC_PER_MSEC), logs->name,
-		       record->process, clean, symbol);
+		printf("%s.%03u ", when, (unsigned)(record->time % NSEC_PER_SEC / NSEC_PER_MSEC));
+		print_clean(stdout, logs->name);
+		printf("[%u]: %s%s\n", record->process, clean, symbol);
 		return;
 	}
 	object = json_object_new_object();

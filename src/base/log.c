@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Log lines. A line is formatted on the stack, its control characters are replaced (a peer's bytes
+ * Log lines. A line is formatted on the stack, its control characters are escaped (a peer's bytes
  * must not be able to forge a second line), and it leaves with one write(2), so that lines of
  * several threads and processes do not mix.
  *
@@ -13,6 +13,7 @@
 #include "cf_string.h"
 #include "clock.h"
 #include "environment.h"
+#include "escape.h"
 
 #include <DriverKit/OSCollections.h>
 #include <errno.h>
@@ -160,6 +161,17 @@ take_share(void)
 	return false;
 }
 
+/* Ends it; it is a line then, whatever is in it. */
+static void
+put_line(const char *line, size_t length)
+{
+	char clean[ESCAPE_ROOM(LINE_MAX_BYTES)];
+
+	length = escape_line(clean, line, length);
+	clean[length++] = '\n'; /* over the NUL */
+	put_after_lost(clean, length);
+}
+
 /* `label` follows the program's name: what an app named its log; NULL: nothing. */
 __attribute__((format(printf, 2, 0))) static void
 compose(const char *label, const char *format, va_list arguments)
@@ -180,11 +192,12 @@ compose(const char *label, const char *format, va_list arguments)
 		used = sizeof(line) - 1;
 	while (used > start && line[used - 1] == '\n')
 		used--;
+	line[used] = '\0';
+	/* As of an object's description, which has several lines. */
 	for (size_t i = 0; i < used; i++)
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = line[i] == '\t' ? '\t' : ' ';
-	line[used++] = '\n'; /* over the NUL at the latest */
-	put_after_lost(line, used);
+		if (line[i] == '\n')
+			line[i] = ' ';
+	put_line(line, used);
 	errno = saved;
 }
 
@@ -203,15 +216,13 @@ log_write(enum log_level level, const char *format, ...)
 void
 log_pass_on(const char *who, const char *line)
 {
-	char text[PASSED_MAX_BYTES];
-	int length = snprintf(text, sizeof(text) - 1, "%s: %s", who, line);
+	char text[PASSED_MAX_BYTES], clean[ESCAPE_ROOM(PASSED_MAX_BYTES)];
+	size_t length;
 
-	if (length < 0)
-		return;
-	if ((size_t)length > sizeof(text) - 2)
-		length = sizeof(text) - 2;
-	text[length] = '\n';
-	put(text, (size_t)length + 1);
+	snprintf(text, sizeof(text), "%s: %s", who, line);
+	length = escape_line(clean, text, strlen(text));
+	clean[length++] = '\n'; /* over the NUL */
+	put(clean, length);
 }
 
 void

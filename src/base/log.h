@@ -46,8 +46,8 @@ struct log_share {
 
 void log_set_share(struct log_share *share);
 
-/* A line of somebody else's, whatever the level is; it has no control characters (escape.h). Of
- * more than 8 KiB the rest is cut. */
+/* A line of somebody else's, whatever the level is, made fit for a terminal (escape.h). Of more
+ * than 8 KiB the rest is cut. */
 void log_pass_on(const char *who, const char *line);
 
 /* Writes the line whatever the level is, and aborts: for what only a mistake in this process's own

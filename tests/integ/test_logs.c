@@ -153,7 +153,7 @@ END_TEST
 
 /* A bundle whose driver crashes in Start, each time, once a device is there. */
 static void
-make_bundle(const char *folder)
+make_bundle(const char *folder, const char *identifier)
 {
 	char path[256];
 	FILE *info;
@@ -165,13 +165,13 @@ make_bundle(const char *folder)
 	ck_assert_ptr_nonnull(info);
 	fprintf(info,
 		"<plist "
-		"version=\"1.0\"><dict><key>CFBundleIdentifier</key><string>t.crashing</string>"
+		"version=\"1.0\"><dict><key>CFBundleIdentifier</key><string>%s</string>"
 		"<key>CFBundleExecutable</key><string>echo</string><key>IOKitPersonalities</key>"
 		"<dict><key>E</key><dict><key>IOProviderClass</key><string>IOUSBHostDevice</string>"
 		"<key>IOUserClass</key><string>Echo</string><key>EchoStart</key><integer>%d</"
 		"integer>"
 		"</dict></dict></dict></plist>",
-		ECHO_START_CRASHES);
+		identifier, ECHO_START_CRASHES);
 	fclose(info);
 }
 
@@ -209,7 +209,7 @@ START_TEST(a_crash_loop_ends_visibly)
 	char folder[] = "/tmp/opendext-test-XXXXXX";
 
 	ck_assert_ptr_nonnull(mkdtemp(folder));
-	make_bundle(folder);
+	make_bundle(folder, "t.crashing");
 	harness_start(&harness, (const char *[]){harness_bundle("ECHO_BUNDLE"), folder, NULL});
 	ck_assert_int_eq(run("$DEXT plug sink"), 0);
 	ck_assert_msg(harness_until(is_in_tree, (void *)"!- driver Echo (t.crashing): given up; "),
@@ -228,6 +228,32 @@ START_TEST(a_crash_loop_ends_visibly)
 	/* What is looked for in a pipe can be opened. */
 	ck_assert_int_eq(run("$DEXT list 2>/dev/null | grep t.crashing"), 1);
 	check_json_of_list();
+	ck_assert_int_eq(truncate(harness.log_path, 0), 0);
+	harness_stop(&harness);
+	run("rm -r %s", folder);
+}
+END_TEST
+
+/* A mark that begins a command to a terminal, and the end of a line. */
+START_TEST(so_are_names)
+{
+	static const char shown[] = "(t.\\xc2\\x9b31mred\\x0aline)";
+	char folder[] = "/tmp/opendext-test-XXXXXX";
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	make_bundle(folder, "t.&#x9b;31mred&#10;line");
+	harness_start(&harness, (const char *[]){folder, NULL});
+	ck_assert_int_eq(run("$DEXT plug sink"), 0);
+	harness_wait_log(&harness, "giving up");
+	ck_assert_int_eq(run("$DEXT logs"), 0);
+	check_said(shown);
+	check_said(": given up, ");
+	ck_assert_ptr_null(strchr(said, '\x9b'));
+	ck_assert_ptr_null(strstr(said, "\nline"));
+	/* Where the registry's own log goes, too. */
+	ck_assert_ptr_nonnull(strstr(harness_log(&harness), "t.\\xc2\\x9b31mred"));
+	ck_assert_ptr_null(strchr(harness_log(&harness), '\x9b'));
+	ck_assert_ptr_null(strstr(harness_log(&harness), "\nline"));
 	ck_assert_int_eq(truncate(harness.log_path, 0), 0);
 	harness_stop(&harness);
 	run("rm -r %s", folder);
@@ -287,6 +313,7 @@ main(void)
 	tcase_add_loop_test(tcase, a_crash_leaves_a_backtrace, 0, 5);
 	tcase_add_test(tcase, so_does_a_stack_that_is_used_up);
 	tcase_add_test(tcase, control_characters_are_escaped);
+	tcase_add_test(tcase, so_are_names);
 	tcase_add_test(tcase, a_flood_is_counted);
 	tcase_add_test(tcase, a_flood_does_not_hide_the_crash);
 	tcase_add_test(tcase, a_crash_loop_ends_visibly);
