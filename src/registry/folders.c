@@ -81,6 +81,21 @@ is_trusted(const char *path, const struct stat *info, char wrong[SENTENCE_MAX])
 	return false;
 }
 
+/* It may lead anywhere: to all files that there are, or to where others write. */
+static bool
+is_link(int folder, const char *name, const char *path, char wrong[SENTENCE_MAX])
+{
+	struct stat info;
+
+	if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISLNK(info.st_mode))
+		return false;
+	snprintf(wrong, SENTENCE_MAX,
+		 "the bundle of %.320s is not loaded: that is a link to a folder; copy the folder "
+		 "instead",
+		 path);
+	return true;
+}
+
 /* Watches the folder and what is in it, and prints it. False: something in it is not trusted. */
 static bool
 look_into(struct folders *folders, const char *path, unsigned depth, uint64_t *print,
@@ -104,7 +119,9 @@ look_into(struct folders *folders, const char *path, unsigned depth, uint64_t *p
 		snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
 		/* A sum: the order of names in a folder means nothing. */
 		*print += bundle_print_file(inner, &info);
-		trusted = is_trusted(inner, &info, wrong);
+		trusted = is_trusted(inner, &info, wrong) &&
+			  !(S_ISDIR(info.st_mode) &&
+			    is_link(dirfd(folder), entry->d_name, inner, wrong));
 		if (trusted && S_ISDIR(info.st_mode) && depth < DEPTH_MAX)
 			trusted = look_into(folders, inner, depth + 1, print, wrong);
 	}

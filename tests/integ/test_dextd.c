@@ -165,6 +165,48 @@ START_TEST(changed_files_count_when_they_are_good)
 }
 END_TEST
 
+static unsigned
+count_watched_folders(void)
+{
+	unsigned count = 0;
+	char line[64];
+	FILE *list;
+
+	snprintf(line, sizeof(line), "cat /proc/%d/fdinfo/* | grep -c ^inotify",
+		 (int)dextd.harness.pid);
+	list = popen(line, "re");
+	ck_assert_ptr_nonnull(list);
+	ck_assert_int_eq(fscanf(list, "%u", &count), 1);
+	pclose(list);
+	return count;
+}
+
+/* To the root of all files: they are no bundle's, and none of them is looked at. */
+START_TEST(a_link_out_of_a_bundle_is_not_followed)
+{
+	io_service_t service;
+	unsigned before;
+
+	if (!daemon_prepare(&dextd, DAEMON_NOBODY))
+		return;
+	daemon_drop(&dextd, harness_bundle("ECHO_BUNDLE"), "echo.dext", NULL);
+	daemon_start(&dextd, NONE);
+	service = harness_wait_service("Echo");
+	before = count_watched_folders();
+	ck_assert_uint_gt(before, 0);
+	daemon_shell(&dextd, "ln -s / $D/bundles/echo.dext/all");
+	harness_wait_log(&dextd.harness, "echo.dext/all is not loaded: that is a link to a folder");
+	ck_assert_uint_eq(count_watched_folders(), before);
+	/* The version of before goes on, and a good one takes its place. */
+	IOObjectRelease(service);
+	service = harness_wait_service("Echo");
+	IOObjectRelease(service);
+	daemon_drop(&dextd, harness_bundle("ECHO_BUNDLE"), "echo.dext", "two");
+	harness_wait_log(&dextd.harness, "echo.dext: replaced");
+	ck_assert_int_eq(daemon_stop(&dextd), 0);
+}
+END_TEST
+
 START_TEST(root_loads_only_what_is_roots)
 {
 	if (!daemon_prepare(&dextd, 0))
@@ -666,10 +708,11 @@ START_TEST(command_lines_that_are_wrong)
 END_TEST
 
 UNIT_MAIN("dextd", root_drops_replaces_and_removes, user_drops_replaces_and_removes,
-	  changed_files_count_when_they_are_good, root_loads_only_what_is_roots,
-	  a_folder_that_is_a_link, what_is_wrong_with_a_folder_is_said_once,
-	  hosts_have_users_of_their_own, the_range_of_users_ends, the_access_file_decides,
-	  apps_do_not_fill_the_log, another_user_streams, who_may_open_may_read_the_log,
-	  who_may_open_may_look_on, virtual_devices_are_asked_for, hosts_end_with_it,
-	  a_limit_that_cannot_be_had, two_cannot_have_the_same_place,
-	  nobody_else_can_take_the_place, the_place_is_free_soon, command_lines_that_are_wrong)
+	  changed_files_count_when_they_are_good, a_link_out_of_a_bundle_is_not_followed,
+	  root_loads_only_what_is_roots, a_folder_that_is_a_link,
+	  what_is_wrong_with_a_folder_is_said_once, hosts_have_users_of_their_own,
+	  the_range_of_users_ends, the_access_file_decides, apps_do_not_fill_the_log,
+	  another_user_streams, who_may_open_may_read_the_log, who_may_open_may_look_on,
+	  virtual_devices_are_asked_for, hosts_end_with_it, a_limit_that_cannot_be_had,
+	  two_cannot_have_the_same_place, nobody_else_can_take_the_place, the_place_is_free_soon,
+	  command_lines_that_are_wrong)
