@@ -261,7 +261,7 @@ open_service(struct packet *packet)
 static void
 serve_reader(struct packet *packet)
 {
-	struct trace_body body;
+	struct host_trace_body body;
 
 	memcpy(&body, packet->body, sizeof(body));
 	recorder_serve_take(control.loop, packet_take_fd(packet, 0), &body);

@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "bound_settings.h"
@@ -35,6 +34,17 @@ places_share(void)
 	pthread_mutex_lock(&lock);
 	are_shared = true;
 	pthread_mutex_unlock(&lock);
+}
+
+bool
+places_are_shared(void)
+{
+	bool now;
+
+	pthread_mutex_lock(&lock);
+	now = are_shared;
+	pthread_mutex_unlock(&lock);
+	return now;
 }
 
 unsigned

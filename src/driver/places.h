@@ -6,10 +6,13 @@
 #ifndef DRIVER_PLACES_H
 #define DRIVER_PLACES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/* Several users are served: from now on one user has DEXT_LIMIT_CONNECTIONS_USER at most. */
+/* Several users are served: from now on one user has DEXT_LIMIT_CONNECTIONS_USER at most, and a
+ * share of what else there is for all. */
 void places_share(void);
+bool places_are_shared(void);
 
 /* NULL, and a place is this user's until places_give_back; or the limit that one more is past. */
 const char *places_take(uint32_t uid);

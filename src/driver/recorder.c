@@ -26,6 +26,7 @@
 #include "mapped_source.h"
 #include "memfd.h"
 #include "packet.h"
+#include "places.h"
 #include "record_client.h"
 #include "status.h"
 
@@ -35,6 +36,7 @@ struct trace_watcher {
 	struct trace_watcher *next; /* [lock] */
 	bool capture;
 	uint32_t snap;
+	uint32_t uid;
 };
 
 struct file {
@@ -181,15 +183,31 @@ struct greeting {
 	int fds[2];
 };
 
+/* The limit that one more of this user's is past; NULL: none. */
+static const char *
+find_limit_locked(uint32_t uid)
+{
+	unsigned own = 0;
+
+	if (recorder.count >= DEXT_LIMIT_TRACES)
+		return "DEXT_LIMIT_TRACES";
+	for (const struct trace_watcher *watcher = recorder.watchers; watcher != NULL;
+	     watcher = watcher->next)
+		own += watcher->uid == uid;
+	return own >= DEXT_LIMIT_TRACES_USER && places_are_shared() ? "DEXT_LIMIT_TRACES_USER"
+								    : NULL;
+}
+
 static IOReturn
 add_locked(struct trace_watcher *watcher, struct greeting *ret_greeting)
 {
 	struct greeting greeting = {.body.version = TRACE_VERSION};
+	const char *limit = find_limit_locked(watcher->uid);
 	IOReturn res = kIOReturnSuccess;
 
-	if (recorder.count >= DEXT_LIMIT_TRACES) {
-		log_error("a recording is refused: %u look on already (DEXT_LIMIT_TRACES)",
-			  recorder.count);
+	if (limit != NULL) {
+		log_error("a recording is refused to uid %u: %u look on already (%s)", watcher->uid,
+			  recorder.count, limit);
 		return kIOReturnNoResources;
 	}
 	for (unsigned i = 0; res == kIOReturnSuccess && i < count_of(watcher); i++)
@@ -235,7 +253,7 @@ greet(struct trace_watcher *watcher, struct greeting *greeting)
 }
 
 void
-recorder_serve_take(struct loop *loop, int socket, const struct trace_body *body)
+recorder_serve_take(struct loop *loop, int socket, const struct host_trace_body *body)
 {
 	struct packet_header header = {.type = PACKET_TRACING};
 	const struct tracing_body none = {.version = TRACE_VERSION};
@@ -247,6 +265,7 @@ recorder_serve_take(struct loop *loop, int socket, const struct trace_body *body
 		watcher->loop = loop;
 		watcher->capture = (body->flags & TRACE_WITH_CAPTURE) != 0;
 		watcher->snap = body->snap;
+		watcher->uid = body->uid;
 		watcher->source.fd = socket;
 		watcher->source.events = EPOLLIN | EPOLLRDHUP;
 		watcher->source.handler = on_event;

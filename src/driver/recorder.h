@@ -37,7 +37,7 @@ recorder_is_on(void)
 }
 
 /* A new reader's socket, which it takes; answers on it. */
-void recorder_serve_take(struct loop *loop, int socket, const struct trace_body *body);
+void recorder_serve_take(struct loop *loop, int socket, const struct host_trace_body *body);
 /* After the loop has ended: readers see the end. */
 void recorder_close(void);
 

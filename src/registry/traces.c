@@ -50,15 +50,21 @@ check(const struct client *client, const struct host *host, const struct trace_b
 }
 
 static IOReturn
-connect_host(struct host *host, const struct trace_body *body, int *ret_socket)
+connect_host(const struct client *client, struct host *host, const struct trace_body *asked,
+	     int *ret_socket)
 {
 	struct packet_header header = {.type = PACKET_HOST_TRACE};
+	const struct host_trace_body body = {
+		.uid = server_credentials(client)->uid,
+		.flags = asked->flags,
+		.snap = asked->snap,
+	};
 	IOReturn status;
 	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return status_from_errno(errno, "socketpair");
-	status = packet_send(host->control, &header, body, sizeof(*body), &ends[0], 1, false);
+	status = packet_send(host->control, &header, &body, sizeof(body), &ends[0], 1, false);
 	fd_close(&ends[0]);
 	if (status != kIOReturnSuccess)
 		fd_close(&ends[1]);
@@ -79,7 +85,7 @@ traces_request(struct registry *registry, struct client *client, const struct pa
 	host = find(registry, body.driver);
 	status = check(client, host, &body);
 	if (status == kIOReturnSuccess)
-		status = connect_host(host, &body, &fd);
+		status = connect_host(client, host, &body, &fd);
 	status = server_reply_with(client, packet->header, status, fd);
 	fd_close(&fd);
 	return status;

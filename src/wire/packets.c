@@ -366,18 +366,35 @@ check_listing(const struct packet *packet)
 }
 
 static const char *
+check_what_is_traced(uint32_t flags, uint32_t snap)
+{
+	if ((flags & ~(uint32_t)TRACE_WITH_CAPTURE) != 0)
+		return "flags are known";
+	if (snap > TRACE_SNAP_MAX)
+		return "snap is at most 65536";
+	if (snap != 0 && !(flags & TRACE_WITH_CAPTURE))
+		return "snap is the capture's";
+	return NULL;
+}
+
+static const char *
 check_trace(const struct packet *packet)
 {
 	struct trace_body body;
 
 	memcpy(&body, packet->body, sizeof(body));
-	if ((body.flags & ~(uint32_t)TRACE_WITH_CAPTURE) != 0)
-		return "flags are known";
-	if (body.snap > TRACE_SNAP_MAX)
-		return "snap is at most 65536";
-	if (body.snap != 0 && !(body.flags & TRACE_WITH_CAPTURE))
-		return "snap is the capture's";
-	return NULL;
+	return check_what_is_traced(body.flags, body.snap);
+}
+
+static const char *
+check_host_trace(const struct packet *packet)
+{
+	struct host_trace_body body;
+
+	memcpy(&body, packet->body, sizeof(body));
+	if (body.zero != 0)
+		return "padding is 0";
+	return check_what_is_traced(body.flags, body.snap);
 }
 
 static const char *
@@ -461,8 +478,8 @@ static const struct rule rules[] = {
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_STOP, 0, 0, 0, 0, NULL},
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_UNPLUG, 0, 0, 0, 0, NULL},
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_LIST, 0, 0, 0, 0, NULL},
-	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_TRACE, sizeof(struct trace_body),
-	 sizeof(struct trace_body), 1, 1, check_trace},
+	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_TRACE, sizeof(struct host_trace_body),
+	 sizeof(struct host_trace_body), 1, 1, check_host_trace},
 	{PACKET_TO_HOST, STATUS_ZERO, PACKET_HOST_SET_PROPERTIES,
 	 sizeof(struct set_properties_body) + 1, BODY_MAX, 0, 0, NULL},
 

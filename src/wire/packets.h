@@ -62,7 +62,7 @@ enum packet_type {
 	PACKET_HOST_UNPLUG = 0x0304,	     /* no body: the device has gone */
 	PACKET_HOST_SET_PROPERTIES = 0x0305, /* body set_properties_body, then a binary plist */
 	PACKET_HOST_LIST = 0x0306,	     /* no body: to a host of an earlier registry */
-	PACKET_HOST_TRACE = 0x0307,	     /* body trace_body; descriptor: the reader's socket */
+	PACKET_HOST_TRACE = 0x0307, /* body host_trace_body; descriptor: the reader's socket */
 	/* host -> registry */
 	PACKET_HOST_STARTED = 0x0381,	     /* status of Start */
 	PACKET_HOST_PUBLISH = 0x0382,	     /* body publish_body, then a binary plist */
@@ -195,6 +195,14 @@ struct trace_body {
 	uint32_t snap;	 /* bytes of each transfer, at most TRACE_SNAP_MAX; 0 without capture */
 };
 
+/* What the registry makes of it for the host. */
+struct host_trace_body {
+	uint32_t uid; /* the reader's */
+	uint32_t zero;
+	uint32_t flags; /* as in trace_body */
+	uint32_t snap;
+};
+
 /* Where a reader begins in the trace, and in the capture; without it 0. */
 struct tracing_body {
 	uint32_t version; /* TRACE_VERSION */
@@ -277,6 +285,7 @@ _Static_assert(sizeof(struct log_body) == 24, "wire");
 _Static_assert(sizeof(struct log_record) == 32, "wire");
 _Static_assert(sizeof(struct event_body) == 16, "wire");
 _Static_assert(sizeof(struct trace_body) == 16, "wire");
+_Static_assert(sizeof(struct host_trace_body) == 16, "wire");
 _Static_assert(sizeof(struct tracing_body) == 32, "wire");
 _Static_assert(sizeof(struct host_open_body) == 32, "wire");
 _Static_assert(sizeof(struct publish_body) == 16, "wire");

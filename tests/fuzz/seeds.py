@@ -154,7 +154,7 @@ PACKETS = [
     (2, 0x0208, 0, ID), (3, 0x0208, 0, b"plist"), (2, 0x0209, 0, struct.pack("<QQII", 0, 7, 1, 0)),
     (3, 0x0209, 0, (bytes(24) + struct.pack("<II", 0, 4) + b"line") * 2), (3, 0x0209, 0, bytes(40)),
     (2, 0x0213, 0, ID + struct.pack("<II", 1, 256)), (3, 0x0213, 1, b""),
-    (4, 0x0307, 1, ID + struct.pack("<II", 0, 0)),
+    (4, 0x0307, 1, struct.pack("<IIII", 1000, 0, 0, 0)),
     (6, 0x0401, 2, struct.pack("<IIQQII", 1, 0, 8, 9, 8, 5)), (6, 0x0401, 1, struct.pack("<IIQQII", 1, 0, 8, 0, 8, 0)),
     (5, 0x0385, 0, ID), (5, 0x0386, 0, struct.pack("<II", 3, 0)), (5, 0x0387, 0, b""),
 ]

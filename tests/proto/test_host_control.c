@@ -486,7 +486,7 @@ END_TEST
 static int
 look_on(struct child *child, struct trace_reader *reader)
 {
-	const struct trace_body body = {.driver = 1};
+	const struct host_trace_body body = {.uid = 1000};
 	struct tracing_body answer;
 	struct trace_start start;
 	void *memory;

@@ -55,6 +55,7 @@ union body {
 	struct driver_body driver;
 	struct log_body log;
 	struct trace_body trace;
+	struct host_trace_body host_trace;
 	struct tracing_body tracing;
 	struct {
 		struct log_record head;
@@ -390,13 +391,13 @@ static const struct sample samples[] = {
 	 .type = PACKET_HOST_TRACE,
 	 .fd_count = 1,
 	 .length = 16,
-	 .body.trace = {.driver = 1}},
+	 .body.host_trace = {.uid = 1000}},
 	{.name = "host trace, capture",
 	 .direction = PACKET_TO_HOST,
 	 .type = PACKET_HOST_TRACE,
 	 .fd_count = 1,
 	 .length = 16,
-	 .body.trace = {.driver = 1, .flags = TRACE_WITH_CAPTURE, .snap = 65536}},
+	 .body.host_trace = {.uid = 1000, .flags = TRACE_WITH_CAPTURE, .snap = 65536}},
 	{.name = "trace",
 	 .direction = PACKET_TO_REGISTRY,
 	 .type = PACKET_TRACE,

@@ -3,6 +3,7 @@
 
 #include "bounds.h"
 #include "memfd.h"
+#include "places.h"
 #include "recorder.h"
 
 #include <fcntl.h>
@@ -38,9 +39,9 @@ end(void)
 }
 
 static struct look
-look_on(uint32_t flags, uint32_t snap)
+look_on_as(uint32_t uid, uint32_t flags, uint32_t snap)
 {
-	const struct trace_body body = {.driver = 1, .flags = flags, .snap = snap};
+	const struct host_trace_body body = {.uid = uid, .flags = flags, .snap = snap};
 	struct look look = {.socket = -1};
 	struct packet *packet = malloc(sizeof(*packet));
 	int ends[2];
@@ -66,6 +67,12 @@ look_on(uint32_t flags, uint32_t snap)
 	}
 	free(packet);
 	return look;
+}
+
+static struct look
+look_on(uint32_t flags, uint32_t snap)
+{
+	return look_on_as(1000, flags, snap);
 }
 
 static void
@@ -218,6 +225,34 @@ START_TEST(readers_are_limited)
 }
 END_TEST
 
+START_TEST(readers_of_a_user_are_limited_where_several_are_served)
+{
+	struct look looks[DEXT_LIMIT_TRACES_USER], more;
+
+	begin();
+	places_share();
+	for (unsigned i = 0; i < DEXT_LIMIT_TRACES_USER; i++) {
+		looks[i] = look_on_as(1000, 0, 0);
+		ck_assert_int_eq(looks[i].status, kIOReturnSuccess);
+	}
+	more = look_on_as(1000, 0, 0);
+	ck_assert_int_eq(more.status, kIOReturnNoResources);
+	look_away(&more);
+	/* Another's are its own. */
+	more = look_on_as(0, 0, 0);
+	ck_assert_int_eq(more.status, kIOReturnSuccess);
+	look_away(&more);
+	for (unsigned i = 0; i < DEXT_LIMIT_TRACES_USER; i++)
+		look_away(&looks[i]);
+	await_state(0);
+	more = look_on_as(1000, 0, 0);
+	ck_assert_int_eq(more.status, kIOReturnSuccess);
+	look_away(&more);
+	await_state(0);
+	end();
+}
+END_TEST
+
 /* Nothing that a reader can do reaches what the host writes. */
 START_TEST(readers_cannot_write)
 {
@@ -338,5 +373,5 @@ START_TEST(ends_are_counted)
 END_TEST
 
 UNIT_MAIN("recorder", records_while_somebody_looks, bytes_are_for_those_who_asked,
-	  readers_are_limited, readers_cannot_write, who_talks_is_looked_at_no_more,
-	  nothing_piles_up, ends_are_counted)
+	  readers_are_limited, readers_of_a_user_are_limited_where_several_are_served,
+	  readers_cannot_write, who_talks_is_looked_at_no_more, nothing_piles_up, ends_are_counted)
