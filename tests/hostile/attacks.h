@@ -35,6 +35,7 @@ void cuts_holes(void);
 void files_that_linger(void);
 void files_of_its_own(void);
 void many_files_of_its_own(void);
+void fault_prepare(void);
 void memory_that_does_not_come(void);
 
 /* memory.c */
@@ -48,6 +49,7 @@ void opens_to_the_limit(void);
 void maps_to_the_limit(void);
 void connects_to_the_limit(void);
 void watches_to_the_limit(void);
+void looks_on_to_the_limit(void);
 void opens_and_closes(void);
 void is_stopped_while_events_wait(void);
 void keeps_to_the_limit(void);

@@ -170,16 +170,14 @@ files_that_linger(void)
 void
 files_of_its_own(void)
 {
-	int fd = slow_file();
-
 	enemy_open_first();
 	for (unsigned i = 0; i < LINGERING; i++) {
 		int registry = enemy_registry();
 
-		enemy_send(registry, PACKET_LOOKUP, bytes, 40, &fd, 1);
+		enemy_send(registry, PACKET_LOOKUP, bytes, 40, &slow_file, 1);
 		enemy_expect_end(registry);
 		close(registry);
-		NEED(enemy_give(&enemies[0], fd, 8192) != kIOReturnSuccess);
+		NEED(enemy_give(&enemies[0], slow_file, 8192) != kIOReturnSuccess);
 	}
 	NEED(enemy_is_served(&enemies[0]));
 }
@@ -192,10 +190,10 @@ void
 many_files_of_its_own(void)
 {
 	const struct structures_body one = {.generation = 1, .flags = STRUCTURES_OUTPUT};
-	int fds[PACKET_FDS_MAX], fd = slow_file();
+	int fds[PACKET_FDS_MAX];
 
 	for (unsigned i = 0; i < PACKET_FDS_MAX; i++)
-		fds[i] = fd;
+		fds[i] = slow_file;
 	enemy_open_first();
 	for (unsigned slot = 0; slot < CALL_PAGE_SLOTS; slot++) {
 		const struct structures_body body = {
@@ -232,6 +230,17 @@ read_into(void *memory)
 	return NULL;
 }
 
+static int fault = -1;
+
+void
+fault_prepare(void)
+{
+	fault = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (fault < 0)
+		attack_is_not_here(
+			"this user may not have a userfaultfd of the kernel's own faults");
+}
+
 /*
  * Nobody answers for these pages. The enemy reads its bell into them, so that the kernel waits for
  * them on its behalf, and hands the same memory over to the host, which has a mapping of its own.
@@ -241,15 +250,11 @@ memory_that_does_not_come(void)
 {
 	struct uffdio_api api = {.api = UFFD_API};
 	struct uffdio_register range = {.mode = UFFDIO_REGISTER_MODE_MISSING};
-	int fault = (int)syscall(SYS_userfaultfd, O_CLOEXEC),
-	    fd = enemy_memory(65536, F_SEAL_SHRINK);
+	int fd = enemy_memory(65536, F_SEAL_SHRINK);
 	void *memory = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	struct call_request *request;
 	pthread_t thread;
 
-	if (fault < 0)
-		attack_is_not_here(
-			"this user may not have a userfaultfd of the kernel's own faults");
 	NEED(memory != MAP_FAILED && ioctl(fault, UFFDIO_API, &api) == 0);
 	range.range.start = (uintptr_t)memory;
 	range.range.len = 65536;

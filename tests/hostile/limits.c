@@ -65,6 +65,29 @@ watches_to_the_limit(void)
 		make_watches(enemy_registry(), 1, DEXT_LIMIT_WATCHES + 10);
 }
 
+/* Every place that it gets of those who see what the host records. */
+void
+looks_on_to_the_limit(void)
+{
+	const struct trace_body body = {.driver = 1};
+	int registry = enemy_registry();
+	unsigned count = 0;
+	IOReturn status;
+
+	do {
+		int socket;
+
+		NEED(enemy_send(registry, PACKET_TRACE, &body, sizeof(body), NULL, 0) == 0);
+		NEED(enemy_receive(registry, &packet) && packet.header->status == 0);
+		socket = packet_take_fd(&packet, 0);
+		NEED(enemy_receive(socket, &packet));
+		packet_close_fds(&packet);
+		status = packet.header->status;
+	} while (status == kIOReturnSuccess && ++count <= DEXT_LIMIT_TRACES);
+	NEED(status == kIOReturnNoResources);
+	NEED(count == DEXT_LIMIT_TRACES || count == DEXT_LIMIT_TRACES_USER);
+}
+
 void
 opens_and_closes(void)
 {

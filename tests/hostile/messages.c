@@ -2,53 +2,9 @@
 /* Messages that are wrong, those that the enemy does not read, and rings. */
 #include "attacks.h"
 #include "echo.h"
+#include "right.h"
 
 #define ROUNDS 2000u
-
-struct message {
-	uint16_t type;
-	uint16_t length; /* of the right body */
-	uint8_t fds;
-};
-
-/* Each that there is, in either direction: those of others, too. */
-static const struct message to_host[] = {
-	{PACKET_STRUCTURES, sizeof(struct structures_body), 2},
-	{PACKET_CLIENT_MEMORY, sizeof(struct client_memory_body), 0},
-	{PACKET_ACK, 0, 0},
-	{PACKET_READY, sizeof(struct ready_body), 3},
-	{PACKET_MEMORY, sizeof(struct memory_body) + sizeof(struct memory_segment_body), 1},
-	{PACKET_OPEN, sizeof(struct open_body), 0},
-	{PACKET_HOST_START, 60, 1},
-	{PACKET_HOST_OPEN, sizeof(struct host_open_body), 2},
-	{PACKET_HOST_STOP, 0, 0},
-	{PACKET_HOST_UNPLUG, 0, 0},
-	{PACKET_HOST_SET_PROPERTIES, 60, 0},
-	{PACKET_HOST_LIST, 0, 0},
-};
-static const struct message to_registry[] = {
-	{PACKET_LOOKUP, 40, 0},
-	{PACKET_PROPERTIES, sizeof(struct id_body), 0},
-	{PACKET_OPEN, sizeof(struct open_body), 0},
-	{PACKET_ENTRIES, sizeof(struct entries_body), 0},
-	{PACKET_DESCRIBE, sizeof(struct describe_body), 0},
-	{PACKET_DRIVER, sizeof(struct driver_body), 0},
-	{PACKET_LOG, sizeof(struct log_body), 0},
-	{PACKET_PLUG, 4, 0},
-	{PACKET_UNPLUG, sizeof(struct id_body), 0},
-	{PACKET_SET_PROPERTIES, 60, 0},
-	{PACKET_WATCH, sizeof(struct watch_body), 0},
-	{PACKET_UNWATCH, sizeof(struct id_body), 0},
-	{PACKET_EVENT, sizeof(struct event_body), 0},
-	{PACKET_HOST_STARTED, 0, 0},
-	{PACKET_HOST_PUBLISH, 60, 0},
-	{PACKET_HOST_UNPUBLISH, sizeof(struct id_body), 0},
-	{PACKET_HOST_GONE, 0, 0},
-	{PACKET_HOST_PROPERTIES_SET, sizeof(struct properties_set_body), 0},
-	{PACKET_HOST_LISTING, sizeof(struct listing_body), 0},
-	{PACKET_HOST_LISTED, 0, 0},
-	{PACKET_HOST_OPEN, sizeof(struct host_open_body), 2},
-};
 
 enum wrong {
 	TRUNCATED,
@@ -60,101 +16,109 @@ enum wrong {
 	LIES_OF_LENGTH,
 };
 
-#define KERNELS_MOST_FDS 253
+#define VARIANTS	 3u
+#define KERNELS_MOST_FDS 253u
 
-/* The header as it is given, and so many descriptors. */
+/* What is sent, and what its header says of that. */
+struct sent {
+	size_t length; /* of the body */
+	unsigned fds, times;
+	uint32_t said_length;
+	uint16_t said_fds;
+};
+
+static struct sent
+make_wrong(const struct message *message, enum wrong wrong, unsigned variant)
+{
+	const size_t length = message->length, most = PACKET_MAX - sizeof(struct packet_header);
+	const unsigned fds = message->fds;
+	struct sent sent = {.length = length, .fds = fds, .times = 1};
+
+	if (wrong == TRUNCATED)
+		sent.length = (const size_t[]){0, length / 2, length > 0 ? length - 1 : 0}[variant];
+	if (wrong == OVERSIZED)
+		sent.length = (const size_t[]){length + 1, most, sizeof(bytes)}[variant];
+	if (wrong == REPEATED)
+		sent.times = (const unsigned[]){2, 3, 50}[variant];
+	if (wrong == FEWER_FDS)
+		sent.fds = variant > 0 && fds > 0 ? fds - 1 : 0;
+	if (wrong == MORE_FDS)
+		sent.fds = (const unsigned[]){fds + 1, PACKET_FDS_MAX, KERNELS_MOST_FDS}[variant];
+	sent.said_length = (uint32_t)(sizeof(struct packet_header) + sent.length);
+	sent.said_fds = (uint16_t)sent.fds;
+	if (wrong == LIES_OF_FDS) {
+		sent.fds =
+			(const unsigned[]){KERNELS_MOST_FDS, fds > 0 ? fds - 1 : 1, fds}[variant];
+		if (variant == 2)
+			sent.said_fds = UINT16_MAX;
+	}
+	if (wrong == LIES_OF_LENGTH)
+		sent.said_length = (const uint32_t[]){sent.said_length + 8, UINT32_MAX, 0}[variant];
+	return sent;
+}
+
 static void
-send_raw(int socket, const struct packet_header *header, size_t length, unsigned fds)
+send_wrong(int socket, const struct message *message, const struct sent *sent)
 {
 	static union {
 		struct cmsghdr head;
 		uint8_t room[CMSG_SPACE(KERNELS_MOST_FDS * sizeof(int))];
 	} control;
-	struct iovec parts[] = {{(void *)header, sizeof(*header)}, {bytes, length}};
-	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-	int number = STDERR_FILENO;
+	static int number = -1;
+	struct packet_header header = {.type = message->type,
+				       .sequence = 7,
+				       .length = sent->said_length,
+				       .fd_count = sent->said_fds};
+	struct iovec parts[] = {{&header, sizeof(header)}, {bytes, sent->length}};
+	struct msghdr outer = {.msg_iov = parts, .msg_iovlen = 2};
 
-	if (fds > 0) {
-		control.head = (struct cmsghdr){.cmsg_len = CMSG_LEN(fds * sizeof(int)),
+	if (number < 0)
+		number = enemy_memory(8192, F_SEAL_SHRINK);
+	memset(bytes, 0, sizeof(bytes));
+	memcpy(bytes, message->body, message->length);
+	if (sent->fds > 0) {
+		control.head = (struct cmsghdr){.cmsg_len = CMSG_LEN(sent->fds * sizeof(int)),
 						.cmsg_level = SOL_SOCKET,
 						.cmsg_type = SCM_RIGHTS};
-		for (unsigned i = 0; i < fds; i++)
+		for (unsigned i = 0; i < sent->fds; i++)
 			memcpy(CMSG_DATA(&control.head) + i * sizeof(int), &number, sizeof(int));
-		message.msg_control = &control;
-		message.msg_controllen = CMSG_SPACE(fds * sizeof(int));
+		outer.msg_control = &control;
+		outer.msg_controllen = CMSG_SPACE(sent->fds * sizeof(int));
 	}
-	(void)!sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	for (unsigned i = 0; i < sent->times; i++)
+		(void)!sendmsg(socket, &outer, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* With what it is, and twice with what it is not. */
+/* On a connection of its own: it ends with the first message that breaks a rule. */
 static void
-send_lies(int socket, const struct message *message, enum wrong wrong)
+send_to_both(const struct message *message, const struct sent *sent)
 {
-	struct packet_header header = {.type = message->type,
-				       .length = (uint32_t)sizeof(header) + message->length,
-				       .fd_count = message->fds};
-	unsigned fds = message->fds;
+	int registry = enemy_registry();
 
-	if (wrong == LIES_OF_FDS) {
-		send_raw(socket, &header, message->length, KERNELS_MOST_FDS);
-		send_raw(socket, &header, message->length, fds > 0 ? fds - 1 : 1);
-		header.fd_count = UINT16_MAX;
-		send_raw(socket, &header, message->length, fds);
-		return;
-	}
-	header.length += 8;
-	send_raw(socket, &header, message->length, fds);
-	header.length = UINT32_MAX;
-	send_raw(socket, &header, message->length, fds);
-	header.length = 0;
-	send_raw(socket, &header, message->length, fds);
+	enemy_open_first();
+	send_wrong(enemies[0].socket, message, sent);
+	enemy_submit(&enemies[0], 0);
+	enemy_close(&enemies[0]);
+	send_wrong(registry, message, sent);
+	shutdown(registry, SHUT_WR);
+	enemy_expect_end(registry);
+	close(registry);
 }
 
-static void
-send_wrong(int socket, const struct message *message, enum wrong wrong)
-{
-	int fds[PACKET_FDS_MAX];
-	unsigned count = message->fds;
-	size_t length = message->length;
-
-	for (unsigned i = 0; i < PACKET_FDS_MAX; i++)
-		fds[i] = STDERR_FILENO;
-	memset(bytes, 0, sizeof(bytes));
-	/* One bit in each word, so that most of them are known values. */
-	for (size_t i = 0; i < length; i += 8)
-		bytes[i] = 1;
-	if (wrong >= LIES_OF_FDS) {
-		send_lies(socket, message, wrong);
-		return;
-	}
-	if (wrong == TRUNCATED)
-		length = length > 0 ? length - 1 : 0;
-	if (wrong == OVERSIZED)
-		length = PACKET_MAX - sizeof(struct packet_header);
-	if (wrong == FEWER_FDS)
-		count = count > 0 ? count - 1 : 0;
-	if (wrong == MORE_FDS)
-		count = PACKET_FDS_MAX;
-	for (unsigned i = 0; i < (wrong == REPEATED ? 3u : 1u); i++)
-		enemy_send(socket, message->type, bytes, length, fds, count);
-}
-
+/* Each that there is, in either direction: those of others, too. */
 static void
 wrong_messages(enum wrong wrong)
 {
-	for (unsigned i = 0; i < sizeof(to_host) / sizeof(to_host[0]); i++) {
-		enemy_open_first();
-		send_wrong(enemies[0].socket, &to_host[i], wrong);
-		enemy_submit(&enemies[0], 0);
-		enemy_close(&enemies[0]);
-	}
-	for (unsigned i = 0; i < sizeof(to_registry) / sizeof(to_registry[0]); i++) {
-		int registry = enemy_registry();
+	struct message message;
 
-		send_wrong(registry, &to_registry[i], wrong);
-		shutdown(registry, SHUT_WR);
-		enemy_expect_end(registry);
-		close(registry);
+	for (unsigned type = RIGHT_FIRST; type <= RIGHT_LAST; type++) {
+		if (!right_message((enum packet_type)type, &message))
+			continue;
+		for (unsigned variant = 0; variant < VARIANTS; variant++) {
+			struct sent sent = make_wrong(&message, wrong, variant);
+
+			send_to_both(&message, &sent);
+		}
 	}
 }
 

@@ -11,6 +11,8 @@
 
 #define FILE_NODE 2
 
+int slow_file;
+
 static int device = -1;
 
 static void
@@ -102,12 +104,11 @@ mount_here(const char *folder)
 	attack_is_not_here("no file system can be mounted");
 }
 
-int
-slow_file(void)
+void
+slow_file_prepare(void)
 {
 	char folder[] = "/tmp/hostile-XXXXXX", path[64];
 	pid_t server;
-	int fd;
 
 	device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (device < 0)
@@ -120,9 +121,8 @@ slow_file(void)
 		serve();
 	close(device);
 	snprintf(path, sizeof(path), "%s/file", folder);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	NEED(fd >= 0);
+	slow_file = open(path, O_RDWR | O_CLOEXEC);
+	NEED(slow_file >= 0);
 	umount2(folder, MNT_DETACH);
 	rmdir(folder);
-	return fd;
 }

@@ -6,7 +6,10 @@
 #ifndef TESTS_HOSTILE_SLOW_FILES_H
 #define TESTS_HOSTILE_SLOW_FILES_H
 
+/* The file, once it is prepared. */
+extern int slow_file;
+
 /* attack_is_not_here where that cannot be had. */
-int slow_file(void);
+void slow_file_prepare(void);
 
 #endif

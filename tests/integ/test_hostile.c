@@ -3,8 +3,9 @@
  * A hostile app (tests/hostile) does one thing after the other to a registry and a host that a
  * well-behaved app uses too: while the enemy holds what it got and after it has ended, every call
  * of the well-behaved one is answered, with the right bytes, and new ones are let in; and then both
- * processes have as many descriptors and mappings, and as much memory, as before. How fast the
- * calls are is printed, as a ratio to how fast they were: a loaded machine makes any figure.
+ * processes have as many descriptors and mappings, and as much memory, as before, and calls are as
+ * fast. How fast they are meanwhile is printed, as a ratio to how fast they were: a loaded machine
+ * makes any figure.
  *
  * Once with `dext run`, whose programs are all of one user, and once with dextd, as root, and an
  * enemy of another user.
@@ -15,7 +16,6 @@
 #include "unit.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,7 +28,8 @@
 #define STRUCTURE      4096u
 #define MEMORY_SLACK   (32u << 20) /* bytes: an allocator keeps what 256 connections have needed */
 #define ATTACKS_MAX    64
-#define DEADLINE_MSEC  20000
+#define DEADLINE_SEC   20
+#define SLOWER	       2 /* times: a machine with other work is not exact */
 #define NAME_MAX_BYTES 80
 
 static struct harness harness;
@@ -129,6 +130,13 @@ is_served(unsigned round, const char *when)
 	ck_assert_int_eq(IOServiceClose(fresh), kIOReturnSuccess);
 }
 
+/* Asked until it is, since others' load is no attack: what an attack leaves behind stays. */
+static bool
+is_as_fast_as_before(void *context)
+{
+	return time_batch(0) <= SLOWER * usual;
+}
+
 /* --- what the two processes have --- */
 
 struct held {
@@ -223,18 +231,16 @@ is_settled(void *context)
 static void
 become_enemy(int input, int output, const char *attack, uid_t uid)
 {
-	char id[32], serving[32], asked[32];
+	char id[32], serving[32], asked[32], user[32];
 
 	snprintf(id, sizeof(id), "%llu", (unsigned long long)service_id);
 	snprintf(serving, sizeof(serving), "%d", (int)host);
 	snprintf(asked, sizeof(asked), "%d", (int)registry);
+	snprintf(user, sizeof(user), "%u", (unsigned)uid);
 	dup2(input, STDIN_FILENO);
 	dup2(output, STDOUT_FILENO);
 	setenv("TSAN_OPTIONS", "report_bugs=0", 1); /* it races, that is the attack */
-	if (uid != 0 && (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 ||
-			 setresuid(uid, uid, uid) != 0))
-		_exit(126);
-	execl(harness_bundle("HOSTILE"), "hostile", attack, id, serving, asked, (char *)NULL);
+	execl(harness_bundle("HOSTILE"), "hostile", attack, id, serving, asked, user, (char *)NULL);
 	_exit(127);
 }
 
@@ -255,6 +261,15 @@ start_enemy(const char *attack, uid_t uid)
 	enemy.output = out[0];
 }
 
+/* Longer on a machine that Check is told to be patient with. */
+static int
+deadline_msec(void)
+{
+	const char *multiplier = getenv("CK_TIMEOUT_MULTIPLIER");
+
+	return DEADLINE_SEC * 1000 * (multiplier != NULL ? atoi(multiplier) : 1);
+}
+
 /* False: this system has not got what the attack needs. */
 static bool
 wait_ready(const char *attack)
@@ -262,7 +277,7 @@ wait_ready(const char *attack)
 	struct pollfd item = {.fd = enemy.output, .events = POLLIN};
 	char line[128] = "";
 
-	ck_assert_msg(poll(&item, 1, DEADLINE_MSEC) == 1 &&
+	ck_assert_msg(poll(&item, 1, deadline_msec()) == 1 &&
 			      read(enemy.output, line, sizeof(line) - 1) > 0,
 		      "%s: the enemy did not come to it", attack);
 	if (strcmp(line, "ready\n") == 0)
@@ -315,6 +330,7 @@ attack(const char *name, unsigned number, struct before *before, uid_t uid)
 		is_served(number * 7, "meanwhile");
 	end_enemy(name);
 	is_served(number * 7 + 1, "afterwards");
+	ck_assert_msg(harness_until(is_as_fast_as_before, NULL), "%s: calls stay slower", name);
 	ck_assert_msg(harness_until(everything_is_back, before),
 		      "%s: registry %u to %u descriptors, host %u to %u, mapped files %u to %u, "
 		      "memory %llu to %llu",
@@ -340,7 +356,9 @@ attack_with_all(pid_t pid, const char *whose, uid_t uid)
 	registry = pid;
 	host = harness_host_pid("Echo");
 	good = harness_open("Echo", 0);
-	is_served(0, NULL); /* what it makes once is there before it is counted */
+	/* What they make once is there before it is counted: that of who looks on, too. */
+	is_served(0, NULL);
+	ck_assert_int_eq(system("$DEXT top --json --once >/dev/null"), 0);
 	ck_assert(harness_until(is_settled, &before));
 	for (unsigned i = 0; i < count; i++)
 		attack(names[i], i, &before, uid);
@@ -350,7 +368,7 @@ attack_with_all(pid_t pid, const char *whose, uid_t uid)
 START_TEST(everybody_else_is_served)
 {
 	harness_start(&harness, (const char *[]){harness_bundle("ECHO_BUNDLE"), NULL});
-	attack_with_all(harness.pid, "own", 0);
+	attack_with_all(harness.pid, "own", geteuid());
 	ck_assert_int_eq(harness_stop(&harness), 0);
 }
 END_TEST
