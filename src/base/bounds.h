@@ -38,6 +38,9 @@
 #define DEXT_LIMIT_TRACES	16u /* that look on at a host's recording */
 /* Of these, those of one user, in a host of a dextd that gives hosts users of their own. */
 #define DEXT_LIMIT_TRACES_USER (DEXT_LIMIT_TRACES / 4)
+/* Answers with a descriptor that an app has not read: the kernel counts them, in sum, against the
+ * registry. */
+#define DEXT_LIMIT_UNREAD_ANSWERS 16u
 /* Of a host's log: lines in a second, past which they are counted instead of passed on; bytes of a
  * line, past which it is split; lines and bytes that the registry keeps, past which the oldest go.
  */

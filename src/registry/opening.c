@@ -117,6 +117,8 @@ opening_request(struct registry *registry, struct client *client, const struct p
 		return server_reply(client, packet->header, kIOReturnNotFound, NULL, 0);
 	status = check(registry, client, entry);
 	if (status == kIOReturnSuccess)
+		status = server_check_unread(client);
+	if (status == kIOReturnSuccess)
 		status = connect_host(client, entry, &body, &connection);
 	status = server_reply_with(client, packet->header, status, connection);
 	fd_close(&connection);

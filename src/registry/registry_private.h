@@ -193,6 +193,11 @@ bool server_is_own_user(const struct client *client);
 bool server_may_capture(const struct client *client);
 const struct ucred *server_credentials(const struct client *client);
 int server_pidfd(const struct client *client); /* the client's; -1: the process is not known here */
+/*
+ * Before a descriptor is made for it. kIOReturnNoResources, and it is logged: it has not read
+ * DEXT_LIMIT_UNREAD_ANSWERS of them yet.
+ */
+IOReturn server_check_unread(struct client *client);
 /* It does not take what it is sent. Not while its own request is handled. */
 void server_drop(struct client *client);
 /*

@@ -23,9 +23,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -47,6 +49,7 @@ struct client {
 	int pidfd;
 	struct ucred who;
 	struct watcher watcher;
+	unsigned unread; /* answers with a descriptor since it had last read everything, at most */
 	bool dropped;
 	struct client *next;
 };
@@ -120,7 +123,25 @@ IOReturn
 server_reply_with(struct client *client, const struct packet_header *request, IOReturn status,
 		  int fd)
 {
+	client->unread += fd >= 0;
 	return reply(client, request, status, NULL, 0, fd);
+}
+
+/* The kernel says how much is unread, not what of it: events may be, too. */
+IOReturn
+server_check_unread(struct client *client)
+{
+	int bytes = 0;
+
+	if (ioctl(client->fd, SIOCOUTQ, &bytes) == 0 && bytes == 0)
+		client->unread = 0;
+	if (client->unread < DEXT_LIMIT_UNREAD_ANSWERS)
+		return kIOReturnSuccess;
+	if (client->unread++ == DEXT_LIMIT_UNREAD_ANSWERS)
+		log_error("process %d of uid %u has not read %u answers with a descriptor "
+			  "(DEXT_LIMIT_UNREAD_ANSWERS)",
+			  client->who.pid, client->who.uid, DEXT_LIMIT_UNREAD_ANSWERS);
+	return kIOReturnNoResources;
 }
 
 void

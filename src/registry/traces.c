@@ -85,6 +85,8 @@ traces_request(struct registry *registry, struct client *client, const struct pa
 	host = find(registry, body.driver);
 	status = check(client, host, &body);
 	if (status == kIOReturnSuccess)
+		status = server_check_unread(client);
+	if (status == kIOReturnSuccess)
 		status = connect_host(client, host, &body, &fd);
 	status = server_reply_with(client, packet->header, status, fd);
 	fd_close(&fd);

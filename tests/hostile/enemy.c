@@ -31,6 +31,14 @@ enemy_send(int socket, uint16_t type, const void *body, size_t length, const int
 	return packet_send(socket, &header, body, length, fds, count, false);
 }
 
+void
+enemy_insist(int socket, uint16_t type, const void *body, size_t length)
+{
+	struct packet_header header = {.type = type, .sequence = 7};
+
+	packet_send(socket, &header, body, length, NULL, 0, true);
+}
+
 bool
 enemy_receive(int socket, struct packet *into)
 {

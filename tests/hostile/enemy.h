@@ -55,6 +55,8 @@ extern uint8_t bytes[PACKET_MAX + 4096];
 int enemy_registry(void);
 IOReturn enemy_send(int socket, uint16_t type, const void *body, size_t length, const int *fds,
 		    unsigned count);
+/* The same, without descriptors, once there is room for it. */
+void enemy_insist(int socket, uint16_t type, const void *body, size_t length);
 /* The next packet; false: the other side has hung up, or says nothing. */
 bool enemy_receive(int socket, struct packet *into);
 /* The host's, or the registry's, end of it. */

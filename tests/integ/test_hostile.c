@@ -11,14 +11,18 @@
  * enemy of another user.
  */
 #define UNIT_TIMEOUT_SEC 200
+#include "bounds.h"
 #include "daemon.h"
 #include "echo.h"
+#include "packets.h"
 #include "unit.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 
 #include <mach/mach.h>
@@ -365,6 +369,76 @@ attack_with_all(pid_t pid, const char *whose, uid_t uid)
 	ck_assert_int_eq(IOServiceClose(good), kIOReturnSuccess);
 }
 
+/* --- what it leaves unread --- */
+
+static int
+connect_registry(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%.80s/%s", harness.runtime_dir,
+		 REGISTRY_SOCKET_NAME);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static void
+ask_to_open(int app)
+{
+	const struct {
+		struct packet_header header;
+		struct open_body body;
+	} message = {{.type = PACKET_OPEN, .length = sizeof(message)},
+		     {.id = service_id, .version = PROTOCOL_VERSION}};
+
+	ck_assert_int_eq(send(app, &message, sizeof(message), 0), sizeof(message));
+}
+
+/* The status; the descriptor, if there is one, goes with the control data, which is not looked at.
+ */
+static IOReturn
+read_answer(int app)
+{
+	struct packet_header header;
+
+	ck_assert_int_eq(recv(app, &header, sizeof(header), 0), sizeof(header));
+	ck_assert_uint_eq(header.type, PACKET_OPEN);
+	return header.status;
+}
+
+START_TEST(answers_that_are_not_read_have_a_limit)
+{
+	io_service_t service;
+	int app, other;
+
+	harness_start(&harness, (const char *[]){harness_bundle("ECHO_BUNDLE"), NULL});
+	service = harness_wait_service("Echo");
+	ck_assert_int_eq(IORegistryEntryGetRegistryEntryID(service, &service_id), kIOReturnSuccess);
+	IOObjectRelease(service);
+	app = connect_registry();
+	other = connect_registry();
+	for (unsigned i = 0; i < DEXT_LIMIT_UNREAD_ANSWERS + 1; i++)
+		ask_to_open(app);
+	/* It is another's that they are not read. */
+	ask_to_open(other);
+	ck_assert_int_eq(read_answer(other), kIOReturnSuccess);
+	harness_wait_log(&harness, "DEXT_LIMIT_UNREAD_ANSWERS");
+	for (unsigned i = 0; i < DEXT_LIMIT_UNREAD_ANSWERS; i++)
+		ck_assert_int_eq(read_answer(app), kIOReturnSuccess);
+	ck_assert_int_eq(read_answer(app), kIOReturnNoResources);
+	/* Once they are, it is served again, as often as it reads. */
+	for (unsigned i = 0; i < DEXT_LIMIT_UNREAD_ANSWERS + 1; i++) {
+		ask_to_open(app);
+		ck_assert_int_eq(read_answer(app), kIOReturnSuccess);
+	}
+	close(app);
+	close(other);
+	ck_assert_int_eq(harness_stop(&harness), 0);
+}
+END_TEST
+
 START_TEST(everybody_else_is_served)
 {
 	harness_start(&harness, (const char *[]){harness_bundle("ECHO_BUNDLE"), NULL});
@@ -385,4 +459,5 @@ START_TEST(everybody_else_is_served_by_dextd)
 }
 END_TEST
 
-UNIT_MAIN("hostile", everybody_else_is_served, everybody_else_is_served_by_dextd)
+UNIT_MAIN("hostile", answers_that_are_not_read_have_a_limit, everybody_else_is_served,
+	  everybody_else_is_served_by_dextd)
