@@ -15,6 +15,7 @@ import time
 import cases_dextd
 import cases_faults
 import cases_ftdi
+import cases_hostile
 import cases_pci
 import cases_replug
 import cases_serial
@@ -23,7 +24,7 @@ import cases_usb
 from machine import Machine
 
 CASES = [*cases_usb.CASES, *cases_replug.CASES, *cases_dextd.CASES, *cases_faults.CASES,
-         *cases_ftdi.CASES, *cases_pci.CASES, *cases_serial.CASES, *cases_store.CASES]
+         *cases_ftdi.CASES, *cases_hostile.CASES, *cases_pci.CASES, *cases_serial.CASES, *cases_store.CASES]
 
 
 def main():
