@@ -112,11 +112,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t fd_count = fuzz_u8(&fuzz), how = fuzz_u8(&fuzz);
 	size_t length = 0;
 	uint8_t *bytes = fuzz_copy(&fuzz, PACKET_MAX + 100, &length);
+	int credentials = how >> 2 & 1; /* come along, which nobody has asked for */
 
 	if (ends[0] < 0) {
 		open_pair();
 		go_round();
 	}
+	FUZZ_CHECK(setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &credentials,
+			      sizeof(credentials)) == 0);
 	correct(bytes, length, fd_count % (FDS_MAX + 1), how);
 	send_raw(bytes, length, fd_count % (FDS_MAX + 1));
 	receive(direction);

@@ -178,6 +178,7 @@ def packets():
     put("packets", "fds-lost", bytes([0, 36, 3]) + packet(0x0102, 36, bytes(32)))
     put("packets", "fds-fewer", bytes([0, 1, 1]) + packet(0x0102, 2, bytes(32)))
     put("packets", "fds-more", bytes([0, 3, 1]) + packet(0x0102, 2, bytes(32)))
+    put("packets", "credentials", bytes([0, 2, 7]) + packet(0x0102, 2, bytes(32)))
     put("packets", "long", bytes([0, 0, 1]) + packet(0x0102, 0, bytes(65600)))
     put("packets", "length", bytes([0, 0, 0]) + packet(0x0102, 0, bytes(32))[:20])
     put("packets", "short", bytes([0, 0, 0, 1, 2]))
