@@ -1077,6 +1077,35 @@ START_TEST(limits_are_those_of_the_bundle)
 }
 END_TEST
 
+/* DEXT_LIMIT_MAPPED_BYTES, of a bundle: to the byte, and one buffer past it. */
+START_TEST(bytes_are_those_of_the_bundle)
+{
+	OSDictionary *said = OSDictionaryCreate(1);
+	const uint64_t first = FIXTURE_LARGE_TYPES;
+	struct raw raw, other;
+
+	OSDictionarySetUInt64Value(said, "DextLimitMappedBytes", 2 * FIXTURE_LARGE_BYTES);
+	limits_set(said);
+	OSRelease(said);
+	fixture_start();
+	raw_open(&raw);
+	for (uint64_t i = 0; i < 2; i++) {
+		ck_assert_int_eq(map(&raw, 0, first + i)->status, kIOReturnSuccess);
+		close(expect_memory(&raw, 0, true));
+	}
+	ck_assert_int_eq(map(&raw, 0, 17)->status, kIOReturnNoResources);
+	raw_open(&other);
+	map_one(&other);
+	ck_assert_int_eq(unmap(&raw, first)->status, kIOReturnSuccess);
+	map_one(&raw);
+	ck_assert_int_eq(map(&raw, 0, first)->status, kIOReturnNoResources);
+	raw_close(&other);
+	raw_close(&raw);
+	fixture_end();
+	limits_set(NULL);
+}
+END_TEST
+
 /* --- the end --- */
 
 START_TEST(closing_stops_and_gives_back)
@@ -1924,6 +1953,7 @@ main(void)
 		completions_past_the_limit_are_an_overrun,
 		what_apps_cost_is_in_the_budget,
 		limits_are_those_of_the_bundle,
+		bytes_are_those_of_the_bundle,
 		closing_stops_and_gives_back,
 		closing_while_a_method_runs_on_its_own_queue,
 		an_open_whose_turn_comes_after_the_termination,
