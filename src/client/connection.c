@@ -291,8 +291,9 @@ connections_check(void)
 	pthread_mutex_lock(&list_lock);
 	for (struct connection *at = list; at != NULL; at = at->next)
 		/* Pairs with hangups_watch. One that is being opened has nothing to look at yet. */
-		if (atomic_load_explicit(&at->watched, memory_order_seq_cst))
-			connection_check(at);
+		if (atomic_load_explicit(&at->watched, memory_order_seq_cst) &&
+		    !connection_check(at))
+			call_page_wake(&at->client);
 	pthread_mutex_unlock(&list_lock);
 }
 

@@ -5,7 +5,8 @@
  * knows when one of them is freed. A closed socket leaves the set by itself.
  *
  * Edge-triggered: a socket that stays open after its hang-up, until the app closes the connection,
- * is told of once.
+ * is told of once. A host that has hung up may still write what callers sleep on, so that one that
+ * was just about to sleep does: for a second they are woken again.
  *
  * The thread never ends but with the process (the library is linked so that it is not unloaded),
  * takes no signals and holds `lock` at no time.
@@ -22,7 +23,9 @@
 #include "packet.h"
 #include "uncancelled.h"
 
-#define STACK (256u * 1024) /* a sanitizer has its own there */
+#define STACK	   (256u * 1024) /* a sanitizer has its own there */
+#define AGAIN_MSEC 50
+#define AGAIN	   20u
 
 static struct {
 	pthread_mutex_t lock;
@@ -32,12 +35,16 @@ static struct {
 static void *
 watch(void *argument)
 {
-	int set = (int)(intptr_t)argument;
+	int set = (int)(intptr_t)argument, count = 0;
 	struct epoll_event event;
+	unsigned again = 0;
 
 	/* Another error than EINTR: the app has closed what is not its own. */
-	while (epoll_wait(set, &event, 1, -1) >= 0 || errno == EINTR)
+	while ((count = epoll_wait(set, &event, 1, again > 0 ? AGAIN_MSEC : -1)) >= 0 ||
+	       errno == EINTR) {
+		again = count > 0 ? AGAIN : again - (again > 0);
 		connections_check();
+	}
 	return NULL;
 }
 

@@ -399,15 +399,16 @@ call_page_sleep(struct call_page_client *client, unsigned index, uint32_t genera
 void
 call_page_wake(struct call_page_client *client)
 {
-	/* Pairs with sleep_on: it sees this, or its bit is taken away and the word is not what it
-	 * sleeps on. */
+	/*
+	 * Pairs with sleep_on: it sees this, or its bit is taken away and the word is not what it
+	 * sleeps on. The host writes that word, too: so who has no bit there is woken all the same.
+	 */
 	atomic_store_explicit(&client->over, true, memory_order_seq_cst);
 	for (unsigned i = 0; i < CALL_PAGE_SLOTS; i++) {
 		_Atomic uint32_t *answered = &client->page->slot[i].reply.answered;
 
-		if (atomic_fetch_and_explicit(answered, ~CALL_WAITER, memory_order_seq_cst) &
-		    CALL_WAITER)
-			syscall(SYS_FUTEX, answered, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+		atomic_fetch_and_explicit(answered, ~CALL_WAITER, memory_order_seq_cst);
+		syscall(SYS_FUTEX, answered, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 	}
 }
 

@@ -6,7 +6,9 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "connection_private.h"
@@ -22,6 +24,7 @@
 
 struct caller {
 	pthread_t thread;
+	_Atomic pid_t id;
 	io_connect_t connect;
 	IOReturn status;
 	uint64_t ended;
@@ -47,6 +50,7 @@ call(void *argument)
 {
 	struct caller *caller = argument;
 
+	atomic_store(&caller->id, gettid());
 	caller->status = IOConnectCallScalarMethod(caller->connect, 0, NULL, 0, NULL, NULL);
 	caller->ended = clock_now();
 	return NULL;
@@ -108,6 +112,49 @@ await_sleepers(const struct fake_host *host)
 	}
 }
 
+/* A connection that is watched, with callers that sleep. */
+static io_connect_t
+open_with_sleepers(struct fake_host *host, struct caller *callers)
+{
+	io_connect_t connect = open_host(host);
+
+	make_watched(connect);
+	start_callers(callers, connect);
+	await_sleepers(host);
+	return connect;
+}
+
+/* The host's end is what all of them return with. */
+static void
+stop_host(struct fake_host *host, struct caller *callers, io_connect_t connect)
+{
+	uint64_t died = clock_now();
+
+	fake_host_stop(host);
+	ck_assert_int_eq(join_callers(callers, died), kIOReturnOffline);
+	ck_assert_int_eq(IOConnectCallScalarMethod(connect, ANSWERED, NULL, 0, NULL, NULL),
+			 MACH_SEND_INVALID_DEST);
+	IOServiceClose(connect);
+}
+
+/* After await_sleepers: until the kernel has all of them asleep. */
+static void
+await_sleep(struct caller *callers)
+{
+	for (unsigned i = 0; i < CALLERS; i++) {
+		char state = 0, path[64];
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%d/stat",
+			 atomic_load(&callers[i].id));
+		for (; state != 'S'; poll(NULL, 0, 1)) {
+			ck_assert_ptr_nonnull(file = fopen(path, "r"));
+			ck_assert_int_eq(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
+			fclose(file);
+		}
+	}
+}
+
 START_TEST(who_sleeps_often_is_watched)
 {
 	struct fake_host host;
@@ -133,26 +180,32 @@ START_TEST(the_hosts_end_wakes_all)
 {
 	struct caller callers[CALLERS];
 	struct fake_host host, other;
-	io_connect_t connect = open_host(&host), another = open_host(&other);
-	uint64_t died;
+	io_connect_t connect, another = open_host(&other);
 	sigset_t all;
 
 	/* No signal has anything to do with it. */
 	sigfillset(&all);
 	ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, &all, NULL), 0);
-	make_watched(connect);
 	make_watched(another);
-	start_callers(callers, connect);
-	await_sleepers(&host);
-	died = clock_now();
-	fake_host_stop(&host);
-	ck_assert_int_eq(join_callers(callers, died), kIOReturnOffline);
-	ck_assert_int_eq(IOConnectCallScalarMethod(connect, ANSWERED, NULL, 0, NULL, NULL),
-			 MACH_SEND_INVALID_DEST);
+	connect = open_with_sleepers(&host, callers);
+	stop_host(&host, callers, connect);
 	ck_assert_int_eq(IOConnectCallScalarMethod(another, ANSWERED, NULL, 0, NULL, NULL), 0);
-	IOServiceClose(connect);
 	IOServiceClose(another);
 	fake_host_stop(&other);
+}
+END_TEST
+
+/* Of a host that would have them sleep on: it says that nobody does, and goes. */
+START_TEST(who_is_not_said_to_sleep_is_woken)
+{
+	struct caller callers[CALLERS];
+	struct fake_host host;
+	io_connect_t connect = open_with_sleepers(&host, callers);
+
+	await_sleep(callers);
+	for (unsigned i = 0; i < CALL_PAGE_SLOTS; i++)
+		atomic_fetch_and(&host.page->slot[i].reply.answered, ~CALL_WAITER);
+	stop_host(&host, callers, connect);
 }
 END_TEST
 
@@ -181,12 +234,9 @@ START_TEST(closing_wakes_all)
 {
 	struct caller callers[CALLERS];
 	struct fake_host host;
-	io_connect_t connect = open_host(&host);
+	io_connect_t connect = open_with_sleepers(&host, callers);
 	uint64_t closed;
 
-	make_watched(connect);
-	start_callers(callers, connect);
-	await_sleepers(&host);
 	closed = clock_now();
 	ck_assert_int_eq(IOServiceClose(connect), 0);
 	ck_assert_int_eq(join_callers(callers, closed), kIOReturnAborted);
@@ -199,12 +249,9 @@ START_TEST(a_broken_rule_wakes_the_others)
 	struct caller callers[CALLERS];
 	struct connection *connection;
 	struct fake_host host;
-	io_connect_t connect = open_host(&host);
+	io_connect_t connect = open_with_sleepers(&host, callers);
 	uint64_t broken;
 
-	make_watched(connect);
-	start_callers(callers, connect);
-	await_sleepers(&host);
 	connection = object_copy_connection(connect);
 	broken = clock_now();
 	connection_break(connection, "one of the test");
@@ -221,16 +268,9 @@ live_in_child(void *context)
 #ifndef __SANITIZE_THREAD__ /* it starts no threads after a fork */
 	struct caller callers[CALLERS];
 	struct fake_host host;
-	io_connect_t connect = open_host(&host);
-	uint64_t died;
+	io_connect_t connect = open_with_sleepers(&host, callers);
 
-	make_watched(connect);
-	start_callers(callers, connect);
-	await_sleepers(&host);
-	died = clock_now();
-	fake_host_stop(&host);
-	ck_assert_int_eq(join_callers(callers, died), kIOReturnOffline);
-	IOServiceClose(connect);
+	stop_host(&host, callers, connect);
 #endif
 }
 
@@ -238,20 +278,13 @@ START_TEST(a_child_has_a_thread_of_its_own)
 {
 	struct caller callers[CALLERS];
 	struct fake_host host;
-	io_connect_t connect = open_host(&host);
-	uint64_t died;
+	io_connect_t connect = open_with_sleepers(&host, callers);
 
-	make_watched(connect);
-	start_callers(callers, connect);
-	await_sleepers(&host);
 	ck_assert_int_eq(unit_child(live_in_child, NULL, NULL, 0), 0);
-	died = clock_now();
-	fake_host_stop(&host);
-	ck_assert_int_eq(join_callers(callers, died), kIOReturnOffline);
-	IOServiceClose(connect);
+	stop_host(&host, callers, connect);
 }
 END_TEST
 
 UNIT_MAIN("client_hangups", who_sleeps_often_is_watched, the_hosts_end_wakes_all,
-	  nobody_falls_asleep_after_the_end, closing_wakes_all, a_broken_rule_wakes_the_others,
-	  a_child_has_a_thread_of_its_own)
+	  who_is_not_said_to_sleep_is_woken, nobody_falls_asleep_after_the_end, closing_wakes_all,
+	  a_broken_rule_wakes_the_others, a_child_has_a_thread_of_its_own)
