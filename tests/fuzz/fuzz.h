@@ -9,6 +9,7 @@
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,6 +64,16 @@ fuzz_print_fds(void)
 		if (length >= 0)
 			printf("%d: %.*s\n", fd, (int)length, target);
 	}
+}
+
+/* What was in it is gone. */
+static inline void
+fuzz_write_file(const char *path, const void *bytes, size_t length)
+{
+	int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+
+	FUZZ_CHECK(fd >= 0 && write(fd, bytes, length) == (ssize_t)length);
+	close(fd);
 }
 
 struct fuzz {

@@ -8,7 +8,6 @@
 #include "bundle.h"
 #include "plist.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,17 +34,8 @@ make_folder(void)
 	snprintf(info, sizeof(info), "%s/Info.plist", folder);
 	snprintf(program, sizeof(program), "%s/driver.so", folder);
 	snprintf(other, sizeof(other), "%s/Other", folder);
-	close(open(program, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	fuzz_write_file(program, "", 0);
 	atexit(remove_folder);
-}
-
-static void
-write_info(const void *bytes, size_t length)
-{
-	int fd = open(info, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
-
-	FUZZ_CHECK(fd >= 0 && write(fd, bytes, length) == (ssize_t)length);
-	close(fd);
 }
 
 static void
@@ -101,7 +91,7 @@ write_made(struct fuzz *fuzz)
 		OSDictionarySetValue(all, "IOKitPersonalities", personalities);
 	OSRelease(personalities);
 	if (plist_encode(all, &bytes, &length) == kIOReturnSuccess)
-		write_info(bytes, length);
+		fuzz_write_file(info, bytes, length);
 	free(bytes);
 	OSRelease(all);
 }
@@ -158,7 +148,7 @@ open_odd(void)
 	FUZZ_CHECK(symlink(info, info) == 0);
 	open_bundle(folder);
 	unlink(info);
-	write_info("", 0);
+	fuzz_write_file(info, "", 0);
 	FUZZ_CHECK(truncate(info, (1 << 20) + 1) == 0);
 	open_bundle(folder);
 	bundle_free(NULL);
@@ -180,7 +170,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	else if (what >= 0x40)
 		write_made(&fuzz);
 	else
-		write_info(fuzz.at, fuzz_left(&fuzz));
+		fuzz_write_file(info, fuzz.at, fuzz_left(&fuzz));
 	open_bundle(folder);
 	return 0;
 }

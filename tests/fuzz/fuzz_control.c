@@ -8,6 +8,7 @@
  * A host is an eventfd here, by which the registry takes it for one that came back: there is no
  * process that it could kill.
  */
+#include "bundle_files.h"
 #include "objects.h"
 #include "registry_scene.h"
 
@@ -15,30 +16,22 @@
 #include "plist.h"
 #include "registry_private.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 
 #define STEPS_MAX   48
 #define DEADLINE    (20 * NSEC_PER_SEC)
 #define SERVICES_AT UINT64_C(0x1000) /* where ids of services begin */
 
-static char bundle[64], info_path[96], program[96];
 static int app = -1;
 static uint64_t device_id;
 
-static const char info[] =
-	"<plist><dict><key>CFBundleIdentifier</key><string>org.example.fuzz</string>"
-	"<key>CFBundleExecutable</key><string>driver</string>"
-	"<key>CFBundlePackageType</key><string>DEXT</string>"
-	"<key>IOKitPersonalities</key><dict>"
+static const char info[] = BUNDLE_INFO(
 	"<key>One</key><dict><key>IOProviderClass</key><string>IOUSBHostDevice</string>"
 	"<key>IOUserClass</key><string>Driver</string><key>IOProbeScore</key><integer>2</integer>"
 	"</dict>"
 	"<key>Two</key><dict><key>IOProviderClass</key><string>IOUSBHostDevice</string>"
-	"<key>IOUserClass</key><string>Other</string></dict>"
-	"</dict></dict></plist>";
+	"<key>IOUserClass</key><string>Other</string></dict>");
 
 /* --- the host --- */
 
@@ -412,23 +405,6 @@ attack(const uint8_t *data, size_t size)
 }
 
 static void
-write_file(const char *path, const void *bytes, size_t length)
-{
-	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0700);
-
-	FUZZ_CHECK(fd >= 0 && write(fd, bytes, length) == (ssize_t)length);
-	close(fd);
-}
-
-static void
-remove_bundle(void)
-{
-	unlink(info_path);
-	unlink(program);
-	rmdir(bundle);
-}
-
-static void
 start(void)
 {
 	static const struct registry_inside inside = {.start = start_host};
@@ -444,14 +420,8 @@ start(void)
 	/* A host that logs when nobody reads any more. */
 	signal(SIGPIPE, SIG_IGN);
 	make_registry(&options, attack);
-	snprintf(bundle, sizeof(bundle), "%s/bundle", directory);
-	snprintf(info_path, sizeof(info_path), "%s/Info.plist", bundle);
-	snprintf(program, sizeof(program), "%s/driver.so", bundle);
-	FUZZ_CHECK(mkdir(bundle, 0700) == 0);
-	atexit(remove_bundle); /* before the folder that it is in */
-	write_file(info_path, info, sizeof(info) - 1);
-	write_file(program, "", 0);
-	FUZZ_CHECK(registry_add_bundle(registry, bundle, error) == kIOReturnSuccess);
+	make_bundle(directory, info);
+	FUZZ_CHECK(registry_add_bundle(registry, bundle.path, error) == kIOReturnSuccess);
 	start_registry();
 }
 

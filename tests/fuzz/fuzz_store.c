@@ -7,20 +7,19 @@
  * Descriptors come from number 3 on, as systemd hands them over, so the first ones are kept free
  * for them. The processes are this one and one that has ended; nobody is killed.
  */
+#include "bundle_files.h"
+#include "hostless.h"
 #include "objects.h"
 #include "still_loop.h"
 
 #include "packets.h"
 #include "record.h"
-#include "registry_private.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define FIRST	    3 /* ENVIRONMENT_FIRST_FD */
@@ -32,16 +31,10 @@
 #define SERVICES_AT UINT64_C(0x1000)
 
 static const char info[] =
-	"<plist><dict><key>CFBundleIdentifier</key><string>org.example.fuzz</string>"
-	"<key>CFBundleExecutable</key><string>driver</string>"
-	"<key>CFBundlePackageType</key><string>DEXT</string>"
-	"<key>IOKitPersonalities</key><dict>"
-	"<key>One</key><dict><key>IOProviderClass</key><string>IOUSBHostDevice</string>"
-	"<key>IOUserClass</key><string>Driver</string></dict>"
-	"</dict></dict></plist>";
+	BUNDLE_INFO("<key>One</key><dict><key>IOProviderClass</key><string>IOUSBHostDevice</string>"
+		    "<key>IOUserClass</key><string>Driver</string></dict>");
 
 static char directory[] = "/tmp/opendext-fuzz-XXXXXX";
-static char bundle[64], info_path[96], program[96], executable[112];
 static uint64_t print; /* of the bundle as it is */
 static int ended = -1; /* the pidfd of a process that has */
 static struct loop *loop;
@@ -120,8 +113,8 @@ add_start(struct fuzz *fuzz, OSDictionary *facts)
 	OSDictionarySetStringValue(personality, "IOProviderClass", "IOUSBHostDevice");
 	OSDictionarySetStringValue(personality, "IOUserClass", "Driver");
 	OSDictionarySetStringValue(start, "Bundle", "org.example.fuzz");
-	OSDictionarySetStringValue(start, "BundlePath", bundle);
-	OSDictionarySetStringValue(start, "Executable", executable);
+	OSDictionarySetStringValue(start, "BundlePath", bundle.path);
+	OSDictionarySetStringValue(start, "Executable", bundle.program);
 	OSDictionarySetValue(start, "Personality", personality);
 	OSDictionarySetUInt64Value(start, "ProviderID", pick_device(fuzz_u8(fuzz)));
 	OSDictionarySetValue(facts, "Start", start);
@@ -309,33 +302,18 @@ fill_store(struct fuzz *fuzz)
 
 /* --- one input --- */
 
-/* No host is started but in vain. */
-static int
-start_nothing(void *unused, int control)
-{
-	close(control);
-	return -1;
-}
-
 static void
 begin(void)
 {
-	static const struct registry_inside nowhere = {.start = start_nothing};
-	struct registry_options options = {
-		.inside = &nowhere,
-		.runtime_dir = directory,
-		.host_program = "",
-		.sandbox = SANDBOX_OFF,
-	};
 	char error[REGISTRY_ERROR_MAX] = "";
 	IOReturn status;
 
 	fill_store(&scene.fuzz);
 	status = store_open(fuzz_u8(&scene.fuzz) & 1 ? PLACES : 0, &scene.store);
 	FUZZ_CHECK(status == kIOReturnSuccess || status == kIOReturnNotReady);
-	options.store = status == kIOReturnSuccess ? scene.store : NULL;
-	FUZZ_CHECK(registry_create(loop, &options, &scene.registry) == kIOReturnSuccess);
-	FUZZ_CHECK(registry_add_bundle(scene.registry, bundle, error) == kIOReturnSuccess);
+	scene.registry =
+		make_hostless(loop, directory, status == kIOReturnSuccess ? scene.store : NULL);
+	FUZZ_CHECK(registry_add_bundle(scene.registry, bundle.path, error) == kIOReturnSuccess);
 	print = scene.registry->bundles->print;
 	if (fuzz_u8(&scene.fuzz) % 8 == 1) /* by now it is another one */
 		scene.registry->bundles->print++;
@@ -434,35 +412,9 @@ still_peer(void)
 /* --- once --- */
 
 static void
-write_file(const char *path, const void *bytes, size_t length)
+remove_directory(void)
 {
-	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0700);
-
-	FUZZ_CHECK(fd >= 0 && write(fd, bytes, length) == (ssize_t)length);
-	close(fd);
-}
-
-static void
-remove_all(void)
-{
-	unlink(info_path);
-	unlink(program);
-	rmdir(bundle);
 	rmdir(directory);
-}
-
-static void
-make_bundle(void)
-{
-	FUZZ_CHECK(mkdtemp(directory) != NULL);
-	snprintf(bundle, sizeof(bundle), "%s/bundle", directory);
-	snprintf(info_path, sizeof(info_path), "%s/Info.plist", bundle);
-	snprintf(program, sizeof(program), "%s/driver.so", bundle);
-	snprintf(executable, sizeof(executable), "%s", program);
-	FUZZ_CHECK(mkdir(bundle, 0700) == 0);
-	atexit(remove_all);
-	write_file(info_path, info, sizeof(info) - 1);
-	write_file(program, "", 0);
 }
 
 static void
@@ -495,7 +447,9 @@ start(void)
 	char number[16];
 
 	make_process();
-	make_bundle();
+	FUZZ_CHECK(mkdtemp(directory) != NULL);
+	atexit(remove_directory);
+	make_bundle(directory, info);
 	FUZZ_CHECK(loop_create(&loop) == kIOReturnSuccess);
 	snprintf(number, sizeof(number), "%d", (int)getpid());
 	setenv("LISTEN_PID", number, 1);

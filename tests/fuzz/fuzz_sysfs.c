@@ -5,13 +5,13 @@
  * USB device. Those of the machine are not seen: what is opened there is ours. A registry for each
  * input; nothing of it is left.
  */
+#include "hostless.h"
 #include "still_loop.h"
 
 #include "attribute.h"
 #include "hotplug.h"
 #include "memfd.h"
 #include "pci_function.h"
-#include "registry_private.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -154,7 +154,6 @@ static void
 write_attribute(unsigned root, unsigned name, unsigned attribute, const void *bytes, size_t length)
 {
 	char path[256];
-	int fd;
 
 	name_file(path, root, name, attribute);
 	if (!made[root][name])
@@ -164,9 +163,7 @@ write_attribute(unsigned root, unsigned name, unsigned attribute, const void *by
 		FUZZ_CHECK(length == 0 || symlink("../drivers/some", path) == 0);
 		return;
 	}
-	fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
-	FUZZ_CHECK(fd >= 0 && write(fd, bytes, length) == (ssize_t)length);
-	close(fd);
+	fuzz_write_file(path, bytes, length);
 }
 
 static void
@@ -217,15 +214,6 @@ static const uint8_t descriptors[] = {18, 1, 0,	 2, 0, 0, 0, 64,  9,  18, 1, 0, 
 				      9,  2, 18, 0, 1, 1, 0, 128, 50, 9,  4, 0, 0, 0, 255, 0, 0, 0};
 
 static void
-make_node(const uint8_t *bytes, size_t length)
-{
-	int fd = open(node, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
-
-	FUZZ_CHECK(fd >= 0 && write(fd, bytes, length) == (ssize_t)length);
-	close(fd);
-}
-
-static void
 change_node(struct fuzz *fuzz)
 {
 	size_t length = 0;
@@ -233,7 +221,7 @@ change_node(struct fuzz *fuzz)
 
 	unlink(node);
 	if (length > 0)
-		make_node(bytes, length);
+		fuzz_write_file(node, bytes, length);
 	free(bytes);
 }
 
@@ -319,23 +307,9 @@ look(void)
 
 /* --- one input --- */
 
-static int
-start_nothing(void *unused, int control)
-{
-	close(control);
-	return -1;
-}
-
 static void
 begin(void)
 {
-	static const struct registry_inside nowhere = {.start = start_nothing};
-	struct registry_options options = {
-		.inside = &nowhere,
-		.runtime_dir = directory,
-		.host_program = "",
-		.sandbox = SANDBOX_OFF,
-	};
 	char error[REGISTRY_ERROR_MAX] = "";
 	uint8_t how = fuzz_u8(&scene.fuzz);
 
@@ -343,9 +317,9 @@ begin(void)
 		make_folder(0, 0);
 	scene.deaf = how & 4;
 	scene.full = how & 8;
-	make_node(descriptors, sizeof(descriptors));
+	fuzz_write_file(node, descriptors, sizeof(descriptors));
 	scene.kernel = -1;
-	FUZZ_CHECK(registry_create(loop, &options, &scene.registry) == kIOReturnSuccess);
+	scene.registry = make_hostless(loop, directory, NULL);
 	FUZZ_CHECK(hotplug_create(loop, scene.registry, roots[0], &scene.hotplug) ==
 		   kIOReturnSuccess);
 	if (how & 1)
@@ -381,7 +355,7 @@ step(struct fuzz *fuzz)
 		break;
 	default:
 		if (what & 8)
-			make_node(descriptors, sizeof(descriptors));
+			fuzz_write_file(node, descriptors, sizeof(descriptors));
 		else
 			change_node(fuzz);
 		break;
