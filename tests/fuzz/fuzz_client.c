@@ -70,13 +70,17 @@ make_kinds(void)
 static struct {
 	struct host *host; /* NULL: nobody answers */
 	unsigned turns;
+	uint64_t word; /* what is written to the rings; 0: nothing */
 } waited;
+
+static void scribble_rings(uint64_t random);
 
 static void
 wait_from_now(struct host *host)
 {
 	waited.host = host;
 	waited.turns = 0;
+	waited.word = 0;
 }
 
 /* In the end with nothing, so that a call which was asked again and again ends too. */
@@ -102,6 +106,8 @@ still_peer(void)
 		shutdown(waited.host->socket, SHUT_RDWR);
 	else if (!waited.host->silent)
 		answer(waited.host);
+	if (waited.word != 0)
+		scribble_rings(waited.word);
 }
 
 /* --- what the host sends and writes --- */
@@ -411,6 +417,18 @@ map_memory(struct host *host, struct fuzz *fuzz)
 	}
 }
 
+/* For less, and for more, than the time in which only a batch is told of. */
+static void
+wait_for_batch(dext_ring_t *ring, uint32_t what, unsigned steps, struct fuzz *fuzz)
+{
+	uint8_t how = fuzz_u8(fuzz);
+
+	if (how & 0x80)
+		waited.word = fuzz_u64(fuzz);
+	dext_ring_wait_batch(ring, what, how & 15, steps * (NSEC_PER_SEC / 200));
+	waited.word = 0;
+}
+
 static void
 use_ring(struct host *host, dext_ring_t *ring, struct fuzz *fuzz)
 {
@@ -434,8 +452,7 @@ use_ring(struct host *host, dext_ring_t *ring, struct fuzz *fuzz)
 		break;
 	case 4:
 		if (what & 8)
-			dext_ring_wait_batch(ring, what >> 4 & 3, fuzz_u8(fuzz) & 15,
-					     (uint64_t)(what >> 6) * 1000);
+			wait_for_batch(ring, what >> 4 & 3, what >> 6, fuzz);
 		else
 			dext_ring_wait(ring, what >> 4 & 3, (uint64_t)(what >> 6) * 1000);
 		break;

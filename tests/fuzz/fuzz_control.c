@@ -5,8 +5,8 @@
  * of what an app asks meanwhile. A device is plugged in for each input, so that a host is started
  * for it, and unplugged. Then nothing of the host is left.
  *
- * A host is an eventfd here, by which the registry takes it for one that came back: there is no
- * process that it could kill.
+ * A host is an eventfd here, which the registry takes for a host that came back, or for a child:
+ * there is no process that it could kill or wait for.
  */
 #include "bundle_files.h"
 #include "objects.h"
@@ -157,6 +157,10 @@ publish(struct fuzz *fuzz)
 	memcpy(body + sizeof(head), bytes != NULL ? bytes : "", length);
 	if (how == 0xfe)
 		length = 3;
+	if (how == 0xfc) { /* a list as no encoder writes it */
+		length = fuzz_u16(fuzz) % 4096;
+		fuzz_fill(fuzz, body + sizeof(head), length);
+	}
 	for (unsigned i = 0; i < count; i++) {
 		memcpy(body, &head, sizeof(head));
 		send_to_registry(PACKET_HOST_PUBLISH, 0, body, sizeof(head) + length, 0);
@@ -196,8 +200,11 @@ say(struct fuzz *fuzz, uint8_t what)
 	case 5:
 		send_to_registry(PACKET_HOST_LISTED, 0, NULL, 0, 0);
 		break;
-	case 6: /* as if it had come back from the store */
+	case 6: /* as if it had come back from the store, or were a child of this process */
 		if (host == NULL || host->control < 0 || host->state != HOST_STARTING)
+			break;
+		host->adopted = !(how & 1);
+		if (!host->adopted)
 			break;
 		host->state = HOST_ADOPTED;
 		host->asked = true;
@@ -332,6 +339,8 @@ step(struct fuzz *fuzz)
 		break;
 	default:
 		say(fuzz, what);
+		if (what & 0x40) /* and more, before it is read */
+			return;
 		break;
 	}
 	run_registry();

@@ -413,6 +413,12 @@ def clients():
                      for which, lane in ((2, 0), (3, 1)))
     put("client", "ring-told", b"\0\x0e\x0f" + armed + b"\x20\x07" + struct.pack("<Q", 2 << 8 | 1) + b"\x42\x12\x20")
     put("client", "ring-wait", b"\0\x0e\x0f\x54\x14\x04\xd4\x24\x20\x12\x54\x74\x84\x16")
+    # For entries and for room, as the only thread and as one of many; and for what comes meanwhile.
+    for lane in (0, 1):
+        for what in (0xdc, 0xec, 0xfc):
+            moved = b"".join(bytes([what, 0x80 | count]) + struct.pack("<Q", 1 << 8 | 6 << 2 | lane) for count in (2, 8))
+            put("client", f"ring-batch-{lane}-{what}", b"\0\x0e\x2f\x80\x80" + bytes([what, 2, what, 9, what, 0]) + moved + b"\xf2")
+    put("client", "ring-batch-locks", b"\0\x0e\x0f\xdc\3\xec\3\xfc\3")
     put("client", "ring-dies", b"\0\x0e\x04\x1e\x54\x16\x20")
     put("client", "ring-none", b"\0\x0e\xfe" + uses)
     put("client", "ring-shape", b"\0\x0e\xff" + struct.pack("<I", 0x00ffff20) + uses)
@@ -455,6 +461,19 @@ def registries():
         put("registry", name, call)
 
 
+def much():
+    """A list of about 100 bytes that is written again as 95 KB: 14 lists of 14, and so on, each time the same one."""
+    objects = [b"\xd1\1\2", b"\x51a"] + [b"\xae" + bytes([i + 3]) * 14 for i in range(4)] + [b"\x09"]
+    offsets, body = [], b"bplist00"
+    for one in objects:
+        offsets.append(len(body))
+        body += one
+    return body + bytes(offsets) + bytes(6) + b"\1\1" + struct.pack(">QQQ", len(objects), 0, len(body))
+
+
+MUCH = much()
+
+
 def controls():
     def publish(id_, how=2, provider=b"", properties=b"\0"):
         return bytes([0, id_, how]) + properties + provider
@@ -480,6 +499,9 @@ def controls():
         "withdraw-of-registry": started + say(1, 255), "withdraw-none": started + say(1, 5),
         "started-twice": started + started, "start-fails": say(0, how=200) + end + started + publish(0) + end,
         "start-fails-all": say(0, how=200) + end + say(0, how=200) + end, "gone": started + say(2),
+        "publish-far-too-much": started + bytes([0, 0, 0xfc, 0]) + struct.pack("<H", len(MUCH)) + MUCH,
+        "child": say(6, how=1) + started + publish(0) + end, "child-lists": say(6, how=1) + started + listing,
+        "child-has-listed": say(6, how=1) + started + listed, "at-once": bytes([0x48, 0, 0]) * 40 + started,
         "gone-early": say(2), "set": started + publish(0) + ask(1) + ask(1) + say(3, how=4) + say(3, how=5),
         "set-none": started + say(3), "open": started + publish(0) + ask(0) + ask(2) + end + ask(0),
         "adopted": adopted + publish(0) + started + listing + publish(0) + publish(1, 3, b"\0") + listed +
