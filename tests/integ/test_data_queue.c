@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Data queues between real processes: both layouts, both directions, and what goes wrong. */
+#define UNIT_TIMEOUT_SEC 120
 #include "harness.h"
 #include "queues.h"
 #include "unit.h"
@@ -396,25 +397,7 @@ START_TEST(the_example_runs)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite *suite = suite_create("data queue");
-	TCase *tcase = tcase_create("data queue");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	suite_add_tcase(suite, tcase);
-	tcase_set_timeout(tcase, 120);
-	tcase_add_loop_test(tcase, many_entries_come_in_order, 0, 2);
-	tcase_add_loop_test(tcase, the_driver_gets_many_entries_in_order, 0, 2);
-	tcase_add_test(tcase, one_message_for_each_time_that_the_queue_was_empty);
-	tcase_add_test(tcase, apps_come_and_die);
-	tcase_add_test(tcase, a_queue_has_one_app);
-	tcase_add_test(tcase, a_wait_ends_with_the_driver);
-	tcase_add_test(tcase, the_example_runs);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_LOOP_MAIN("data queue", {many_entries_come_in_order, 2},
+	       {the_driver_gets_many_entries_in_order, 2},
+	       {one_message_for_each_time_that_the_queue_was_empty, 1}, {apps_come_and_die, 1},
+	       {a_queue_has_one_app, 1}, {a_wait_ends_with_the_driver, 1}, {the_example_runs, 1})

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The FTDI driver on a virtual adapter whose line is joined to itself. */
+#define UNIT_TIMEOUT_SEC 120
 #include "harness.h"
 #include "plugging.h"
 #include "unit.h"
@@ -453,27 +454,8 @@ START_TEST(the_terminal_works_in_a_pipe)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite *suite = suite_create("ftdi");
-	TCase *tcase = tcase_create("ftdi");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	suite_add_tcase(suite, tcase);
-	tcase_set_timeout(tcase, 120);
-	tcase_add_loop_test(tcase, every_byte_comes_back_in_order, 0, 2);
-	tcase_add_test(tcase, an_app_that_does_not_read_loses_nothing);
-	tcase_add_test(tcase, the_rate_reaches_the_adapter);
-	tcase_add_test(tcase, lines_and_breaks_are_told);
-	tcase_add_test(tcase, mistakes_are_refused);
-	tcase_add_test(tcase, an_open_port_is_taken);
-	tcase_add_test(tcase, a_stall_stops_sending_until_it_is_known);
-	tcase_add_test(tcase, pulled_out_and_plugged_in_again);
-	tcase_add_test(tcase, the_terminal_works_in_a_pipe);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_LOOP_MAIN("ftdi", {every_byte_comes_back_in_order, 2},
+	       {an_app_that_does_not_read_loses_nothing, 1}, {the_rate_reaches_the_adapter, 1},
+	       {lines_and_breaks_are_told, 1}, {mistakes_are_refused, 1},
+	       {an_open_port_is_taken, 1}, {a_stall_stops_sending_until_it_is_known, 1},
+	       {pulled_out_and_plugged_in_again, 1}, {the_terminal_works_in_a_pipe, 1})

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is left of drivers that crash, and what others may see of their logs. */
+#define UNIT_TIMEOUT_SEC 60
 #include "echo.h"
 #include "harness.h"
 #include "shell.h"
@@ -301,28 +302,7 @@ START_TEST(says_what_is_wrong)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite *suite = suite_create("logs");
-	TCase *tcase = tcase_create("logs");
-	SRunner *runner;
-	int failed;
-
-	tcase_set_timeout(tcase, 60);
-	tcase_add_loop_test(tcase, a_crash_leaves_a_backtrace, 0, 5);
-	tcase_add_test(tcase, so_does_a_stack_that_is_used_up);
-	tcase_add_test(tcase, control_characters_are_escaped);
-	tcase_add_test(tcase, so_are_names);
-	tcase_add_test(tcase, a_flood_is_counted);
-	tcase_add_test(tcase, a_flood_does_not_hide_the_crash);
-	tcase_add_test(tcase, a_crash_loop_ends_visibly);
-	tcase_add_test(tcase, follows);
-	tcase_add_test(tcase, says_what_is_wrong);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_LOOP_MAIN("logs", {a_crash_leaves_a_backtrace, 5}, {so_does_a_stack_that_is_used_up, 1},
+	       {control_characters_are_escaped, 1}, {so_are_names, 1}, {a_flood_is_counted, 1},
+	       {a_flood_does_not_hide_the_crash, 1}, {a_crash_loop_ends_visibly, 1}, {follows, 1},
+	       {says_what_is_wrong, 1})

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rings between real processes: the driver of examples/ring_submit, and what goes wrong. */
+#define UNIT_TIMEOUT_SEC 120
 #include "harness.h"
 #include "squares.h"
 #include "unit.h"
@@ -344,26 +345,7 @@ START_TEST(the_example_runs)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite *suite = suite_create("rings");
-	TCase *tcase = tcase_create("rings");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	suite_add_tcase(suite, tcase);
-	tcase_set_timeout(tcase, 120);
-	tcase_add_loop_test(tcase, many_entries_go_there_and_come_back_in_order, 0, 3);
-	tcase_add_test(tcase, several_threads_push);
-	tcase_add_test(tcase, a_loop_of_the_program_polls);
-	tcase_add_test(tcase, a_wait_has_its_end);
-	tcase_add_test(tcase, a_forked_child_has_no_ring);
-	tcase_add_test(tcase, a_wait_ends_with_the_driver);
-	tcase_add_test(tcase, apps_die_at_any_instant);
-	tcase_add_test(tcase, the_example_runs);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_LOOP_MAIN("rings", {many_entries_go_there_and_come_back_in_order, 3},
+	       {several_threads_push, 1}, {a_loop_of_the_program_polls, 1}, {a_wait_has_its_end, 1},
+	       {a_forked_child_has_no_ring, 1}, {a_wait_ends_with_the_driver, 1},
+	       {apps_die_at_any_instant, 1}, {the_example_runs, 1})

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dext run and dext list as commands: exit statuses, sentences, and that nothing is left behind. */
+#define UNIT_TIMEOUT_SEC 60
 #include "bounds.h"
 #include "echo.h"
 #include "harness.h"
@@ -376,36 +377,12 @@ START_TEST(names_the_unplugged_device)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite *suite = suite_create("run");
-	TCase *tcase = tcase_create("run");
-	SRunner *runner;
-	int failed;
-
-	tcase_set_timeout(tcase, 60);
-	tcase_add_test(tcase, ends_with_the_commands_status);
-	tcase_add_test(tcase, lists_services);
-	tcase_add_test(tcase, a_registry_without_room_is_named);
-	tcase_add_test(tcase, several_drivers_and_devices);
-	tcase_add_test(tcase, says_what_is_wrong_with_the_command_line);
-	tcase_add_test(tcase, names_the_missing_device);
-	tcase_add_test(tcase, says_why_nothing_matched);
-	tcase_add_loop_test(tcase, says_why_a_driver_did_not_start, 0, 2);
-	tcase_add_test(tcase, tries_the_next_personality);
-	tcase_add_test(tcase, a_stop_that_hangs_ends_the_host_only);
-	tcase_add_test(tcase, plugs_and_unplugs);
-	tcase_add_test(tcase, stops_what_it_started);
-	tcase_add_test(tcase, takes_its_processes_with_it_when_killed);
-	tcase_add_test(tcase, leaves_other_directories_alone);
-	tcase_add_test(tcase, keeps_its_directory_private);
-	tcase_add_test(tcase, does_without_standard_descriptors);
-	tcase_add_test(tcase, names_the_unplugged_device);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_LOOP_MAIN("run", {ends_with_the_commands_status, 1}, {lists_services, 1},
+	       {a_registry_without_room_is_named, 1}, {several_drivers_and_devices, 1},
+	       {says_what_is_wrong_with_the_command_line, 1}, {names_the_missing_device, 1},
+	       {says_why_nothing_matched, 1}, {says_why_a_driver_did_not_start, 2},
+	       {tries_the_next_personality, 1}, {a_stop_that_hangs_ends_the_host_only, 1},
+	       {plugs_and_unplugs, 1}, {stops_what_it_started, 1},
+	       {takes_its_processes_with_it_when_killed, 1}, {leaves_other_directories_alone, 1},
+	       {keeps_its_directory_private, 1}, {does_without_standard_descriptors, 1},
+	       {names_the_unplugged_device, 1})

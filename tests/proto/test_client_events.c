@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Notifications against a registry made of bytes: PROTOCOL.md 4.1 from the other side. */
+#define UNIT_TIMEOUT_SEC 60
 #include "fake_registry.h"
+#include "unit.h"
 
 #include "bounds.h"
 
@@ -399,28 +401,9 @@ START_TEST(the_port_goes_first)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite *suite = suite_create("client_events");
-	TCase *tcase = tcase_create("client_events");
-	SRunner *runner;
-	int failed;
-
-	tcase_set_timeout(tcase, 60);
-	tcase_add_test(tcase, events_reach_their_notifications);
-	tcase_add_test(tcase, events_of_released_notifications_are_ignored);
-	tcase_add_loop_test(tcase, a_registry_that_breaks_the_rules, 0,
-			    sizeof(wrong) / sizeof(wrong[0]));
-	tcase_add_test(tcase, a_restarted_registry_brings_the_difference);
-	tcase_add_test(tcase, very_many_are_renewed);
-	tcase_add_test(tcase, what_nobody_takes_is_bounded);
-	tcase_add_test(tcase, what_adding_returns);
-	tcase_add_test(tcase, the_port_goes_first);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_LOOP_MAIN("client_events", {events_reach_their_notifications, 1},
+	       {events_of_released_notifications_are_ignored, 1},
+	       {a_registry_that_breaks_the_rules, sizeof(wrong) / sizeof(wrong[0])},
+	       {a_restarted_registry_brings_the_difference, 1}, {very_many_are_renewed, 1},
+	       {what_nobody_takes_is_bounded, 1}, {what_adding_returns, 1},
+	       {the_port_goes_first, 1})

@@ -3,6 +3,7 @@
  * The app's data queues: on memory of a host that lies about it or scribbles on it, and on memory
  * of the app's own.
  */
+#define UNIT_TIMEOUT_SEC 60
 #include "unit.h"
 
 #include <stdlib.h>
@@ -301,25 +302,7 @@ START_TEST(what_is_no_queue_is_an_error)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite *suite = suite_create("client_queues");
-	TCase *tcase = tcase_create("client_queues");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	suite_add_tcase(suite, tcase);
-	tcase_set_timeout(tcase, 60);
-	tcase_add_loop_test(tcase, memory_too_short_for_a_queue_is_not_mapped, 0, 2);
-	tcase_add_test(tcase, memory_is_one_kind_of_queue);
-	tcase_add_loop_test(tcase, a_scribbling_host_gets_nowhere, 0, 2);
-	tcase_add_loop_test(tcase, a_queue_mapped_read_only_is_looked_at_only, 0, 2);
-	tcase_add_loop_test(tcase, a_forked_child_has_no_queue, 0, 2);
-	tcase_add_test(tcase, a_queue_made_by_hand_tells_its_port);
-	tcase_add_test(tcase, what_is_no_queue_is_an_error);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_LOOP_MAIN("client_queues", {memory_too_short_for_a_queue_is_not_mapped, 2},
+	       {memory_is_one_kind_of_queue, 1}, {a_scribbling_host_gets_nowhere, 2},
+	       {a_queue_mapped_read_only_is_looked_at_only, 2}, {a_forked_child_has_no_queue, 2},
+	       {a_queue_made_by_hand_tells_its_port, 1}, {what_is_no_queue_is_an_error, 1})

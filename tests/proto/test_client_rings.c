@@ -361,38 +361,10 @@ START_TEST(counts_that_cannot_be)
 }
 END_TEST
 
-int
-main(void)
-{
-	const struct {
-		const TTest *test;
-		int times;
-	} tests[] = {
-		{an_app_that_waits_for_a_batch_is_told_once, 2},
-		{so_is_one_that_waits_for_room, 2},
-		{what_is_there_is_enough, 1},
-		{a_batch_that_does_not_fill_is_handed_out, 1},
-		{who_has_waited_for_long_is_told_of_the_first, 1},
-		{time_ends_it, 1},
-		{the_end_of_the_host_ends_it, 1},
-		{the_end_of_an_idle_host_ends_it, 1},
-		{with_several_threads_each_entry_is_told_of, 1},
-		{a_host_that_scribbles_holds_nobody, 1},
-		{counts_that_cannot_be, 1},
-	};
-	Suite *suite = suite_create("client_rings");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	for (unsigned i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-		TCase *tcase = tcase_create(tests[i].test->name);
-
-		tcase_set_timeout(tcase, UNIT_TIMEOUT_SEC);
-		tcase_add_loop_test(tcase, tests[i].test, 0, tests[i].times);
-		suite_add_tcase(suite, tcase);
-	}
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_LOOP_MAIN("client_rings", {an_app_that_waits_for_a_batch_is_told_once, 2},
+	       {so_is_one_that_waits_for_room, 2}, {what_is_there_is_enough, 1},
+	       {a_batch_that_does_not_fill_is_handed_out, 1},
+	       {who_has_waited_for_long_is_told_of_the_first, 1}, {time_ends_it, 1},
+	       {the_end_of_the_host_ends_it, 1}, {the_end_of_an_idle_host_ends_it, 1},
+	       {with_several_threads_each_entry_is_told_of, 1},
+	       {a_host_that_scribbles_holds_nobody, 1}, {counts_that_cannot_be, 1})

@@ -1917,84 +1917,36 @@ START_TEST(broken_rules_end_the_connection)
 }
 END_TEST
 
-int
-main(void)
-{
-	const TTest *const tests[] = {
-		scalars,
-		all_slots_are_answered,
-		inline_structures,
-		outputs_past_the_room_are_refused,
-		failures_bring_no_output,
-		kept_input_is_not_overwritten,
-		a_blocked_method_holds_up_only_its_client,
-		large_structures,
-		memory_that_cannot_be_trusted_fails_the_call_only,
-		room_for_an_output_of_any_size_up_to_the_limit,
-		memory_of_an_app_is_limited_in_sum,
-		memory_of_calls_under_way_counts,
-		memory_that_is_only_mapped_counts,
-		mapped_memory_is_the_drivers,
-		read_only_memory_cannot_be_mapped_writable,
-		maps_that_fail,
-		memory_waits_for_the_acknowledgement,
-		memory_is_acknowledged_in_the_page,
-		closing_with_maps_that_wait,
-		buffers_of_a_client_are_limited,
-		bytes_of_a_client_are_limited,
-		much_memory_gets_its_pages_on_another_queue,
-		who_acknowledges_without_reading_gets_few,
-		buffers_of_a_host_are_limited,
-		completions_arrive_in_order,
-		a_completion_that_nobody_keeps_is_released,
-		a_release_that_waits_keeps_its_index,
-		completions_past_the_ring_wait,
-		completions_do_not_overtake_those_that_wait,
-		completions_past_the_limit_are_an_overrun,
-		what_apps_cost_is_in_the_budget,
-		limits_are_those_of_the_bundle,
-		bytes_are_those_of_the_bundle,
-		closing_stops_and_gives_back,
-		closing_while_a_method_runs_on_its_own_queue,
-		an_open_whose_turn_comes_after_the_termination,
-		death_of_the_app_ends_although_the_socket_lives,
-		a_kept_completion_is_aborted_when_the_app_has_gone,
-		a_completion_is_its_own_clients,
-		terminating_the_driver_hangs_up,
-		completions_that_wait_outlive_the_driver,
-		an_app_closes_before_it_has_taken_them,
-		an_app_breaks_a_rule_before_it_has_taken_them,
-		an_app_goes_before_the_driver_has_stopped,
-		waiting_for_apps_ends,
-		opens_that_are_refused,
-		connections_are_limited,
-		more_connections_than_usual_are_all_looked_at,
-		rings_in_vain_are_not_heard_for_a_while,
-		who_rings_in_vain_is_paused,
-		joined_memory_is_a_segment_for_each_part,
-		structures_that_do_not_get_through_fail_the_call_only,
-		death_of_the_app_is_seen_although_a_child_holds_the_socket,
-	};
-	Suite *suite = suite_create("host protocol");
-	TCase *tcase;
-	SRunner *runner;
-	int failed;
-
-	/* A case for each, as UNIT_MAIN has it. */
-	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-		tcase = tcase_create(tests[i]->name);
-		tcase_set_timeout(tcase, UNIT_TIMEOUT_SEC);
-		tcase_add_test(tcase, tests[i]);
-		suite_add_tcase(suite, tcase);
-	}
-	tcase = tcase_create(broken_rules_end_the_connection->name);
-	tcase_set_timeout(tcase, UNIT_TIMEOUT_SEC);
-	suite_add_tcase(suite, tcase);
-	tcase_add_loop_test(tcase, broken_rules_end_the_connection, 0,
-			    (int)(sizeof(rules) / sizeof(rules[0])));
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_LOOP_MAIN("host protocol", {scalars, 1}, {all_slots_are_answered, 1}, {inline_structures, 1},
+	       {outputs_past_the_room_are_refused, 1}, {failures_bring_no_output, 1},
+	       {kept_input_is_not_overwritten, 1}, {a_blocked_method_holds_up_only_its_client, 1},
+	       {large_structures, 1}, {memory_that_cannot_be_trusted_fails_the_call_only, 1},
+	       {room_for_an_output_of_any_size_up_to_the_limit, 1},
+	       {memory_of_an_app_is_limited_in_sum, 1}, {memory_of_calls_under_way_counts, 1},
+	       {memory_that_is_only_mapped_counts, 1}, {mapped_memory_is_the_drivers, 1},
+	       {read_only_memory_cannot_be_mapped_writable, 1}, {maps_that_fail, 1},
+	       {memory_waits_for_the_acknowledgement, 1}, {memory_is_acknowledged_in_the_page, 1},
+	       {closing_with_maps_that_wait, 1}, {buffers_of_a_client_are_limited, 1},
+	       {bytes_of_a_client_are_limited, 1}, {much_memory_gets_its_pages_on_another_queue, 1},
+	       {who_acknowledges_without_reading_gets_few, 1}, {buffers_of_a_host_are_limited, 1},
+	       {completions_arrive_in_order, 1}, {a_completion_that_nobody_keeps_is_released, 1},
+	       {a_release_that_waits_keeps_its_index, 1}, {completions_past_the_ring_wait, 1},
+	       {completions_do_not_overtake_those_that_wait, 1},
+	       {completions_past_the_limit_are_an_overrun, 1}, {what_apps_cost_is_in_the_budget, 1},
+	       {limits_are_those_of_the_bundle, 1}, {bytes_are_those_of_the_bundle, 1},
+	       {closing_stops_and_gives_back, 1}, {closing_while_a_method_runs_on_its_own_queue, 1},
+	       {an_open_whose_turn_comes_after_the_termination, 1},
+	       {death_of_the_app_ends_although_the_socket_lives, 1},
+	       {a_kept_completion_is_aborted_when_the_app_has_gone, 1},
+	       {a_completion_is_its_own_clients, 1}, {terminating_the_driver_hangs_up, 1},
+	       {completions_that_wait_outlive_the_driver, 1},
+	       {an_app_closes_before_it_has_taken_them, 1},
+	       {an_app_breaks_a_rule_before_it_has_taken_them, 1},
+	       {an_app_goes_before_the_driver_has_stopped, 1}, {waiting_for_apps_ends, 1},
+	       {opens_that_are_refused, 1}, {connections_are_limited, 1},
+	       {more_connections_than_usual_are_all_looked_at, 1},
+	       {rings_in_vain_are_not_heard_for_a_while, 1}, {who_rings_in_vain_is_paused, 1},
+	       {joined_memory_is_a_segment_for_each_part, 1},
+	       {structures_that_do_not_get_through_fail_the_call_only, 1},
+	       {death_of_the_app_is_seen_although_a_child_holds_the_socket, 1},
+	       {broken_rules_end_the_connection, sizeof(rules) / sizeof(rules[0])})

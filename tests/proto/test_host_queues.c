@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Data queues of a real driver against apps of bytes: CALL_LISTEN, and memory that is scribbled on.
  */
+#define UNIT_TIMEOUT_SEC 60
 #include "driver_fixture.h"
 #include "unit.h"
 
@@ -481,26 +482,8 @@ START_TEST(a_host_that_spins_sees_entries)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite *suite = suite_create("host_queues");
-	TCase *tcase = tcase_create("host_queues");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	suite_add_tcase(suite, tcase);
-	tcase_set_timeout(tcase, 60);
-	tcase_add_loop_test(tcase, who_listens_is_told, 0, 2);
-	tcase_add_test(tcase, what_is_no_queue_cannot_be_listened_to);
-	tcase_add_loop_test(tcase, a_broken_rule_ends_the_connection, 0,
-			    sizeof(breaks) / sizeof(breaks[0]));
-	tcase_add_loop_test(tcase, entries_reach_the_driver, 0, 2);
-	tcase_add_loop_test(tcase, a_scribbling_app_harms_itself_only, 0, 2);
-	tcase_add_test(tcase, a_method_that_blocks_keeps_no_entry_waiting);
-	tcase_add_test(tcase, a_host_that_spins_sees_entries);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_LOOP_MAIN("host_queues", {who_listens_is_told, 2}, {what_is_no_queue_cannot_be_listened_to, 1},
+	       {a_broken_rule_ends_the_connection, sizeof(breaks) / sizeof(breaks[0])},
+	       {entries_reach_the_driver, 2}, {a_scribbling_app_harms_itself_only, 2},
+	       {a_method_that_blocks_keeps_no_entry_waiting, 1},
+	       {a_host_that_spins_sees_entries, 1})

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Raw bytes against the registry's socket: PROTOCOL.md, "App and registry". */
+#define UNIT_TIMEOUT_SEC 60
 #include "registry_fixture.h"
+#include "unit.h"
 
 #include "bounds.h"
 #include "registry_names.h"
@@ -429,30 +431,9 @@ START_TEST(serves_a_user_up_to_a_share)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite *suite = suite_create("registry_protocol");
-	TCase *tcase = tcase_create("registry_protocol");
-	SRunner *runner;
-	int failed;
-
-	tcase_set_timeout(tcase, 60);
-	tcase_add_test(tcase, answers);
-	tcase_add_test(tcase, entries_are_related_and_described);
-	tcase_add_loop_test(tcase, ends_whoever_breaks_the_rules, 0,
-			    sizeof(broken) / sizeof(broken[0]));
-	tcase_add_test(tcase, a_fragment_ends_it_too);
-	tcase_add_test(tcase, plugs_up_to_the_limit);
-	tcase_add_test(tcase, refuses_what_cannot_be_plugged);
-	tcase_add_test(tcase, who_unplugs_and_goes_changes_nothing);
-	tcase_add_test(tcase, does_not_wait_for_who_does_not_read);
-	tcase_add_test(tcase, serves_up_to_the_limit);
-	tcase_add_test(tcase, serves_a_user_up_to_a_share);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_LOOP_MAIN("registry_protocol", {answers, 1}, {entries_are_related_and_described, 1},
+	       {ends_whoever_breaks_the_rules, sizeof(broken) / sizeof(broken[0])},
+	       {a_fragment_ends_it_too, 1}, {plugs_up_to_the_limit, 1},
+	       {refuses_what_cannot_be_plugged, 1}, {who_unplugs_and_goes_changes_nothing, 1},
+	       {does_not_wait_for_who_does_not_read, 1}, {serves_up_to_the_limit, 1},
+	       {serves_a_user_up_to_a_share, 1})

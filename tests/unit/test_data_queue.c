@@ -379,42 +379,14 @@ START_TEST(what_goes_in_comes_out_in_order)
 }
 END_TEST
 
-int
-main(void)
-{
-	const TTest *const once[] = {the_classic_layout_is_that_of_the_public_header,
-				     the_dispatch_layout_rounds_entries_to_words,
-				     a_producer_that_found_no_room_is_told};
-	const TTest *const each[] = {
-		an_exact_fit_uses_the_last_byte,
-		an_entry_that_does_not_fit_at_the_end_is_at_the_beginning,
-		entries_may_be_empty,
-		room_is_told_before_it_is_taken,
-		memory_is_adopted_by_its_length_alone,
-		words_outside_the_queue_are_errors,
-		a_size_beyond_the_tail_is_an_error,
-		a_scribbling_peer_reaches_nothing_outside_the_queue,
-		what_goes_in_comes_out_in_order,
-	};
-	Suite *suite = suite_create("data queue");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	for (unsigned i = 0; i < sizeof(once) / sizeof(once[0]); i++) {
-		TCase *tcase = tcase_create(once[i]->name);
-
-		tcase_add_test(tcase, once[i]);
-		suite_add_tcase(suite, tcase);
-	}
-	for (unsigned i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
-		TCase *tcase = tcase_create(each[i]->name);
-
-		tcase_set_timeout(tcase, UNIT_TIMEOUT_SEC);
-		tcase_add_loop_test(tcase, each[i], 0, EACH_LAYOUT);
-		suite_add_tcase(suite, tcase);
-	}
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_LOOP_MAIN("data queue", {the_classic_layout_is_that_of_the_public_header, 1},
+	       {the_dispatch_layout_rounds_entries_to_words, 1},
+	       {a_producer_that_found_no_room_is_told, 1},
+	       {an_exact_fit_uses_the_last_byte, EACH_LAYOUT},
+	       {an_entry_that_does_not_fit_at_the_end_is_at_the_beginning, EACH_LAYOUT},
+	       {entries_may_be_empty, EACH_LAYOUT}, {room_is_told_before_it_is_taken, EACH_LAYOUT},
+	       {memory_is_adopted_by_its_length_alone, EACH_LAYOUT},
+	       {words_outside_the_queue_are_errors, EACH_LAYOUT},
+	       {a_size_beyond_the_tail_is_an_error, EACH_LAYOUT},
+	       {a_scribbling_peer_reaches_nothing_outside_the_queue, EACH_LAYOUT},
+	       {what_goes_in_comes_out_in_order, EACH_LAYOUT})

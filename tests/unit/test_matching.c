@@ -357,29 +357,11 @@ START_TEST(names_may_be_an_array)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite *suite = suite_create("matching");
-	TCase *tcase = tcase_create("matching");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_loop_test(tcase, compares_personalities, 0,
-			    sizeof(personalities) / sizeof(personalities[0]));
-	tcase_add_loop_test(tcase, takes_several_products, 0,
-			    sizeof(products) / sizeof(products[0]));
-	tcase_add_test(tcase, highest_score_of_each_category_wins);
-	tcase_add_loop_test(tcase, finds_by_one_key, 0, sizeof(look_ups) / sizeof(look_ups[0]));
-	tcase_add_test(tcase, every_key_must_agree);
-	tcase_add_test(tcase, finds_by_id_and_parent);
-	tcase_add_test(tcase, finds_by_path_and_location);
-	tcase_add_test(tcase, compares_usb_keys_of_nodes);
-	tcase_add_test(tcase, names_may_be_an_array);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_LOOP_MAIN("matching",
+	       {compares_personalities, sizeof(personalities) / sizeof(personalities[0])},
+	       {takes_several_products, sizeof(products) / sizeof(products[0])},
+	       {highest_score_of_each_category_wins, 1},
+	       {finds_by_one_key, sizeof(look_ups) / sizeof(look_ups[0])},
+	       {every_key_must_agree, 1}, {finds_by_id_and_parent, 1},
+	       {finds_by_path_and_location, 1}, {compares_usb_keys_of_nodes, 1},
+	       {names_may_be_an_array, 1})

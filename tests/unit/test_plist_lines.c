@@ -94,21 +94,4 @@ START_TEST(survives_what_is_broken)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite *suite = suite_create("plist_lines");
-	TCase *tcase = tcase_create("plist_lines");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_test(tcase, knows_each_key);
-	tcase_add_test(tcase, knows_what_stands_twice);
-	tcase_add_test(tcase, survives_what_is_broken);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_MAIN("plist_lines", knows_each_key, knows_what_stands_twice, survives_what_is_broken)

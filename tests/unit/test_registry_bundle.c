@@ -237,25 +237,7 @@ START_TEST(a_pipe_is_no_executable)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite *suite = suite_create("bundle");
-	TCase *tcase = tcase_create("bundle");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_test(tcase, reads_a_bundle);
-	tcase_add_test(tcase, fills_in_the_identifier);
-	tcase_add_loop_test(tcase, names_what_is_wrong, 0, sizeof(wrong) / sizeof(wrong[0]));
-	tcase_add_test(tcase, a_pipe_is_no_info_plist);
-	tcase_add_test(tcase, a_path_that_is_not_utf8);
-	tcase_add_test(tcase, names_a_missing_folder);
-	tcase_add_test(tcase, a_pipe_is_no_executable);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_LOOP_MAIN("bundle", {reads_a_bundle, 1}, {fills_in_the_identifier, 1},
+	       {names_what_is_wrong, sizeof(wrong) / sizeof(wrong[0])},
+	       {a_pipe_is_no_info_plist, 1}, {a_path_that_is_not_utf8, 1},
+	       {names_a_missing_folder, 1}, {a_pipe_is_no_executable, 1})

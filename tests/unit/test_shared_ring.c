@@ -417,41 +417,13 @@ START_TEST(the_bell_wakes_and_is_not_missed)
 }
 END_TEST
 
-int
-main(void)
-{
-	const struct {
-		const TTest *test;
-		int times;
-	} tests[] = {
-		{entries_come_in_order_across_the_end, 2},
-		{full_and_empty_are_told_apart, 1},
-		{positions_run_over, 1},
-		{who_waits_is_told_once, 1},
-		{nobody_is_told_of_what_it_knows, 1},
-		{who_waits_for_several_is_told_of_the_last, 2},
-		{who_waits_for_nonsense_harms_itself, 5},
-		{entries_are_counted_from_the_last_position_that_was_asked_for, 1},
-		{a_consumer_that_is_awake_has_the_fences, 1},
-		{a_producer_out_of_reach_keeps_its_fences, 1},
-		{a_position_that_cannot_be_is_an_error, 4},
-		{shapes_at_the_limits_and_past_them, 1},
-		{the_bell_wakes_and_is_not_missed, 1},
-		{the_bell_wakes_a_few_of_many, 1},
-	};
-	Suite *suite = suite_create("shared ring");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	for (unsigned i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-		TCase *tcase = tcase_create(tests[i].test->name);
-
-		tcase_set_timeout(tcase, UNIT_TIMEOUT_SEC);
-		tcase_add_loop_test(tcase, tests[i].test, 0, tests[i].times);
-		suite_add_tcase(suite, tcase);
-	}
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_LOOP_MAIN("shared ring", {entries_come_in_order_across_the_end, 2},
+	       {full_and_empty_are_told_apart, 1}, {positions_run_over, 1},
+	       {who_waits_is_told_once, 1}, {nobody_is_told_of_what_it_knows, 1},
+	       {who_waits_for_several_is_told_of_the_last, 2},
+	       {who_waits_for_nonsense_harms_itself, 5},
+	       {entries_are_counted_from_the_last_position_that_was_asked_for, 1},
+	       {a_consumer_that_is_awake_has_the_fences, 1},
+	       {a_producer_out_of_reach_keeps_its_fences, 1},
+	       {a_position_that_cannot_be_is_an_error, 4}, {shapes_at_the_limits_and_past_them, 1},
+	       {the_bell_wakes_and_is_not_missed, 1}, {the_bell_wakes_a_few_of_many, 1})

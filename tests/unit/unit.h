@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a unit test program is made of: UNIT_MAIN lists the tests, each of which Check runs in a
- * forked process with a deadline; unit_child runs a body in a further process, for what is meant to
- * die. CK_RUN_CASE=name runs one test alone. UNIT_NOT is a file of tests that cannot run here, in
- * lines of a program's name and a test's; a test that is named there and does not exist fails the
- * program.
+ * forked process with a deadline, and UNIT_LOOP_MAIN says how often, too; unit_child runs a body in
+ * a further process, for what is meant to die. CK_RUN_CASE=name runs one test alone. UNIT_NOT is a
+ * file of tests that cannot run here, in lines of a program's name and a test's; a test that is
+ * named there and does not exist fails the program.
  *
  *	START_TEST(adds) { ck_assert_int_eq(1 + 1, 2); } END_TEST
  *	UNIT_MAIN("sums", adds)
@@ -30,9 +30,14 @@
 #define UNIT_TIMEOUT_SEC 30
 #endif
 
+struct unit_test {
+	const TTest *test;
+	int times; /* with _i from 0 */
+};
+
 /* Puts NULL in the place of each test that UNIT_NOT names. */
 static inline void
-unit_leave_out(const TTest **tests, size_t count)
+unit_leave_out(struct unit_test *tests, size_t count)
 {
 	const char *path = getenv("UNIT_NOT");
 	FILE *file = path != NULL ? fopen(path, "re") : NULL;
@@ -48,20 +53,21 @@ unit_leave_out(const TTest **tests, size_t count)
 		if (sscanf(line, "%63s %127s", program, test) != 2 ||
 		    strcmp(program, program_invocation_short_name) != 0)
 			continue;
-		while (i < count && (tests[i] == NULL || strcmp(tests[i]->name, test) != 0))
+		while (i < count &&
+		       (tests[i].test == NULL || strcmp(tests[i].test->name, test) != 0))
 			i++;
 		if (i == count) {
 			fprintf(stderr, "%s: %s has no test %s\n", path, program, test);
 			exit(EXIT_FAILURE);
 		}
-		tests[i] = NULL;
+		tests[i].test = NULL;
 	}
 	if (file != NULL)
 		fclose(file);
 }
 
 static inline int
-unit_run(const char *name, const TTest **tests, size_t count)
+unit_run(const char *name, struct unit_test *tests, size_t count)
 {
 	Suite *suite = suite_create(name);
 	SRunner *runner;
@@ -71,11 +77,11 @@ unit_run(const char *name, const TTest **tests, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		TCase *tcase;
 
-		if (tests[i] == NULL)
+		if (tests[i].test == NULL)
 			continue;
-		tcase = tcase_create(tests[i]->name);
+		tcase = tcase_create(tests[i].test->name);
 		tcase_set_timeout(tcase, UNIT_TIMEOUT_SEC);
-		tcase_add_test(tcase, tests[i]);
+		tcase_add_loop_test(tcase, tests[i].test, 0, tests[i].times);
 		suite_add_tcase(suite, tcase);
 	}
 	runner = srunner_create(suite);
@@ -89,7 +95,19 @@ unit_run(const char *name, const TTest **tests, size_t count)
 #define UNIT_MAIN(name, ...)                                                                   \
 	int main(void)                                                                         \
 	{                                                                                      \
-		const TTest *unit_tests[] = {__VA_ARGS__};                                     \
+		const TTest *const unit_once[] = {__VA_ARGS__};                                \
+		struct unit_test unit_tests[sizeof(unit_once) / sizeof(unit_once[0])];         \
+                                                                                               \
+		for (size_t i = 0; i < sizeof(unit_once) / sizeof(unit_once[0]); i++)          \
+			unit_tests[i] = (struct unit_test){unit_once[i], 1};                   \
+		return unit_run(name, unit_tests, sizeof(unit_tests) / sizeof(unit_tests[0])); \
+	}
+
+/* Of pairs: UNIT_LOOP_MAIN("sums", {adds, 1}, {adds_each, EACH}) */
+#define UNIT_LOOP_MAIN(name, ...)                                                              \
+	int main(void)                                                                         \
+	{                                                                                      \
+		struct unit_test unit_tests[] = {__VA_ARGS__};                                 \
                                                                                                \
 		return unit_run(name, unit_tests, sizeof(unit_tests) / sizeof(unit_tests[0])); \
 	}
