@@ -232,4 +232,11 @@ raw_completion(struct raw *raw, struct completion *ret_entry)
 		doorbell_ring(raw->doorbell);
 }
 
+/* The host is not to be rung: a thread of it looks at the page by itself, or has left it so. */
+static inline bool
+raw_is_unarmed(const struct raw *raw)
+{
+	return atomic_load(&raw->page.page->armed.flag) == 0;
+}
+
 #endif

@@ -11,12 +11,6 @@
 #define ROUNDS	 3u
 #define ATTEMPTS 100u
 
-static bool
-is_awake_for(const struct raw *raw)
-{
-	return atomic_load(&raw->page.page->armed.flag) == 0;
-}
-
 /* Where there is but one CPU nobody ever spins. */
 static bool
 is_alone(void)
@@ -62,7 +56,7 @@ heat(struct raw *clients, unsigned count)
 			call_awake(&clients[i]);
 		awake = true;
 		for (unsigned i = 0; i < count; i++)
-			awake &= is_awake_for(&clients[i]);
+			awake &= raw_is_unarmed(&clients[i]);
 	} while (!awake);
 	return true;
 }
@@ -87,7 +81,7 @@ START_TEST(it_goes_to_sleep_when_calls_stop_coming)
 			break;
 		go_far(&raw);
 		deadline = clock_now() + RAW_DEADLINE;
-		while (is_awake_for(&raw))
+		while (raw_is_unarmed(&raw))
 			ck_assert_msg(clock_now() < deadline, "the host spins for ever");
 		/* Armed it may be by a thread that spins on all the same. */
 		threads_await_rest(1);
@@ -110,7 +104,7 @@ START_TEST(no_client_can_keep_it_awake_without_calls)
 		if (!heat(&raw, 1))
 			break;
 		deadline = clock_now() + RAW_DEADLINE;
-		while (is_awake_for(&raw)) {
+		while (raw_is_unarmed(&raw)) {
 			atomic_store(&raw.page.page->client_cpu.number, cpu++ % 4096);
 			ck_assert_msg(clock_now() < deadline, "the host spins for ever");
 		}
@@ -151,7 +145,7 @@ START_TEST(a_quiet_client_is_let_go_while_another_calls)
 		if (!heat(clients, 2))
 			break;
 		deadline = clock_now() + RAW_DEADLINE;
-		while (is_awake_for(&clients[1])) {
+		while (raw_is_unarmed(&clients[1])) {
 			call_awake(&clients[0]);
 			ck_assert_msg(clock_now() < deadline, "it is looked at for ever");
 		}
@@ -173,7 +167,7 @@ cool(struct raw *clients, unsigned count)
 		return false;
 	for (unsigned i = 0; i < count; i++) {
 		go_far(&clients[i]);
-		while (is_awake_for(&clients[i]))
+		while (raw_is_unarmed(&clients[i]))
 			ck_assert_msg(clock_now() < deadline, "the host spins for ever");
 	}
 	return true;
@@ -183,9 +177,9 @@ cool(struct raw *clients, unsigned count)
 static bool
 brings_back(struct raw *clients)
 {
-	for (unsigned i = 0; i < 100 && !is_awake_for(&clients[1]); i++)
+	for (unsigned i = 0; i < 100 && !raw_is_unarmed(&clients[1]); i++)
 		call_awake(&clients[0]);
-	return is_awake_for(&clients[1]);
+	return raw_is_unarmed(&clients[1]);
 }
 
 START_TEST(who_was_let_go_is_taken_back_when_another_rings)
@@ -254,7 +248,7 @@ block(struct raw *clients, unsigned round)
 	raw_request(&clients[0], 1, CALL_METHOD, TEST_BLOCK);
 	raw_submit(&clients[0], 1);
 	meter_wait(&fixture.entered, round);
-	left = is_awake_for(&clients[0]) && is_awake_for(&clients[1]);
+	left = raw_is_unarmed(&clients[0]) && raw_is_unarmed(&clients[1]);
 	for (uint64_t i = 0; i < 100; i++)
 		raw_echo(&clients[1], i);
 	ck_assert(!call_slot_is_answered(&clients[0].page.page->slot[1], round));
