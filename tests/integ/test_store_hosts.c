@@ -16,6 +16,18 @@
 
 #define NULL_LIST ((const char *[]){NULL})
 
+/* Kills dextd once it has another Echo than `id`, and sets that. Returned: Echo's host. */
+static pid_t
+kill_with_new_echo(uint64_t *id)
+{
+	pid_t pid;
+
+	IOObjectRelease(harness_wait_new_service("Echo", id));
+	pid = harness_host_pid("Echo");
+	daemon_kill(&dextd);
+	return pid;
+}
+
 START_TEST(one_that_does_not_answer)
 {
 	uint64_t id = 0, stream, began;
@@ -25,9 +37,7 @@ START_TEST(one_that_does_not_answer)
 		return;
 	plug("sink");
 	stream = id_of("BulkStream");
-	IOObjectRelease(harness_wait_new_service("Echo", &id));
-	pid = harness_host_pid("Echo");
-	daemon_kill(&dextd);
+	pid = kill_with_new_echo(&id);
 	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
 	began = now_msec();
 	daemon_start(&dextd, KEEP);
@@ -113,6 +123,18 @@ speak_for(pid_t pid)
 	return ends[1];
 }
 
+/* Plugs a sink in, kills dextd, and speaks for the host of the sink, which is `*ret_pid`. */
+static int
+speak_for_sink(uint64_t *ret_stream, uint64_t *ret_provider, pid_t *ret_pid)
+{
+	plug("sink");
+	*ret_stream = id_of("BulkStream");
+	*ret_provider = provider_of("BulkStream");
+	*ret_pid = harness_host_pid("BulkStream");
+	daemon_kill(&dextd);
+	return speak_for(*ret_pid);
+}
+
 /* The test speaks for the host of Echo, which says that it serves `id`. */
 static void
 a_wolf_answers(bool own_id)
@@ -171,12 +193,7 @@ START_TEST(one_that_was_asked_before)
 
 	if (!begin())
 		return;
-	plug("sink");
-	stream = id_of("BulkStream");
-	provider = provider_of("BulkStream");
-	pid = harness_host_pid("BulkStream");
-	daemon_kill(&dextd);
-	socket = speak_for(pid);
+	socket = speak_for_sink(&stream, &provider, &pid);
 	publish(socket, stream, provider);
 	say(socket, PACKET_HOST_LISTED, NULL, 0, "");
 	for (unsigned i = 0; i < 3; i++) {
@@ -234,12 +251,7 @@ START_TEST(one_whose_device_has_gone)
 
 	if (!begin())
 		return;
-	plug("sink");
-	stream = id_of("BulkStream");
-	provider = provider_of("BulkStream");
-	pid = harness_host_pid("BulkStream");
-	daemon_kill(&dextd);
-	socket = speak_for(pid);
+	socket = speak_for_sink(&stream, &provider, &pid);
 	daemon_start_begin(&dextd, KEEP);
 	for (unsigned i = 0; i < 2; i++) {
 		ck_assert_int_ge(recv(socket, &header, sizeof(header), 0), sizeof(header));
@@ -273,9 +285,7 @@ START_TEST(a_store_that_is_not_complete)
 		char name[32];
 		int place;
 
-		IOObjectRelease(harness_wait_new_service("Echo", &id));
-		pid = harness_host_pid("Echo");
-		daemon_kill(&dextd);
+		pid = kill_with_new_echo(&id);
 		snprintf(name, sizeof(name), "host-%d-", (int)pid);
 		place = keeper_find(&keeper, name, kinds[i]);
 		ck_assert_int_ge(place, 0);
@@ -330,9 +340,7 @@ START_TEST(a_full_store)
 		const char *const arguments[] = {"--keep-hosts", most == 5 ? "5" : "6", NULL};
 
 		daemon_start(&dextd, arguments);
-		IOObjectRelease(harness_wait_new_service("Echo", &id));
-		pid = harness_host_pid("Echo");
-		daemon_kill(&dextd);
+		pid = kill_with_new_echo(&id);
 		if (most == 5)
 			ck_assert(harness_until(has_ended, &pid));
 	}
@@ -355,9 +363,7 @@ START_TEST(a_store_that_lets_fall)
 	daemon_drop(&dextd, harness_bundle("ECHO_BUNDLE"), "echo.dext", NULL);
 	for (unsigned i = 0; i < 2; i++) {
 		daemon_start(&dextd, KEEP);
-		IOObjectRelease(harness_wait_new_service("Echo", &id));
-		pid = harness_host_pid("Echo");
-		daemon_kill(&dextd);
+		pid = kill_with_new_echo(&id);
 	}
 	ck_assert_uint_gt(keeper.refused, 0);
 	daemon_start(&dextd, KEEP);
@@ -376,9 +382,7 @@ START_TEST(no_store)
 		return;
 	daemon_drop(&dextd, harness_bundle("ECHO_BUNDLE"), "echo.dext", NULL);
 	daemon_start(&dextd, NULL_LIST);
-	IOObjectRelease(harness_wait_new_service("Echo", &id));
-	pid = harness_host_pid("Echo");
-	daemon_kill(&dextd);
+	pid = kill_with_new_echo(&id);
 	ck_assert(harness_until(has_ended, &pid));
 	daemon_start(&dextd, NULL_LIST);
 	IOObjectRelease(harness_wait_new_service("Echo", &id));

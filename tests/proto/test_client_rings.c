@@ -162,6 +162,13 @@ end(void)
 	return waiter.result;
 }
 
+static void
+ends_with(uint32_t count)
+{
+	ck_assert_int_eq(end(), kIOReturnSuccess);
+	ck_assert_uint_eq(pop_all(), count);
+}
+
 /* The tail past which the app is to be told. */
 static uint32_t
 armed(void)
@@ -195,8 +202,7 @@ START_TEST(an_app_that_waits_for_a_batch_is_told_once)
 	}
 	begin(DEXT_RING_ENTRIES, BATCH, UINT64_MAX);
 	complete(BATCH);
-	ck_assert_int_eq(end(), kIOReturnSuccess);
-	ck_assert_uint_eq(pop_all(), BATCH);
+	ends_with(BATCH);
 	clear();
 }
 END_TEST
@@ -240,8 +246,7 @@ START_TEST(a_batch_that_does_not_fill_is_handed_out)
 	set(DEXT_RING_ONE_THREAD, 0);
 	begin(DEXT_RING_ENTRIES, BATCH, UINT64_MAX);
 	complete(BATCH - 1);
-	ck_assert_int_eq(end(), kIOReturnSuccess);
-	ck_assert_uint_eq(pop_all(), BATCH - 1);
+	ends_with(BATCH - 1);
 	clear();
 }
 END_TEST
@@ -257,8 +262,7 @@ START_TEST(who_has_waited_for_long_is_told_of_the_first)
 		sched_yield();
 	}
 	ck_assert(complete(1));
-	ck_assert_int_eq(end(), kIOReturnSuccess);
-	ck_assert_uint_eq(pop_all(), 1);
+	ends_with(1);
 	clear();
 }
 END_TEST
@@ -289,8 +293,7 @@ START_TEST(the_end_of_the_host_ends_it)
 	begin(DEXT_RING_ENTRIES, BATCH, UINT64_MAX);
 	complete(BATCH - 1);
 	fake_host_stop(&host);
-	ck_assert_int_eq(end(), kIOReturnSuccess);
-	ck_assert_uint_eq(pop_all(), BATCH - 1);
+	ends_with(BATCH - 1);
 	ck_assert_int_eq(dext_ring_wait_batch(ring, DEXT_RING_ENTRIES, BATCH, UINT64_MAX),
 			 kIOReturnOffline);
 	dext_ring_release(ring);
