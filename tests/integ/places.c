@@ -50,20 +50,32 @@ place_of(const volatile void *address)
 	return place;
 }
 
-unsigned
-count_descriptors(pid_t pid)
+static unsigned
+count_entries(pid_t pid, const char *of)
 {
 	unsigned count = 0;
 	char path[64];
 	DIR *folder;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, of);
 	folder = opendir(path);
 	ck_assert_ptr_nonnull(folder);
 	while (readdir(folder) != NULL)
 		count++;
 	closedir(folder);
 	return count;
+}
+
+unsigned
+count_descriptors(pid_t pid)
+{
+	return count_entries(pid, "fd");
+}
+
+unsigned
+count_threads(pid_t pid)
+{
+	return count_entries(pid, "task");
 }
 
 unsigned

@@ -20,7 +20,9 @@ bool place_find(pid_t pid, uint64_t address, struct place *ret_place);
 /* The same, in this process; the test fails if nothing is mapped there. */
 struct place place_of(const volatile void *address);
 
+/* Each the number of them and a constant. */
 unsigned count_descriptors(pid_t pid);
+unsigned count_threads(pid_t pid);
 /* Mappings of memfds. */
 unsigned count_memfd_maps(pid_t pid);
 

@@ -340,7 +340,7 @@ stream_and_unplug(unsigned instant)
 START_TEST(unplugged_at_any_instant_of_a_stream)
 {
 	struct held before = {0};
-	unsigned own = 0;
+	unsigned own = 0, threads = 0;
 
 	start();
 	srand(1);
@@ -348,10 +348,14 @@ START_TEST(unplugged_at_any_instant_of_a_stream)
 		if (i == 20) {
 			before = look();
 			own = count_descriptors(getpid());
+			threads = count_threads(getpid());
 		}
 		stream_and_unplug(1 + (unsigned)rand() % 200);
 	}
-	ck_assert_uint_eq(count_descriptors(getpid()), own);
+	/* Calls that sleep often get a thread with a descriptor, once in a process. */
+	threads = count_threads(getpid()) - threads;
+	ck_assert_uint_le(threads, 1);
+	ck_assert_uint_eq(count_descriptors(getpid()), own + threads);
 	check_nothing_was_kept(before);
 	ck_assert_int_eq(harness_stop(&harness), 0);
 }
