@@ -42,6 +42,18 @@ map_memory(struct fake_host *fake, unsigned slot, const struct call_request *req
 	return true;
 }
 
+static bool
+map_plain(struct fake_host *fake, unsigned slot, const struct call_request *request,
+	  struct call_reply *reply)
+{
+	if (request->operation == CALL_MAP) {
+		reply->map_length = shared_ring_length(&shape);
+		fake_host_send_memory(fake, slot, request->generation, memory_fd, 0,
+				      reply->map_length);
+	}
+	return true;
+}
+
 /* All positions are `start`. */
 static void
 set(uint32_t options, uint32_t start)
@@ -348,6 +360,21 @@ START_TEST(a_host_that_scribbles_holds_nobody)
 }
 END_TEST
 
+START_TEST(other_memory_is_no_ring)
+{
+	ck_assert_int_eq(memfd_create_sealed("memory", shared_ring_length(&shape), &memory_fd), 0);
+	fake_host_create(&host);
+	host.method = map_plain;
+	app = fake_host_open(&host);
+	ck_assert_int_eq(dext_ring_create(app, 0, 0, &ring), kIOReturnUnsupported);
+	ck_assert_int_eq(dext_ring_create(app, 0, ~DEXT_RING_ONE_THREAD, &ring),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(dext_ring_create(app, 0, 0, NULL), kIOReturnBadArgument);
+	IOServiceClose(app);
+	fake_host_stop(&host);
+}
+END_TEST
+
 START_TEST(counts_that_cannot_be)
 {
 	set(DEXT_RING_ONE_THREAD, 0);
@@ -370,4 +397,5 @@ UNIT_LOOP_MAIN("client_rings", {an_app_that_waits_for_a_batch_is_told_once, 2},
 	       {who_has_waited_for_long_is_told_of_the_first, 1}, {time_ends_it, 1},
 	       {the_end_of_the_host_ends_it, 1}, {the_end_of_an_idle_host_ends_it, 1},
 	       {with_several_threads_each_entry_is_told_of, 1},
-	       {a_host_that_scribbles_holds_nobody, 1}, {counts_that_cannot_be, 1})
+	       {a_host_that_scribbles_holds_nobody, 1}, {counts_that_cannot_be, 1},
+	       {other_memory_is_no_ring, 1})
