@@ -126,6 +126,8 @@ keep_forget_device(struct registry *registry, struct device *device)
 {
 	if (device->kept != NULL)
 		store_forget(registry->store, device->kept);
+	free(device->kept);
+	device->kept = NULL;
 	fd_close(&device->record);
 }
 

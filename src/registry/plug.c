@@ -100,6 +100,9 @@ plug_device_gone(struct registry *registry, struct device *device)
 	if (device->going)
 		return;
 	device->going = true;
+	/* Whether a virtual one is still there nobody can ask, as sysfs about others. */
+	if (device->kind == DEVICE_VIRTUAL)
+		keep_forget_device(registry, device);
 	for (struct host *host = registry->hosts; host != NULL; host = host->next) {
 		if (host->device == device)
 			host_unplug(host);

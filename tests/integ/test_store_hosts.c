@@ -272,6 +272,30 @@ START_TEST(one_whose_device_has_gone)
 }
 END_TEST
 
+/* A virtual device on its way when dextd is killed: nobody else knows that it is to go. */
+START_TEST(one_whose_device_was_going)
+{
+	uint64_t ids[IDS_MAX], device;
+	pid_t pid;
+
+	if (!begin())
+		return;
+	device = plug("sink");
+	id_of("BulkStream");
+	pid = harness_host_pid("BulkStream");
+	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+	unplug_begin(device);
+	/* Asked later, and answered after that was begun. */
+	all_ids(ids);
+	daemon_kill(&dextd);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	plug_elsewhere();
+	daemon_start(&dextd, KEEP);
+	ck_assert_uint_eq(all_ids(ids), 3); /* as above */
+	end();
+}
+END_TEST
+
 /* What is in the store is not all there, or is of nobody. */
 START_TEST(a_store_that_is_not_complete)
 {
@@ -393,5 +417,5 @@ END_TEST
 UNIT_MAIN("store, hosts", one_that_does_not_answer, one_that_claims_anothers_service,
 	  one_that_claims_anothers_provider, one_that_was_asked_before,
 	  a_device_all_of_whose_interfaces_were_taken, one_whose_device_has_gone,
-	  a_store_that_is_not_complete, its_log_goes_on, a_full_store, a_store_that_lets_fall,
-	  no_store)
+	  one_whose_device_was_going, a_store_that_is_not_complete, its_log_goes_on, a_full_store,
+	  a_store_that_lets_fall, no_store)
