@@ -172,7 +172,7 @@ START_TEST(unplugged_in_midstream)
 	kern_return_t status;
 	uint32_t failed = 0;
 
-	stream_start(&harness, "sink:unplug-after=40960,latency=20000");
+	stream_start(&harness, "sink:unplug-after=40960,latency=100000");
 	app_open(&app, DEXT_BULKSTREAM_SHARED, 20, 4096);
 	for (uint32_t i = 0; i < 20; i++)
 		ck_assert_int_eq(app_send(&app, i, 0, 4096, 0), kIOReturnSuccess);
@@ -218,7 +218,7 @@ START_TEST(unplugged_with_more_than_a_ring_queued)
 {
 	uint32_t accepted = 0, failed = 0;
 
-	stream_start(&harness, "sink:unplug-after=64,latency=1000000");
+	stream_start(&harness, "sink:unplug-after=64,latency=4000000");
 	app_open(&app, DEXT_BULKSTREAM_SHARED, 4000, 64);
 	while (accepted < 4000 && app_send(&app, accepted, 0, 64, 0) == kIOReturnSuccess)
 		accepted++;
