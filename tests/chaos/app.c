@@ -74,12 +74,18 @@ try_open(uint64_t device, io_connect_t *ret_connect)
 	ledger_waited(&ledger->totals, WAIT_OPEN, since);
 	if (ledger_now() - since > wait_bounds[WAIT_OPEN] * UINT64_C(1000000000))
 		fail(ledger, "an open took too long");
+	now = epoch_now(ledger);
+	/* One that began anew while this waited for a registry: what is known is of the last one.
+	 */
+	if (status == kIOReturnSuccess && memcmp(&now, &before, sizeof(now)) != 0) {
+		IOServiceClose(*ret_connect);
+		return false;
+	}
 	if (status == kIOReturnSuccess) {
 		ledger->host = host;
 		ledger->totals.opens++;
 		return true;
 	}
-	now = epoch_now(ledger);
 	/* One that has ended, which the registry has not heard; one that still has the last app. */
 	if (status == kIOReturnExclusiveAccess || status == kIOReturnNotFound ||
 	    status == kIOReturnOffline || status == kIOReturnNoDevice ||
