@@ -351,12 +351,6 @@ execute(struct call *call)
 		queues_listen(call);
 }
 
-static struct call *
-call_of(struct work *work)
-{
-	return (struct call *)((char *)work - offsetof(struct call, work));
-}
-
 static void
 run_batch(struct work *work)
 {

@@ -27,6 +27,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <sys/queue.h>
 
 #include "call_page.h"
@@ -64,6 +65,12 @@ struct call {
 	uint32_t recording;		    /* in which its beginning was recorded; 0: in none */
 	uint64_t began, ran;		    /* ns, if it was; ran 0: not yet */
 };
+
+static inline struct call *
+call_of(struct work *work)
+{
+	return (struct call *)((char *)work - offsetof(struct call, work));
+}
 
 /* The large structures that the app announced for a slot. */
 struct structures {

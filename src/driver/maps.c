@@ -234,12 +234,6 @@ hand_over(struct call *call)
 		maps_send(call);
 }
 
-static struct call *
-call_of(struct work *work)
-{
-	return (struct call *)((char *)work - offsetof(struct call, work));
-}
-
 static void
 run_hand_over(struct work *work)
 {
