@@ -153,4 +153,16 @@ fuzz_copy(struct fuzz *fuzz, size_t size, size_t *ret_size)
 	return copy;
 }
 
+/* An input after which as many descriptors are open as before. */
+static inline void
+fuzz_keeping_fds(void (*run)(const uint8_t *data, size_t size), const uint8_t *data, size_t size)
+{
+	unsigned fds = fuzz_count_fds();
+
+	run(data, size);
+	if (fuzz_count_fds() != fds)
+		fuzz_print_fds();
+	FUZZ_CHECK(fuzz_count_fds() == fds);
+}
+
 #endif

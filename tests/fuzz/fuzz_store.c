@@ -459,14 +459,8 @@ start(void)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	unsigned fds;
-
 	if (loop == NULL)
 		start();
-	fds = fuzz_count_fds();
-	run(data, size);
-	if (fuzz_count_fds() != fds)
-		fuzz_print_fds();
-	FUZZ_CHECK(fuzz_count_fds() == fds);
+	fuzz_keeping_fds(run, data, size);
 	return 0;
 }
