@@ -42,8 +42,9 @@ SANITIZERS = {
 }
 
 
-# Of what a failed test has said, the last lines are said again at the end; of so many tests.
-LINES_AGAIN, TESTS_AGAIN = 12, 4
+# Of what a failed test has said, the lines about each failed case and the last ones are said again at the end; of so
+# many tests.
+LINES_BEFORE, LINES_AFTER, LINES_LAST, TESTS_AGAIN = 12, 10, 8, 6
 
 
 class Counts:
@@ -127,7 +128,7 @@ def run_suite(directory, configuration, suite, setup, wrapper, counts):
 
 
 def report(counts):
-    """Names what was skipped, by its program, and what failed, with the end of what that has said."""
+    """Names what was skipped, by its program, and what failed, with what that has said of it."""
     skipped = collections.Counter(name.split(" - ")[0].rstrip(" 0123456789") for name in counts.skipped)
     for name, cases in skipped.items():
         print(f"skipped: {name}, {cases} cases")
@@ -139,8 +140,12 @@ def report(counts):
             continue
         said_again.add(said)
         lines = [line for line in said.splitlines() if line.strip() and not line.startswith("ok ")]
-        for line in lines[-LINES_AGAIN:]:
-            print(f"    {line[:300]}")
+        again = set(range(len(lines) - LINES_LAST, len(lines)))
+        for at, line in enumerate(lines):
+            if line.startswith("not ok "):
+                again.update(range(at - LINES_BEFORE, at + LINES_AFTER))
+        for at in sorted(again.intersection(range(len(lines)))):
+            print(f"    {lines[at][:600]}")
 
 
 def main():
