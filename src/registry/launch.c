@@ -79,11 +79,21 @@ end(struct host *host, enum host_state state)
 	registry_changed(host->registry);
 }
 
+uint64_t
+host_restart_delay(unsigned crashes)
+{
+	uint64_t delay = RESTART_FIRST;
+
+	for (unsigned i = 1; i < crashes && delay < RESTART_LONGEST; i++)
+		delay *= 2;
+	return delay < RESTART_LONGEST ? delay : RESTART_LONGEST;
+}
+
 /* After a while, which gets longer; false: it was too often, or would be in vain. */
 static bool
 start_again(struct host *host, const char *name, const char *how, bool in_vain)
 {
-	uint64_t delay = RESTART_FIRST;
+	uint64_t delay;
 
 	snprintf(host->reason, sizeof(host->reason), "its host %s", how);
 	if (clock_now() - host->launched > RAN_WELL)
@@ -97,8 +107,7 @@ start_again(struct host *host, const char *name, const char *how, bool in_vain)
 		reports_keep_crash(host);
 		return false;
 	}
-	for (unsigned i = 1; i < host->crashes && delay < RESTART_LONGEST; i++)
-		delay *= 2;
+	delay = host_restart_delay(host->crashes);
 	log_error("%s: its host %s; starting it again in %u ms (%u of %u)", name, how,
 		  (unsigned)(delay / NSEC_PER_MSEC), host->crashes, host->registry->restarts);
 	host_log_note(host, "crashed: %s; starting it again in %u ms (%u of %u)", host->reason,

@@ -37,6 +37,8 @@ host_of_exit(struct loop_source *source)
 /* launch.c */
 /* Sets the host's timer: it restarts the host, or kills a process that lingers. */
 void host_arm(struct host *host, uint64_t delay);
+/* How many ns a driver waits that has crashed so often in a row: each time longer, up to 5 s. */
+uint64_t host_restart_delay(unsigned crashes);
 /* The handler of exit_source: the process has ended. */
 void host_exit_ready(struct loop_source *source, uint32_t events);
 
