@@ -40,6 +40,13 @@ START_TEST(times_add_up)
 }
 END_TEST
 
+static void
+note_wall_time(void *context)
+{
+	*(dispatch_time_t *)context = dispatch_walltime(NULL, 0);
+	meter_raise(&done);
+}
+
 /* The latest first. False: this took so long that the first may have begun before the last. */
 static bool
 ask_for_three(dispatch_queue_t queue, dispatch_time_t *ret_when)
@@ -49,7 +56,7 @@ ask_for_three(dispatch_queue_t queue, dispatch_time_t *ret_when)
 
 	*ret_when = dispatch_time(DISPATCH_TIME_NOW, later);
 	dispatch_after_f(*ret_when, queue, &moments[2], note);
-	dispatch_after_f(dispatch_walltime(NULL, soon), queue, &moments[1], note);
+	dispatch_after_f(dispatch_time(DISPATCH_TIME_NOW, soon), queue, &moments[1], note);
 	dispatch_after_f(DISPATCH_TIME_NOW, queue, &moments[0], note);
 	return clock_now() < before + (uint64_t)soon;
 }
@@ -73,4 +80,18 @@ START_TEST(what_is_later_comes_later)
 }
 END_TEST
 
-UNIT_MAIN("dispatch_times", times_add_up, what_is_later_comes_later)
+/* Of two clocks nothing is said but that it is not before its time. */
+START_TEST(what_is_to_be_at_a_time_of_day_is_not_before_it)
+{
+	dispatch_queue_t queue = dispatch_queue_create("of day", NULL);
+	dispatch_time_t when = dispatch_walltime(NULL, 20 * (int64_t)NSEC_PER_MSEC), then;
+
+	dispatch_after_f(when, queue, &then, note_wall_time);
+	meter_wait(&done, 1);
+	dispatch_release(queue);
+	ck_assert_int_le((int64_t)then, (int64_t)when); /* they are negative */
+}
+END_TEST
+
+UNIT_MAIN("dispatch_times", times_add_up, what_is_later_comes_later,
+	  what_is_to_be_at_a_time_of_day_is_not_before_it)
