@@ -32,7 +32,8 @@ enum limit {
 #define LIMIT_COMPLETIONS_MOST	1048576
 
 struct limit_setting {
-	const char *key; /* of a personality: a number from 1 to `most` */
+	const char *name; /* in bounds.h */
+	const char *key;  /* of a personality: a number from 1 to `most` */
 	uint64_t usual, most;
 };
 
@@ -44,5 +45,9 @@ uint64_t limit_in(enum limit limit, const OSDictionary *personality);
 /* This process's. Set before there is a second thread. */
 void limits_set(const OSDictionary *personality);
 uint64_t limit_of(enum limit limit);
+
+/* For a line of the log: "DEXT_LIMIT_ASYNC (DextLimitAsync: 1024)", with what is in force. It is
+ * this thread's until it asks for the next one. */
+const char *limit_named(enum limit limit);
 
 #endif

@@ -112,9 +112,9 @@ static void
 overrun_locked(struct connection *c, const char *why)
 {
 	if (!completions_overrun(c))
-		log_error("connection of process %d: %s (DEXT_LIMIT_COMPLETIONS, %llu): its calls "
-			  "return kIOReturnOverrun from now on",
-			  c->who.pid, why, (unsigned long long)limit_of(LIMIT_COMPLETIONS));
+		log_error("connection of process %d: too many completions wait for it: %s: its "
+			  "calls return kIOReturnOverrun from now on",
+			  c->who.pid, why);
 	atomic_store_explicit(&c->overrun, true, memory_order_relaxed);
 }
 
@@ -134,12 +134,12 @@ send_locked(struct connection *c, const struct completion *entry, const char **r
 	if (*ret_rule != NULL)
 		return;
 	if (entry->kind == COMPLETION_CALL && c->waiting_calls >= limit_of(LIMIT_COMPLETIONS)) {
-		overrun_locked(c, "too many completions wait for it");
+		overrun_locked(c, limit_named(LIMIT_COMPLETIONS));
 		return;
 	}
 	place = place_locked(c);
 	if (place == NULL) {
-		overrun_locked(c, "no memory for completions that wait for it");
+		overrun_locked(c, "there is no memory");
 		return;
 	}
 	*place = *entry;
@@ -284,9 +284,8 @@ connection_is_full(struct connection *c)
 	full = c->alive > limit_of(LIMIT_ASYNC);
 	pthread_mutex_unlock(&c->ring_lock);
 	if (full)
-		log_error("process %d has registered for as many completions as it may "
-			  "(DEXT_LIMIT_ASYNC)",
-			  c->who.pid);
+		log_error("process %d has registered for as many completions as it may: %s",
+			  c->who.pid, limit_named(LIMIT_ASYNC));
 	return full;
 }
 

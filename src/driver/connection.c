@@ -634,8 +634,8 @@ connection_open_take(struct loop *loop, IOService *service, int socket, int pidf
 
 	limit = places_take(who->uid);
 	if (limit != NULL) {
-		log_error("process %d: open refused: the limit of connections of a host (%s) is "
-			  "reached",
+		log_error("process %d: open refused: the limit of connections of a host is "
+			  "reached: %s",
 			  who->pid, limit);
 		fd_close(&pidfd);
 		connection_refuse_take(socket, who->uid, kIOReturnNoResources);

@@ -86,9 +86,9 @@ append_locked(struct connection *c, uint64_t type, IOMemoryDescriptor *memory, u
 	      IODispatchSource *queue)
 {
 	if (c->maps.count >= limit_of(LIMIT_BUFFERS_CLIENT))
-		return "memory types of a client (DEXT_LIMIT_BUFFERS_CLIENT)";
+		return limit_named(LIMIT_BUFFERS_CLIENT);
 	if (length > limit_of(LIMIT_MAPPED_BYTES) - c->maps.bytes)
-		return "mapped bytes of a client (DEXT_LIMIT_MAPPED_BYTES)";
+		return limit_named(LIMIT_MAPPED_BYTES);
 	if (c->maps.count == c->maps.capacity) {
 		size_t capacity = c->maps.capacity == 0 ? 16 : 2 * c->maps.capacity;
 		struct map *grown = realloc(c->maps.list, capacity * sizeof(*grown));
@@ -99,7 +99,7 @@ append_locked(struct connection *c, uint64_t type, IOMemoryDescriptor *memory, u
 		c->maps.capacity = capacity;
 	}
 	if (!host_add(c->maps.count))
-		return "memory types of a host (DEXT_LIMIT_BUFFERS_HOST)";
+		return limit_named(LIMIT_BUFFERS_HOST);
 	OSRetain(memory);
 	c->maps.list[c->maps.count++] = (struct map){type, length, memory, queue};
 	c->maps.bytes += length;
@@ -138,7 +138,7 @@ add(struct connection *c, uint64_t type, IOMemoryDescriptor *memory, bool *ret_a
 		queues_disown_take(c, queue);
 	if (limit == NULL)
 		return res;
-	log_error("process %d: type %llu is not mapped: the limit of %s is reached", c->who.pid,
+	log_error("process %d: type %llu is not mapped: the limit is reached: %s", c->who.pid,
 		  (unsigned long long)type, limit);
 	return kIOReturnNoResources;
 }

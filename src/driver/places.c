@@ -64,9 +64,9 @@ take_locked(uint32_t uid)
 	unsigned i = find_locked(uid);
 
 	if (taken >= limit_of(LIMIT_CONNECTIONS))
-		return "DEXT_LIMIT_CONNECTIONS";
+		return limit_named(LIMIT_CONNECTIONS);
 	if (are_shared && i < users && user[i].taken >= limit_of(LIMIT_CONNECTIONS_USER))
-		return "DEXT_LIMIT_CONNECTIONS_USER";
+		return limit_named(LIMIT_CONNECTIONS_USER);
 	if (i == users) {
 		users++;
 		user[i].uid = uid;

@@ -14,7 +14,8 @@
 void places_share(void);
 bool places_are_shared(void);
 
-/* NULL, and a place is this user's until places_give_back; or the limit that one more is past. */
+/* NULL, and a place is this user's until places_give_back; or the limit that one more is past, as
+ * limit_named says it. */
 const char *places_take(uint32_t uid);
 void places_give_back(uint32_t uid);
 

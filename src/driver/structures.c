@@ -197,8 +197,8 @@ structures_adopt_take(struct connection *c, int fd, uint64_t offset, uint64_t si
 
 	if (!charge(c, size)) {
 		log_error("process %d: the structures of its calls, and those that the driver has "
-			  "kept, are more than %llu bytes (DEXT_LIMIT_PEER_BYTES)",
-			  c->who.pid, (unsigned long long)limit_of(LIMIT_PEER_BYTES));
+			  "kept, have more bytes than they may: %s",
+			  c->who.pid, limit_named(LIMIT_PEER_BYTES));
 		fd_close(&fd);
 		return kIOReturnNoResources;
 	}

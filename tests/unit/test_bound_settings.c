@@ -42,6 +42,8 @@ START_TEST(the_process_has_its_own)
 	ck_assert_uint_eq(limit_of(LIMIT_BUFFERS_CLIENT), DEXT_LIMIT_BUFFERS_CLIENT);
 	limits_set(said);
 	ck_assert_uint_eq(limit_of(LIMIT_BUFFERS_CLIENT), 3);
+	ck_assert_str_eq(limit_named(LIMIT_BUFFERS_CLIENT),
+			 "DEXT_LIMIT_BUFFERS_CLIENT (DextLimitBuffersClient: 3)");
 	ck_assert_uint_eq(limit_of(LIMIT_CONNECTIONS), DEXT_LIMIT_CONNECTIONS);
 	OSRelease(said);
 	limits_set(NULL);
