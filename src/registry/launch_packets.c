@@ -125,9 +125,13 @@ publish_properties(struct host *host, const struct publish_body *body, OSDiction
 					   : kIOReturnIPCError;
 	if (body->id == 0 || provider == NULL ||
 	    (provider != host->provider && provider->host != host) ||
-	    host->published >= DEXT_LIMIT_SERVICES_HOST ||
 	    (host->registry->adopting && is_of_another(host, body->id)))
 		return kIOReturnIPCError;
+	if (host->published >= DEXT_LIMIT_SERVICES_HOST) {
+		log_error("a host publishes more than %u services (DEXT_LIMIT_SERVICES_HOST)",
+			  DEXT_LIMIT_SERVICES_HOST);
+		return kIOReturnIPCError;
+	}
 	status = tree_add(tree, body->id, class_name != NULL ? class_name : "IOUserService",
 			  properties, provider, host, &entry);
 	if (status != kIOReturnSuccess)
