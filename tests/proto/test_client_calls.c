@@ -14,6 +14,7 @@
 #include "fake_host.h"
 #include "memfd.h"
 #include "object_table.h"
+#include "said.h"
 
 #include <mach/mach_vm.h>
 #include <mach/mig_errors.h>
@@ -37,6 +38,7 @@ static bool
 echo(struct fake_host *host, unsigned slot, const struct call_request *request,
      struct call_reply *reply)
 {
+	ck_assert_uint_le(request->scalar_out_count, DEXT_SCALARS_MAX);
 	reply->scalar_out_count = request->scalar_in_count < request->scalar_out_count
 					  ? request->scalar_in_count
 					  : request->scalar_out_count;
@@ -52,19 +54,21 @@ echo(struct fake_host *host, unsigned slot, const struct call_request *request,
 
 START_TEST(scalars_go_there_and_back)
 {
-	const uint64_t input[16] = {1, 2, 3, [15] = UINT64_MAX};
+	const uint64_t input[DEXT_SCALARS_MAX] = {1, 2, 3, [DEXT_SCALARS_MAX - 1] = UINT64_MAX};
 	struct fake_host host;
-	uint64_t output[16] = {0};
-	uint32_t count = 16;
+	uint64_t output[DEXT_SCALARS_MAX + 1] = {0};
+	uint32_t count = DEXT_SCALARS_MAX + 1;
 	io_connect_t connect;
 
 	fake_host_create(&host);
 	host.method = echo;
 	connect = fake_host_open(&host);
 	errno = 77;
-	ck_assert_int_eq(IOConnectCallScalarMethod(connect, 5, input, 16, output, &count), 0);
+	ck_assert_int_eq(
+		IOConnectCallScalarMethod(connect, 5, input, DEXT_SCALARS_MAX, output, &count), 0);
 	ck_assert_int_eq(errno, 77);
-	ck_assert_uint_eq(count, 16);
+	/* There was room for more. */
+	ck_assert_uint_eq(count, DEXT_SCALARS_MAX);
 	ck_assert_uint_eq(output[0], 6);
 	ck_assert_uint_eq(output[15], 4);
 	ck_assert_int_eq(IOConnectCallScalarMethod(connect, 5, NULL, 0, NULL, NULL), 0);
@@ -111,7 +115,7 @@ END_TEST
 
 START_TEST(wrong_arguments_do_not_reach_the_host)
 {
-	const uint64_t input[17] = {0};
+	const uint64_t input[DEXT_SCALARS_MAX + 1] = {0};
 	uint64_t reference[9] = {0};
 	struct fake_host host;
 	io_connect_t connect;
@@ -119,8 +123,9 @@ START_TEST(wrong_arguments_do_not_reach_the_host)
 	fake_host_create(&host);
 	host.method = echo;
 	connect = fake_host_open(&host);
-	ck_assert_int_eq(IOConnectCallScalarMethod(connect, 0, input, 17, NULL, NULL),
-			 MIG_ARRAY_TOO_LARGE);
+	ck_assert_int_eq(
+		IOConnectCallScalarMethod(connect, 0, input, DEXT_SCALARS_MAX + 1, NULL, NULL),
+		MIG_ARRAY_TOO_LARGE);
 	ck_assert_int_eq(IOConnectCallScalarMethod(connect, 0, NULL, 1, NULL, NULL),
 			 kIOReturnBadArgument);
 	ck_assert_int_eq(IOConnectCallStructMethod(connect, 0, NULL, 8, NULL, NULL),
@@ -798,9 +803,11 @@ START_TEST(registrations_are_used_again_and_limited)
 		ck_assert_int_eq(IOConnectCallAsyncScalarMethod(connect, 1, MACH_PORT_NULL,
 								reference, 1, NULL, 0, NULL, NULL),
 				 0);
+	said_listen();
 	ck_assert_int_eq(IOConnectCallAsyncScalarMethod(connect, 1, MACH_PORT_NULL, reference, 1,
 							NULL, 0, NULL, NULL),
 			 kIOReturnNoResources);
+	said_expect("DEXT_LIMIT_ASYNC");
 	IOServiceClose(connect);
 	fake_host_stop(&host);
 }

@@ -2,6 +2,7 @@
 /* Notifications against a registry made of bytes: PROTOCOL.md 4.1 from the other side. */
 #define UNIT_TIMEOUT_SEC 60
 #include "fake_registry.h"
+#include "said.h"
 #include "unit.h"
 
 #include "bounds.h"
@@ -210,12 +211,15 @@ START_TEST(what_nobody_takes_is_bounded)
 	drain(&seen);
 	/* As many as wait, and one more: the first is forgotten for it. */
 	for (uint64_t i = 1; i <= DEXT_LIMIT_WAITING_SERVICES + 1; i++) {
+		if (i == DEXT_LIMIT_WAITING_SERVICES + 1)
+			said_listen();
 		send_event(EVENT_APPEARED, i, last_watch());
 		send_event(EVENT_GONE, i, last_watch());
 		if (i % 16 == 0)
 			dext_notification_port_dispatch(port);
 	}
 	dext_notification_port_dispatch(port);
+	said_expect("DEXT_LIMIT_WAITING_SERVICES");
 	service = IOIteratorNext(seen.iterator);
 	ck_assert_int_eq(IORegistryEntryGetRegistryEntryID(service, &id), 0);
 	ck_assert_uint_eq(id, 2);

@@ -110,7 +110,8 @@ call(struct fake_host *host, io_connect_t connect, const void *input, size_t inp
 
 START_TEST(a_structure_is_copied_there_and_back)
 {
-	const size_t sizes[] = {4097, 4 * PAGE - 1, 4 * PAGE, 4 * PAGE + 1, 1 << 20};
+	const size_t sizes[] = {DEXT_STRUCTURE_INLINE_MAX + 1, 4 * PAGE - 1, 4 * PAGE, 4 * PAGE + 1,
+				1 << 20};
 	struct script script = {.write = "written by the driver"};
 	struct fake_host host;
 	io_connect_t connect = open_with(&host, &script);

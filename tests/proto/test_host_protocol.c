@@ -14,8 +14,12 @@
 
 #include "bound_settings.h"
 #include "budget.h"
+#include "closing.h"
 #include "driver_fixture.h"
+#include "lingering.h"
+#include "places.h"
 #include "raw_client.h"
+#include "said.h"
 
 /* --- calls --- */
 
@@ -346,7 +350,9 @@ START_TEST(memory_of_an_app_is_limited_in_sum)
 	/* At the limit, and past it with what is kept. */
 	ck_assert_int_eq(sparse(&raw, TEST_HOLD, DEXT_LIMIT_PEER_BYTES - 8192, 8192),
 			 kIOReturnSuccess);
+	said_listen();
 	ck_assert_int_eq(sparse(&raw, TEST_LARGE, 4097, 0), kIOReturnNoResources);
+	said_expect("DEXT_LIMIT_PEER_BYTES (DextLimitPeerBytes: 2147483648)");
 	ck_assert_int_eq(sparse(&raw, TEST_LARGE, 0, 4097), kIOReturnNoResources);
 	let_go(&raw);
 	ck_assert_int_eq(sparse(&raw, TEST_LARGE, 4097, 4097), kIOReturnSuccess);
@@ -407,6 +413,33 @@ START_TEST(memory_that_is_only_mapped_counts)
 	let_go(&raw);
 	ck_assert_int_eq(sparse(&raw, TEST_HOLD, size, 0), kIOReturnSuccess);
 	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
+/* With the last file that its user may have waiting it is ended when it sends something. */
+START_TEST(files_of_a_user_that_wait_to_be_closed_are_limited)
+{
+	int peers[DEXT_LIMIT_CLOSING_USER], fd;
+	struct raw raw;
+
+	fixture_start();
+	listen_somewhere();
+	closing_begin();
+	signal(SIGURG, SIG_IGN); /* which would end their closes */
+	raw_open(&raw);
+	for (unsigned i = 0; i < DEXT_LIMIT_CLOSING_USER; i++) {
+		ck_assert_int_eq(sparse(&raw, TEST_LARGE, 4097, 0), kIOReturnSuccess);
+		fd = lingering(&peers[i]);
+		fd_close_foreign(&fd, 0);
+	}
+	said_listen();
+	raw_ack(&raw, 1);
+	raw_expect_end(&raw);
+	said_expect("DEXT_LIMIT_CLOSING_USER");
+	raw_free(&raw);
+	for (unsigned i = 0; i < DEXT_LIMIT_CLOSING_USER; i++)
+		close(peers[i]);
 	fixture_end();
 }
 END_TEST
@@ -640,7 +673,9 @@ START_TEST(buffers_of_a_client_are_limited)
 		ck_assert_int_eq(map(&raw, 0, 17)->status, kIOReturnSuccess);
 		close(expect_memory(&raw, 0, true));
 	}
+	said_listen();
 	ck_assert_int_eq(map(&raw, 0, 17)->status, kIOReturnNoResources);
+	said_expect("DEXT_LIMIT_BUFFERS_CLIENT (DextLimitBuffersClient: 4160)");
 	ck_assert_int_eq(map(&raw, 0, 1)->status, kIOReturnNoResources);
 	ck_assert_int_eq(unmap(&raw, 17)->status, kIOReturnSuccess);
 	ck_assert_int_eq(map(&raw, 0, 17)->status, kIOReturnSuccess);
@@ -663,7 +698,9 @@ START_TEST(bytes_of_a_client_are_limited)
 		close(expect_memory(&raw, 0, true));
 	}
 	/* Not one byte more. */
+	said_listen();
 	ck_assert_int_eq(map(&raw, 0, 17)->status, kIOReturnNoResources);
+	said_expect("DEXT_LIMIT_MAPPED_BYTES (DextLimitMappedBytes: 17179869184)");
 	ck_assert_int_eq(map(&raw, 0, first + most)->status, kIOReturnNoResources);
 	/* It is the limit of one client. */
 	raw_open(&other);
@@ -771,7 +808,9 @@ START_TEST(buffers_of_a_host_are_limited)
 			close(expect_memory(&raw[app], 0, true));
 		}
 	/* Those that have many get no more; one that has few gets what is kept for it. */
+	said_listen();
 	ck_assert_int_eq(map(&raw[APPS - 1], 0, 17)->status, kIOReturnNoResources);
+	said_expect("DEXT_LIMIT_BUFFERS_HOST (DextLimitBuffersHost: 16384)");
 	for (unsigned i = 0; i < DEXT_LIMIT_BUFFERS_KEPT; i++) {
 		ck_assert_int_eq(map(&raw[APPS], 0, 17)->status, kIOReturnSuccess);
 		close(expect_memory(&raw[APPS], 0, true));
@@ -966,7 +1005,9 @@ START_TEST(completions_past_the_limit_are_an_overrun)
 			 kIOReturnSuccess);
 	/* At the limit calls are served; one past it, no more. */
 	raw_echo(&raw, 1);
+	said_listen();
 	ck_assert_int_eq(complete(&raw, 1, 0), kIOReturnOverrun);
+	said_expect("DEXT_LIMIT_COMPLETIONS (DextLimitCompletions: 65536)");
 	raw_request(&raw, 0, CALL_METHOD, TEST_ECHO);
 	ck_assert_int_eq(raw_call(&raw, 0)->status, kIOReturnOverrun);
 	ck_assert_int_eq(map(&raw, 0, 0)->status, kIOReturnOverrun);
@@ -1043,7 +1084,9 @@ check_registrations(struct raw *raw)
 	struct completion entry;
 
 	keep(raw, 1023, 6);
+	said_listen();
 	ck_assert_int_eq(register_one(raw), kIOReturnNoResources);
+	said_expect("DEXT_LIMIT_ASYNC (DextLimitAsync: 1)");
 	/* It has ended, as that of any call that fails, and the connection lives. */
 	raw_completion(raw, &entry);
 	ck_assert_uint_eq(entry.kind, COMPLETION_RELEASED);
@@ -1444,19 +1487,35 @@ START_TEST(opens_that_are_refused)
 }
 END_TEST
 
+static void
+expect_too_many(const char *limit)
+{
+	struct raw past;
+
+	said_listen();
+	raw_open_with(&past, fixture.root, 0, -1);
+	said_expect(limit);
+	ck_assert_int_eq(past.status, kIOReturnNoResources);
+	raw_free(&past);
+}
+
 START_TEST(connections_are_limited)
 {
-	static struct raw raw[DEXT_LIMIT_CONNECTIONS + 1];
+	static struct raw raw[DEXT_LIMIT_CONNECTIONS];
 
 	fixture_start();
 	for (unsigned i = 0; i < DEXT_LIMIT_CONNECTIONS; i++)
 		raw_open(&raw[i]);
-	raw_open_with(&raw[DEXT_LIMIT_CONNECTIONS], fixture.root, 0, -1);
-	ck_assert_int_eq(raw[DEXT_LIMIT_CONNECTIONS].status, kIOReturnNoResources);
-	raw_free(&raw[DEXT_LIMIT_CONNECTIONS]);
+	expect_too_many("DEXT_LIMIT_CONNECTIONS (DextLimitConnections: 256)");
 	raw_close(&raw[0]);
 	raw_open(&raw[0]);
-	for (unsigned i = 0; i < DEXT_LIMIT_CONNECTIONS; i++)
+	/* One user's, where several are served. */
+	places_share();
+	for (unsigned i = DEXT_LIMIT_CONNECTIONS_USER - 1; i < DEXT_LIMIT_CONNECTIONS; i++)
+		raw_close(&raw[i]);
+	raw_open(&raw[DEXT_LIMIT_CONNECTIONS_USER - 1]);
+	expect_too_many("DEXT_LIMIT_CONNECTIONS_USER (DextLimitConnectionsUser: 128)");
+	for (unsigned i = 0; i < DEXT_LIMIT_CONNECTIONS_USER; i++)
 		raw_close(&raw[i]);
 	fixture_end();
 }
@@ -1589,7 +1648,7 @@ break_scalars_in(struct raw *raw)
 static void
 break_scalars_out(struct raw *raw)
 {
-	good(raw)->scalar_out_count = UINT32_MAX;
+	good(raw)->scalar_out_count = DEXT_SCALARS_MAX + 1;
 	raw_submit(raw, 0);
 }
 
@@ -1603,7 +1662,7 @@ break_structure_in(struct raw *raw)
 static void
 break_structure_out(struct raw *raw)
 {
-	good(raw)->structure_out_size = UINT64_MAX;
+	good(raw)->structure_out_size = DEXT_STRUCTURE_INLINE_MAX + 1;
 	raw_submit(raw, 0);
 }
 
@@ -1923,11 +1982,13 @@ UNIT_LOOP_MAIN("host protocol", {scalars, 1}, {all_slots_are_answered, 1}, {inli
 	       {large_structures, 1}, {memory_that_cannot_be_trusted_fails_the_call_only, 1},
 	       {room_for_an_output_of_any_size_up_to_the_limit, 1},
 	       {memory_of_an_app_is_limited_in_sum, 1}, {memory_of_calls_under_way_counts, 1},
-	       {memory_that_is_only_mapped_counts, 1}, {mapped_memory_is_the_drivers, 1},
-	       {read_only_memory_cannot_be_mapped_writable, 1}, {maps_that_fail, 1},
-	       {memory_waits_for_the_acknowledgement, 1}, {memory_is_acknowledged_in_the_page, 1},
-	       {closing_with_maps_that_wait, 1}, {buffers_of_a_client_are_limited, 1},
-	       {bytes_of_a_client_are_limited, 1}, {much_memory_gets_its_pages_on_another_queue, 1},
+	       {memory_that_is_only_mapped_counts, 1},
+	       {files_of_a_user_that_wait_to_be_closed_are_limited, 1},
+	       {mapped_memory_is_the_drivers, 1}, {read_only_memory_cannot_be_mapped_writable, 1},
+	       {maps_that_fail, 1}, {memory_waits_for_the_acknowledgement, 1},
+	       {memory_is_acknowledged_in_the_page, 1}, {closing_with_maps_that_wait, 1},
+	       {buffers_of_a_client_are_limited, 1}, {bytes_of_a_client_are_limited, 1},
+	       {much_memory_gets_its_pages_on_another_queue, 1},
 	       {who_acknowledges_without_reading_gets_few, 1}, {buffers_of_a_host_are_limited, 1},
 	       {completions_arrive_in_order, 1}, {a_completion_that_nobody_keeps_is_released, 1},
 	       {a_release_that_waits_keeps_its_index, 1}, {completions_past_the_ring_wait, 1},

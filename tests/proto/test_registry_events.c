@@ -5,6 +5,7 @@
 #include "bounds.h"
 #include "registry_names.h"
 #include "registry_private.h"
+#include "said.h"
 
 /* --- the tree is changed on the registry's thread --- */
 
@@ -381,7 +382,9 @@ START_TEST(a_user_watches_up_to_the_limit)
 	for (unsigned app = 0; app < FULL; app++)
 		for (uint64_t i = 1; i <= DEXT_LIMIT_WATCHES; i++)
 			ck_assert_int_eq(watch_name(fds[app], i, "Left"), kIOReturnSuccess);
+	said_listen();
 	ck_assert_int_eq(watch_name(fds[FULL], 1, "Left"), kIOReturnNoResources);
+	said_expect("DEXT_LIMIT_WATCHES_USER");
 	unwatch(fds[0], 7);
 	/* The request on that socket that comes behind it has been answered when it is known. */
 	ck_assert_int_eq(watch_entry(fds[0], 1u << 20, 1), kIOReturnNotFound);
@@ -428,8 +431,12 @@ START_TEST(matches_up_to_the_limit)
 	ck_assert_uint_eq(packet.body_length, DEXT_LIMIT_MATCHES * sizeof(uint64_t));
 	/* One more is no shorter list that looks complete. */
 	add("Many", 0);
+	said_listen();
 	ck_assert_int_eq(watch_name(fd, 2, "Many"), kIOReturnNoResources);
+	said_expect("DEXT_LIMIT_MATCHES");
+	said_listen();
 	ck_assert_int_eq(ask(fd, PACKET_LOOKUP, plist, length), kIOReturnNoResources);
+	said_expect("DEXT_LIMIT_MATCHES");
 	ck_assert_uint_eq(packet.body_length, 0);
 	free(plist);
 	close(fd);
@@ -455,8 +462,10 @@ START_TEST(entries_up_to_the_limit)
 	add("Many", body.id);
 	for (unsigned i = 0; i < 2; i++) {
 		body.relation = i == 0 ? ENTRY_CHILDREN : ENTRY_BELOW;
+		said_listen();
 		ck_assert_int_eq(ask(fd, PACKET_ENTRIES, &body, sizeof(body)),
 				 kIOReturnNoResources);
+		said_expect("DEXT_LIMIT_MATCHES");
 		ck_assert_uint_eq(packet.body_length, 0);
 	}
 	close(fd);
@@ -472,7 +481,9 @@ START_TEST(watches_up_to_the_limit)
 	fd = connect_registry();
 	for (uint64_t i = 1; i <= DEXT_LIMIT_WATCHES; i++)
 		ck_assert_int_eq(watch_name(fd, i, "Left"), kIOReturnSuccess);
+	said_listen();
 	ck_assert_int_eq(watch_name(fd, DEXT_LIMIT_WATCHES + 1, "Left"), kIOReturnNoResources);
+	said_expect("DEXT_LIMIT_WATCHES");
 	/* Others are not concerned, and all of them are told. */
 	other = connect_registry();
 	ck_assert_int_eq(watch_name(other, 1, "Left"), kIOReturnSuccess);
@@ -526,7 +537,9 @@ START_TEST(dictionaries_up_to_the_limit)
 	set_up();
 	fd = connect_registry();
 	fill_with_dictionaries(fd);
+	said_listen();
 	ck_assert_int_eq(watch_name(fd, 1000, "x"), kIOReturnNoResources);
+	said_expect("DEXT_LIMIT_WATCH_BYTES");
 	/* A byte too much does not fit where one was given up. */
 	unwatch(fd, 7);
 	ck_assert_int_eq(watch_bytes(fd, 1001, DEXT_LIMIT_WATCH_BYTES / 128 + 1),
@@ -560,8 +573,16 @@ START_TEST(dictionaries_of_a_user_up_to_the_limit)
 		fds[app] = connect_registry();
 	for (unsigned app = 0; app < FULL; app++)
 		fill_with_dictionaries(fds[app]);
+	said_listen();
 	ck_assert_int_eq(watch_name(fds[FULL], 1, "x"), kIOReturnNoResources);
+	said_expect("DEXT_LIMIT_WATCH_BYTES_USER");
 	/* What another of his apps gives back is there for this one, and no byte more. */
+	unwatch(fds[0], 7);
+	ck_assert_int_eq(watch_entry(fds[0], 1u << 20, 1), kIOReturnNotFound);
+	ck_assert_int_eq(watch_bytes(fds[FULL], 1, DEXT_LIMIT_WATCH_BYTES / 128 + 1),
+			 kIOReturnNoResources);
+	ck_assert_int_eq(watch_bytes(fds[FULL], 1, DEXT_LIMIT_WATCH_BYTES / 128), kIOReturnSuccess);
+	unwatch(fds[FULL], 1);
 	leave(fds[0]);
 	fill_with_dictionaries(fds[FULL]);
 	fds[0] = connect_registry();

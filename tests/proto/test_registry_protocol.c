@@ -7,6 +7,7 @@
 #include "bounds.h"
 #include "registry_names.h"
 #include "registry_private.h"
+#include "said.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -273,7 +274,9 @@ START_TEST(plugs_up_to_the_limit)
 	fd = connect_registry();
 	for (unsigned i = 1; i < DEXT_LIMIT_DEVICES; i++)
 		ck_assert_int_eq(ask_plug(fd, "sink", &ids[i]), kIOReturnSuccess);
+	said_listen();
 	ck_assert_int_eq(ask_plug(fd, "sink", &id), kIOReturnNoResources);
+	said_expect("DEXT_LIMIT_DEVICES");
 	check_reason("DEXT_LIMIT_DEVICES");
 	ck_assert_int_eq(ask_unplug(fd, ids[7]), kIOReturnSuccess);
 	ck_assert_uint_eq(look_up_number(fd, "IORegistryEntryID", ids[7]), 0);
@@ -371,10 +374,12 @@ START_TEST(serves_up_to_the_limit)
 		struct packet_header header = {.type = PACKET_PROPERTIES, .sequence = 1};
 		struct id_body body = {.id = 1};
 
+		said_listen();
 		past = connect_registry();
 		if (asked)
 			packet_send(past, &header, &body, sizeof(body), NULL, 0, true);
 		ck_assert_int_eq(packet_receive(past, &packet, true), kIOReturnSuccess);
+		said_expect("DEXT_LIMIT_REGISTRY_CLIENTS");
 		ck_assert_int_eq(packet.header->status, kIOReturnNoResources);
 		ck_assert_uint_eq(packet.header->sequence, 0);
 		ck_assert_int_eq(packet_receive(past, &packet, true), kIOReturnOffline);
@@ -410,8 +415,10 @@ START_TEST(serves_a_user_up_to_a_share)
 	for (unsigned i = 0; i < DEXT_LIMIT_REGISTRY_CLIENTS_USER; i++)
 		fds[i] = connect_registry();
 	ck_assert_uint_ne(look_up(fds[DEXT_LIMIT_REGISTRY_CLIENTS_USER - 1], "IOUSBHostDevice"), 0);
+	said_listen();
 	past = connect_registry();
 	ck_assert_int_eq(packet_receive(past, &packet, true), kIOReturnSuccess);
+	said_expect("DEXT_LIMIT_REGISTRY_CLIENTS_USER");
 	ck_assert_int_eq(packet.header->status, kIOReturnNoResources);
 	close(past);
 	/* Another user's is let in: only root can be one. */

@@ -5,6 +5,7 @@
 #include "budget.h"
 #include "descriptor.h"
 #include "memfd.h"
+#include "said.h"
 
 #include <DriverKit/IOBufferMemoryDescriptor.h>
 
@@ -88,8 +89,10 @@ START_TEST(a_budget_is_kept)
 	int fd;
 
 	budget_set(PAGES * page);
+	said_listen();
 	ck_assert_int_eq(IOBufferMemoryDescriptor_Create(3, PAGES * page + 1, 0, &memory),
 			 kIOReturnNoResources);
+	said_expect("dextd --memory-max");
 	ck_assert_int_eq(IOBufferMemoryDescriptor_Create(3, (PAGES - 1) * page, 0, &memory), 0);
 	/* An app's memory counts in the pages that can be touched. */
 	ck_assert_int_eq(memfd_create_sealed("theirs", 2 * page, &fd), 0);

@@ -7,11 +7,10 @@
 
 #include "bounds.h"
 #include "closing.h"
+#include "lingering.h"
 #include "packet.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -24,39 +23,6 @@
 #define MORE_THAN_CLOSERS 100
 #define ENEMY		  1000u /* users */
 #define SOMEBODY	  1001u
-
-static int listener;
-static struct sockaddr_in place;
-
-static void
-listen_somewhere(void)
-{
-	socklen_t length = sizeof(place);
-
-	place = (struct sockaddr_in){.sin_family = AF_INET,
-				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(bind(listener, (struct sockaddr *)&place, length), 0);
-	ck_assert_int_eq(listen(listener, MORE_THAN_CLOSERS), 0);
-	ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&place, &length), 0);
-}
-
-/* *ret_peer is the end that does not read. */
-static int
-lingering(int *ret_peer)
-{
-	static char bytes[1 << 16];
-	const struct linger forever = {.l_onoff = 1, .l_linger = 100000};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&place, sizeof(place)), 0);
-	*ret_peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	ck_assert_int_ge(*ret_peer, 0);
-	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
-		;
-	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &forever, sizeof(forever)), 0);
-	return fd;
-}
 
 static bool
 any_is_open(const int *numbers, unsigned count)

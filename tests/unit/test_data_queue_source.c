@@ -358,6 +358,24 @@ START_TEST(a_stopped_target_is_left_alone)
 }
 END_TEST
 
+START_TEST(sizes_at_the_limits_and_past_them)
+{
+	IODataQueueDispatchSource *made;
+
+	set(true);
+	ck_assert_int_eq(
+		IODataQueueDispatchSource_Create(DEXT_DATA_QUEUE_MAX + 1, scene.queue, &made),
+		kIOReturnBadArgument);
+	ck_assert_int_eq(dext_data_queue_create(DEXT_DATA_QUEUE_MAX + 1, scene.queue, &made),
+			 kIOReturnBadArgument);
+	ck_assert_int_eq(dext_data_queue_create(3, scene.queue, &made), kIOReturnBadArgument);
+	ck_assert_int_eq(IODataQueueDispatchSource_Create(DEXT_DATA_QUEUE_MAX, scene.queue, &made),
+			 kIOReturnSuccess);
+	OSRelease(made);
+	clear();
+}
+END_TEST
+
 START_TEST(actions_are_checked)
 {
 	OSAction *copy = NULL;
@@ -380,4 +398,4 @@ UNIT_MAIN("data queue source", the_driver_is_called_once_for_each_time_that_it_s
 	  an_entry_that_comes_while_the_last_one_is_taken_is_told, the_driver_is_told_of_room,
 	  the_app_is_told_of_entries_if_it_was_done, a_queue_has_one_owner,
 	  a_spoiled_queue_is_an_error_and_no_more, cancel_is_a_join, a_stopped_target_is_left_alone,
-	  actions_are_checked)
+	  sizes_at_the_limits_and_past_them, actions_are_checked)

@@ -155,6 +155,7 @@ START_TEST(lines_of_a_second_are_passed_on_up_to_the_limit)
 	host_log_drain(&host);
 	ck_assert_uint_eq(count_passed_on(), 2 * DEXT_LIMIT_LOG_LINES + 1);
 	ck_assert_ptr_nonnull(strstr(host.log.last->text, ": 1 lines of its log were dropped"));
+	ck_assert_ptr_nonnull(strstr(host.log.last->text, "DEXT_LIMIT_LOG_LINES (1000)"));
 	/* What a process has left is kept all the same. */
 	ck_assert_uint_eq(registry.last_line, last + DEXT_LIMIT_LOG_LINES + 2);
 	finish();

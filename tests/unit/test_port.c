@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fake_connection.h"
+#include "said.h"
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -699,7 +700,9 @@ START_TEST(a_full_port_asks_the_hub_again)
 	assert_empty(hub_ports[0]);
 	for (unsigned i = 0; i < DEXT_LIMIT_COMPLETIONS; i++)
 		ck_assert_int_eq(port_deliver(hub_ports[0], &message), kIOReturnSuccess);
+	said_listen();
 	ck_assert_int_eq(port_deliver(hub_ports[0], &message), kIOReturnOverrun);
+	said_expect("DEXT_LIMIT_COMPLETIONS");
 	hub_drains = 0;
 	while (port_take(hub_ports[0], &message) == kIOReturnSuccess)
 		taken++;

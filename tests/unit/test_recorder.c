@@ -5,6 +5,7 @@
 #include "memfd.h"
 #include "places.h"
 #include "recorder.h"
+#include "said.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -210,7 +211,9 @@ START_TEST(readers_are_limited)
 		looks[i] = look_on(0, 0);
 		ck_assert_int_eq(looks[i].status, kIOReturnSuccess);
 	}
+	said_listen();
 	more = look_on(0, 0);
+	said_expect("DEXT_LIMIT_TRACES");
 	ck_assert_int_eq(more.status, kIOReturnNoResources);
 	ck_assert_uint_eq(more.fd_count, 0);
 	look_away(&more);
@@ -235,7 +238,9 @@ START_TEST(readers_of_a_user_are_limited_where_several_are_served)
 		looks[i] = look_on_as(1000, 0, 0);
 		ck_assert_int_eq(looks[i].status, kIOReturnSuccess);
 	}
+	said_listen();
 	more = look_on_as(1000, 0, 0);
+	said_expect("DEXT_LIMIT_TRACES_USER");
 	ck_assert_int_eq(more.status, kIOReturnNoResources);
 	look_away(&more);
 	/* Another's are its own. */

@@ -421,8 +421,23 @@ START_TEST(what_cannot_be_is_refused)
 			 kIOReturnBadArgument);
 	ck_assert_int_eq(DextRingDispatchSource_Create(64, 8, 9, scene.queue, &made),
 			 kIOReturnBadArgument);
-	ck_assert_int_eq(DextRingDispatchSource_Create(8, 8, 8, scene.queue, &made),
-			 kIOReturnBadArgument);
+	ck_assert_int_eq(
+		DextRingDispatchSource_Create(DEXT_RING_ENTRY_MIN - 8, 8, 8, scene.queue, &made),
+		kIOReturnBadArgument);
+	ck_assert_int_eq(
+		DextRingDispatchSource_Create(DEXT_RING_ENTRY_MAX + 8, 8, 8, scene.queue, &made),
+		kIOReturnBadArgument);
+	ck_assert_int_eq(
+		DextRingDispatchSource_Create(64, 8, 2 * DEXT_RING_ENTRIES_MAX, scene.queue, &made),
+		kIOReturnBadArgument);
+	ck_assert_int_eq(DextRingDispatchSource_Create(DEXT_RING_ENTRY_MAX, DEXT_RING_ENTRIES_MAX,
+						       DEXT_RING_ENTRIES_MAX, scene.queue, &made),
+			 kIOReturnSuccess);
+	OSRelease(made);
+	ck_assert_int_eq(
+		DextRingDispatchSource_Create(DEXT_RING_ENTRY_MIN, 8, 8, scene.queue, &made),
+		kIOReturnSuccess);
+	OSRelease(made);
 	ck_assert_int_eq(DextRingDispatchSource_CopyMemory(source, NULL), kIOReturnBadArgument);
 	DextRingDispatchSource_CopyMemory(source, &memory);
 	ck_assert_uint_eq(mapped_source_flags((IODispatchSource *)source),

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "driver_fixture.h"
+#include "said.h"
 
 static struct {
 	unsigned published, unpublished;
@@ -193,7 +194,9 @@ START_TEST(services_of_a_host_are_limited)
 				 0);
 		ck_assert_int_eq(IOService_RegisterService(children[i]), kIOReturnSuccess);
 	}
+	said_listen();
 	ck_assert_int_eq(IOService_RegisterService(fixture.root), kIOReturnNoResources);
+	said_expect("DEXT_LIMIT_SERVICES_HOST");
 	ck_assert_int_eq(IOService_Terminate(children[0], 0), 0);
 	ck_assert_int_eq(IOService_RegisterService(fixture.root), kIOReturnSuccess);
 	for (unsigned i = 0; i < DEXT_LIMIT_SERVICES_HOST; i++)

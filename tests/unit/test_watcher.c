@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include "registry_private.h"
+#include "said.h"
 #include "watcher.h"
 
 #include <poll.h>
@@ -71,7 +72,9 @@ START_TEST(events_wait_up_to_the_limit)
 	}
 	ck_assert_uint_eq(watcher.waiting_bytes, DEXT_LIMIT_EVENT_BYTES);
 	ck_assert(!has_hung_up());
+	said_listen();
 	watcher_tell(&watcher, ends[0], entry, EVENT_CHANGED);
+	said_expect("DEXT_LIMIT_EVENT_BYTES");
 	ck_assert(watcher.ended && has_hung_up());
 	ck_assert_uint_eq(watcher.waiting_bytes, 0);
 	finish();
