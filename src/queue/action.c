@@ -304,6 +304,19 @@ find_queue(OSAction *object, IODispatchQueue **ret_queue)
 	return res;
 }
 
+/* What is done with work of which find_queue has said that. */
+static void
+end_without_queue(OSAction *action, struct work *work, IOReturn why)
+{
+	if (why == kIOReturnNotFound) {
+		work->run(work);
+		return;
+	}
+	log_debug("a callback of type %s has nowhere to run: %s", ivars(action)->type,
+		  status_string(why));
+	work->dropped(work);
+}
+
 /* Work of the action on the queue of its target. */
 static void
 dispatch(OSAction *action, struct work *work, bool inline_ok)
@@ -311,17 +324,9 @@ dispatch(OSAction *action, struct work *work, bool inline_ok)
 	IODispatchQueue *queue = NULL;
 	IOReturn res = find_queue(action, &queue);
 
-	if (res == kIOReturnNotFound) {
-		work->run(work);
-		return;
-	}
 	if (res != kIOReturnSuccess) {
-		log_debug("a callback of type %s has nowhere to run: %s", ivars(action)->type,
-			  status_string(res));
-		work->dropped(work);
-		return;
-	}
-	if (inline_ok) {
+		end_without_queue(action, work, res);
+	} else if (inline_ok) {
 		queue_run_take(queue, work);
 	} else {
 		queue_post(queue, work);
@@ -329,12 +334,62 @@ dispatch(OSAction *action, struct work *work, bool inline_ok)
 	}
 }
 
-void
-action_post_take(OSAction *action, struct action_call *call, const void *tag, bool inline_ok)
+static void
+fill(struct action_call *call, OSAction *action, const void *tag)
 {
 	call->action = action;
 	call->work = (struct work){.run = deliver, .dropped = skip, .tag = tag};
+}
+
+void
+action_post_take(OSAction *action, struct action_call *call, const void *tag, bool inline_ok)
+{
+	fill(call, action, tag);
 	dispatch(action, &call->work, inline_ok);
+}
+
+/* Calls that go to the same queue. */
+struct batch {
+	IODispatchQueue *queue; /* +1; NULL: there are none */
+	struct work *first, **end;
+};
+
+static void
+post_batch(struct batch *batch)
+{
+	if (batch->queue == NULL)
+		return;
+	queue_post_all(batch->queue, batch->first);
+	OSSafeReleaseNULL(batch->queue);
+}
+
+void
+action_post_all_take(struct action_call *calls, const void *tag)
+{
+	struct batch batch = {0};
+	struct action_call *next;
+
+	for (struct action_call *call = calls; call != NULL; call = next) {
+		IODispatchQueue *queue = NULL;
+		IOReturn res;
+
+		next = call->next;
+		fill(call, call->action, tag);
+		res = find_queue(call->action, &queue);
+		if (queue != NULL && queue == batch.queue) {
+			OSRelease(queue);
+		} else {
+			post_batch(&batch);
+			batch = (struct batch){.queue = queue, .end = &batch.first};
+		}
+		if (res != kIOReturnSuccess) {
+			end_without_queue(call->action, &call->work, res);
+			continue;
+		}
+		*batch.end = &call->work;
+		batch.end = &call->work.next;
+	}
+	post_batch(&batch);
 }
 
 void

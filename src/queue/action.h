@@ -38,6 +38,7 @@ struct action_call {
 	void (*deliver)(struct action_call *call, OSObject *target, action_function function);
 	/* Called exactly once after deliver, or instead of it; the record may be freed here. */
 	void (*done)(struct action_call *call);
+	struct action_call *next; /* of action_post_all_take; NULL: the last one */
 };
 
 /*
@@ -47,6 +48,11 @@ struct action_call {
 void action_post(OSAction *action, struct action_call *call, const void *tag, bool inline_ok);
 /* The same; takes a reference to the action. */
 void action_post_take(OSAction *action, struct action_call *call, const void *tag, bool inline_ok);
+/*
+ * The same for several, linked by `next` and in this order, whose actions the caller has set; not
+ * inline. Those that go to the same queue go there at once.
+ */
+void action_post_all_take(struct action_call *calls, const void *tag);
 
 /* Borrowed; NULL once cancelled. */
 OSObject *action_target(OSAction *action);

@@ -345,20 +345,31 @@ enter_idle_locked(struct IODispatchQueue_IVars *queue, bool shared)
 }
 
 void
-queue_post(IODispatchQueue *object, struct work *work)
+queue_post(IODispatchQueue *queue, struct work *work)
+{
+	work->next = NULL;
+	queue_post_all(queue, work);
+}
+
+void
+queue_post_all(IODispatchQueue *object, struct work *work)
 {
 	struct IODispatchQueue_IVars *queue = queue_ivars(object);
-	bool cancelled;
+	struct work *next;
 
 	pthread_mutex_lock(&queue->lock);
-	cancelled = queue->cancelled;
-	if (!cancelled) {
-		append_locked(queue, work);
+	if (!queue->cancelled) {
+		for (; work != NULL; work = next) {
+			next = work->next;
+			append_locked(queue, work);
+		}
 		queue_post_drain_locked(queue);
 	}
 	pthread_mutex_unlock(&queue->lock);
-	if (cancelled)
+	for (; work != NULL; work = next) {
+		next = work->next;
 		work_finish(work, false);
+	}
 }
 
 /*

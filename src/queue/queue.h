@@ -81,6 +81,8 @@ void queue_suspend(IODispatchQueue *queue);
 bool queue_resume(IODispatchQueue *queue);
 
 void queue_post(IODispatchQueue *queue, struct work *work);
+/* The same for several at once, linked by `next`, in this order. */
+void queue_post_all(IODispatchQueue *queue, struct work *work);
 void queue_run(IODispatchQueue *queue, struct work *work);
 /* The same; takes a reference to the queue. */
 void queue_run_take(IODispatchQueue *queue, struct work *work);

@@ -31,6 +31,21 @@ take_locked(struct IOUSBHostPipe_IVars *pipe)
 	return first;
 }
 
+/* The calls of all that are ready, linked; NULL: there are none. */
+static struct action_call *
+take_all_locked(struct IOUSBHostPipe_IVars *pipe)
+{
+	struct action_call *first = NULL, **end = &first;
+	struct pipe_request *request;
+
+	while ((request = take_locked(pipe)) != NULL) {
+		request->call.action = request->action;
+		*end = &request->call;
+		end = &request->call.next;
+	}
+	return first;
+}
+
 static void
 set_entering_locked(struct IOUSBHostPipe_IVars *pipe, uint64_t number)
 {
@@ -46,30 +61,48 @@ is_entering(const struct IOUSBHostPipe_IVars *pipe, uint64_t number)
 
 /* Posts what is ready; the caller has set `posting`. Unlocks. */
 static void
-post_unlock(struct IOUSBHostPipe_IVars *pipe, bool inline_ok)
+post_all_unlock(struct IOUSBHostPipe_IVars *pipe)
 {
 	IOUSBHostPipe *self = pipe->self;
-	struct pipe_request *request;
+	struct action_call *calls;
 
-	while ((request = take_locked(pipe)) != NULL) {
-		uint64_t number = request->number;
-
-		if (inline_ok)
-			set_entering_locked(pipe, number);
+	while ((calls = take_all_locked(pipe)) != NULL) {
 		pthread_mutex_unlock(&pipe->lock);
-		/* The request may be gone before this returns; its hold on the action is the
-		 * call's. */
-		action_post_take(request->action, &request->call, self, inline_ok);
+		/* The requests may be gone before this returns; their holds on the actions are the
+		 * calls'. */
+		action_post_all_take(calls, self);
 		pthread_mutex_lock(&pipe->lock);
-		if (inline_ok && !is_entering(pipe, number)) {
-			pthread_mutex_unlock(&pipe->lock);
-			return; /* the callback took the posting over */
-		}
-		set_entering_locked(pipe, 0);
-		inline_ok = false;
 	}
 	pipe->posting = false;
 	pthread_mutex_unlock(&pipe->lock);
+}
+
+/* Goes on with the posting, unless the callback of that number has done so before. */
+static void
+take_posting_over(struct IOUSBHostPipe_IVars *pipe, uint64_t number)
+{
+	if (!is_entering(pipe, number))
+		return;
+	pthread_mutex_lock(&pipe->lock);
+	if (is_entering(pipe, number)) {
+		set_entering_locked(pipe, 0);
+		post_all_unlock(pipe);
+	} else {
+		pthread_mutex_unlock(&pipe->lock);
+	}
+}
+
+/* The same, but the first callback may run here, and then does the rest before it begins. */
+static void
+post_inline_unlock(struct IOUSBHostPipe_IVars *pipe)
+{
+	struct pipe_request *request = take_locked(pipe);
+	uint64_t number = request->number;
+
+	set_entering_locked(pipe, number);
+	pthread_mutex_unlock(&pipe->lock);
+	action_post_take(request->action, &request->call, pipe->self, true);
+	take_posting_over(pipe, number);
 }
 
 void
@@ -84,22 +117,12 @@ pipe_pump(IOUSBHostPipe *object, bool inline_ok)
 		pthread_mutex_unlock(&pipe->lock);
 	} else {
 		pipe->posting = true;
-		post_unlock(pipe, inline_ok);
+		if (inline_ok)
+			post_inline_unlock(pipe);
+		else
+			post_all_unlock(pipe);
 	}
 	OSRelease(object);
-}
-
-/* The callback of that number runs, perhaps on the thread that posts. */
-static void
-take_posting_over(struct IOUSBHostPipe_IVars *pipe, uint64_t number)
-{
-	pthread_mutex_lock(&pipe->lock);
-	if (is_entering(pipe, number)) {
-		set_entering_locked(pipe, 0);
-		post_unlock(pipe, false);
-	} else {
-		pthread_mutex_unlock(&pipe->lock);
-	}
 }
 
 static struct pipe_request *
@@ -119,8 +142,7 @@ pipe_deliver(struct action_call *call, OSObject *target, action_function functio
 		/* Pairs with the load in has_up_to. */
 		atomic_store_explicit(&each->is_running, true, memory_order_release);
 	}
-	if (is_entering(pipe, request->number))
-		take_posting_over(pipe, request->number);
+	take_posting_over(pipe, request->number);
 	if (request->is_bundled) {
 		pipe_deliver_bundle(request, target, function);
 		return;

@@ -225,6 +225,57 @@ START_TEST(post_runs_on_the_targets_queue)
 }
 END_TEST
 
+/* Takes a reference to the action, as the posting does. */
+static void
+link_call(struct test_call *call, OSAction *action, struct test_call *next)
+{
+	OSRetain(action);
+	call->call.action = action;
+	call->call.next = next != NULL ? &next->call : NULL;
+}
+
+/* Of two actions of one queue; between them one without a queue, behind them a cancelled one. */
+START_TEST(several_are_posted_in_order_and_end_as_each_would)
+{
+	struct meter delivered = METER_INITIALIZER, finished = METER_INITIALIZER;
+	struct meter skipped = METER_INITIALIZER, alone = METER_INITIALIZER;
+	struct scene scene, without = {.target = object_create(Target)};
+	struct test_call first = CALL(&scene, &delivered, &finished), second = first;
+	struct test_call inlined = CALL(&without, &alone, &alone);
+	struct test_call cancelled = CALL(&scene, &skipped, &alone);
+	OSObject *targets[3];
+	OSAction *actions[3];
+
+	set(&scene);
+	*OSObjectIVars(Target, without.target) =
+		(struct Target_IVars){.status = kIOReturnNotFound, .freed = &skipped};
+	targets[0] = targets[2] = (OSObject *)scene.target;
+	targets[1] = (OSObject *)without.target;
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(action_create(targets[i], type, callback, 0, &actions[i]),
+				 kIOReturnSuccess);
+	ck_assert_int_eq(OSAction_Cancel_f(actions[2], NULL, NULL), kIOReturnSuccess);
+	link_call(&first, scene.action, &inlined);
+	link_call(&inlined, actions[1], &second);
+	link_call(&second, actions[0], &cancelled);
+	link_call(&cancelled, actions[2], NULL);
+	action_post_all_take(&first.call, NULL);
+	ck_assert_uint_eq(meter_read(&alone), 3);
+	ck_assert(pthread_equal(inlined.thread, pthread_self()));
+	meter_wait(&finished, 2);
+	ck_assert_uint_eq(first.delivered_at_done, 1);
+	ck_assert_uint_eq(second.delivered_at_done, 2);
+	ck_assert(first.mine && second.mine);
+	IODispatchQueue_DispatchSync_f(scene.queue, &delivered, raise_meter);
+	for (unsigned i = 0; i < 3; i++)
+		OSRelease(actions[i]);
+	ck_assert_uint_eq(meter_read(&skipped), 0);
+	OSRelease(without.target);
+	ck_assert_uint_eq(meter_read(&skipped), 1);
+	clear(&scene);
+}
+END_TEST
+
 static void
 expect_queue(struct scene *scene, IODispatchQueue *wanted, unsigned asked)
 {
@@ -360,13 +411,16 @@ START_TEST(a_cancelled_queue_still_ends_each_call)
 {
 	struct meter delivered = METER_INITIALIZER, finished = METER_INITIALIZER;
 	struct scene scene;
-	struct test_call call = CALL(&scene, &delivered, &finished);
+	struct test_call call = CALL(&scene, &delivered, &finished), last = call;
 
 	set(&scene);
 	ck_assert_int_eq(IODispatchQueue_Cancel_f(scene.queue, NULL, NULL), kIOReturnSuccess);
 	action_post(scene.action, &call.call, NULL, true);
 	action_post(scene.action, &call.call, NULL, false);
-	ck_assert_uint_eq(meter_read(&finished), 2);
+	link_call(&call, scene.action, &last);
+	link_call(&last, scene.action, NULL);
+	action_post_all_take(&call.call, NULL);
+	ck_assert_uint_eq(meter_read(&finished), 4);
 	ck_assert_uint_eq(meter_read(&delivered), 0);
 	clear(&scene);
 }
@@ -533,9 +587,10 @@ START_TEST(unhold_without_hold_is_an_assertion)
 END_TEST
 
 UNIT_MAIN("action", create_and_check, the_target_lives_as_long_as_the_action,
-	  post_runs_on_the_targets_queue, a_kept_queue_is_good_until_it_changes,
-	  a_posted_call_holds_the_action, cancel_drops_what_waits_and_joins_what_runs,
-	  cancel_from_the_callback_waits_for_its_end, a_cancelled_queue_still_ends_each_call,
-	  targets_without_a_queue, a_wait_on_the_queue_delivers_its_callbacks_nested,
-	  aborted_when_the_last_hold_ends_once, an_aborted_handler_that_comes_late_is_called,
+	  post_runs_on_the_targets_queue, several_are_posted_in_order_and_end_as_each_would,
+	  a_kept_queue_is_good_until_it_changes, a_posted_call_holds_the_action,
+	  cancel_drops_what_waits_and_joins_what_runs, cancel_from_the_callback_waits_for_its_end,
+	  a_cancelled_queue_still_ends_each_call, targets_without_a_queue,
+	  a_wait_on_the_queue_delivers_its_callbacks_nested, aborted_when_the_last_hold_ends_once,
+	  an_aborted_handler_that_comes_late_is_called,
 	  no_aborted_handler_after_cancel_or_without_a_hold, unhold_without_hold_is_an_assertion)
