@@ -116,7 +116,7 @@ completion_send(IOUserClient *self, OSAction *action, IOReturn status, const uin
 		return kIOReturnBadArgument;
 	}
 	ivars->used = true;
-	if (action_target(action) != NULL)
+	if (!action_is_cancelled(action))
 		return connection_complete(ivars->connection, ivars->index, ivars->generation,
 					   status, arguments, count);
 	return kIOReturnSuccess;
@@ -128,6 +128,6 @@ completion_notify(OSAction *action)
 	struct IOUserClientCompletion_IVars *ivars = OSObjectIVars(IOUserClientCompletion, action);
 
 	ivars->used = true;
-	if (action_target(action) != NULL)
+	if (!action_is_cancelled(action))
 		connection_notify(ivars->connection, ivars->index, ivars->generation);
 }

@@ -399,16 +399,10 @@ action_post(OSAction *action, struct action_call *call, const void *tag, bool in
 	action_post_take(action, call, tag, inline_ok);
 }
 
-OSObject *
-action_target(OSAction *object)
+bool
+action_is_cancelled(OSAction *action)
 {
-	struct OSAction_IVars *action = ivars(object);
-	OSObject *target;
-
-	pthread_mutex_lock(&action->lock);
-	target = is_cancelled(action) ? NULL : action->target;
-	pthread_mutex_unlock(&action->lock);
-	return target;
+	return is_cancelled(ivars(action));
 }
 
 IODispatchQueue *

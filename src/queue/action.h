@@ -54,8 +54,7 @@ void action_post_take(OSAction *action, struct action_call *call, const void *ta
  */
 void action_post_all_take(struct action_call *calls, const void *tag);
 
-/* Borrowed; NULL once cancelled. */
-OSObject *action_target(OSAction *action);
+bool action_is_cancelled(OSAction *action);
 /* The queue on which the action's callbacks run, +1, or NULL if the target has none (then: inline).
  */
 IODispatchQueue *action_copy_queue(OSAction *action);

@@ -212,6 +212,8 @@ pipe_end(struct IOUSBHostPipe_IVars *pipe, IOReturn status, bool close, bool wai
 {
 	struct drain drain = {.pipe = pipe};
 
+	/* A callback of a target without a queue runs here, and may release the driver's. */
+	OSRetain(pipe->self);
 	pthread_mutex_lock(&pipe->submitting);
 	pthread_mutex_lock(&pipe->lock);
 	pipe->closed |= close;
@@ -220,14 +222,15 @@ pipe_end(struct IOUSBHostPipe_IVars *pipe, IOReturn status, bool close, bool wai
 	pipe->waiters += wait;
 	pthread_mutex_unlock(&pipe->lock);
 	pthread_mutex_unlock(&pipe->submitting);
-	if (!wait) {
+	if (wait) {
+		queue_wait(pipe->self, is_drained, &drain);
+		pthread_mutex_lock(&pipe->lock);
+		pipe->waiters--;
+		pthread_mutex_unlock(&pipe->lock);
+	} else {
 		pipe_pump(pipe->self, false);
-		return;
 	}
-	queue_wait(pipe->self, is_drained, &drain);
-	pthread_mutex_lock(&pipe->lock);
-	pipe->waiters--;
-	pthread_mutex_unlock(&pipe->lock);
+	OSRelease(pipe->self);
 }
 
 void

@@ -17,7 +17,10 @@ void pipe_abandon(IOUSBHostPipe *pipe);
 /* True while the backend has transfers of it. */
 bool pipe_is_busy(IOUSBHostPipe *pipe);
 
-/* Posts the callbacks of finished transfers, in order. inline_ok: the first may run here. */
+/*
+ * Posts the callbacks of finished transfers, in order. inline_ok: the first may run here. Callbacks
+ * release what the requests hold; the caller has a reference of its own.
+ */
 void pipe_pump(IOUSBHostPipe *pipe, bool inline_ok);
 /* Submits what the backend had no room for. */
 void pipe_kick(IOUSBHostPipe *pipe);

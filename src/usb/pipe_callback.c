@@ -110,8 +110,6 @@ pipe_pump(IOUSBHostPipe *object, bool inline_ok)
 {
 	struct IOUSBHostPipe_IVars *pipe = pipe_ivars(object);
 
-	/* Callbacks release what the requests hold, perhaps the last reference. */
-	OSRetain(object);
 	pthread_mutex_lock(&pipe->lock);
 	if (pipe->posting || TAILQ_EMPTY(&pipe->ready)) {
 		pthread_mutex_unlock(&pipe->lock);
@@ -122,7 +120,6 @@ pipe_pump(IOUSBHostPipe *object, bool inline_ok)
 		else
 			post_all_unlock(pipe);
 	}
-	OSRelease(object);
 }
 
 static struct pipe_request *
