@@ -16,6 +16,7 @@
 
 #include <DriverKit/IOMemoryDescriptor.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum memory_handed {
 	HANDED_NEVER,
@@ -41,7 +42,8 @@ struct memory_use {
 	struct memory_backing *backing;
 	uint64_t offset, length;	 /* bytes of the backing */
 	IOMemoryDescriptor *descriptor;	 /* borrowed: whose part it is; NULL: a mapping's */
-	uint32_t io;			 /* [lock] I/O in flight through the descriptor */
+	uint32_t begun;			 /* [lock] I/O through the descriptor, and how much of it */
+	_Atomic uint32_t ended;		 /* is over; what is not is in flight */
 	struct memory_use *next, **link; /* [lock] */
 };
 
@@ -75,6 +77,14 @@ void use_add(struct memory_use *use, struct memory_backing *backing, uint64_t of
 	     uint64_t length, IOMemoryDescriptor *descriptor);
 /* The last use takes the backing with it. A use without a backing is none: nothing happens. */
 void use_remove(struct memory_use *use);
+
+/* Whether I/O is in flight through the descriptor. */
+static inline bool
+use_is_busy_locked(const struct memory_use *use)
+{
+	/* Pairs with memory_io_end: its accesses are before a split. */
+	return use->begun != atomic_load_explicit(&use->ended, memory_order_acquire);
+}
 
 /* The extent that holds this offset. Needs the lock. */
 struct memory_extent *backing_extent_locked(struct memory_backing *backing, uint64_t offset);

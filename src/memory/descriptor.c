@@ -31,7 +31,7 @@ IOMemoryDescriptor_free(OSObject *self)
 
 	mapping_end(&ivars->contiguous);
 	for (uint32_t i = 0; i < ivars->part_count; i++) {
-		assert(ivars->parts[i].backing == NULL || ivars->parts[i].io == 0);
+		assert(ivars->parts[i].backing == NULL || !use_is_busy_locked(&ivars->parts[i]));
 		use_remove(&ivars->parts[i]);
 	}
 	for (uint32_t i = 0; i < ivars->parent_count; i++)
@@ -191,15 +191,17 @@ memory_first_segment(IOMemoryDescriptor *memory)
 	return segment;
 }
 
-static void
-count_io(struct memory_use *part, int change, struct memory_segment *ret_segment)
+/* With the lock: whoever splits the part off sees it in flight, or has done so before. */
+static struct memory_segment
+begin_part(struct memory_use *part)
 {
+	struct memory_segment segment;
+
 	pthread_mutex_lock(&part->backing->lock);
-	assert(change > 0 || part->io > 0);
-	part->io += (uint32_t)change;
-	if (ret_segment != NULL)
-		*ret_segment = segment_locked(part);
+	part->begun++;
+	segment = segment_locked(part);
 	pthread_mutex_unlock(&part->backing->lock);
+	return segment;
 }
 
 struct memory_segment
@@ -209,8 +211,12 @@ memory_io_begin(IOMemoryDescriptor *memory)
 	struct memory_segment first = {.fd = -1};
 
 	OSRetain(memory);
-	for (uint32_t i = 0; i < ivars->part_count; i++)
-		count_io(&ivars->parts[i], 1, i == 0 ? &first : NULL);
+	for (uint32_t i = 0; i < ivars->part_count; i++) {
+		struct memory_segment segment = begin_part(&ivars->parts[i]);
+
+		if (i == 0)
+			first = segment;
+	}
 	return first;
 }
 
@@ -219,7 +225,8 @@ memory_io_end(IOMemoryDescriptor *memory)
 {
 	struct IOMemoryDescriptor_IVars *ivars = OSObjectIVars(IOMemoryDescriptor, memory);
 
+	/* Pairs with use_is_busy_locked. */
 	for (uint32_t i = 0; i < ivars->part_count; i++)
-		count_io(&ivars->parts[i], -1, NULL);
+		atomic_fetch_add_explicit(&ivars->parts[i].ended, 1, memory_order_release);
 	OSRelease(memory);
 }

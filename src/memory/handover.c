@@ -88,7 +88,7 @@ check_split_locked(const IOMemoryDescriptor *memory, const struct memory_backing
 			continue;
 		if (use->descriptor == NULL)
 			why = "the pages are mapped; release the mapping first";
-		else if (use->io > 0)
+		else if (use_is_busy_locked(use))
 			why = "I/O is in flight on the pages; hand over first, use then";
 		else if (!is_made_of(memory, use->descriptor))
 			why = "another descriptor is made over the same pages; make it afterwards";
