@@ -37,8 +37,7 @@ def mapped_bar(machine):
                     file.seek(64)
                     file.write(b"h")
         elif word == "pull":
-            monitor.run("device_del", id="s0")
-            monitor.wait(lambda line: line.get("event") == "DEVICE_DELETED" and line["data"].get("device") == "s0")
+            monitor.unplug("s0")
         else:
             # QEMU wants other memory for another device; it is the same file.
             number = len(plugged) + 1

@@ -35,8 +35,7 @@ def every_way(machine):
 
     def host(word, monitor):
         if word == "pull":
-            monitor.run("device_del", id="s0")
-            monitor.wait(lambda line: line.get("event") == "DEVICE_DELETED")
+            monitor.unplug("s0")
         else:
             monitor.run("device_add", driver="usb-serial", id="s0", chardev="c0", bus="x0.0")
 

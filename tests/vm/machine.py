@@ -161,8 +161,12 @@ class Machine:
             for line in done.stdout:
                 console.append(line)
                 if host and (asked := re.match(r"vm: host (\w+)", line)):
-                    link = link or Monitor(monitor)
-                    host(asked[1], link)
+                    try:
+                        link = link or Monitor(monitor)
+                        host(asked[1], link)
+                    except (AssertionError, EOFError, OSError) as error:
+                        # The rest of the console says why.
+                        console.append(f"vm: host {asked[1]}: {error}\n")
         console = "".join(console)
         if done.returncode % 2 == 0:
             broken = re.search(r"^.*(BUG:|Oops|general protection|kernel NULL).*", console, re.MULTILINE)
@@ -179,15 +183,26 @@ class Monitor:
         self.socket.settimeout(60)
         self.socket.connect(path)
         self.lines = self.socket.makefile("r")
+        self.events = []
         self.run("qmp_capabilities")
 
     def run(self, name, **arguments):
         self.socket.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
-        answer = self.wait(lambda line: "return" in line or "error" in line)
+        while not ("return" in (answer := self.read()) or "error" in answer):
+            self.events.append(answer)
         if "error" in answer:
             fail(f"QEMU: {name}: {answer['error']}")
 
-    def wait(self, wanted):
-        while not wanted(line := json.loads(self.lines.readline())):
-            pass
-        return line
+    def unplug(self, device):
+        """Until QEMU has let go of it, of which it tells before the answer or after it."""
+        self.events.clear()
+        self.run("device_del", id=device)
+        while not any(event.get("event") == "DEVICE_DELETED" and event["data"].get("device") == device
+                      for event in self.events):
+            self.events.append(self.read())
+
+    def read(self):
+        line = self.lines.readline()
+        if not line:
+            raise EOFError("QEMU has ended")
+        return json.loads(line)
