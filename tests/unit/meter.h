@@ -11,7 +11,9 @@
 #include <stdbool.h>
 #include <time.h>
 
+#ifndef METER_DEADLINE_SEC
 #define METER_DEADLINE_SEC 20
+#endif
 
 struct meter {
 	pthread_mutex_t lock;

@@ -105,6 +105,30 @@ open_in(const char *folder, const char *name)
 	return fd;
 }
 
+static bool
+is_mark(const uint8_t *bytes, size_t length, struct function_mark *ret_mark)
+{
+	if (length != sizeof(*ret_mark))
+		return false;
+	memcpy(ret_mark, bytes, sizeof(*ret_mark));
+	return ret_mark->magic == FUNCTION_MAGIC;
+}
+
+static void
+count_locked(const uint8_t *bytes, size_t length)
+{
+	struct function_mark mark;
+
+	if (is_mark(bytes, length, &mark)) {
+		state.out_mark = mark.number;
+		state.out_bytes = state.out_reads = 0;
+		return;
+	}
+	for (size_t i = 0; i < length; i++)
+		state.out_wrong += bytes[i] != function_byte(state.out_bytes++);
+	state.out_reads++;
+}
+
 static _Noreturn void *
 serve_out(void *unused)
 {
@@ -121,9 +145,8 @@ serve_out(void *unused)
 		if (record_fd >= 0 && write(record_fd, bytes, (size_t)got) != got)
 			die("record");
 		pthread_mutex_lock(&lock);
-		for (ssize_t i = 0; record_fd < 0 && i < got; i++)
-			state.out_wrong += bytes[i] != function_byte(state.out_bytes++);
-		state.out_reads++;
+		if (record_fd < 0)
+			count_locked(bytes, (size_t)got);
 		halt = halt_out;
 		halt_out = false;
 		while (stop)
@@ -230,8 +253,12 @@ main(int argc, char **argv)
 	udc = fopen(argv[2], "we");
 	if (udc == NULL || fprintf(udc, "%s\n", argv[3]) < 0 || fclose(udc) != 0)
 		die(argv[2]);
-	while (read(control_fd, &event, sizeof(event)) == sizeof(event))
-		if (event.type == FUNCTIONFS_SETUP)
-			answer(&event.u.setup);
-	return 0;
+	for (;;) {
+		if (read(control_fd, &event, sizeof(event)) == sizeof(event)) {
+			if (event.type == FUNCTIONFS_SETUP)
+				answer(&event.u.setup);
+		} else if (errno != EIDRM) { /* that is a request the host has given up */
+			die("endpoint 0");
+		}
+	}
 }

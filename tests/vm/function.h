@@ -19,11 +19,21 @@ enum {
 };
 
 struct function_state {
-	uint64_t out_bytes;
-	uint64_t out_wrong; /* of them, other than they should be */
-	uint64_t out_reads; /* transfers, each ended by a short packet or 64 KiB */
+	uint64_t out_bytes; /* since the last mark */
+	uint64_t out_wrong; /* of all there ever were, other than they should be */
+	uint64_t out_reads; /* transfers, too, each ended by a short packet or 64 KiB */
+	uint64_t out_mark;  /* number of the last mark */
 	uint64_t in_bytes;
 };
+
+/*
+ * An OUT transfer of just this does not count: the stream begins anew behind it. Who sees its
+ * number in the state knows that whatever came before has been counted, however late that was.
+ */
+struct function_mark {
+	uint64_t magic, number;
+};
+#define FUNCTION_MAGIC UINT64_C(0x6d61726b206d6521)
 
 static inline uint8_t
 function_byte(uint64_t position)
