@@ -148,8 +148,12 @@ sum(const struct call_question *question, uint64_t *ret_total)
 	for (uint32_t i = 0; i < question->segment_count; i++) {
 		uint64_t length = question->segments[i].length;
 
-		if (length > DEXT_LIMIT_PEER_BYTES - total)
+		if (length > DEXT_LIMIT_PEER_BYTES - total) {
+			log_error("a driver asked for more than %llu bytes of this process at once "
+				  "(DEXT_LIMIT_PEER_BYTES)",
+				  (unsigned long long)DEXT_LIMIT_PEER_BYTES);
 			return kIOReturnNoResources;
+		}
 		total += length;
 	}
 	*ret_total = total;

@@ -298,6 +298,57 @@ START_TEST(a_full_page_is_waited_for_in_order)
 }
 END_TEST
 
+static bool
+ask_for_much(struct fake_host *host, unsigned slot, const struct call_request *request,
+	     struct call_reply *reply)
+{
+	const struct call_question what = {
+		.segment_count = 2,
+		.segments = {{4096, DEXT_LIMIT_PEER_BYTES - 1}, {4096, 1 + request->selector}},
+	};
+
+	memcpy(host->page->data[slot].output, &what, sizeof(what));
+	reply->flags = CALL_ASKS;
+	return true;
+}
+
+static bool
+has_answered(void *context)
+{
+	struct fake_host *host = context;
+
+	return atomic_load(&host->client_memories) == 1;
+}
+
+/* What it asks for is none of the driver's business: of what is within the limit, that is said. */
+START_TEST(what_a_driver_asks_for_is_limited)
+{
+	static const struct call_reply none;
+	struct caller caller;
+
+	for (uint32_t past = 0; past < 2; past++) {
+		struct fake_host host;
+		io_connect_t connect;
+
+		fake_host_create(&host);
+		host.method = ask_for_much;
+		connect = fake_host_open(&host);
+		said_listen();
+		start_caller(&caller, connect, past);
+		await(has_answered, &host);
+		said_expect(past ? "DEXT_LIMIT_PEER_BYTES" : "which it does not get");
+		ck_assert_int_eq(host.client_memory.status,
+				 past ? kIOReturnNoResources : kIOReturnNotPermitted);
+		fake_host_answer(&host, host.client_memory.slot, host.client_memory.generation,
+				 &none);
+		pthread_join(caller.thread, NULL);
+		ck_assert_int_eq(caller.status, kIOReturnSuccess);
+		IOServiceClose(connect);
+		fake_host_stop(&host);
+	}
+}
+END_TEST
+
 /* A thread that is cancelled while it waits, for a slot or for its answer, takes nothing along. */
 START_TEST(a_call_is_no_cancellation_point)
 {
@@ -878,10 +929,10 @@ END_TEST
 
 UNIT_MAIN("client calls", scalars_go_there_and_back, structures_go_there_and_back,
 	  wrong_arguments_do_not_reach_the_host, an_error_leaves_the_outputs_alone,
-	  a_full_page_is_waited_for_in_order, a_call_is_no_cancellation_point,
-	  more_threads_than_slots_each_get_their_own_answers, a_call_in_flight_ends_with_the_host,
-	  a_call_after_the_hosts_end_is_a_later_one, closing_ends_a_call_in_flight,
-	  memory_is_the_drivers_pages,
+	  a_full_page_is_waited_for_in_order, what_a_driver_asks_for_is_limited,
+	  a_call_is_no_cancellation_point, more_threads_than_slots_each_get_their_own_answers,
+	  a_call_in_flight_ends_with_the_host, a_call_after_the_hosts_end_is_a_later_one,
+	  closing_ends_a_call_in_flight, memory_is_the_drivers_pages,
 	  memory_is_acknowledged_in_the_page_where_the_host_looks_there,
 	  memory_of_5_gib_is_mapped_where_it_fits, a_fixed_address_is_where_nothing_is,
 	  read_only_memory_is_read_only, mappings_outlive_the_host_until_the_close,
