@@ -142,6 +142,22 @@ make_pipe(const struct top *top, const struct top_row *row)
 	return object;
 }
 
+/* "": it is, and what it does counts. */
+static const char *
+why_not_looked_at(const struct top_driver *driver)
+{
+	switch (driver->view) {
+	case TOP_LOOKS:
+		return "";
+	case TOP_REFUSED:
+		return status_string(driver->refusal);
+	case TOP_WAITS:
+		return "its process has not answered yet";
+	default:
+		return "it has no process that could be asked";
+	}
+}
+
 static struct json_object *
 make_driver(const struct top *top, const struct top_row *row)
 {
@@ -156,9 +172,7 @@ make_driver(const struct top *top, const struct top_row *row)
 	add_text(object, "reason", driver->reason);
 	add_number(object, "process", (uint64_t)driver->process);
 	add_number(object, "crashes", driver->crashes);
-	/* Why nothing is known of it; the counters are 0 then. */
-	add_text(object, "refused",
-		 driver->view == TOP_REFUSED ? status_string(driver->refusal) : "");
+	add_text(object, "refused", why_not_looked_at(driver));
 	if (driver->cpu >= 0)
 		add_rate(object, "cpuPercent", driver->cpu);
 	else

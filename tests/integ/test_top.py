@@ -83,13 +83,26 @@ def out_pipe(report):
     return next((pipe for pipe in report["drivers"][0]["pipes"] if pipe["direction"] == "out"), None)
 
 
+def settled(report, sent):
+    """What there is when whoever sent so many bytes has gone: its going and the counters of pipes are not looked at in
+    one moment, so not the first report without it, but the one after that."""
+    report(lambda r: out_pipe(r) and out_pipe(r)["bytes"] >= sent and not r["drivers"][0]["clients"])
+    now = report()
+    return now["drivers"][0], out_pipe(now)
+
+
+def is_looked_at(report):
+    """Whether its driver runs and has answered: what it does is counted from then on."""
+    driver = report["drivers"][0]
+    return driver["state"] == "running" and driver["refused"] is None
+
+
 def sums_are_what_was_sent():
     with registry("--virtual", "sink"), top() as report:
-        before = report(lambda r: r["drivers"][0]["state"] == "running")["drivers"][0]
-        assert before["bytes"] == 0 and before["calls"] == 0 and before["refused"] is None, before
+        before = report(is_looked_at)["drivers"][0]
+        assert before["bytes"] == 0 and before["calls"] == 0, before
         assert send(24)["bytes"] == 24 * MIB
-        now = report(lambda r: r["drivers"][0]["bytes"] >= 24 * MIB)
-        driver, pipe = now["drivers"][0], out_pipe(now)
+        driver, pipe = settled(report, 24 * MIB)
         # Control requests, by which dext send asks the device, move bytes, too: they have a pipe of their own.
         assert pipe["bytes"] == 24 * MIB and pipe["transfers"] == 96 and pipe["failedTransfers"] == 0, pipe
         assert sum(p["bytes"] for p in driver["pipes"]) == driver["bytes"], driver
@@ -97,11 +110,9 @@ def sums_are_what_was_sent():
         assert driver["entriesTaken"] == driver["entriesGiven"] == 96, driver
         by_ring = driver["calls"]
         assert send(8, "--calls")["bytes"] == 8 * MIB
-        now = report(lambda r: out_pipe(r)["bytes"] >= 32 * MIB)
-        assert out_pipe(now)["bytes"] == 32 * MIB and out_pipe(now)["transfers"] == 128, out_pipe(now)
         # That app has gone; what it called stays in its driver's sum.
-        now = report(lambda r: not r["drivers"][0]["clients"])
-        driver = now["drivers"][0]
+        driver, pipe = settled(report, 32 * MIB)
+        assert pipe["bytes"] == 32 * MIB and pipe["transfers"] == 128, pipe
         assert driver["calls"] >= by_ring + 32 and driver["completions"] >= 32, driver
         assert driver["callsInFlight"] == driver["transfersInFlight"] == 0, driver
 
@@ -143,7 +154,7 @@ def who_was_there_is_shown_with_what_it_has():
             sender.stdin.write(b"x" * (64 * MIB))
             sender.stdin.flush()
             with top() as report:
-                now = report()["drivers"][0]
+                now = report(is_looked_at)["drivers"][0]
                 client, = now["clients"]
                 assert client["process"] == sender.pid and client["class"] == "BulkStreamUserClient", client
                 limits = client["limits"]
@@ -170,9 +181,26 @@ def drivers_come_and_go():
         # One that is killed is looked at again when it is back.
         killed = report(lambda r: r["drivers"][0]["process"])["drivers"][0]["process"]
         os.kill(killed, signal.SIGKILL)
-        report(lambda r: r["drivers"][0]["process"] not in (0, killed) and r["drivers"][0]["state"] == "running")
+        report(lambda r: r["drivers"][0]["process"] not in (0, killed) and is_looked_at(r))
         run("send", "/dev/null")
         report(lambda r: r["drivers"][0]["calls"] > 0)
+
+
+def who_does_not_answer_is_not_looked_at():
+    with registry("--virtual", "sink"):
+        with top() as report:
+            process = report(is_looked_at)["drivers"][0]["process"]
+        os.kill(process, signal.SIGSTOP)
+        try:
+            with top() as report:
+                driver = report()["drivers"][0]
+                assert driver["state"] == "running" and "has not answered" in driver["refused"], driver
+                os.kill(process, signal.SIGCONT)
+                report(is_looked_at)
+                assert send(1)["bytes"] == MIB
+                assert settled(report, MIB)[1]["bytes"] == MIB
+        finally:
+            os.kill(process, signal.SIGCONT)
 
 
 def text_for_people():
@@ -327,6 +355,7 @@ def a_registry_that_comes_back_is_found():
     assert screen.end() == 0 and not os.path.exists(folder)
 
 
-tap.main([sums_are_what_was_sent, rates_and_clients_are_those_of_the_interval, who_was_there_is_shown_with_what_it_has, drivers_come_and_go, text_for_people,
-          what_is_wrong_is_said, the_screen_shows_what_is_there, signals_give_the_terminal_back, no_color_is_heeded,
+tap.main([sums_are_what_was_sent, rates_and_clients_are_those_of_the_interval, who_was_there_is_shown_with_what_it_has,
+          drivers_come_and_go, who_does_not_answer_is_not_looked_at, text_for_people, what_is_wrong_is_said,
+          the_screen_shows_what_is_there, signals_give_the_terminal_back, no_color_is_heeded,
           without_ncurses_there_are_reports, a_registry_that_comes_back_is_found])
