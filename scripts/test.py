@@ -108,8 +108,10 @@ def run_suite(directory, configuration, suite, setup, wrapper, counts):
                "--num-processes", processes]
     for each in SUITES.get(suite, [suite]):
         command += ["--suite", each]
+    environment = {**os.environ, **SANITIZERS}
     if configuration in ("asan", "tsan", "aarch64"):
         command += ["--timeout-multiplier", "4"]
+        environment["CK_TIMEOUT_MULTIPLIER"] = "4"  # of each case, which Check counts itself
     if setup:
         command += ["--setup", setup]
         suite = setup
@@ -117,7 +119,6 @@ def run_suite(directory, configuration, suite, setup, wrapper, counts):
         command += ["--wrapper", " ".join(wrapper)]
     start = time.monotonic()
     before = (counts.passed, len(counts.failed), len(counts.skipped))
-    environment = {**os.environ, **SANITIZERS}
     status = run(command, env=environment)
     read_report(report, f"{configuration}/{suite}", counts)
     if status != 0 and len(counts.failed) == before[1]:

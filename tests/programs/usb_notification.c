@@ -37,8 +37,8 @@ static void DeviceNotification(void *refCon, io_service_t service, natural_t mes
     (void)messageArgument;
     if (messageType != kIOMessageServiceIsTerminated)
         return;
-    if (ended++ == 0)
-        printf("gone: 0x%08x\n", (unsigned)device->locationID);
+    ended++;
+    printf("gone: 0x%08x\n", (unsigned)device->locationID);
     CFRelease(device->name);
     if (IOObjectRelease(device->notification) != KERN_SUCCESS)
         printf("not released\n");
@@ -65,11 +65,12 @@ static void DeviceAdded(void *refCon, io_iterator_t iterator)
             device->locationID = 0;
         if (location)
             CFRelease(location);
-        if (added++ == 0)
-            printf("came: %s at 0x%08x\n", name, (unsigned)device->locationID);
+        added++;
         kr = IOServiceAddInterestNotification(notifyPort, usbDevice, kIOGeneralInterest, DeviceNotification, device,
                                               &device->notification);
-        if (kr != KERN_SUCCESS) { /* it went in this moment */
+        if (kr == KERN_SUCCESS) {
+            printf("came: %s at 0x%08x\n", name, (unsigned)device->locationID);
+        } else { /* it went in this moment */
             CFRelease(device->name);
             free(device);
         }
@@ -96,6 +97,7 @@ int main(int argc, const char *argv[])
     CFNumberRef vendor = CFNumberCreate(kCFAllocatorDefault, kCFNumberLongType, &usbVendor);
     CFRunLoopSourceRef source;
 
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* whoever reads this waits for it */
     wanted = argc > 2 ? atoi(argv[2]) : 1;
     CFDictionarySetValue(matching, CFSTR(kUSBVendorID), vendor);
     CFRelease(vendor);
