@@ -390,15 +390,17 @@ recorder_leave(struct recorder_place *place)
 void
 recorder_count_end(struct trace_place *place, bool failed, uint64_t bytes, uint64_t spent)
 {
-	recorder_add(&place->ended, 1);
 	if (failed)
 		recorder_add(&place->failed, 1);
 	if (bytes != 0)
 		recorder_add(&place->bytes, bytes);
-	if (spent == 0)
-		return;
-	recorder_add(&place->spent, spent);
-	atomic_fetch_add_explicit(&place->latency[trace_bucket(spent)], 1, memory_order_relaxed);
+	if (spent != 0) {
+		recorder_add(&place->spent, spent);
+		atomic_fetch_add_explicit(&place->latency[trace_bucket(spent)], 1,
+					  memory_order_relaxed);
+	}
+	/* Release, and last: who sees that it has ended sees the rest, and that it had begun. */
+	atomic_fetch_add_explicit(&place->ended, 1, memory_order_release);
 }
 
 /* --- events --- */

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -377,6 +378,37 @@ START_TEST(ends_are_counted)
 }
 END_TEST
 
+#define ENDS 200000u
+
+static void *
+end_often(void *argument)
+{
+	for (unsigned i = 0; i < ENDS; i++)
+		recorder_count_end(argument, true, 1, 1);
+	return NULL;
+}
+
+/* Whoever has seen that some have ended sees what they were. */
+START_TEST(what_has_ended_is_known)
+{
+	static struct trace_place place;
+	uint64_t ended = 0;
+	bool known = true;
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, end_often, &place), 0);
+	while (ended < ENDS) {
+		ended = atomic_load_explicit(&place.ended, memory_order_acquire);
+		known &= atomic_load(&place.latency[trace_bucket(1)]) >= ended &&
+			 atomic_load(&place.spent) >= ended && atomic_load(&place.bytes) >= ended &&
+			 atomic_load(&place.failed) >= ended;
+	}
+	pthread_join(thread, NULL);
+	ck_assert(known);
+}
+END_TEST
+
 UNIT_MAIN("recorder", records_while_somebody_looks, bytes_are_for_those_who_asked,
 	  readers_are_limited, readers_of_a_user_are_limited_where_several_are_served,
-	  readers_cannot_write, who_talks_is_looked_at_no_more, nothing_piles_up, ends_are_counted)
+	  readers_cannot_write, who_talks_is_looked_at_no_more, nothing_piles_up, ends_are_counted,
+	  what_has_ended_is_known)
