@@ -33,7 +33,7 @@ def every_way(machine):
     background = " ".join(f"({job} >/tmp/{name} 2>&1 || touch /tmp/failed) &" for name, job in jobs)
     script += [f"usb {SERIAL}", f"usb {BRAILLE}", "hold",
                f"run {background} {replug('qemu', SERIAL, 'adapter')} || touch /tmp/failed; wait;"
-               " cd /tmp; cat " + " ".join(name for name, _ in jobs) + "; [ ! -e failed ]"]
+               " cd /tmp; tail -n 12 " + " ".join(name for name, _ in jobs) + "; [ ! -e failed ]"]
 
     def host(word, monitor):
         if word == "pull":

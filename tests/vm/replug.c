@@ -191,16 +191,6 @@ go_round(void)
 	scene_close(&scene);
 }
 
-/* The process ends where an assertion has failed. */
-static void
-say_where(void)
-{
-	if (current < rounds)
-		printf("%s: in round %u of %u, %llu bytes in %u transfers, %u more accepted\n",
-		       getenv("WAY"), current, rounds, (unsigned long long)sent, transfers,
-		       accepted);
-}
-
 static void
 replug(void)
 {
@@ -209,7 +199,6 @@ replug(void)
 	unsigned descriptors;
 
 	rounds = (unsigned)atoi(getenv("ROUNDS"));
-	atexit(say_where);
 	for (unsigned i = 0; i < DEPTH; i++) {
 		IOAddressSegment range;
 
@@ -221,6 +210,8 @@ replug(void)
 	}
 	descriptors = count_descriptors();
 	for (current = 0; current < rounds; current++) {
+		printf("%s: round %u of %u\n", getenv("WAY"), current, rounds);
+		fflush(stdout); /* a failed assertion does not */
 		ck_assert(plugged_wait(getenv("IDS"), usb + 4));
 		putenv(usb); /* setenv remembers each value there ever was */
 		plugging_begin(&plugging, getenv("IDS"));
