@@ -225,7 +225,8 @@ carry_out_locked(struct waiting *waiting)
 		length -= LIBUSB_CONTROL_SETUP_SIZE;
 		if (transfer->buffer[0] == LIBUSB_REQUEST_TYPE_VENDOR) {
 			device.stored_length = 0;
-			if (transfer->buffer[1] == WORKER_REQUEST_PULL)
+			/* Once: who has failed to see the end asks for it again. */
+			if (transfer->buffer[1] == WORKER_REQUEST_PULL && device.state == STAYS)
 				device.state = GOES;
 		}
 		if ((transfer->buffer[0] & LIBUSB_ENDPOINT_IN) != 0) {
