@@ -56,11 +56,18 @@ def gadget_case(case, environment=""):
     return f"run CK_TIMEOUT_MULTIPLIER=30 CK_RUN_CASE={case} {environment} vm-gadgets"
 
 
+def said_of(console, failed):
+    """What the command has printed that failed, its beginning and its end; or what was said last."""
+    if failed:
+        console = console[console.rfind("\nvm: 0 ", 0, failed.start()) + 1:failed.end()]
+    return console if len(console) < 12000 else console[:6000] + "\n[...]\n" + console[-6000:]
+
+
 def check_console(console, script):
     """Every command of the script has run, returned 0 and, behind "hold", left nothing behind. Returns how many of
     them are test programs."""
     failed = re.search(r"^vm: [1-9]\d* (.*)", console, re.MULTILINE)
     missing = [line for line in script if line.startswith("run ") and f"vm: 0 {line[4:]}" not in console]
     if failed or missing:
-        fail(f"{failed[1] if failed else missing[0]} failed:\n" + console[-6000:])
+        fail(f"{failed[1] if failed else missing[0]} failed:\n" + said_of(console, failed))
     return sum("CK_RUN_CASE" in line for line in script)

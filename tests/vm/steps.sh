@@ -8,7 +8,7 @@ await() {
 	end=$((${now%.*} + 40))
 	until eval "$1"; do
 		read -r now _ </proc/uptime
-		[ "${now%.*}" -lt $end ] || { echo "never: $1"; dext list; cat /tmp/log; return 1; }
+		[ "${now%.*}" -lt $end ] || { echo "never: $1"; dext list; cat /tmp/log; dmesg | tail -n 20; return 1; }
 		sleep 0.1
 	done
 }
