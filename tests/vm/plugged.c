@@ -59,19 +59,20 @@ plugged_find(const char *ids, char usb[16], char name[PLUGGED_NAME])
 	return found;
 }
 
-bool
-plugged_wait(const char *ids, char usb[16])
+/* Whether that has come true. */
+static bool
+wait_until(bool there, const char *ids, char usb[16])
 {
 	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
 	time_t deadline = time(NULL) + DEVICE_DEADLINE;
 	int uevents = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
 	char event[8192], name[PLUGGED_NAME];
-	bool there = false;
+	bool is_so;
 
 	/* Before the first look: what comes after that is heard of. */
 	if (uevents < 0 || bind(uevents, (struct sockaddr *)&address, sizeof(address)) < 0)
 		perror("vm: uevents");
-	while (!(there = plugged_find(ids, usb, name))) {
+	while (!(is_so = plugged_find(ids, usb, name) == there)) {
 		struct pollfd wait = {.fd = uevents, .events = POLLIN};
 		time_t left = deadline - time(NULL);
 
@@ -81,5 +82,19 @@ plugged_wait(const char *ids, char usb[16])
 			break;
 	}
 	close(uevents);
-	return there;
+	return is_so;
+}
+
+bool
+plugged_wait(const char *ids, char usb[16])
+{
+	return wait_until(true, ids, usb);
+}
+
+bool
+plugged_wait_gone(const char *ids)
+{
+	char usb[16];
+
+	return wait_until(false, ids, usb);
 }

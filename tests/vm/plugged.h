@@ -15,5 +15,10 @@ bool plugged_find(const char *ids, char usb[16], char name[PLUGGED_NAME]);
  * BUS:DEV. False: it did not come.
  */
 bool plugged_wait(const char *ids, char usb[16]);
+/*
+ * Waits until none is. Whoever has one open is told before that: usbfs says that it has gone when
+ * the kernel begins to take it away, and sysfs shows it, with its configuration, for a while.
+ */
+bool plugged_wait_gone(const char *ids);
 
 #endif

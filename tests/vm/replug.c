@@ -216,6 +216,7 @@ replug(void)
 		putenv(usb); /* setenv remembers each value there ever was */
 		plugging_begin(&plugging, getenv("IDS"));
 		go_round();
+		ck_assert(plugged_wait_gone(getenv("IDS")));
 		plugging_plug(&plugging);
 		ck_assert_uint_eq(count_descriptors(), descriptors);
 		now = mallinfo2().uordblks;
