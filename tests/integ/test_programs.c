@@ -8,6 +8,7 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 
@@ -26,17 +27,23 @@ exec_program(void *context)
 	_exit(127);
 }
 
+/* False: it was not built in this language. */
+static bool
+find_program(const char *name, const char *language, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/program_%s_%s", harness_bundle("PROGRAMS"), name, language);
+	return access(path, X_OK) == 0;
+}
+
 /* Runs a program in one language; false if it was not built in it. */
 static bool
 run_in(const char *name, const char *language, const char *const *arguments, int wanted)
 {
 	char *argv[16] = {NULL};
-	char path[512];
+	char path[PATH_MAX];
 	int status;
 
-	snprintf(path, sizeof(path), "%s/program_%s_%s", harness_bundle("PROGRAMS"), name,
-		 language);
-	if (access(path, X_OK) < 0)
+	if (!find_program(name, language, path))
 		return false;
 	argv[0] = path;
 	for (unsigned i = 0; arguments != NULL && arguments[i] != NULL && i < 14; i++)
@@ -314,12 +321,10 @@ static bool
 watch_usb_in(const char *language)
 {
 	int ends[2], status = -1;
-	char path[512];
+	char path[PATH_MAX];
 	pid_t pid;
 
-	snprintf(path, sizeof(path), "%s/program_usb_notification_%s", harness_bundle("PROGRAMS"),
-		 language);
-	if (access(path, X_OK) < 0)
+	if (!find_program("usb_notification", language, path))
 		return false;
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
 	pid = fork();
