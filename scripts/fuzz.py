@@ -122,8 +122,8 @@ LEFT_OUT = {
     },
     "driver/structures.c": {
         "discharge": "where nobody looks on",
-        "structures_adopt_take": "2 GiB: test_host_protocol",
-        "make": "RLIMIT_NOFILE: test_host_protocol",
+        "structures_adopt_take": "2 GiB: test_host_structures",
+        "make": "RLIMIT_NOFILE: test_host_structures",
     },
     "driver/client_memory.c": {
         "client_memory_file_locked": "an answer after a second: test_host_questions",
