@@ -131,7 +131,7 @@ LEFT_OUT = {
     },
     "registry/entries.c": {
         "encode_properties": "what is said of drivers that failed: integ logs, a_crash_leaves_a_backtrace",
-        "reply_ids": "8190 entries: test_registry_events",
+        "reply_ids": "8190 entries: test_registry_limits",
         "make_description": "no memory: tests/faults",
     },
     "registry/policy_rules.c": {
