@@ -11,12 +11,10 @@
 #include "kit.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,42 +22,11 @@
 #include "clock.h"
 #include "environment.h"
 #include "inside.h"
+#include "kit_threads.h"
 #include "log.h"
-#include "packet.h"
-#include "registry.h"
 
 #define TIMEOUT	       (10 * NSEC_PER_SEC)
 #define CLOSE_PATIENCE (2 * NSEC_PER_SEC)
-/* The host gives the driver 5 s to stop, and the apps some for their completions. */
-#define END_PATIENCE (20 * NSEC_PER_SEC)
-
-struct host_thread {
-	dext_test *test;
-	pthread_t thread;
-	int control, ended; /* the latter is the registry's, until it was written to */
-	struct host_thread *next;
-};
-
-struct dext_test {
-	struct loop *loop;
-	struct registry *registry;
-	pthread_t thread;
-	bool running; /* the thread is there */
-	char folder[256];
-	uint64_t timeout; /* ns; 0: none */
-	uint64_t seed;
-	struct registry_inside inside;
-	struct host_inside host;
-	struct witness witness;
-	struct usb_device *devices; /* all that were plugged in */
-
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	struct registry_summary summary; /* [lock] */
-	struct host_thread *hosts;	 /* [lock] all that were started */
-	bool host_runs;			 /* [lock] */
-	int failures;			 /* [lock] */
-};
 
 static pthread_mutex_t current_lock = PTHREAD_MUTEX_INITIALIZER;
 static dext_test *current; /* [current_lock] */
@@ -143,158 +110,6 @@ read_settings(dext_test *test)
 			(unsigned long long)test->seed);
 }
 
-/* Signals that are sent to the program are for its own threads. */
-static int
-start_thread(pthread_t *thread, void *(*run)(void *context), void *context)
-{
-	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
-	sigset_t blocked, before;
-	int error;
-
-	sigfillset(&blocked);
-	for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		sigdelset(&blocked, own[i]);
-	pthread_sigmask(SIG_BLOCK, &blocked, &before);
-	error = pthread_create(thread, NULL, run, context);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return error;
-}
-
-/* --- the registry's thread --- */
-
-static void *
-run_registry(void *context)
-{
-	dext_test *test = context;
-
-	loop_run(test->loop, 1);
-	return NULL;
-}
-
-static void
-changed(void *context)
-{
-	dext_test *test = context;
-
-	if (test->registry == NULL)
-		return;
-	pthread_mutex_lock(&test->lock);
-	test->summary = registry_summary(test->registry);
-	pthread_cond_broadcast(&test->changed);
-	pthread_mutex_unlock(&test->lock);
-}
-
-/* A function to be called on the registry's thread. */
-struct errand {
-	struct loop_task task;
-	dext_test *test;
-	void (*run)(dext_test *test, void *context);
-	void *context;
-	bool done; /* [test->lock] */
-};
-
-static void
-run_errand(struct loop_task *task)
-{
-	struct errand *errand = (struct errand *)task;
-	dext_test *test = errand->test;
-
-	errand->run(test, errand->context);
-	changed(test);
-	pthread_mutex_lock(&test->lock);
-	errand->done = true;
-	pthread_cond_broadcast(&test->changed);
-	pthread_mutex_unlock(&test->lock);
-}
-
-static void
-do_there(dext_test *test, void (*run)(dext_test *test, void *context), void *context)
-{
-	struct errand errand = {
-		.task.run = run_errand, .test = test, .run = run, .context = context};
-
-	loop_post(test->loop, &errand.task);
-	pthread_mutex_lock(&test->lock);
-	while (!errand.done)
-		pthread_cond_wait(&test->changed, &test->lock);
-	pthread_mutex_unlock(&test->lock);
-}
-
-static void
-fail_line(void *context, const char *text)
-{
-	test_fail(context, "%s", text);
-}
-
-static void
-explain(dext_test *test, void *context)
-{
-	registry_explain(test->registry, fail_line, test);
-}
-
-/* --- the host's thread --- */
-
-static void *
-run_host(void *context)
-{
-	struct host_thread *host = context;
-	dext_test *test = host->test;
-	uint64_t ended;
-
-	ended = 1 + (uint64_t)inside_access.run_take(host->control, &test->host, &device_backend);
-	pthread_mutex_lock(&test->lock);
-	test->host_runs = false;
-	pthread_cond_broadcast(&test->changed);
-	pthread_mutex_unlock(&test->lock);
-	if (write(host->ended, &ended, sizeof(ended)) < 0)
-		abort();
-	return NULL;
-}
-
-static bool
-claim_place(dext_test *test)
-{
-	bool free;
-
-	pthread_mutex_lock(&test->lock);
-	free = !test->host_runs;
-	test->host_runs = true;
-	pthread_mutex_unlock(&test->lock);
-	return free;
-}
-
-static int
-start_host(void *context, int control)
-{
-	dext_test *test = context;
-	struct host_thread *host = calloc(1, sizeof(*host));
-	bool mine = host != NULL && claim_place(test);
-
-	if (host != NULL) {
-		*host = (struct host_thread){.test = test, .control = control};
-		host->ended = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	}
-	if (mine && host->ended >= 0 && start_thread(&host->thread, run_host, host) == 0) {
-		pthread_mutex_lock(&test->lock);
-		host->next = test->hosts;
-		test->hosts = host;
-		pthread_mutex_unlock(&test->lock);
-		return host->ended;
-	}
-	test_fail(test, mine ? "no driver can be started: out of resources"
-			     : "two personalities match at once: a test has one driver at a time");
-	if (mine) {
-		pthread_mutex_lock(&test->lock);
-		test->host_runs = false;
-		pthread_mutex_unlock(&test->lock);
-	}
-	if (host != NULL)
-		fd_close(&host->ended);
-	free(host);
-	close(control);
-	return -1;
-}
-
 /* --- begin --- */
 
 static void
@@ -328,7 +143,7 @@ start_registry(dext_test *test, const char *bundle)
 		.sandbox = SANDBOX_OFF,
 		.plugging = true,
 		.inside = &test->inside,
-		.changed = changed,
+		.changed = threads_changed,
 		.context = test,
 	};
 	IOReturn status = loop_create(&test->loop);
@@ -343,9 +158,8 @@ start_registry(dext_test *test, const char *bundle)
 		fprintf(stderr, "opendext-test: FAILED: %s\n", error);
 		return false;
 	}
-	changed(test);
-	test->running = start_thread(&test->thread, run_registry, test) == 0;
-	return test->running;
+	threads_changed(test);
+	return threads_start_registry(test);
 }
 
 static bool
@@ -402,7 +216,7 @@ create(const dext_bundle_info *classes)
 	pthread_cond_init(&test->changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	read_settings(test);
-	test->inside = (struct registry_inside){.start = start_host, .context = test};
+	test->inside = (struct registry_inside){.start = threads_start_host, .context = test};
 	test->host = (struct host_inside){.classes = classes, .patient = test->timeout == 0};
 	test->witness = (struct witness){.said = said, .context = test};
 	return test;
@@ -441,6 +255,18 @@ dext_test_allow_uncompleted(dext_test *test)
 
 /* --- the device --- */
 
+static void
+fail_line(void *context, const char *text)
+{
+	test_fail(context, "%s", text);
+}
+
+static void
+explain(dext_test *test, void *context)
+{
+	registry_explain(test->registry, fail_line, test);
+}
+
 struct plugging {
 	struct usb_device *device;
 	char error[REGISTRY_ERROR_MAX];
@@ -463,28 +289,6 @@ plug_there(dext_test *test, void *context)
 	plugging->status = registry_plug(test->registry, &described, plugging->error);
 }
 
-/* The hosts' threads, and the registry knows. */
-static bool
-are_over_locked(const dext_test *test)
-{
-	return !test->host_runs && test->summary.ended == test->summary.hosts;
-}
-
-/* The host of the device before may be on its way. False: it stays. */
-static bool
-await_place(dext_test *test)
-{
-	uint64_t deadline = test_deadline(test);
-	bool free;
-
-	pthread_mutex_lock(&test->lock);
-	while (!are_over_locked(test) && test_await(&test->changed, &test->lock, deadline))
-		;
-	free = are_over_locked(test);
-	pthread_mutex_unlock(&test->lock);
-	return free;
-}
-
 dext_test_device *
 dext_test_plug(dext_test *test, const dext_test_usb *usb)
 {
@@ -493,7 +297,7 @@ dext_test_plug(dext_test *test, const dext_test_usb *usb)
 
 	if (test == NULL)
 		return NULL;
-	if (!await_place(test)) {
+	if (!threads_await_place(test)) {
 		test_fail(test, "plugging in: the driver before has not ended; unplug its device");
 		return NULL;
 	}
@@ -505,7 +309,7 @@ dext_test_plug(dext_test *test, const dext_test_usb *usb)
 	}
 	plugging.device->next = test->devices;
 	test->devices = plugging.device;
-	do_there(test, plug_there, &plugging);
+	threads_do_there(test, plug_there, &plugging);
 	if (plugging.status != kIOReturnSuccess) {
 		test_fail(test, "plugging in: %s", plugging.error);
 		return NULL;
@@ -515,7 +319,7 @@ dext_test_plug(dext_test *test, const dext_test_usb *usb)
 	pthread_mutex_unlock(&test->lock);
 	if (!matched) {
 		test_fail(test, "no personality takes the device:");
-		do_there(test, explain, NULL);
+		threads_do_there(test, explain, NULL);
 	}
 	return (dext_test_device *)plugging.device;
 }
@@ -547,7 +351,7 @@ dext_test_open(dext_test *test, const char *name, uint32_t type)
 	service = IOServiceGetMatchingService(kIOMainPortDefault, IOServiceNameMatching(name));
 	if (service == IO_OBJECT_NULL) {
 		test_fail(test, "there is no service %s:", name);
-		do_there(test, explain, NULL);
+		threads_do_there(test, explain, NULL);
 		return IO_OBJECT_NULL;
 	}
 	result = IOServiceOpen(service, mach_task_self(), type, &connection);
@@ -575,36 +379,6 @@ await_closing(dext_test *test)
 			  count == 1 ? " was" : "s were");
 }
 
-static void
-stop_there(dext_test *test, void *context)
-{
-	registry_stop(test->registry);
-}
-
-static void
-await_hosts(dext_test *test)
-{
-	uint64_t deadline = test->timeout != 0 ? clock_now() + END_PATIENCE : UINT64_MAX;
-	struct host_thread *host;
-	bool over = false, late = false;
-
-	pthread_mutex_lock(&test->lock);
-	while (!over && !late) {
-		over = are_over_locked(test);
-		late = !over && !test_await(&test->changed, &test->lock, deadline);
-	}
-	pthread_mutex_unlock(&test->lock);
-	if (late) {
-		fprintf(stderr, "opendext-test: FAILED: the driver does not end\n");
-		abort();
-	}
-	while ((host = test->hosts) != NULL) {
-		test->hosts = host->next;
-		pthread_join(host->thread, NULL);
-		free(host);
-	}
-}
-
 int
 dext_test_end(dext_test *test)
 {
@@ -616,10 +390,7 @@ dext_test_end(dext_test *test)
 		script_end(device);
 	if (test->running) {
 		await_closing(test);
-		do_there(test, stop_there, NULL);
-		await_hosts(test);
-		loop_stop(test->loop);
-		pthread_join(test->thread, NULL);
+		threads_end(test);
 	}
 	inside_access.witness_end();
 	inside_access.shuffle_begin(0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of the test kit share: kit.c (a test: registry and host on threads), device.c (the
- * device as a USB backend), script.c (what it does), descriptors.c (what it says of itself).
+ * What the files of the test kit share: kit.c (a test, from its begin to its end), kit_threads.c
+ * (its registry and its hosts), device.c (the device as a USB backend), script.c (what it does),
+ * descriptors.c (what it says of itself).
  *
  * Lock order: a device's lock, then the test's.
  */
