@@ -243,11 +243,11 @@ queue_settle_unlock(struct IODispatchQueue_IVars *queue)
 {
 	struct cancel_handler *handlers = NULL;
 
-	if (queue->cancelled && !queue->owned && queue->sharing == 0 && queue->dropping == 0) {
+	if (queue->cancelled && !queue_is_owned_locked(queue) && queue->sharing == 0 && queue->dropping == 0) {
 		handlers = queue->handlers;
 		queue->handlers = NULL;
 	}
-	pthread_mutex_unlock(&queue->lock);
+	queue_unlock(queue);
 	while (handlers != NULL) {
 		struct cancel_handler *next = handlers->next;
 
@@ -282,20 +282,20 @@ IODispatchQueue_Cancel_f(IODispatchQueue *object, void *context, IODispatchFunct
 	}
 	/* A handler may release the queue. */
 	OSRetain(object);
-	pthread_mutex_lock(&queue->lock);
+	queue_lock(queue);
 	queue->cancelled = true;
 	if (handler != NULL)
 		append_handler_locked(queue, handler);
 	queue->dropping++;
 	dropped = queue_take_all_locked(queue);
-	pthread_mutex_unlock(&queue->lock);
+	queue_unlock(queue);
 	while (dropped != NULL) {
 		struct work *next = dropped->next;
 
 		work_finish(dropped, false);
 		dropped = next;
 	}
-	pthread_mutex_lock(&queue->lock);
+	queue_lock(queue);
 	queue->dropping--;
 	queue_settle_unlock(queue);
 	OSRelease(object);

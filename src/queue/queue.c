@@ -19,6 +19,9 @@
  * - The owner holds a reference, and so do threads that share and the drain task: work may release
  *   the queue it runs on.
  * - Cancel handlers run when nobody owns the queue and what Cancel dropped has been told so.
+ * - A queue for which nothing waits, and that is neither shared nor suspended nor cancelled, is
+ *   owned and given up by its state alone (own_at_once). Who takes the lock takes the state, too,
+ *   and the state stays with the lock as long as there is anything else to know of the queue.
  *
  * Any thread may bring work. The lock of a queue is never held while work, `dropped`, `done` or a
  * handler runs. Lock order: a queue's lock, then the loop's or `wait_lock` (queue_wait.c).
@@ -81,6 +84,80 @@ queue_innermost(void)
 	return owned_queues != NULL ? owned_queues->queue : NULL;
 }
 
+/* --- the lock --- */
+
+static uint32_t
+state_of(const struct IODispatchQueue_IVars *queue)
+{
+	return atomic_load_explicit(&queue->state, memory_order_relaxed);
+}
+
+/* From now on the state is this thread's, which has the lock. */
+static void
+claim_locked(struct IODispatchQueue_IVars *queue)
+{
+	/* Pairs with give_up_at_once: what its thread did is seen. */
+	if (!(state_of(queue) & QUEUE_LOCKED))
+		atomic_fetch_or_explicit(&queue->state, QUEUE_LOCKED, memory_order_acquire);
+}
+
+void
+queue_lock(struct IODispatchQueue_IVars *queue)
+{
+	pthread_mutex_lock(&queue->lock);
+	claim_locked(queue);
+}
+
+void
+queue_unlock(struct IODispatchQueue_IVars *queue)
+{
+	/* Pairs with own_at_once. Others may own the queue from here on: the caller has a
+	 * reference, or something waits. */
+	if (queue->head == NULL && queue->sharing == 0 && queue->suspended == 0 &&
+	    !queue->cancelled)
+		atomic_store_explicit(&queue->state, state_of(queue) & QUEUE_OWNED,
+				      memory_order_release);
+	pthread_mutex_unlock(&queue->lock);
+}
+
+bool
+queue_is_owned_locked(const struct IODispatchQueue_IVars *queue)
+{
+	return (state_of(queue) & QUEUE_OWNED) != 0;
+}
+
+static void
+set_owned_locked(struct IODispatchQueue_IVars *queue, bool owned)
+{
+	/* Relaxed: nobody else looks before the lock is given up. */
+	atomic_store_explicit(&queue->state, QUEUE_LOCKED | (owned ? QUEUE_OWNED : 0),
+			      memory_order_relaxed);
+}
+
+/* Makes the caller, who has a reference, the owner, if there is nobody and nothing else. */
+static bool
+own_at_once(struct IODispatchQueue_IVars *queue)
+{
+	uint32_t nobody = 0;
+
+	/* Pairs with give_up_at_once and queue_unlock, whose thread's work is seen. */
+	return state_of(queue) == nobody &&
+	       atomic_compare_exchange_strong_explicit(&queue->state, &nobody, QUEUE_OWNED,
+						       memory_order_acquire, memory_order_relaxed);
+}
+
+/* The owner's way out. False: there is something to see to. */
+static bool
+give_up_at_once(struct IODispatchQueue_IVars *queue)
+{
+	uint32_t mine = QUEUE_OWNED;
+
+	/* Pairs with own_at_once and claim_locked. */
+	return state_of(queue) == mine &&
+	       atomic_compare_exchange_strong_explicit(&queue->state, &mine, 0,
+						       memory_order_release, memory_order_relaxed);
+}
+
 /* --- the list --- */
 
 static void
@@ -136,7 +213,7 @@ give_turn_locked(struct work *work, enum turn turn)
 static bool
 has_room_locked(const struct IODispatchQueue_IVars *queue, bool shared)
 {
-	if (queue->owned || queue->suspended > 0)
+	if (queue_is_owned_locked(queue) || queue->suspended > 0)
 		return false;
 	return shared ? queue->sharing - queue->waiting < queue->width : queue->sharing == 0;
 }
@@ -153,7 +230,7 @@ begin_locked(struct IODispatchQueue_IVars *queue, bool shared)
 	if (shared)
 		queue->sharing++;
 	else
-		queue->owned = true;
+		set_owned_locked(queue, true);
 }
 
 void
@@ -256,12 +333,17 @@ go_on_and_leave(struct ownership *own, unsigned count)
 			owned_queues = own->outer;
 			return;
 		}
-		pthread_mutex_lock(&queue->lock);
+		if (!own->shared && give_up_at_once(queue)) {
+			owned_queues = own->outer;
+			OSRelease(own->queue);
+			return;
+		}
+		queue_lock(queue);
 		if (count-- > 0)
 			work = next_locked(queue, own->shared);
 		if (work == NULL)
 			break;
-		pthread_mutex_unlock(&queue->lock);
+		queue_unlock(queue);
 		work_finish(work, true);
 		work = NULL;
 	}
@@ -269,7 +351,7 @@ go_on_and_leave(struct ownership *own, unsigned count)
 	if (own->shared)
 		queue->sharing--;
 	else
-		queue->owned = false;
+		set_owned_locked(queue, false);
 	queue_post_drain_locked(queue);
 	queue_settle_unlock(queue);
 	OSRelease(own->queue);
@@ -283,7 +365,7 @@ drain(struct IODispatchQueue_IVars *queue)
 	struct ownership own;
 	bool shared;
 
-	pthread_mutex_lock(&queue->lock);
+	queue_lock(queue);
 	queue->posted = false;
 	if (may_begin_locked(queue) && queue->head->run != take_turn)
 		first = queue_take_locked(queue, NULL);
@@ -292,7 +374,7 @@ drain(struct IODispatchQueue_IVars *queue)
 		begin_locked(queue, shared);
 	}
 	queue_post_drain_locked(queue);
-	pthread_mutex_unlock(&queue->lock);
+	queue_unlock(queue);
 	if (first == NULL) {
 		OSRelease(queue->self);
 		return;
@@ -357,7 +439,7 @@ queue_post_all(IODispatchQueue *object, struct work *work)
 	struct IODispatchQueue_IVars *queue = queue_ivars(object);
 	struct work *next;
 
-	pthread_mutex_lock(&queue->lock);
+	queue_lock(queue);
 	if (!queue->cancelled) {
 		for (; work != NULL; work = next) {
 			next = work->next;
@@ -365,11 +447,36 @@ queue_post_all(IODispatchQueue *object, struct work *work)
 		}
 		queue_post_drain_locked(queue);
 	}
-	pthread_mutex_unlock(&queue->lock);
+	queue_unlock(queue);
 	for (; work != NULL; work = next) {
 		next = work->next;
 		work_finish(work, false);
 	}
+}
+
+static bool
+may_run_here(struct IODispatchQueue_IVars *queue, bool nested)
+{
+	return nested || (owned_queues == NULL && !(shuffle_seed != 0 && shuffle_appends(queue)));
+}
+
+/* True: the caller, who has a reference, is the owner; else the work is appended, or dropped. */
+static bool
+own_or_append(struct IODispatchQueue_IVars *queue, struct work *work, bool here)
+{
+	bool cancelled, owned;
+
+	queue_lock(queue);
+	cancelled = queue->cancelled;
+	owned = !cancelled && here && enter_idle_locked(queue, false);
+	if (!cancelled && !owned) {
+		append_locked(queue, work);
+		queue_post_drain_locked(queue);
+	}
+	queue_unlock(queue);
+	if (cancelled)
+		work_finish(work, false);
+	return owned;
 }
 
 /*
@@ -381,24 +488,12 @@ submit_take(IODispatchQueue *object, struct work *work, bool nested, void *enter
 {
 	struct IODispatchQueue_IVars *queue = queue_ivars(object);
 	struct ownership own;
-	bool cancelled;
+	bool here = may_run_here(queue, nested);
 
-	pthread_mutex_lock(&queue->lock);
-	cancelled = queue->cancelled;
-	if (cancelled ||
-	    (!nested && (owned_queues != NULL || (shuffle_seed != 0 && shuffle_appends(queue)))) ||
-	    !enter_idle_locked(queue, false)) {
-		if (!cancelled) {
-			append_locked(queue, work);
-			queue_post_drain_locked(queue);
-		}
-		pthread_mutex_unlock(&queue->lock);
-		if (cancelled)
-			work_finish(work, false);
+	if (!(here && own_at_once(queue)) && !own_or_append(queue, work, here)) {
 		OSRelease(object);
 		return;
 	}
-	pthread_mutex_unlock(&queue->lock);
 	loop_will_block(queue_loop);
 	enter(&own, queue, false, entered_from);
 	work_finish(work, true);
@@ -424,9 +519,9 @@ is_cancelled(struct IODispatchQueue_IVars *queue)
 {
 	bool cancelled;
 
-	pthread_mutex_lock(&queue->lock);
+	queue_lock(queue);
 	cancelled = queue->cancelled;
-	pthread_mutex_unlock(&queue->lock);
+	queue_unlock(queue);
 	return cancelled;
 }
 
@@ -451,8 +546,10 @@ await_turn_locked(struct IODispatchQueue_IVars *queue, bool shared)
 	pthread_cond_init(&waiter.changed, NULL);
 	append_locked(queue, &waiter.work);
 	queue_post_drain_locked(queue);
-	while (waiter.turn == TURN_WAITING)
+	while (waiter.turn == TURN_WAITING) {
 		pthread_cond_wait(&waiter.changed, &queue->lock);
+		claim_locked(queue);
+	}
 	pthread_cond_destroy(&waiter.changed);
 	return waiter.turn == TURN_MINE;
 }
@@ -463,7 +560,7 @@ acquire(struct IODispatchQueue_IVars *queue, bool shared, IODispatchQueue **ret_
 {
 	bool acquired;
 
-	pthread_mutex_lock(&queue->lock);
+	queue_lock(queue);
 	if (queue->cancelled)
 		acquired = false;
 	else if ((acquired = enter_idle_locked(queue, shared)))
@@ -471,7 +568,7 @@ acquire(struct IODispatchQueue_IVars *queue, bool shared, IODispatchQueue **ret_
 	else
 		acquired = await_turn_locked(queue, shared);
 	*ret_target = queue->target;
-	pthread_mutex_unlock(&queue->lock);
+	queue_unlock(queue);
 	return acquired;
 }
 

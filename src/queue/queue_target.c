@@ -39,10 +39,10 @@ queue_set_target(IODispatchQueue *object, IODispatchQueue *target)
 	IODispatchQueue *before;
 
 	OSRetain(target);
-	pthread_mutex_lock(&queue->lock);
+	queue_lock(queue);
 	before = queue->target;
 	queue->target = target;
-	pthread_mutex_unlock(&queue->lock);
+	queue_unlock(queue);
 	OSRelease(before);
 }
 
@@ -52,9 +52,9 @@ queue_target(IODispatchQueue *object)
 	struct IODispatchQueue_IVars *queue = queue_ivars(object);
 	IODispatchQueue *target;
 
-	pthread_mutex_lock(&queue->lock);
+	queue_lock(queue);
 	target = queue->target;
-	pthread_mutex_unlock(&queue->lock);
+	queue_unlock(queue);
 	return target;
 }
 
@@ -63,9 +63,9 @@ queue_suspend(IODispatchQueue *object)
 {
 	struct IODispatchQueue_IVars *queue = queue_ivars(object);
 
-	pthread_mutex_lock(&queue->lock);
+	queue_lock(queue);
 	queue->suspended++;
-	pthread_mutex_unlock(&queue->lock);
+	queue_unlock(queue);
 }
 
 bool
@@ -74,11 +74,11 @@ queue_resume(IODispatchQueue *object)
 	struct IODispatchQueue_IVars *queue = queue_ivars(object);
 	bool suspended;
 
-	pthread_mutex_lock(&queue->lock);
+	queue_lock(queue);
 	suspended = queue->suspended > 0;
 	if (suspended)
 		queue->suspended--;
 	queue_post_drain_locked(queue);
-	pthread_mutex_unlock(&queue->lock);
+	queue_unlock(queue);
 	return suspended;
 }

@@ -60,9 +60,9 @@ run_nested(const void *tag)
 
 		if (own->shared) /* others run beside it */
 			continue;
-		pthread_mutex_lock(&queue->lock);
+		queue_lock(queue);
 		work = queue_take_locked(queue, tag);
-		pthread_mutex_unlock(&queue->lock);
+		queue_unlock(queue);
 		if (work != NULL) {
 			work_finish(work, true);
 			return true;
@@ -106,10 +106,10 @@ count_waiting(int change)
 
 		if (!own->shared || own->loop != queue_loop) /* or the parent's, after a fork */
 			continue;
-		pthread_mutex_lock(&queue->lock);
+		queue_lock(queue);
 		queue->waiting += (unsigned)change;
 		queue_post_drain_locked(queue);
-		pthread_mutex_unlock(&queue->lock);
+		queue_unlock(queue);
 	}
 }
 
