@@ -170,16 +170,6 @@ OSRetain(const void *pointer)
 }
 
 bool
-object_is_shared(const void *pointer)
-{
-	struct OSObject *object = object_real(pointer);
-
-	/* Relaxed: a reference that was taken in a call of the caller's is in its past. */
-	return object != NULL &&
-	       atomic_load_explicit(&object->references, memory_order_relaxed) > 1;
-}
-
-bool
 object_try_retain(void *pointer)
 {
 	struct OSObject *object = object_real(pointer);

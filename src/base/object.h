@@ -84,7 +84,16 @@ object_method_fn object_method(const void *object, size_t table, size_t entry);
 OSObject *object_create_of(const OSMetaClass *metaclass);
 
 /* Whether somebody but the caller, who has one reference, holds the object. NULL: no. */
-bool object_is_shared(const void *object);
+static inline bool
+object_is_shared(const void *pointer)
+{
+	struct OSObject *object = object_real(pointer);
+
+	/* Relaxed: a reference that was taken in a call of the caller's is in its past. */
+	return object != NULL &&
+	       atomic_load_explicit(&object->references, memory_order_relaxed) > 1;
+}
+
 /*
  * A reference on an object that its last owner may be releasing just now, and that cannot be gone
  * yet since its free waits for a lock of the caller's. False: it is being freed.

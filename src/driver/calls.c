@@ -53,6 +53,7 @@ enum scan_state {
 struct batch {
 	struct call *first;
 	struct call **end;
+	bool mixed; /* also calls that are no methods, or came too late for the user client */
 };
 
 struct queues {
@@ -217,8 +218,6 @@ give_structure(struct call *call, const IOUserClientMethodArguments *arguments, 
 	IOUserClient *client = call->client;
 	void *room = call->connection->page.page->data[call->slot].output;
 
-	if (arguments->structureOutput == NULL)
-		return kIOReturnSuccess;
 	if (arguments->structureOutputDescriptor != NULL) {
 		log_error("%s: method %llu: structureOutput set although there is a "
 			  "structureOutputDescriptor",
@@ -258,9 +257,11 @@ answer_method(struct call *call, IOReturn res, const IOUserClientMethodArguments
 			  call->request.scalar_out_count);
 		res = kIOReturnBadArgument;
 	}
-	if (res == kIOReturnSuccess)
-		res = give_structure(call, arguments, &size);
-	OSRelease(arguments->structureOutput);
+	if (arguments->structureOutput != NULL) {
+		if (res == kIOReturnSuccess)
+			res = give_structure(call, arguments, &size);
+		OSRelease(arguments->structureOutput);
+	}
 	if (res == kIOReturnSuccess)
 		call_answer(call, res, arguments->scalarOutputCount, size, flags);
 	else
@@ -394,6 +395,7 @@ append(struct batch *batch, struct call *call)
 	call->next = NULL;
 	*batch->end = call;
 	batch->end = &call->next;
+	batch->mixed |= call->client == NULL || call->request.operation != CALL_METHOD;
 }
 
 /* Puts the batch on its queue, or runs it here if that is idle and `here`. Takes the queue. */
@@ -442,14 +444,11 @@ copy_queues(struct connection *c, const struct call *list, struct queues *ret_qu
 		OSRetain(ret_queues->others);
 }
 
-/*
- * Methods on their queue, the others on the Default one; nothing waits for a method's end. What
- * came too late for the user client is answered here. Releases the queues.
- */
+/* What came too late for the user client is answered here. */
 static void
-start_all(struct call *list, const struct queues *queues)
+start_mixed(struct call *list, const struct queues *queues)
 {
-	struct batch methods = {NULL, NULL}, others = {NULL, NULL};
+	struct batch methods = {.first = NULL}, others = {.first = NULL};
 	struct call *next;
 
 	for (; list != NULL; list = next) {
@@ -465,6 +464,22 @@ start_all(struct call *list, const struct queues *queues)
 	if (queues->others != queues->methods)
 		start(&others, queues->others, methods.first == NULL);
 	start(&methods, queues->methods, true);
+}
+
+/*
+ * Methods on their queue, the others on the Default one; nothing waits for a method's end. Releases
+ * the queues.
+ */
+static void
+start_all(struct batch *batch, const struct queues *queues)
+{
+	if (batch->mixed) {
+		start_mixed(batch->first, queues);
+		return;
+	}
+	if (queues->others != queues->methods)
+		OSRelease(queues->others);
+	start(batch, queues->methods, true);
 }
 
 /* --- scanning --- */
@@ -682,6 +697,18 @@ is_to_arm(const struct connection *c, enum scan_how how)
 	return how == SCAN_LAST || (how != SCAN_SPINNING && !spinning_watches(c));
 }
 
+/* Sees to what a scan has found, without the token. Takes the queues. */
+static void
+act(struct connection *c, struct batch *batch, const struct queues *queues, const char *rule)
+{
+	if (rule != NULL)
+		connection_end(c, rule);
+	start_all(batch, queues);
+	/* The app only takes its completions any more. */
+	if (connection_has_ended(c) && has_stopped(c))
+		connection_settle(c);
+}
+
 /*
  * False: another thread scans. *ret_calls: calls or handlers of queues were run, for whose time the
  * token was given up, or handlers are called elsewhere, and it was not. *ret_found: there was
@@ -690,10 +717,10 @@ is_to_arm(const struct connection *c, enum scan_how how)
 static bool
 scan(struct connection *c, enum scan_how how, bool *ret_calls, bool *ret_found)
 {
-	struct batch batch = {NULL, NULL};
+	struct batch batch = {.first = NULL};
 	struct queues queues = {NULL, NULL};
 	const char *rule = NULL;
-	bool found = false, more, looked;
+	bool found = false, more, looked, calls;
 
 	if (!enter(c))
 		return false;
@@ -702,24 +729,20 @@ scan(struct connection *c, enum scan_how how, bool *ret_calls, bool *ret_found)
 	do {
 		found |= completions_pump(c);
 		more = look(c, is_to_arm(c, how), &batch, &found, &rule);
-		if (more && queues.methods == NULL)
+		if (more && queues.methods == NULL && batch.first != NULL)
 			copy_queues(c, batch.first, &queues);
 	} while (more && !leave(c));
+	calls = rule != NULL || batch.first != NULL;
 	/* After arming, as the app that rings first writes: PROTOCOL.md 2.5. A thread that spins
 	 * arms in its last scan. A handler that is called here keeps nothing waiting. */
-	looked = queues_look(c, rule == NULL && batch.first == NULL && !connection_has_ended(c));
-	*ret_calls = rule != NULL || batch.first != NULL;
-	*ret_found = found || looked;
-	if ((how == SCAN_SPINNING || how == SCAN_LAST) && *ret_calls)
-		spinning_lend();
+	looked = queues_look(c, !calls && !connection_has_ended(c));
 	/* An app that lives on its queues is one to spin for, too. */
-	*ret_calls |= looked;
-	if (rule != NULL)
-		connection_end(c, rule);
-	start_all(batch.first, &queues);
-	/* The app only takes its completions any more. */
-	if (connection_has_ended(c) && has_stopped(c))
-		connection_settle(c);
+	*ret_calls = calls || looked;
+	*ret_found = found || looked;
+	if (calls && (how == SCAN_SPINNING || how == SCAN_LAST))
+		spinning_lend();
+	if (calls || connection_has_ended(c))
+		act(c, &batch, &queues, rule);
 	return true;
 }
 

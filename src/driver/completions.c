@@ -214,13 +214,11 @@ connection_notify(struct connection *c, uint32_t index, uint32_t generation)
 }
 
 bool
-completions_pump(struct connection *c)
+completions_move(struct connection *c)
 {
 	const char *rule = NULL;
 	bool moved = false;
 
-	if (!atomic_load_explicit(&c->overflowing, memory_order_relaxed))
-		return false;
 	pthread_mutex_lock(&c->ring_lock);
 	if (c->bell >= 0 && c->overflow_count > 0)
 		moved = drain_locked(c, &rule);
@@ -228,13 +226,6 @@ completions_pump(struct connection *c)
 	if (rule != NULL)
 		connection_end(c, rule);
 	return moved;
-}
-
-bool
-completions_overrun(struct connection *c)
-{
-	/* Relaxed: a call that races with the completion that was too many may miss it. */
-	return atomic_load_explicit(&c->overrun, memory_order_relaxed);
 }
 
 bool

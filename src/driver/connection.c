@@ -70,14 +70,7 @@ unlist(struct connection *c)
 /* --- references --- */
 
 void
-connection_retain(struct connection *c)
-{
-	/* Relaxed: whoever retains holds a reference already. */
-	atomic_fetch_add_explicit(&c->references, 1, memory_order_relaxed);
-}
-
-static void
-destroy(struct connection *c)
+connection_destroy(struct connection *c)
 {
 	recorder_leave(&c->place);
 	calls_free(c);
@@ -100,15 +93,6 @@ destroy(struct connection *c)
 }
 
 void
-connection_release(struct connection *c)
-{
-	/* Each release pairs with the last one, which must see what all others did before it frees.
-	 */
-	if (atomic_fetch_sub_explicit(&c->references, 1, memory_order_acq_rel) == 1)
-		destroy(c);
-}
-
-void
 connections_each(void (*function)(struct connection *connection))
 {
 	struct connection *c, *found[LIMIT_CONNECTIONS_MOST];
@@ -126,37 +110,6 @@ connections_each(void (*function)(struct connection *connection))
 		function(found[i]);
 		connection_release(found[i]);
 	}
-}
-
-bool
-connection_has_ended(struct connection *c)
-{
-	/* Pairs with mark_ended. A call that misses it runs as if it had come a moment sooner. */
-	return atomic_load_explicit(&c->ended, memory_order_acquire);
-}
-
-bool
-connection_use_client(struct connection *c)
-{
-	uint32_t users = atomic_load_explicit(&c->users, memory_order_relaxed);
-
-	/* Pairs with the last connection_leave_client: a count that reached 0 never rises again. */
-	while (users != 0)
-		if (atomic_compare_exchange_weak_explicit(&c->users, &users, users + 1,
-							  memory_order_acquire,
-							  memory_order_relaxed))
-			return true;
-	return false;
-}
-
-void
-connection_leave_client(struct connection *c)
-{
-	/* Pairs with itself: the last one sees what the others did with the client. */
-	if (atomic_fetch_sub_explicit(&c->users, 1, memory_order_acq_rel) != 1)
-		return;
-	OSRelease(c->client);
-	connection_release(c);
 }
 
 /* --- the loop's events --- */

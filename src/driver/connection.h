@@ -194,14 +194,60 @@ unsigned connection_count(void);
 /* Calls function for each one that is open now; it may end meanwhile. No lock held. */
 void connections_each(void (*function)(struct connection *connection));
 
-void connection_retain(struct connection *connection);
-void connection_release(struct connection *connection);
+/* By the last release. */
+void connection_destroy(struct connection *connection);
+
+static inline void
+connection_retain(struct connection *c)
+{
+	/* Relaxed: whoever retains holds a reference already. */
+	atomic_fetch_add_explicit(&c->references, 1, memory_order_relaxed);
+}
+
+static inline void
+connection_release(struct connection *c)
+{
+	/* Each release pairs with the last one, which must see what all others did before it frees.
+	 */
+	if (atomic_fetch_sub_explicit(&c->references, 1, memory_order_acq_rel) == 1)
+		connection_destroy(c);
+}
+
 /* The rule that the app broke, for the log; NULL: nobody's fault. Any thread; holds no lock. */
 void connection_end(struct connection *connection, const char *rule);
-bool connection_has_ended(struct connection *connection);
+
+static inline bool
+connection_has_ended(const struct connection *c)
+{
+	/* Pairs with mark_ended. A call that misses it runs as if it had come a moment sooner. */
+	return atomic_load_explicit(&c->ended, memory_order_acquire);
+}
+
 /* Keeps the user client, and with it the connection. False: it has been given up. */
-bool connection_use_client(struct connection *connection);
-void connection_leave_client(struct connection *connection);
+static inline bool
+connection_use_client(struct connection *c)
+{
+	uint32_t users = atomic_load_explicit(&c->users, memory_order_relaxed);
+
+	/* Pairs with the last connection_leave_client: a count that reached 0 never rises again. */
+	while (users != 0)
+		if (atomic_compare_exchange_weak_explicit(&c->users, &users, users + 1,
+							  memory_order_acquire,
+							  memory_order_relaxed))
+			return true;
+	return false;
+}
+
+static inline void
+connection_leave_client(struct connection *c)
+{
+	/* Pairs with itself: the last one sees what the others did with the client. */
+	if (atomic_fetch_sub_explicit(&c->users, 1, memory_order_acq_rel) != 1)
+		return;
+	OSRelease(c->client);
+	connection_release(c);
+}
+
 /* After something was taken from the ring: hangs up if that is what a connection waits for. */
 void connection_settle(struct connection *connection);
 /* From the user client's Stop until the hang-up. */
@@ -304,11 +350,20 @@ IOReturn queues_claim(struct connection *connection, uint64_t type, IOMemoryDesc
 void queues_disown_take(struct connection *connection, IODispatchSource *queue);
 /* CALL_LISTEN */
 void queues_listen(struct call *call);
+bool queues_call_handlers(struct connection *connection, bool inline_ok);
+
 /*
  * Has the handlers called for what the app has done to its queues. True if there was anything.
  * inline_ok: in this thread, if there is but one queue.
  */
-bool queues_look(struct connection *connection, bool inline_ok);
+static inline bool
+queues_look(struct connection *c, bool inline_ok)
+{
+	call_page_will_look(&c->page);
+	/* Relaxed: it was counted before the app got the answer to its map call, and rang. */
+	return atomic_load_explicit(&c->maps.queues, memory_order_relaxed) != 0 &&
+	       queues_call_handlers(c, inline_ok);
+}
 
 /* --- completions.c --- */
 
@@ -326,9 +381,21 @@ IOReturn connection_complete(struct connection *connection, uint32_t index, uint
  * not taken the last one, after which it will look.
  */
 void connection_notify(struct connection *connection, uint32_t index, uint32_t generation);
+bool completions_move(struct connection *connection);
+
 /* Moves what waits into the ring. True if there was something and room for it. */
-bool completions_pump(struct connection *connection);
-bool completions_overrun(struct connection *connection);
+static inline bool
+completions_pump(struct connection *c)
+{
+	return atomic_load_explicit(&c->overflowing, memory_order_relaxed) && completions_move(c);
+}
+
+static inline bool
+completions_overrun(const struct connection *c)
+{
+	/* Relaxed: a call that races with the completion that was too many may miss it. */
+	return atomic_load_explicit(&c->overrun, memory_order_relaxed);
+}
 /* Whether any entry waits; and how many do, releases not counted. */
 bool completions_wait(struct connection *connection);
 size_t completions_waiting(struct connection *connection);

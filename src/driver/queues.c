@@ -78,22 +78,17 @@ next_queue(struct connection *c, size_t *index, uint64_t *changes)
 }
 
 bool
-queues_look(struct connection *c, bool inline_ok)
+queues_call_handlers(struct connection *c, bool inline_ok)
 {
 	IODispatchSource *queue;
 	uint64_t changes = 0;
 	bool any = false;
 	size_t index = 0;
-	unsigned count;
 
-	call_page_will_look(&c->page);
-	/* Relaxed: it was counted before the app got the answer to its map call, and rang. */
-	count = atomic_load_explicit(&c->maps.queues, memory_order_relaxed);
-	if (count == 0)
-		return false;
 	/* A handler that runs here keeps this thread from the next queue, and from what it was
 	 * left. */
-	inline_ok &= count == 1 && !loop_has_deferred();
+	inline_ok &= atomic_load_explicit(&c->maps.queues, memory_order_relaxed) == 1 &&
+		     !loop_has_deferred();
 	while ((queue = next_queue(c, &index, &changes)) != NULL) {
 		any |= mapped_source_look(queue, inline_ok);
 		OSRelease(queue);

@@ -93,15 +93,20 @@ struct call_site {
 	uint64_t selector;
 };
 
-static inline bool
-is_as_expected(const struct call_site *site, const char *what, uint32_t expected, uint64_t actual)
+static __attribute__((cold)) bool
+refuse(const struct call_site *site, const char *what, uint32_t expected, uint64_t actual)
 {
-	if (expected == kIOUserClientVariableStructureSize || expected == actual)
-		return true;
 	log_error("%s: method %llu: %s: %u expected, %llu given",
 		  OSObject_GetClassName(site->client), (unsigned long long)site->selector, what,
 		  expected, (unsigned long long)actual);
 	return false;
+}
+
+static inline bool
+is_as_expected(const struct call_site *site, const char *what, uint32_t expected, uint64_t actual)
+{
+	return expected == kIOUserClientVariableStructureSize || expected == actual ||
+	       refuse(site, what, expected, actual);
 }
 
 static bool

@@ -103,18 +103,6 @@ call_page_is_due(const struct call_page_host *host)
 	return true;
 }
 
-uint64_t
-call_page_seen(const struct call_page_host *host)
-{
-	return atomic_load_explicit(&host->seen, memory_order_relaxed);
-}
-
-bool
-call_page_has_moved(const struct call_page *page, uint64_t seen)
-{
-	return atomic_load_explicit(&page->submitted.bits, memory_order_relaxed) != seen;
-}
-
 bool
 call_page_can_spin(const struct call_page_host *host)
 {
@@ -149,26 +137,6 @@ call_page_submit(struct call_page_client *client, unsigned index)
 	return is_to_ring(client);
 }
 
-uint64_t
-call_page_take(struct call_page_host *host)
-{
-	/* Pairs with the exchange in call_page_submit. */
-	uint64_t bits = atomic_load_explicit(&host->page->submitted.bits, memory_order_seq_cst);
-	uint64_t changed = bits ^ atomic_load_explicit(&host->seen, memory_order_relaxed);
-	uint32_t cpu = spin_cpu();
-
-	if (cpu != host->cpu) {
-		host->cpu = cpu;
-		atomic_store_explicit(&host->page->host_cpu.number, cpu, memory_order_relaxed);
-	}
-	if (changed != 0) {
-		atomic_store_explicit(&host->seen, bits, memory_order_relaxed);
-		/* Pairs with call_page_is_left, which may sleep after it. */
-		atomic_store_explicit(&host->page->taken.bits, bits, memory_order_release);
-	}
-	return changed;
-}
-
 bool
 call_page_arm(struct call_page_host *host)
 {
@@ -181,30 +149,6 @@ call_page_arm(struct call_page_host *host)
 			      memory_order_seq_cst);
 	return atomic_load_explicit(&page->submitted.bits, memory_order_seq_cst) ==
 	       atomic_load_explicit(&host->seen, memory_order_relaxed);
-}
-
-void
-call_page_disarm(struct call_page_host *host)
-{
-	if (!host->is_armed)
-		return;
-	host->is_armed = false;
-	/* A client that still reads the old value rings once too often, no more. */
-	atomic_store_explicit(&host->page->armed.flag, 0, memory_order_relaxed);
-}
-
-void
-call_page_heard(struct call_page_host *host)
-{
-	host->heard = host->sequence;
-}
-
-void
-call_page_hold(struct call_page_host *host)
-{
-	/* The client rang for that one, and does not ring twice. If it did not it rings in vain. */
-	host->is_armed = true;
-	atomic_store_explicit(&host->page->armed.flag, host->heard, memory_order_release);
 }
 
 void
@@ -342,19 +286,6 @@ call_page_tell(struct call_page_client *client)
 		spin_relax();
 	}
 	return false;
-}
-
-void
-call_page_will_look(struct call_page_host *host)
-{
-	/* Pairs with the count in call_page_tell. */
-	uint32_t queued = atomic_load_explicit(&host->page->queued.count, memory_order_seq_cst);
-
-	if (queued == atomic_load_explicit(&host->looked, memory_order_relaxed))
-		return;
-	/* Two threads may do this at once, and the older count stay: then one ring is in vain. */
-	atomic_store_explicit(&host->looked, queued, memory_order_relaxed);
-	atomic_store_explicit(&host->page->looked.count, queued, memory_order_relaxed);
 }
 
 /* While the slot is unanswered, or for no reason. */

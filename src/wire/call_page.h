@@ -336,24 +336,87 @@ void call_page_init(struct call_page_host *host, struct call_page *page);
  */
 bool call_page_is_due(const struct call_page_host *host);
 /* `submitted` as it was last taken, and whether it has changed since it was `seen`. */
-uint64_t call_page_seen(const struct call_page_host *host);
-bool call_page_has_moved(const struct call_page *page, uint64_t seen);
+static inline uint64_t
+call_page_seen(const struct call_page_host *host)
+{
+	return atomic_load_explicit(&host->seen, memory_order_relaxed);
+}
+
+static inline bool
+call_page_has_moved(const struct call_page *page, uint64_t seen)
+{
+	return atomic_load_explicit(&page->submitted.bits, memory_order_relaxed) != seen;
+}
+
 /* Whether spinning over the page can help. Any thread. */
 bool call_page_can_spin(const struct call_page_host *host);
+
 /* Before a look at the data queues. Any thread. */
-void call_page_will_look(struct call_page_host *host);
+static inline void
+call_page_will_look(struct call_page_host *host)
+{
+	/* Pairs with the count in call_page_tell. */
+	uint32_t queued = atomic_load_explicit(&host->page->queued.count, memory_order_seq_cst);
+
+	if (queued == atomic_load_explicit(&host->looked, memory_order_relaxed))
+		return;
+	/* Two threads may do this at once, and the older count stay: then one ring is in vain. */
+	atomic_store_explicit(&host->looked, queued, memory_order_relaxed);
+	atomic_store_explicit(&host->page->looked.count, queued, memory_order_relaxed);
+}
+
 /* The slots submitted since the last time, as bits. */
-uint64_t call_page_take(struct call_page_host *host);
+static inline uint64_t
+call_page_take(struct call_page_host *host)
+{
+	/* Pairs with the exchange in call_page_submit. */
+	uint64_t bits = atomic_load_explicit(&host->page->submitted.bits, memory_order_seq_cst);
+	uint64_t changed = bits ^ call_page_seen(host);
+	uint32_t cpu = spin_cpu();
+
+	if (cpu != host->cpu) {
+		host->cpu = cpu;
+		atomic_store_explicit(&host->page->host_cpu.number, cpu, memory_order_relaxed);
+	}
+	if (changed != 0) {
+		atomic_store_explicit(&host->seen, bits, memory_order_relaxed);
+		/* Pairs with call_page_is_left, which may sleep after it. */
+		atomic_store_explicit(&host->page->taken.bits, bits, memory_order_release);
+	}
+	return changed;
+}
+
 /* Asks for the doorbell. False: something was submitted meanwhile, take again. */
 bool call_page_arm(struct call_page_host *host);
-void call_page_disarm(struct call_page_host *host);
+
+static inline void
+call_page_disarm(struct call_page_host *host)
+{
+	if (!host->is_armed)
+		return;
+	host->is_armed = false;
+	/* A client that still reads the old value rings once too often, no more. */
+	atomic_store_explicit(&host->page->armed.flag, 0, memory_order_relaxed);
+}
+
 /* The doorbell rang for the last arming. Before the page is disarmed. */
-void call_page_heard(struct call_page_host *host);
+static inline void
+call_page_heard(struct call_page_host *host)
+{
+	host->heard = host->sequence;
+}
+
 /*
  * Nobody is to ring, neither after a submission nor before a sleep: this thread arms and looks
  * again at once, without doing anything that may block.
  */
-void call_page_hold(struct call_page_host *host);
+static inline void
+call_page_hold(struct call_page_host *host)
+{
+	/* The client rang for that one, and does not ring twice. If it did not it rings in vain. */
+	host->is_armed = true;
+	atomic_store_explicit(&host->page->armed.flag, host->heard, memory_order_release);
+}
 
 /* Publishes the reply, already written, and wakes the caller if it sleeps. */
 void call_slot_answer(struct call_slot *slot, uint32_t generation);
