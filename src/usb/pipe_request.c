@@ -470,14 +470,18 @@ pipe_begin(IOUSBHostPipe *object, const struct pipe_io *io, struct pipe_request 
 	struct pipe_request *request;
 	struct place place;
 	IOReturn res = check(pipe, io);
+	bool holds;
 
 	if (res == kIOReturnSuccess)
 		res = hold(io, &place);
 	if (res != kIOReturnSuccess)
 		return res;
 	pthread_mutex_lock(&pipe->submitting);
+	holds = usb_port_hold_events(pipe->port);
 	res = start(pipe, io, &place, &request);
 	pthread_mutex_unlock(&pipe->submitting);
+	if (holds)
+		usb_port_let_events(pipe->port);
 	if (res != kIOReturnSuccess)
 		let_go(io);
 	else if (ret_request != NULL)

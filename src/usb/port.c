@@ -9,6 +9,10 @@
  * that comes while this one still reaps leaves word that there is more (reap_state). So events are
  * edges, and cost no system call to be watched for again.
  *
+ * A thread in a submission counts as one that reaps: what ends meanwhile waits for it, and it reaps
+ * as soon as its locks are free. Else the thread that is woken would wait for the backend's lock of
+ * the very transfer that has ended while its submission has not returned.
+ *
  * Control requests are in control.c, how the port's threads help the backend in port_work.c.
  */
 #include "port.h"
@@ -429,8 +433,6 @@ usb_port_reaped(struct usb_port *port)
 	pump(port, true);
 }
 
-enum { REAP_NOBODY, REAP_ONE, REAP_AGAIN };
-
 /* False: another thread reaps, and will once more. */
 static bool
 enter_reap(struct usb_port *port)
@@ -458,24 +460,49 @@ leave_reap(struct usb_port *port)
 	return false;
 }
 
+/* By the one that has entered. inline_ok: the last callback may run here. */
 static void
-handle(struct loop_source *source, uint32_t events)
+reap_all(struct usb_port *port, bool inline_ok)
 {
-	struct usb_port *port = port_of_source(source);
 	bool over;
 
-	(void)events;
-	if (!enter_reap(port))
-		return;
 	usb_port_retain(port);
 	do {
 		if (reap(port))
 			kick(port);
 		over = leave_reap(port);
 		/* With more to reap no callback may keep this thread. */
-		pump(port, over);
+		pump(port, inline_ok && over);
 	} while (!over);
 	usb_port_release(port);
+}
+
+static void
+handle(struct loop_source *source, uint32_t events)
+{
+	struct usb_port *port = port_of_source(source);
+
+	(void)events;
+	if (enter_reap(port))
+		reap_all(port, true);
+}
+
+bool
+usb_port_hold_events(struct usb_port *port)
+{
+	unsigned state = REAP_NOBODY;
+
+	/* Pairs with enter_reap and leave_reap. One that reaps already goes on. */
+	return port->backend->work == NULL &&
+	       atomic_compare_exchange_strong_explicit(&port->reap_state, &state, REAP_ONE,
+						       memory_order_acq_rel, memory_order_relaxed);
+}
+
+void
+usb_port_let_events(struct usb_port *port)
+{
+	if (!leave_reap(port))
+		reap_all(port, false);
 }
 
 static void

@@ -25,6 +25,9 @@
 
 struct usb_control;
 
+/* Whether a thread reaps for an event, and has been left word that there is more. */
+enum usb_reap_state { REAP_NOBODY, REAP_ONE, REAP_AGAIN };
+
 struct usb_port {
 	const struct usb_backend *backend; /* [const] */
 	struct usb_device *device;	   /* [const] until shut */
@@ -48,7 +51,7 @@ struct usb_port {
 	_Atomic unsigned work_state; /* enum of port_work.c; +1 unless it is 0 */
 	_Atomic unsigned references;
 
-	_Atomic unsigned reap_state; /* enum of port.c: whether a thread reaps for an event */
+	_Atomic unsigned reap_state; /* enum usb_reap_state */
 	pthread_mutex_t reap_lock;   /* one thread reaps, and none after the shutdown */
 	bool shut;		     /* [reap_lock] */
 
@@ -121,6 +124,13 @@ const IOUSBConfigurationDescriptor *usb_port_configuration(const struct usb_port
  * backend when it is back from the driver's code.
  */
 IOReturn usb_port_submit(struct usb_port *port, struct usb_transfer *transfer);
+/*
+ * From a pipe, around a submission: what ends meanwhile is reaped by this thread, after it, unless
+ * the backend wants help. True: usb_port_let_events follows, soon and with no lock held; it runs no
+ * callback of a target that has a queue.
+ */
+bool usb_port_hold_events(struct usb_port *port);
+void usb_port_let_events(struct usb_port *port);
 void usb_port_init_work(struct usb_port *port);
 /* After reaping, no lock held: the device has gone; transfers have finished. */
 void usb_port_go(struct usb_port *port);

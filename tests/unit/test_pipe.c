@@ -2,6 +2,7 @@
 /* Pipes: each transfer answered exactly once and in order, whatever happens to it. */
 #include "usb_scene.h"
 
+#include <sched.h>
 #include <sys/stat.h>
 
 static struct scene scene;
@@ -471,12 +472,61 @@ START_TEST(over_before_its_submission)
 	struct usb_backend slow = usb_backend_virtual;
 
 	slow.submit = submit_slowly;
-	slow.work = NULL; /* the thread that submits is not free to help */
 	scene_open_with(&scene, &slow, "sink");
 	for (unsigned i = 0; i < 20; i++) {
 		ck_assert_int_eq(scene_send(&scene, i, 0), kIOReturnSuccess);
 		ck_assert_uint_eq(meter_read(&person_of(scene.person)->calls), i + 1);
 		ck_assert_uint_eq(scene_call(&scene, i).actual, i);
+	}
+	scene_close(&scene);
+}
+END_TEST
+
+/* A real device's kind of backend, of which no thread is asked for help. */
+static _Atomic pthread_t reaper;
+static _Atomic bool word_left;
+
+static bool
+reap_and_note(struct usb_device *device)
+{
+	atomic_store(&reaper, pthread_self());
+	return usb_backend_virtual.reap(device);
+}
+
+/* Returns when somebody was woken for the transfer, and either has left word or has reaped it. */
+static IOReturn
+submit_until_woken(struct usb_device *device, struct usb_transfer *transfer)
+{
+	unsigned calls = meter_read(&person_of(scene.person)->calls);
+	bool is_control = transfer->endpoint == 0, left = false;
+	IOReturn res = usb_backend_virtual.submit(device, transfer);
+
+	while (!is_control && !left && meter_read(&person_of(scene.person)->calls) == calls) {
+		left = atomic_load(&scene.port->reap_state) == REAP_AGAIN;
+		sched_yield();
+	}
+	atomic_store(&word_left, left);
+	return res;
+}
+
+START_TEST(events_wait_for_a_submission)
+{
+	struct usb_backend slow = usb_backend_virtual;
+	unsigned waited = 0;
+
+	slow.work = NULL;
+	slow.submit = submit_until_woken;
+	slow.reap = reap_and_note;
+	scene_open_with(&scene, &slow, "sink");
+	/* Not if somebody still reaps for an earlier one. */
+	for (unsigned i = 0; waited < 20; i++) {
+		ck_assert_uint_lt(i, 1000);
+		ck_assert_int_eq(scene_send(&scene, i, 0), kIOReturnSuccess);
+		waited += atomic_load(&word_left) &&
+			  pthread_equal(atomic_load(&reaper), pthread_self());
+		ck_assert_int_eq(scene_call(&scene, i).status, kIOReturnSuccess);
+		/* On the queue, not in the submission. */
+		ck_assert(!pthread_equal(scene_call(&scene, i).thread, pthread_self()));
 	}
 	scene_close(&scene);
 }
@@ -559,4 +609,4 @@ UNIT_MAIN("pipe", stream_in_order, device_is_given_our_pages, receives_and_loops
 	  a_later_timeout_waits_for_its_turn, unplug_answers_each_once, synchronous_io_on_any_queue,
 	  a_blocked_callback_holds_up_nobody_else, close_ends_all_and_opens_again,
 	  no_room_is_back_pressure, no_room_and_unplugged, over_before_its_submission,
-	  aborts_beside_submissions, mistakes_are_refused)
+	  events_wait_for_a_submission, aborts_beside_submissions, mistakes_are_refused)
