@@ -36,7 +36,7 @@
 
 #define SYSFS	      "/sys/bus/usb/devices"
 #define HUB_CLASS     9
-#define PLACES_MAX    256
+#define READINGS_MAX  8
 #define UEVENT_MAX    8192
 #define EVENTS_MAX    64 /* taken in a turn */
 #define SETTLE	      (20 * NSEC_PER_MSEC)
@@ -66,34 +66,72 @@ struct hotplug {
 
 /* --- what is there --- */
 
-unsigned
-hotplug_list(const char *folder, struct hotplug_place *places, unsigned most, bool *ret_unsettled)
+static void
+look_at(struct hotplug_list *list, const char *folder, const char *name)
+{
+	struct hotplug_place *place = &list->places[list->count];
+	unsigned class, configuration;
+	char path[PATH_MAX];
+
+	/* 1-2:1.0 is an interface of 1-2. */
+	if (name[0] == '.' || strchr(name, ':') != NULL)
+		return;
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	if (!attribute_read_number(path, "busnum", 10, &place->bus) ||
+	    !attribute_read_number(path, "devnum", 10, &place->number) ||
+	    !attribute_read_number(path, "bDeviceClass", 16, &class)) {
+		list->whole = false; /* it is going, or no file can be opened */
+		return;
+	}
+	if (class == HUB_CLASS)
+		return;
+	if (attribute_read_number(path, "bConfigurationValue", 10, &configuration))
+		list->count++;
+	else
+		list->unsettled = true;
+}
+
+static void
+look(struct hotplug_list *list, const char *folder, unsigned most)
 {
 	DIR *devices = opendir(folder);
 	struct dirent *entry;
-	unsigned count = 0;
 
-	*ret_unsettled = false;
-	while (devices != NULL && count < most && (entry = readdir(devices)) != NULL) {
-		struct hotplug_place place;
-		unsigned class, configuration;
-		char path[PATH_MAX];
+	/* Where there is no such folder there is no USB. */
+	*list = (struct hotplug_list){.whole = devices != NULL || errno == ENOENT};
+	if (devices == NULL)
+		return;
+	while (errno = 0, list->count < most && (entry = readdir(devices)) != NULL)
+		look_at(list, folder, entry->d_name);
+	list->whole &= errno == 0;
+	closedir(devices);
+}
 
-		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-		/* 1-2:1.0 is an interface of 1-2, and has no numbers of a device. */
-		if (entry->d_name[0] == '.' ||
-		    !attribute_read_number(path, "busnum", 10, &place.bus) ||
-		    !attribute_read_number(path, "devnum", 10, &place.number) ||
-		    !attribute_read_number(path, "bDeviceClass", 16, &class) || class == HUB_CLASS)
-			continue;
-		if (attribute_read_number(path, "bConfigurationValue", 10, &configuration))
-			places[count++] = place;
-		else
-			*ret_unsettled = true;
+static bool
+is_same(const struct hotplug_list *one, const struct hotplug_list *other)
+{
+	return one->whole && other->whole && one->unsettled == other->unsettled &&
+	       one->count == other->count &&
+	       memcmp(one->places, other->places, one->count * sizeof(one->places[0])) == 0;
+}
+
+/*
+ * In sysfs an entry that vanishes while the folder is read may take the one behind it along, just
+ * for this reading. So one reading says nothing of what is not in it; two that agree do.
+ */
+void
+hotplug_list(const char *folder, unsigned most, struct hotplug_list *ret_list)
+{
+	struct hotplug_list before;
+	bool same = false;
+
+	look(ret_list, folder, most);
+	for (unsigned i = 0; i < READINGS_MAX && !same; i++) {
+		before = *ret_list;
+		look(ret_list, folder, most);
+		same = is_same(&before, ret_list);
 	}
-	if (devices != NULL)
-		closedir(devices);
-	return count;
+	ret_list->whole = same;
 }
 
 static bool
@@ -211,27 +249,27 @@ arm(struct hotplug *hotplug, uint64_t delay)
 static void
 scan(struct hotplug *hotplug)
 {
-	struct hotplug_place places[PLACES_MAX];
 	struct registry *registry = hotplug->registry;
-	bool again = false;
-	unsigned count;
+	struct hotplug_list list;
+	bool again;
 
 	if (registry->stopping)
 		return;
-	count = hotplug_list(SYSFS, places, PLACES_MAX, &again);
+	hotplug_list(SYSFS, HOTPLUG_PLACES_MAX, &list);
+	again = list.unsettled || !list.whole;
 	for (struct device *device = registry->devices; device != NULL; device = device->next) {
 		unsigned i = 0;
 
-		while (i < count && !is_at(device, &places[i]))
+		while (i < list.count && !is_at(device, &list.places[i]))
 			i++;
 		if (device->kind == DEVICE_USB && !device->going &&
-		    (i == count || !is_alive(device)))
+		    ((i == list.count && list.whole) || !is_alive(device)))
 			plug_device_gone(registry, device);
 	}
 	for (struct locked *locked = hotplug->locked; locked != NULL; locked = locked->next)
 		locked->seen = false;
-	for (unsigned i = 0; i < count; i++)
-		again |= come(hotplug, &places[i]);
+	for (unsigned i = 0; i < list.count; i++)
+		again |= come(hotplug, &list.places[i]);
 	forget_locked(hotplug, false);
 	if (hotplug->pci_root != NULL)
 		again |= pci_scan(registry, hotplug->pci_root);

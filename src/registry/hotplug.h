@@ -25,12 +25,20 @@ struct hotplug_place {
 	unsigned bus, number;
 };
 
+#define HOTPLUG_PLACES_MAX 256
+
+struct hotplug_list {
+	struct hotplug_place places[HOTPLUG_PLACES_MAX];
+	unsigned count;
+	bool unsettled; /* there is a device that the kernel has not configured */
+	bool whole;	/* what is not in it is not there; else it is to be looked at again soon */
+};
+
 /*
  * The devices that this folder of sysfs (/sys/bus/usb/devices) shows, but for hubs and those that
- * the kernel has not configured; at most `most`. *ret_unsettled: there is one of the latter.
+ * the kernel has not configured; at most `most`.
  */
-unsigned hotplug_list(const char *folder, struct hotplug_place *places, unsigned most,
-		      bool *ret_unsettled);
+void hotplug_list(const char *folder, unsigned most, struct hotplug_list *ret_list);
 
 /* hotplug_pci.c: adds functions that have come, and tells of those that have gone. True: again
  * soon. */

@@ -287,12 +287,12 @@ look_at(const char *address)
 static void
 look(void)
 {
-	struct hotplug_place places[4];
+	struct hotplug_list list;
 	char addresses[4][PCI_ADDRESS_MAX];
 	char text[64];
-	bool unsettled;
 
-	FUZZ_CHECK(hotplug_list(roots[1], places, 4, &unsettled) <= 4);
+	hotplug_list(roots[1], 4, &list);
+	FUZZ_CHECK(list.count <= 4);
 	for (unsigned count = pci_list(roots[0], addresses, 4); count > 0; count--)
 		look_at(addresses[count - 1]);
 	for (unsigned i = 0; i < 2; i++) {
