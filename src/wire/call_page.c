@@ -176,14 +176,6 @@ call_slot_withdraw(struct call_slot *slot)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
-uint32_t
-call_next_generation(uint32_t generation)
-{
-	uint32_t next = (generation + 1) & ~CALL_WAITER;
-
-	return next == 0 ? 1 : next;
-}
-
 bool
 call_slot_is_current(const struct call_slot *slot, uint32_t generation)
 {
@@ -193,15 +185,6 @@ call_slot_is_current(const struct call_slot *slot, uint32_t generation)
 	return call_slot_is_answered(slot, generation);
 }
 
-bool
-call_slot_is_answered(const struct call_slot *slot, uint32_t generation)
-{
-	/* Pairs with the exchange in call_slot_answer. */
-	uint32_t answered = atomic_load_explicit(&slot->reply.answered, memory_order_acquire);
-
-	return ((answered ^ generation) & ~CALL_WAITER) == 0;
-}
-
 static bool
 is_host_elsewhere(const struct call_page_client *client)
 {
@@ -209,15 +192,12 @@ is_host_elsewhere(const struct call_page_client *client)
 		atomic_load_explicit(&client->page->host_cpu.number, memory_order_relaxed));
 }
 
-bool
-call_page_spin(struct call_page_client *client, unsigned index, uint32_t generation)
+static bool
+spin_on(struct call_page_client *client, const struct call_slot *slot, uint32_t generation)
 {
-	const struct call_slot *slot = &client->page->slot[index];
 	uint64_t end = 0, now;
-	bool answered = false;
+	bool answered;
 
-	if (!is_host_elsewhere(client) || !spin_allowed(&client->spin))
-		return call_slot_is_answered(slot, generation);
 	for (unsigned turn = 1; !(answered = call_slot_is_answered(slot, generation)); turn++) {
 		spin_relax();
 		if (turn % SPIN_TURNS != 0)
@@ -230,6 +210,20 @@ call_page_spin(struct call_page_client *client, unsigned index, uint32_t generat
 	}
 	spin_ended(&client->spin, answered);
 	return answered;
+}
+
+bool
+call_page_spin(struct call_page_client *client, unsigned index, uint32_t generation)
+{
+	const struct call_slot *slot = &client->page->slot[index];
+
+	/* This thread has just submitted, so it is where that was said to be from. */
+	if (!spin_is_elsewhere(
+		    atomic_load_explicit(&client->cpu, memory_order_relaxed),
+		    atomic_load_explicit(&client->page->host_cpu.number, memory_order_relaxed)) ||
+	    !spin_allowed(&client->spin))
+		return call_slot_is_answered(slot, generation);
+	return spin_on(client, slot, generation);
 }
 
 bool

@@ -271,13 +271,28 @@ bool call_page_submit(struct call_page_client *client, unsigned index);
 
 /* The same for what was written to a data queue. Any thread. True: ring the doorbell. */
 bool call_page_tell(struct call_page_client *client);
-/* The generation after this one. */
-uint32_t call_next_generation(uint32_t generation);
 
-bool call_slot_is_answered(const struct call_slot *slot, uint32_t generation);
+static inline uint32_t
+call_next_generation(uint32_t generation)
+{
+	uint32_t next = (generation + 1) & ~CALL_WAITER;
+
+	return next == 0 ? 1 : next;
+}
+
+static inline bool
+call_slot_is_answered(const struct call_slot *slot, uint32_t generation)
+{
+	/* Pairs with the exchange in call_slot_answer. */
+	uint32_t answered = atomic_load_explicit(&slot->reply.answered, memory_order_acquire);
+
+	return ((answered ^ generation) & ~CALL_WAITER) == 0;
+}
+
 /* After copying the reply: false if the host took it back meanwhile. */
 bool call_slot_is_current(const struct call_slot *slot, uint32_t generation);
-/* Looks for the answer for a while, if that can help. False: not yet, go to sleep. */
+/* After call_page_submit: looks for the answer for a while, if that can help. False: not yet, go to
+ * sleep. */
 bool call_page_spin(struct call_page_client *client, unsigned index, uint32_t generation);
 /* Whether the host has looked at the call, which is not answered yet. */
 bool call_page_is_taken(const struct call_page_client *client, unsigned index);

@@ -40,21 +40,7 @@ spin_cpu(void)
 bool
 spin_can_help(uint32_t peer)
 {
-	uint32_t own = spin_cpu();
-
-	return own != 0 && peer != 0 && peer != own;
-}
-
-/* Relaxed everywhere: the counts order nothing. */
-bool
-spin_allowed(struct spin_backoff *backoff)
-{
-	uint32_t left = atomic_load_explicit(&backoff->left, memory_order_relaxed);
-
-	if (left == 0)
-		return true;
-	atomic_store_explicit(&backoff->left, left - 1, memory_order_relaxed);
-	return false;
+	return spin_is_elsewhere(spin_cpu(), peer);
 }
 
 void

@@ -20,7 +20,14 @@
 
 /* The CPU of this thread, plus one. 0 stands for a CPU that is not known. */
 uint32_t spin_cpu(void);
-/* Whether who last ran on `peer` may run while this thread spins. */
+/* Whether who last ran on `peer` may run while who is on `own` spins. */
+static inline bool
+spin_is_elsewhere(uint32_t own, uint32_t peer)
+{
+	return own != 0 && peer != 0 && peer != own;
+}
+
+/* The same, and this thread spins. */
 bool spin_can_help(uint32_t peer);
 
 /* Zeroed at first. Threads that share one may lose a step of it, which costs a spin. */
@@ -29,8 +36,18 @@ struct spin_backoff {
 	_Atomic uint32_t left;	 /* chances that still go by */
 };
 
-/* Whether to spin this time. */
-bool spin_allowed(struct spin_backoff *backoff);
+/* Whether to spin this time. Relaxed, as in spin_ended: the counts order nothing. */
+static inline bool
+spin_allowed(struct spin_backoff *backoff)
+{
+	uint32_t left = atomic_load_explicit(&backoff->left, memory_order_relaxed);
+
+	if (left == 0)
+		return true;
+	atomic_store_explicit(&backoff->left, left - 1, memory_order_relaxed);
+	return false;
+}
+
 void spin_ended(struct spin_backoff *backoff, bool worked);
 
 static inline void

@@ -202,6 +202,7 @@ START_TEST(a_spin_ends_and_is_not_repeated_at_once)
 {
 	set();
 	host_is_elsewhere();
+	call_page_submit(&client, 0);
 	ck_assert(!call_page_spin(&client, 0, 1));
 	ck_assert_uint_eq(atomic_load(&client.spin.left), 1);
 	/* This time it only looks. */
@@ -217,6 +218,7 @@ END_TEST
 START_TEST(nothing_is_tried_where_the_host_may_be_here)
 {
 	set();
+	call_page_submit(&client, 0);
 	ck_assert(!call_page_spin(&client, 0, 1));
 	ck_assert_uint_eq(atomic_load(&client.spin.failed), 0);
 	call_slot_answer(&page->slot[0], 1);
