@@ -128,6 +128,12 @@ fill_request(struct running *running)
 
 /* --- large structures --- */
 
+static bool
+is_large(const struct call_request *request)
+{
+	return (request->flags & (CALL_LARGE_INPUT | CALL_LARGE_OUTPUT)) != 0;
+}
+
 static IOReturn
 prepare_large(struct running *running)
 {
@@ -179,8 +185,6 @@ send_structures(struct running *running)
 		body.output_offset = running->output.offset;
 		fds[count++] = running->output.fd;
 	}
-	if (count == 0)
-		return kIOReturnSuccess;
 	status = connection_send(running->connection, &header, &body, sizeof(body), fds, count,
 				 running->deadline);
 	if (status == kIOReturnOffline) {
@@ -241,12 +245,12 @@ copy_outputs(const struct running *running)
 	const struct call_reply *reply = &running->reply;
 	const struct call_data *data = &running->connection->client.page->data[running->slot];
 
-	if (scalar_room(call) > 0)
-		memcpy(call->output, reply->scalars,
-		       reply->scalar_out_count * sizeof(*call->output));
+	/* No more of either than there was room for, so none where there was no room. */
+	if (reply->scalar_out_count > 0)
+		slot_copy_scalars(running->connection, running->slot, reply, call->output);
 	if (call->output_count != NULL)
 		*call->output_count = reply->scalar_out_count;
-	if (structure_room(call) > 0 &&
+	if (reply->structure_out_size > 0 &&
 	    (!(running->request.flags & CALL_LARGE_OUTPUT) ||
 	     (call->variable_output && reply->structure_out_size <= sizeof(data->output))))
 		memcpy(call->output_struct, data->output, reply->structure_out_size);
@@ -266,14 +270,18 @@ run_in_slot(struct running *running, bool *ret_submitted)
 	if (call->input_size > 0 && !(running->request.flags & CALL_LARGE_INPUT))
 		memcpy(connection->client.page->data[running->slot].input, call->input_struct,
 		       call->input_size);
-	status = send_structures(running);
-	if (status != kIOReturnSuccess) {
-		slot_give_back(connection, running->slot);
-		return status;
+	if (is_large(&running->request)) {
+		status = send_structures(running);
+		if (status != kIOReturnSuccess) {
+			slot_give_back(connection, running->slot);
+			return status;
+		}
 	}
 	*ret_submitted = true;
-	status = slot_call(connection, running->slot, &running->request, running->deadline,
-			   &running->reply, &answered);
+	status = slot_submit(connection, running->slot, &running->request);
+	if (status == kIOReturnSuccess)
+		status = slot_await(connection, running->slot, &running->request, running->deadline,
+				    &running->reply, &answered);
 	while (answered && running->reply.flags == CALL_ASKS) {
 		answered = false;
 		status = question_answer(connection, running->slot, &running->request,
@@ -286,7 +294,8 @@ run_in_slot(struct running *running, bool *ret_submitted)
 		copy_outputs(running);
 	if (answered)
 		slot_give_back(connection, running->slot);
-	finish_large(running, answered);
+	if (is_large(&running->request))
+		finish_large(running, answered);
 	return status;
 }
 
@@ -296,13 +305,14 @@ run(struct running *running)
 	struct connection *connection = running->connection;
 	struct call_request *request = &running->request;
 	uint64_t timeout = atomic_load_explicit(&connection->timeout, memory_order_relaxed);
+	IOReturn status = kIOReturnSuccess;
 	bool submitted = false;
-	IOReturn status;
 
 	if (timeout != 0)
 		running->deadline = clock_now() + timeout;
 	fill_request(running);
-	status = prepare_large(running);
+	if (is_large(request))
+		status = prepare_large(running);
 	if (status == kIOReturnSuccess && running->call->is_async)
 		status = register_async(running);
 	if (status == kIOReturnSuccess)
@@ -486,8 +496,16 @@ kern_return_t
 IOConnectCallScalarMethod(mach_port_t connection, uint32_t selector, const uint64_t *input,
 			  uint32_t input_count, uint64_t *output, uint32_t *output_count)
 {
-	return IOConnectCallMethod(connection, selector, input, input_count, NULL, 0, output,
-				   output_count, NULL, NULL);
+	const struct method_call call = {
+		.function = "IOConnectCallScalarMethod",
+		.selector = selector,
+		.input = input,
+		.input_count = input_count,
+		.output = output,
+		.output_count = output_count,
+	};
+
+	return call_method(connection, &call);
 }
 
 kern_return_t

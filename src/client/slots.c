@@ -21,6 +21,7 @@
 #include "lines.h"
 #include "log.h"
 #include "question.h"
+#include "rare.h"
 #include "uncancelled.h"
 
 #define CALL_FLAGS_OF_REPLY (CALL_KEPT_INPUT | CALL_KEPT_OUTPUT)
@@ -30,6 +31,15 @@ struct slot_waiter {
 	struct slot_waiter *next; /* [slot_lock] */
 	int slot;		  /* [slot_lock] -1: not yet */
 };
+
+uint32_t
+slot_next_generation(struct connection *connection, unsigned slot)
+{
+	uint32_t *generation = &connection->generation[slot];
+
+	*generation = call_next_generation(*generation);
+	return *generation;
+}
 
 /* False: none is free. Pairs with slot_give_back: what was done in the slot before is over. */
 static bool
@@ -123,7 +133,7 @@ is_over(struct connection *connection, unsigned slot)
 }
 
 /* Takes back what was abandoned and is answered by now. Who takes a bit looks at its slot alone. */
-static void
+RARE static void
 reclaim(struct connection *connection)
 {
 	uint64_t bits = atomic_exchange_explicit(&connection->abandoned, 0, memory_order_seq_cst);
@@ -172,12 +182,22 @@ wait_locked(struct connection *connection, uint64_t deadline, unsigned *ret_slot
 	return kIOReturnSuccess;
 }
 
+RARE static IOReturn
+wait_for_slot(struct connection *connection, uint64_t deadline, unsigned *ret_slot)
+{
+	IOReturn status;
+
+	pthread_mutex_lock(&connection->slot_lock);
+	status = wait_locked(connection, deadline, ret_slot);
+	pthread_mutex_unlock(&connection->slot_lock);
+	return status;
+}
+
 IOReturn
 slot_take(struct connection *connection, uint64_t deadline, unsigned *ret_slot,
 	  uint32_t *ret_generation)
 {
-	IOReturn status = kIOReturnSuccess;
-	uint32_t *generation;
+	IOReturn status;
 
 	/* Relaxed: what is abandoned now is looked for by a later call. */
 	if (atomic_load_explicit(&connection->abandoned, memory_order_relaxed) != 0)
@@ -185,15 +205,11 @@ slot_take(struct connection *connection, uint64_t deadline, unsigned *ret_slot,
 	/* Relaxed: only so that nobody overtakes those who wait. */
 	if (atomic_load_explicit(&connection->slot_waiters, memory_order_relaxed) != 0 ||
 	    !take_free(connection, ret_slot)) {
-		pthread_mutex_lock(&connection->slot_lock);
-		status = wait_locked(connection, deadline, ret_slot);
-		pthread_mutex_unlock(&connection->slot_lock);
+		status = wait_for_slot(connection, deadline, ret_slot);
+		if (status != kIOReturnSuccess)
+			return status;
 	}
-	if (status != kIOReturnSuccess)
-		return status;
-	generation = &connection->generation[*ret_slot];
-	*generation = call_next_generation(*generation);
-	*ret_generation = *generation;
+	*ret_generation = slot_next_generation(connection, *ret_slot);
 	return kIOReturnSuccess;
 }
 
@@ -241,7 +257,7 @@ broken_rule(const struct call_request *request, const struct call_reply *reply)
 		return "an answer has no more scalars than there is room for";
 	if (reply->structure_out_size > request->structure_out_size)
 		return "an answer has no larger structure than there is room for";
-	if (reply->zero0 != 0 || reply->zero[0] != 0 || reply->zero[1] != 0 || reply->zero[2] != 0)
+	if ((reply->zero0 | reply->zero[0] | reply->zero[1] | reply->zero[2]) != 0)
 		return "the padding of an answer is zero";
 	if (reply->map_read_only > 1)
 		return "map_read_only is 0 or 1";
@@ -299,13 +315,12 @@ sleep_end(struct connection *connection, uint64_t deadline)
 }
 
 /* Until the answer is there. The host may have answered and ended right after: look once more. */
-static IOReturn
-wait_answer(struct connection *connection, unsigned slot, uint32_t generation, uint64_t deadline)
+RARE static IOReturn
+sleep_for_answer(struct connection *connection, unsigned slot, uint32_t generation,
+		 uint64_t deadline)
 {
 	struct call_page_client *client = &connection->client;
 
-	if (call_page_spin(client, slot, generation))
-		return kIOReturnSuccess;
 	if (call_page_is_left(client, slot))
 		doorbell_ring(connection->doorbell);
 	while (!call_page_sleep(client, slot, generation, sleep_end(connection, deadline))) {
@@ -323,12 +338,22 @@ wait_answer(struct connection *connection, unsigned slot, uint32_t generation, u
 	return kIOReturnSuccess;
 }
 
+static IOReturn
+wait_answer(struct connection *connection, unsigned slot, uint32_t generation, uint64_t deadline)
+{
+	struct call_page_client *client = &connection->client;
+
+	if (call_page_spin(client, slot, generation))
+		return kIOReturnSuccess;
+	return sleep_for_answer(connection, slot, generation, deadline);
+}
+
 /*
  * Whether the host is there, for a call that has to wake it up: one after the host's end returns at
  * once then. Asked once for each tick of the clock; a call that comes in the tick of the host's end
- * finds it after a step.
+ * finds it after a step. Not asked of a connection that is watched, whose callers are woken.
  */
-static bool
+RARE static bool
 is_host_there(struct connection *connection)
 {
 	uint64_t now = clock_recent();
@@ -343,35 +368,27 @@ is_host_there(struct connection *connection)
 }
 
 IOReturn
-slot_call(struct connection *connection, unsigned slot, const struct call_request *request,
-	  uint64_t deadline, struct call_reply *ret_reply, bool *ret_answered)
+slot_submit(struct connection *connection, unsigned slot, const struct call_request *request)
 {
 	struct call_page *page = connection->client.page;
 
-	*ret_answered = false;
 	if (atomic_load_explicit(&page->armed.flag, memory_order_relaxed) != 0 &&
+	    !atomic_load_explicit(&connection->watched, memory_order_relaxed) &&
 	    !is_host_there(connection))
 		return MACH_SEND_INVALID_DEST;
 	memcpy(&page->slot[slot].request, request,
 	       CALL_SIZE(struct call_request, request->scalar_in_count));
 	if (call_page_submit(&connection->client, slot))
 		doorbell_ring(connection->doorbell);
-	return slot_await(connection, slot, request, deadline, ret_reply, ret_answered);
+	return kIOReturnSuccess;
 }
 
-/* With the scalars that it says it has; whether so many were asked for is checked in the copy. */
 static void
 copy_reply(const struct call_reply *from, struct call_reply *ret_reply)
 {
-	uint32_t count;
-
 	memcpy((void *)ret_reply, (const void *)from, offsetof(struct call_reply, scalars));
-	/* Of the copy, and not read once more. */
+	/* The copy is what is checked, and nothing of it is read once more. */
 	__asm__ volatile("" ::: "memory");
-	count = ret_reply->scalar_out_count;
-	if (count <= DEXT_SCALARS_MAX)
-		memcpy(ret_reply->scalars, (const void *)from->scalars,
-		       count * sizeof(from->scalars[0]));
 }
 
 IOReturn
@@ -388,7 +405,7 @@ slot_await(struct connection *connection, unsigned slot, const struct call_reque
 	copy_reply(&from->reply, ret_reply);
 	if (!call_slot_is_current(from, request->generation)) {
 		/* Only questions are taken back. */
-		memset((void *)ret_reply, 0, sizeof(*ret_reply));
+		memset((void *)ret_reply, 0, offsetof(struct call_reply, scalars));
 		ret_reply->flags = CALL_ASKS;
 	}
 	rule = broken_rule(request, ret_reply);
@@ -400,11 +417,25 @@ slot_await(struct connection *connection, unsigned slot, const struct call_reque
 	return ret_reply->status;
 }
 
-uint32_t
-slot_next_generation(struct connection *connection, unsigned slot)
+IOReturn
+slot_call(struct connection *connection, unsigned slot, const struct call_request *request,
+	  uint64_t deadline, struct call_reply *ret_reply, bool *ret_answered)
 {
-	uint32_t *generation = &connection->generation[slot];
+	IOReturn status = slot_submit(connection, slot, request);
 
-	*generation = call_next_generation(*generation);
-	return *generation;
+	*ret_answered = false;
+	if (status != kIOReturnSuccess)
+		return status;
+	return slot_await(connection, slot, request, deadline, ret_reply, ret_answered);
+}
+
+void
+slot_copy_scalars(const struct connection *connection, unsigned slot,
+		  const struct call_reply *reply, uint64_t *ret_scalars)
+{
+	const struct call_reply *from = &connection->client.page->slot[slot].reply;
+
+	/* Only questions are taken back: these are of the answer that was copied. */
+	memcpy(ret_scalars, (const void *)from->scalars,
+	       reply->scalar_out_count * sizeof(from->scalars[0]));
 }

@@ -15,22 +15,30 @@ IOReturn slot_take(struct connection *connection, uint64_t deadline, unsigned *r
 void slot_give_back(struct connection *connection, unsigned slot);
 
 /*
- * Submits the request that was written to the slot and waits for the answer, of which *ret_reply is
- * a checked copy. The status is the reply's, or that of the connection: then the slot is lost with
- * it, and *ret_answered is false. kIOReturnTimeout: after the deadline (0: there is none) the
- * answer has not come; the slot is taken back when it does. MACH_SEND_INVALID_DEST: the host had
- * gone before.
+ * Writes the request to the slot and submits it. MACH_SEND_INVALID_DEST: the host had gone before,
+ * and the slot is lost with the connection.
  */
-IOReturn slot_call(struct connection *connection, unsigned slot, const struct call_request *request,
-		   uint64_t deadline, struct call_reply *ret_reply, bool *ret_answered);
+IOReturn slot_submit(struct connection *connection, unsigned slot,
+		     const struct call_request *request);
 
 /*
- * The rest of it, for a request that was submitted. An answer with CALL_ASKS is not the last: the
- * caller answers the question, sets request->generation to slot_next_generation and waits again.
+ * Waits for the answer to it, of which *ret_reply is a checked copy, but for the scalars
+ * (slot_copy_scalars). The status is the reply's, or that of the connection: then the slot is lost
+ * with it, and *ret_answered is false. kIOReturnTimeout: after the deadline (0: there is none) the
+ * answer has not come; the slot is taken back when it does.
+ *
+ * An answer with CALL_ASKS is not the last: the caller answers the question, sets
+ * request->generation to slot_next_generation and waits again.
  */
 IOReturn slot_await(struct connection *connection, unsigned slot,
 		    const struct call_request *request, uint64_t deadline,
 		    struct call_reply *ret_reply, bool *ret_answered);
+/* Both, for a call that no question is asked of. */
+IOReturn slot_call(struct connection *connection, unsigned slot, const struct call_request *request,
+		   uint64_t deadline, struct call_reply *ret_reply, bool *ret_answered);
+/* Those of a last answer, of which *reply is the copy. Before the slot is given back. */
+void slot_copy_scalars(const struct connection *connection, unsigned slot,
+		       const struct call_reply *reply, uint64_t *ret_scalars);
 /* The caller gives up, with kIOReturnTimeout: the slot is taken back when its answer has come. */
 void slot_abandon(struct connection *connection, unsigned slot);
 uint32_t slot_next_generation(struct connection *connection, unsigned slot);
