@@ -184,12 +184,13 @@ post(struct source_handler *handler, OSAction *action, bool inline_ok)
 }
 
 static void
-post_if_any(struct source_handler *handler, bool inline_ok)
+post_if_any(struct source_handler *handler, bool fired, bool inline_ok)
 {
 	struct IODispatchSource_IVars *source = ivars(handler->source);
 	OSAction *action;
 
 	pthread_mutex_lock(&source->lock);
+	handler->wanted |= fired;
 	action = next_call_locked(handler);
 	pthread_mutex_unlock(&source->lock);
 	if (action != NULL)
@@ -199,12 +200,7 @@ post_if_any(struct source_handler *handler, bool inline_ok)
 void
 source_handler_fire(struct source_handler *handler, bool inline_ok)
 {
-	struct IODispatchSource_IVars *source = ivars(handler->source);
-
-	pthread_mutex_lock(&source->lock);
-	handler->wanted = true;
-	pthread_mutex_unlock(&source->lock);
-	post_if_any(handler, inline_ok);
+	post_if_any(handler, true, inline_ok);
 }
 
 /* --- handlers --- */
@@ -236,12 +232,12 @@ source_handler_set(struct source_handler *handler, OSAction *action)
 	pthread_mutex_lock(&source->lock);
 	if (!source->cancelled) {
 		old = handler->action;
-		handler->action = action;
+		atomic_store_explicit(&handler->action, action, memory_order_seq_cst);
 		res = kIOReturnSuccess;
 	}
 	pthread_mutex_unlock(&source->lock);
 	OSRelease(old);
-	post_if_any(handler, false);
+	post_if_any(handler, false, false);
 	return res;
 }
 
@@ -268,13 +264,9 @@ source_handler_copy(struct source_handler *handler, OSAction **ret_action)
 bool
 source_handler_is_set(struct source_handler *handler)
 {
-	struct IODispatchSource_IVars *source = ivars(handler->source);
-	bool set;
-
-	pthread_mutex_lock(&source->lock);
-	set = handler->action != NULL;
-	pthread_mutex_unlock(&source->lock);
-	return set;
+	/* Pairs with the store in source_handler_set, after which its caller looks at the memory:
+	 * what came before this is found by one of the two. */
+	return atomic_load_explicit(&handler->action, memory_order_seq_cst) != NULL;
 }
 
 /* --- IODispatchSource --- */
@@ -340,7 +332,7 @@ IODispatchSource_SetEnable(IODispatchSource *object, bool enable)
 		return kIOReturnUnsupported;
 	for (struct source_handler *handler = source->handlers; enable && handler != NULL;
 	     handler = handler->next)
-		post_if_any(handler, false);
+		post_if_any(handler, false, false);
 	return kIOReturnSuccess;
 }
 

@@ -11,6 +11,7 @@
 #define QUEUE_SOURCE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "action.h"
@@ -25,7 +26,7 @@ struct source_handler {
 	void (*deliver)(struct source_handler *handler, OSObject *target, OSAction *action,
 			action_function function);
 	struct source_handler *next; /* [const] of the source */
-	OSAction *action;	     /* [source's lock] +1 or NULL */
+	OSAction *_Atomic action;    /* [source's lock] to change or use: +1 or NULL */
 	bool wanted;		     /* [source's lock] something has come that was not delivered */
 	bool posted;		     /* [source's lock] the call is on its way */
 	bool reached;		     /* [the call on its way] the target's queue took it */
