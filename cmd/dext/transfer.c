@@ -110,7 +110,7 @@ transfer_fail_status(struct transfer *transfer, IOReturn status, const char *wha
 		next = "the device refuses the data; check what it expects, or reset it";
 		code = DEXT_EXIT_DEVICE;
 		break;
-	case kIOReturnAborted: /* not by us: the kernel has taken the device away from its driver */
+	case kIOReturnAborted: /* not by us: its driver is being stopped */
 	case kIOReturnTimeout:
 	case kIOReturnNotResponding:
 	case kIOReturnIOError:

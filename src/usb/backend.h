@@ -11,6 +11,7 @@
 #ifndef USB_BACKEND_H
 #define USB_BACKEND_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -57,6 +58,7 @@ struct usb_transfer {
 	/* Private to the backend. */
 	struct usb_device *owner;
 	void *backend;
+	_Atomic bool cancelled; /* somebody has asked for its end */
 	struct usb_transfer *next;
 };
 

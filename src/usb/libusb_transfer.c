@@ -94,6 +94,19 @@ fill_isochronous(struct usb_device *device, struct libusb_transfer *transfer,
 		transfer->iso_packet_desc[i].length = record->packets[i].length;
 }
 
+/*
+ * Nobody but the kernel ends a transfer that was not cancelled, and it does so when it takes the
+ * device away from this process.
+ */
+static IOReturn
+status_of(const struct libusb_transfer *transfer, const struct usb_transfer *record)
+{
+	if (transfer->status == LIBUSB_TRANSFER_CANCELLED &&
+	    !atomic_load_explicit(&record->cancelled, memory_order_relaxed))
+		return kIOReturnNoDevice;
+	return libusb_status_of_transfer(transfer->status);
+}
+
 /* libusb is done with it; from reap, inside libusb. */
 static void
 finished(struct libusb_transfer *transfer)
@@ -101,7 +114,7 @@ finished(struct libusb_transfer *transfer)
 	struct usb_transfer *record = transfer->user_data;
 	struct usb_device *device = record->owner;
 
-	record->status = libusb_status_of_transfer(transfer->status);
+	record->status = status_of(transfer, record);
 	record->actual = (uint32_t)transfer->actual_length;
 	if (record->packet_count > 0)
 		take_results(transfer, record);
@@ -165,6 +178,7 @@ libusb_transfer_submit(struct usb_device *device, struct usb_transfer *record)
 	/* Before the submission: it may be finished when that returns. */
 	record->owner = device;
 	record->backend = transfer;
+	atomic_store_explicit(&record->cancelled, false, memory_order_relaxed);
 	error = libusb_submit_transfer(transfer);
 	if (error == 0) {
 		atomic_fetch_add_explicit(&device->in_flight, 1, memory_order_relaxed);
@@ -182,6 +196,8 @@ void
 libusb_transfer_cancel(struct usb_device *device, struct usb_transfer *record)
 {
 	(void)device;
+	/* Before libusb's lock of the transfer, behind which `finished` comes: so that sees it. */
+	atomic_store_explicit(&record->cancelled, true, memory_order_relaxed);
 	/* NOT_FOUND: it is over, and `done` is on its way. */
 	libusb_cancel_transfer(record->backend);
 }
