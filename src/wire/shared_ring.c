@@ -25,6 +25,7 @@
 #include "clock.h"
 #include "fence.h"
 #include "futex.h"
+#include "lines.h"
 
 #define SHAPE_SHIFT 8u
 /* Bytes; more are faster by memcpy. */
@@ -354,6 +355,26 @@ load_tail(const struct shared_ring_consumer *consumer)
 	return atomic_load_explicit(&consumer->lane->tail.index, memory_order_seq_cst);
 }
 
+/*
+ * Writes into each line that has been read to its end. A line that was only read lies in both
+ * caches, and of those the producer takes back one after the other, each for as long as a line
+ * travels, however early it asks for them; one that this side has written it has from here while it
+ * writes those before.
+ */
+static void
+hand_lines_back(uint8_t *entries, size_t start, size_t end)
+{
+	for (size_t line = start / LINES_STEP + 1; line * LINES_STEP <= end; line++)
+		memset(entries + line * LINES_STEP - 8, 0, 8);
+}
+
+static void
+read_places(const struct shared_ring_consumer *consumer, uint8_t *to, size_t start, size_t size)
+{
+	copy_entries(to, consumer->entries + start, size);
+	hand_lines_back(consumer->entries, start, start + size);
+}
+
 static void
 read_entries(const struct shared_ring_consumer *consumer, uint8_t *entries, uint32_t count)
 {
@@ -361,10 +382,10 @@ read_entries(const struct shared_ring_consumer *consumer, uint8_t *entries, uint
 	uint32_t first = count < consumer->capacity - at ? count : consumer->capacity - at;
 	size_t bytes = (size_t)first * consumer->entry_size;
 
-	copy_entries(entries, consumer->entries + (size_t)at * consumer->entry_size, bytes);
+	read_places(consumer, entries, (size_t)at * consumer->entry_size, bytes);
 	if (first < count)
-		copy_entries(entries + bytes, consumer->entries,
-			     (size_t)(count - first) * consumer->entry_size);
+		read_places(consumer, entries + bytes, 0,
+			    (size_t)(count - first) * consumer->entry_size);
 }
 
 IOReturn

@@ -12,6 +12,9 @@
  * ring is touched. Entry size and capacities come from the answer to the map call, never from the
  * memory.
  *
+ * A consumer writes into the lines that it has read, before its head gives them up: so a producer
+ * finds each in one cache and not in two. What an entry's place holds after that means nothing.
+ *
  * Wake-ups. Who is going to wait writes into a word of its own, `armed` for entries or `room` for
  * room, a new number and a position of the other side's, and looks once more; the other side looks
  * at that word after it has moved, and tells once for each number, but only if it is past that
@@ -112,7 +115,7 @@ struct shared_ring_producer {
 
 struct shared_ring_consumer {
 	struct shared_ring_lane *lane;
-	const uint8_t *entries;
+	uint8_t *entries;
 	uint32_t entry_size, capacity;
 	uint32_t head;
 	uint32_t tail;

@@ -25,11 +25,14 @@
  * asked for, so that it hides no wake-up that is lost. NO_STEP lets it never end, and EXACT tells
  * only at the position that was asked for, and not past it: both must be found wrong, too.
  *
+ * The consumer writes into a place that it has read, before it gives it up; LATE_HAND does it after.
+ *
  * Entries come in order, none twice, none is lost (the assertions), and nobody sleeps for ever while
  * there is something for it (an invalid end state).
  */
 #define ENTRIES 4
 #define ROOM	2
+#define GONE	255 /* no entry's number */
 
 byte head, tail, armed, room; /* as the other side sees them */
 byte armed_at, room_at;	      /* in the same words */
@@ -173,11 +176,17 @@ again:		seen = tail;
 		:: seen != mine ->
 			assert(seen > mine && seen - mine <= ROOM);
 			assert(ring[mine % ROOM] == mine);
+#ifndef LATE_HAND
+			ring[mine % ROOM] = GONE;
+#endif
 			mine++;
 #ifdef WEAK_HEAD
 			atomic { !head_held -> head_new = mine; head_held = 1 }
 #else
 			head = mine;
+#endif
+#ifdef LATE_HAND
+			ring[(mine - 1) % ROOM] = GONE;
 #endif
 			atomic { seen = room; at = room_at }
 			if

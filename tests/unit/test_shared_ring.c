@@ -127,6 +127,35 @@ START_TEST(positions_run_over)
 }
 END_TEST
 
+START_TEST(lines_that_were_read_to_their_ends_are_written_and_nothing_else)
+{
+	static const uint32_t sizes[] = {16, 24, 64, 72, 256};
+	uint8_t put_in[8 * 256], taken[8 * 256];
+	uint32_t count, take = (uint32_t)_i + 1;
+	bool tell;
+
+	memset(put_in, 0xaa, sizeof(put_in));
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		uint32_t read = take * sizes[i];
+
+		shape.entry_size = sizes[i];
+		set(SHARED_RING_SUBMISSION);
+		shared_ring_push(&producer, put_in, 8, &count, &tell);
+		ck_assert_int_eq(shared_ring_pop(&consumer, taken, take, &count, &tell),
+				 kIOReturnSuccess);
+		ck_assert_uint_eq(count, take);
+		ck_assert(memcmp(taken, put_in, read) == 0);
+		for (uint32_t at = 0; at < shared_ring_length(&shape) - sizeof(*ring); at++) {
+			bool handed_back = (at / 64 + 1) * 64 <= read && at % 64 >= 56;
+			uint8_t was = at < 8 * sizes[i] ? 0xaa : 0;
+
+			ck_assert_uint_eq(ring->entries[at], handed_back ? 0 : was);
+		}
+		free(ring);
+	}
+}
+END_TEST
+
 START_TEST(who_waits_is_told_once)
 {
 	uint32_t count;
@@ -419,6 +448,7 @@ END_TEST
 
 UNIT_LOOP_MAIN("shared ring", {entries_come_in_order_across_the_end, 2},
 	       {full_and_empty_are_told_apart, 1}, {positions_run_over, 1},
+	       {lines_that_were_read_to_their_ends_are_written_and_nothing_else, 8},
 	       {who_waits_is_told_once, 1}, {nobody_is_told_of_what_it_knows, 1},
 	       {who_waits_for_several_is_told_of_the_last, 2},
 	       {who_waits_for_nonsense_harms_itself, 5},
