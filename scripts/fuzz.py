@@ -109,7 +109,7 @@ REST = {
     "registry/record.c": "they write",
     "registry/settings.c": "they send, or forget",
     "registry/store.c": "they keep, or close",
-    "queue/ring_source.c": "the driver's own calls",
+    "queue/ring_source.c": "the driver's own calls, and waiting",
     "wire/trace.c": "the host's side, which reads nothing of others",
     "registry/server.c": "listening, credentials, limits and answers: test_registry_protocol",
     "registry/watcher.c": "they send, or forget",
