@@ -24,6 +24,7 @@ check() {
 	echo "model: $1 is right, and each of $(($# - 1)) weaker orders is noticed"
 }
 
+check client/object_table.pml NO_NAME NO_CLAIM EARLY SHORT
 check wire/data_queue.pml WEAK_TAIL WEAK_HEAD WEAK_ASK
 check wire/shared_ring.pml WEAK_TAIL WEAK_HEAD WEAK_ARMED WEAK_ROOM NO_SECOND_LOOK LATE_BELL NO_POSITION \
 	NO_FENCE FENCE_FIRST LATE_CLEAR EARLY_TELL NEARER_WITHOUT NO_STEP EXACT LATE_HAND

@@ -377,7 +377,7 @@ call_method(mach_port_t name, const struct method_call *call)
 
 	if (argument != NULL)
 		return refuse_argument(call, argument);
-	running.connection = object_copy_connection(name);
+	running.connection = object_enter(name);
 	if (running.connection == NULL)
 		return refuse_name(call, name);
 	running.call = call;
@@ -387,7 +387,7 @@ call_method(mach_port_t name, const struct method_call *call)
 	status = connection_status(running.connection);
 	if (status == kIOReturnSuccess)
 		status = is_plain(call) ? run(&running) : run_uncancelled(&running);
-	connection_release(running.connection);
+	object_leave(name);
 	return status;
 }
 

@@ -25,6 +25,13 @@ IOReturn object_add_iterator_take(struct iterator *iterator, io_object_t *ret_na
 
 /* The registry id of a service's name. False: there is no such service. */
 bool object_get_service(io_object_t name, uint64_t *ret_id);
+/*
+ * The connection of a name, for the time of a call; NULL if there is none. It is there until
+ * object_leave, which is called once for each that was not NULL and with that name, whatever
+ * becomes of the name meanwhile. Takes no lock.
+ */
+struct connection *object_enter(io_object_t name);
+void object_leave(io_object_t name);
 /* The connection of a name, retained; NULL if there is none. */
 struct connection *object_copy_connection(io_object_t name);
 
@@ -42,7 +49,7 @@ uint32_t object_references(io_object_t name);
 bool object_retain(io_object_t name);
 /*
  * False: no such name. With the last reference of a connection its name goes, and *ret_connection
- * is the connection with the table's reference, for the caller to close; else NULL.
+ * is the connection, retained, for the caller to close; else NULL.
  */
 bool object_release(io_object_t name, struct connection **ret_connection);
 
