@@ -527,7 +527,8 @@ def main():
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--only", help="points whose names match")
     parser.add_argument("--scenario", action="append")
-    parser.add_argument("--workers", type=int, default=2)
+    # A run mostly waits: for deadlines, and for processes to end.
+    parser.add_argument("--workers", type=int, default=3 * len(os.sched_getaffinity(0)))
     parser.add_argument("--record", action="store_true", help="nothing fails; it is seen what is reached")
     arguments = parser.parse_args()
     # So that a host has something to raise.
