@@ -29,7 +29,8 @@ PARSERS = {
     "client": ["client/connection.c", "client/handed.c", "client/map.c", "client/question.c",
                "client/ring.c", "client/slots.c", "client/dext_ring.c"],
     "control": ["registry/launch_packets.c", "registry/settings.c", "registry/host_log.c"],
-    "host": ["driver/structures.c", "driver/client_memory.c", "driver/calls.c"],
+    "host": ["driver/structures.c", "driver/client_memory.c", "driver/calls.c",
+             "driver/call_request.c"],
     "matching": ["registry/matching.c"],
     "object": ["registry/bundle_object.c"],
     "packets": ["base/packet.c", "wire/packets.c"],
@@ -66,8 +67,7 @@ FUNCTIONS = {
     "client/slots.c": ["broken_rule", "slot_await"],
     "client/watch.c": ["appeared", "watch_lost_locked", "watch_learn_locked",
                        "watch_event_locked"],
-    "driver/calls.c": ["broken_rule", "copy_structure", "make_completion", "prepare", "occupy",
-                       "take", "look"],
+    "driver/calls.c": ["prepare", "occupy", "take", "look"],
     "driver/client_memory.c": ["client_memory_file_locked", "client_memory_free", "broken_rule",
                                "make", "take"],
     "registry/host_log.c": ["take_line", "take_bytes", "keep_line", "forget_oldest", "pass_on",
@@ -102,7 +102,7 @@ REST = {
     "client/dext_ring.c": "the app's own calls and waiting",
     "client/slots.c": "which slot is whose, and waiting",
     "client/watch.c": "queues of what was read, and the app's own calls",
-    "driver/calls.c": "running the driver's methods, and when to look again",
+    "driver/calls.c": "when to look again",
     "driver/client_memory.c": "the driver's own calls and waiting",
     "registry/host_log.c": "ends and timers",
     "registry/launch_packets.c": "ends and answers to apps",
@@ -141,8 +141,10 @@ LEFT_OUT = {
     "registry/launch_packets.c": {
         "is_of_another": "hosts of the registry before: target store",
     },
+    "driver/call_request.c": {
+        "call_make_completion": "the connection ends meanwhile",
+    },
     "driver/calls.c": {
-        "make_completion": "the connection ends meanwhile",
         "look": "a page that changes during each of 256 looks",
     },
 }

@@ -4,7 +4,7 @@
  * connection".
  *
  *	connection.c	opening, ending, the socket's and the pidfd's events
- *	calls.c		the doorbell, scanning the call page, running calls
+ *	calls.c		calls, from the doorbell to the answer; see calls_private.h
  *	spinning.c	looking at call pages instead of sleeping
  *	client_memory.c	asking for memory of the app while a method runs
  *	structures.c	what arrives on the socket: large structures and acknowledgements
