@@ -214,10 +214,24 @@ loop_set_signal_stacks(struct loop *loop)
 	loop->signal_stacks = true;
 }
 
+/* Takes the list and runs it. */
+static void
+run_list(struct loop *loop, struct loop_task **list)
+{
+	struct loop_task *task = *list, *next;
+
+	*list = NULL;
+	for (; task != NULL && !loop->abandoned; task = next) {
+		next = task->next;
+		task->run(task);
+	}
+}
+
 static void
 serve(struct loop *loop, struct loop_thread *self)
 {
 	struct signal_stack stack = {.memory = NULL};
+	struct loop_task *due;
 
 	if (loop->signal_stacks)
 		signal_stack_use(&stack);
@@ -225,17 +239,24 @@ serve(struct loop *loop, struct loop_thread *self)
 	for (;;) {
 		/* Only what is more than the minimum looks at the clock, so an idle loop sleeps. */
 		bool surplus = !self->stays && atomic_load(&loop->waiting) > self->minimum;
+		bool later = self->later != NULL;
+		int timeout = later ? LOOP_LATER_MSEC : surplus ? IDLE_MSEC : -1;
 		struct epoll_event event;
-		int count = epoll_wait(loop->epoll, &event, 1, surplus ? IDLE_MSEC : -1);
+		int count = epoll_wait(loop->epoll, &event, 1, timeout);
 
-		if (count <= 0 || event.data.u64 == ID_STOP) {
+		if (count < 0 || (count == 0 && !later) ||
+		    (count > 0 && event.data.u64 == ID_STOP)) {
 			assert(count >= 0 || errno == EINTR);
 			if (leave(loop, count == 0))
 				break;
 			continue;
 		}
 		atomic_fetch_sub(&loop->waiting, 1);
-		run_event(loop, self, &event);
+		due = self->later;
+		self->later = NULL;
+		if (count > 0)
+			run_event(loop, self, &event);
+		run_list(loop, &due);
 		if (loop->abandoned)
 			break;
 		do {
@@ -244,6 +265,7 @@ serve(struct loop *loop, struct loop_thread *self)
 		} while (loop_run_deferred(loop));
 		atomic_fetch_add(&loop->waiting, 1);
 	}
+	run_list(loop, &self->later);
 	current = NULL;
 	signal_stack_leave(&stack);
 }
@@ -447,17 +469,12 @@ loop_defer_look(struct loop *loop, struct loop_task *task)
 	current->looks = task;
 }
 
-/* Takes the list and runs it. */
-static void
-run_list(struct loop *loop, struct loop_task **list)
+void
+loop_defer_long(struct loop *loop, struct loop_task *task)
 {
-	struct loop_task *task = *list, *next;
-
-	*list = NULL;
-	for (; task != NULL && !loop->abandoned; task = next) {
-		next = task->next;
-		task->run(task);
-	}
+	assert(loop_is_here(loop));
+	task->next = current->later;
+	current->later = task;
 }
 
 bool

@@ -17,6 +17,7 @@
 #include <DriverKit/IOReturn.h>
 
 #define LOOP_THREADS_MAX 256
+#define LOOP_LATER_MSEC	 10
 
 struct loop;
 
@@ -119,6 +120,11 @@ void loop_defer(struct loop *loop, struct loop_task *task);
  * of that, and leaves itself once more if there is still something. Only if there is something.
  */
 void loop_defer_look(struct loop *loop, struct loop_task *task);
+/*
+ * A task that can wait for a while: this thread runs it when it has slept for LOOP_LATER_MSEC, or
+ * after the event that wakes it before that. Nothing else is woken for it, and no timer is set.
+ */
+void loop_defer_long(struct loop *loop, struct loop_task *task);
 /* Runs what this thread was left, but what that leaves anew. True: there was something. */
 bool loop_run_deferred(struct loop *loop);
 /* Whether there is something. For one who spins. */

@@ -36,6 +36,7 @@ struct loop_thread {
 	bool stays;	   /* [const] the caller of loop_run: leaves only when the loop stops */
 	struct loop_task *deferred; /* [thread] newest first */
 	struct loop_task *looks;    /* [thread] the same; empty if `deferred` is */
+	struct loop_task *later;    /* [thread] for after the next sleep, newest first */
 };
 
 struct loop {

@@ -114,6 +114,12 @@ struct usb_backend {
 	 * all is reaped. */
 	bool (*reap)(struct usb_device *device);
 	/*
+	 * Whether the last reap has put off a look at whether the device has gone, of which no
+	 * event will tell: the next one looks, and is due within some ms, unless a submission that
+	 * begins later than that reap succeeds. NULL: it puts nothing off.
+	 */
+	bool (*owes_look)(struct usb_device *device);
+	/*
 	 * Lends the backend this thread: does a piece of what its own thread would do. True: there
 	 * is more. *ret_finished: there is something to reap, of which event_fd may not tell. Never
 	 * blocks. NULL: the backend needs no help.

@@ -385,4 +385,5 @@ const struct usb_backend usb_backend_libusb = {
 	.reset_endpoint = reset_endpoint,
 	.event_fd = event_fd,
 	.reap = libusb_transfer_reap,
+	.owes_look = libusb_transfer_owes_look,
 };

@@ -34,6 +34,8 @@ struct usb_device {
 	struct usb_transfer *done, **done_tail; /* [reap] */
 	unsigned done_count;			/* [reap] in this round */
 	bool more;				/* [reap] libusb may have left some of usbfs */
+	bool owes;				/* [reap] a look was put off */
+	uint64_t last;				/* [reap] ns: when it last ended some */
 	bool gone;				/* [reap] */
 };
 
@@ -47,6 +49,7 @@ void libusb_device_look_again(struct usb_device *device);
 IOReturn libusb_transfer_submit(struct usb_device *device, struct usb_transfer *record);
 void libusb_transfer_cancel(struct usb_device *device, struct usb_transfer *record);
 bool libusb_transfer_reap(struct usb_device *device);
+bool libusb_transfer_owes_look(struct usb_device *device);
 void libusb_transfer_free_unused(struct usb_device *device);
 
 #endif

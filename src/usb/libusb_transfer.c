@@ -19,6 +19,8 @@
 
 /* A round that has ended fewer has taken all there was. */
 #define ROUND_SURE 16u
+/* Rounds that follow each other faster are a stream's. */
+#define STREAM_NSEC (10 * NSEC_PER_MSEC)
 
 _Static_assert(LIBUSB_CONTROL_SETUP_SIZE == 8, "struct usb_transfer has room for 8");
 
@@ -207,16 +209,22 @@ libusb_transfer_cancel(struct usb_device *device, struct usb_transfer *record)
  * since it takes at most 26 of usbfs. And it may leave the device's end: usbfs wakes whoever waits
  * just before libusb can see that the device has gone, not after. Transfers in flight are ended
  * before that, with an error. So whenever a round may have left something the descriptors are
- * asked. That is a system call, which a stream's usual rounds do without.
+ * asked. That is a system call, which a stream's usual rounds do without: those that leave some in
+ * flight, and those that have ended all but may soon be followed by more. usbfs takes none once the
+ * device's end has begun, so one that it takes later says that there has been no such end before.
  */
 static bool
 is_all_handled(struct usb_device *device)
 {
 	struct epoll_event event;
 
-	if (!device->cuts && !device->more && device->done_count < ROUND_SURE &&
-	    atomic_load_explicit(&device->in_flight, memory_order_relaxed) > 0)
-		return true;
+	if (!device->cuts && !device->more && device->done_count < ROUND_SURE) {
+		if (atomic_load_explicit(&device->in_flight, memory_order_relaxed) > 0)
+			return true;
+		device->owes = device->done_count > 0 && clock_now() - device->last < STREAM_NSEC;
+		if (device->owes)
+			return true;
+	}
 	if (epoll_wait(device->events, &event, 1, 0) <= 0)
 		return true;
 	if (device->done_count > 0 || event.data.fd != device->fd)
@@ -248,8 +256,11 @@ libusb_transfer_reap(struct usb_device *device)
 	struct usb_transfer *record, *next;
 	uint64_t timestamp;
 
+	device->owes = false;
 	handle_events(device);
 	timestamp = clock_now();
+	if (device->done != NULL)
+		device->last = timestamp;
 	record = device->done;
 	device->done = NULL;
 	device->done_tail = &device->done;
@@ -260,6 +271,12 @@ libusb_transfer_reap(struct usb_device *device)
 		record->done(record);
 	}
 	return !device->gone;
+}
+
+bool
+libusb_transfer_owes_look(struct usb_device *device)
+{
+	return device->owes;
 }
 
 void

@@ -349,6 +349,9 @@ usb_port_unplug(struct usb_port *port)
 	if (port->device != NULL && port->backend->unplug != NULL)
 		port->backend->unplug(port->device);
 	pthread_mutex_unlock(&port->lock);
+	/* Somebody has seen a real one go. */
+	if (port->backend->unplug == NULL)
+		usb_port_look(port);
 }
 
 bool
@@ -409,6 +412,12 @@ usb_port_reset(struct usb_port *port)
 	return res;
 }
 
+static bool
+owes_look(const struct usb_port *port)
+{
+	return port->backend->owes_look != NULL && port->backend->owes_look(port->device);
+}
+
 /* False: there is nothing to reap any more, or the port was shut. */
 static bool
 reap(struct usb_port *port)
@@ -417,7 +426,9 @@ reap(struct usb_port *port)
 
 	pthread_mutex_lock(&port->reap_lock);
 	if (!port->shut) {
-		alive = port->backend->reap(port->device);
+		do {
+			alive = port->backend->reap(port->device);
+		} while (alive && owes_look(port) && !usb_port_leave_look(port));
 		ended = !alive;
 	}
 	pthread_mutex_unlock(&port->reap_lock);
@@ -485,6 +496,13 @@ handle(struct loop_source *source, uint32_t events)
 	(void)events;
 	if (enter_reap(port))
 		reap_all(port, true);
+}
+
+void
+usb_port_look(struct usb_port *port)
+{
+	if (enter_reap(port))
+		reap_all(port, false);
 }
 
 bool
@@ -598,6 +616,7 @@ usb_port_open_take(const struct usb_backend *backend, const char *spec, int fd, 
 	port->loop = loop;
 	port->retry.fired = retry;
 	usb_port_init_work(port);
+	usb_port_init_look(port);
 	atomic_init(&port->references, 1);
 	pthread_mutex_init(&port->reap_lock, NULL);
 	pthread_mutex_init(&port->lock, NULL);

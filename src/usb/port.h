@@ -49,6 +49,10 @@ struct usb_port {
 	struct loop_timer telling;   /* calls gone, at once; a timer, which can be taken back */
 	struct loop_task work;	     /* the backend's work, by a thread that has submitted some */
 	_Atomic unsigned work_state; /* enum of port_work.c; +1 unless it is 0 */
+	struct loop_task look;	     /* at the device, which reap has put off: port_look.c */
+	_Atomic bool look_left;	     /* to a thread; +1 */
+	_Atomic uint32_t look_owed;  /* number of the one that is due; 0: none */
+	uint32_t last_look;	     /* [reap_lock] */
 	_Atomic unsigned references;
 
 	_Atomic unsigned reap_state; /* enum usb_reap_state */
@@ -132,6 +136,14 @@ IOReturn usb_port_submit(struct usb_port *port, struct usb_transfer *transfer);
 bool usb_port_hold_events(struct usb_port *port);
 void usb_port_let_events(struct usb_port *port);
 void usb_port_init_work(struct usb_port *port);
+/* Any thread, no lock held: looks for what has finished, and whether the device has gone. */
+void usb_port_look(struct usb_port *port);
+/* Leaves the look that the backend has put off to this thread. False: it cannot. [reap_lock] */
+bool usb_port_leave_look(struct usb_port *port);
+/* Around a submission: one that succeeds says what the look was for. */
+uint32_t usb_port_look_owed(struct usb_port *port);
+void usb_port_no_look(struct usb_port *port, uint32_t owed);
+void usb_port_init_look(struct usb_port *port);
 /* After reaping, no lock held: the device has gone; transfers have finished. */
 void usb_port_go(struct usb_port *port);
 void usb_port_reaped(struct usb_port *port);

@@ -81,12 +81,17 @@ work(struct loop_task *task)
 IOReturn
 usb_port_submit(struct usb_port *port, struct usb_transfer *transfer)
 {
+	uint32_t owed = usb_port_look_owed(port);
 	IOReturn res;
 
 	transfer->helped = port->backend->work != NULL && loop_is_here(port->loop);
 	res = port->backend->submit(port->device, transfer);
-	if (res == kIOReturnSuccess && transfer->helped)
+	if (res != kIOReturnSuccess)
+		return res;
+	if (transfer->helped)
 		work_later(port);
+	if (owed != 0)
+		usb_port_no_look(port, owed);
 	return res;
 }
 

@@ -673,6 +673,75 @@ START_TEST(what_is_deferred_runs_on_the_same_thread_afterwards)
 }
 END_TEST
 
+struct patient_task {
+	struct loop_task task, left;
+	struct loop *loop;
+	struct meter ran;
+	pthread_t thread;
+	bool was_elsewhere;
+	uint64_t left_at, ran_after;
+};
+
+static void
+run_patient(struct loop_task *task)
+{
+	struct patient_task *patient =
+		(struct patient_task *)((char *)task - offsetof(struct patient_task, left));
+
+	patient->was_elsewhere = !pthread_equal(patient->thread, pthread_self());
+	patient->ran_after = clock_now() - patient->left_at;
+	meter_raise(&patient->ran);
+}
+
+static void
+leave_for_long(struct loop_task *task)
+{
+	struct patient_task *patient = (struct patient_task *)task;
+
+	patient->thread = pthread_self();
+	patient->left_at = clock_now();
+	patient->left.run = run_patient;
+	loop_defer_long(patient->loop, &patient->left);
+	/* A spinning thread goes to sleep for it. */
+	ck_assert(!loop_has_deferred());
+}
+
+START_TEST(what_can_wait_runs_after_a_sleep)
+{
+	struct loop *loop = start();
+	struct patient_task task = {
+		.task.run = leave_for_long, .loop = loop, .ran = METER_INITIALIZER};
+
+	for (unsigned i = 1; i <= 3; i++) {
+		loop_post(loop, &task.task);
+		meter_wait(&task.ran, i);
+		ck_assert(!task.was_elsewhere);
+		ck_assert_uint_ge(task.ran_after, LOOP_LATER_MSEC * NSEC_PER_MSEC);
+	}
+	loop_destroy(loop);
+}
+END_TEST
+
+static void
+leave_and_stop(struct loop_task *task)
+{
+	leave_for_long(task);
+	loop_stop(((struct patient_task *)task)->loop);
+}
+
+START_TEST(what_can_wait_runs_before_its_thread_ends)
+{
+	struct patient_task task = {.task.run = leave_and_stop, .ran = METER_INITIALIZER};
+
+	ck_assert_int_eq(loop_create(&task.loop), kIOReturnSuccess);
+	loop_post(task.loop, &task.task);
+	ck_assert_int_eq(loop_run(task.loop, 1), kIOReturnSuccess);
+	ck_assert_uint_eq(meter_read(&task.ran), 1);
+	ck_assert(!task.was_elsewhere);
+	loop_destroy(task.loop);
+}
+END_TEST
+
 START_TEST(who_waits_has_others_run_what_was_deferred)
 {
 	struct meter began = METER_INITIALIZER, ran = METER_INITIALIZER;
@@ -818,7 +887,7 @@ UNIT_MAIN("loop", runs_each_task_once, grows_for_blocking_code_and_shrinks_again
 	  cancelled_and_moved_timers, a_timer_that_blocks_holds_up_no_other,
 	  run_returns_after_stop_and_nothing_is_left, a_loop_of_one_thread_stays_on_its_caller,
 	  destroy_from_a_handler_is_an_assertion, blocking_marks_elsewhere_do_nothing,
-	  what_is_deferred_runs_on_the_same_thread_afterwards,
-	  who_waits_has_others_run_what_was_deferred,
+	  what_is_deferred_runs_on_the_same_thread_afterwards, what_can_wait_runs_after_a_sleep,
+	  what_can_wait_runs_before_its_thread_ends, who_waits_has_others_run_what_was_deferred,
 	  looks_come_after_each_round_of_what_was_deferred, who_waits_has_others_look,
 	  threads_take_no_signals_of_the_program)

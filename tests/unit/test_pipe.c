@@ -532,6 +532,92 @@ START_TEST(events_wait_for_a_submission)
 }
 END_TEST
 
+/* A backend that puts one look at the device off, and is not told of it by any event. */
+static struct meter reaps = METER_INITIALIZER;
+static _Atomic bool puts_off;
+static _Atomic unsigned put_off_at;
+
+static bool
+reap_and_count(struct usb_device *device)
+{
+	meter_raise(&reaps);
+	return usb_backend_virtual.reap(device);
+}
+
+static bool
+owes_one_look(struct usb_device *device)
+{
+	bool owes = atomic_exchange(&puts_off, false);
+
+	if (owes)
+		atomic_store(&put_off_at, meter_read(&reaps));
+	return owes;
+}
+
+START_TEST(a_look_that_was_put_off_comes_by_itself)
+{
+	struct usb_backend lazy = usb_backend_virtual;
+	unsigned count;
+
+	lazy.reap = reap_and_count;
+	lazy.owes_look = owes_one_look;
+	lazy.unplug = NULL;
+	scene_open_with(&scene, &lazy, "sink");
+	for (unsigned i = 0; i < 3; i++) {
+		atomic_store(&puts_off, true);
+		ck_assert_int_eq(scene_send(&scene, 1, 0), kIOReturnSuccess);
+		scene_call(&scene, i);
+		ck_assert(!atomic_load(&puts_off));
+		while (atomic_load(&scene.port->look_owed) != 0)
+			sched_yield();
+		meter_wait(&reaps, atomic_load(&put_off_at) + 1);
+	}
+	/* And when somebody else knows that the device has gone. */
+	count = meter_read(&reaps);
+	usb_port_unplug(scene.port);
+	meter_wait(&reaps, count + 1);
+	scene_close(&scene);
+}
+END_TEST
+
+static uint32_t due_meanwhile;
+static bool refuses;
+
+static IOReturn
+submit_meanwhile(struct usb_device *device, struct usb_transfer *transfer)
+{
+	if (transfer->endpoint == 0)
+		return usb_backend_virtual.submit(device, transfer);
+	if (due_meanwhile != 0)
+		atomic_store(&scene.port->look_owed, due_meanwhile);
+	return refuses ? kIOReturnNoDevice : usb_backend_virtual.submit(device, transfer);
+}
+
+START_TEST(a_submission_makes_up_for_a_look)
+{
+	struct usb_backend lazy = usb_backend_virtual;
+
+	lazy.submit = submit_meanwhile;
+	scene_open_with(&scene, &lazy, "sink");
+	atomic_store(&scene.port->look_owed, 7);
+	refuses = true;
+	ck_assert_int_eq(scene_send(&scene, 1, 0), kIOReturnNoDevice);
+	ck_assert_uint_eq(atomic_load(&scene.port->look_owed), 7);
+	refuses = false;
+	ck_assert_int_eq(scene_send(&scene, 1, 0), kIOReturnSuccess);
+	ck_assert_uint_eq(atomic_load(&scene.port->look_owed), 0);
+	/* But not for one that is due since it began. */
+	atomic_store(&scene.port->look_owed, 7);
+	due_meanwhile = 8;
+	ck_assert_int_eq(scene_send(&scene, 1, 0), kIOReturnSuccess);
+	ck_assert_uint_eq(atomic_load(&scene.port->look_owed), 8);
+	atomic_store(&scene.port->look_owed, 0);
+	ck_assert_int_eq(scene_send(&scene, 1, 0), kIOReturnSuccess);
+	ck_assert_uint_eq(atomic_load(&scene.port->look_owed), 8);
+	scene_close(&scene);
+}
+END_TEST
+
 static void *
 send_many(void *context)
 {
@@ -609,4 +695,5 @@ UNIT_MAIN("pipe", stream_in_order, device_is_given_our_pages, receives_and_loops
 	  a_later_timeout_waits_for_its_turn, unplug_answers_each_once, synchronous_io_on_any_queue,
 	  a_blocked_callback_holds_up_nobody_else, close_ends_all_and_opens_again,
 	  no_room_is_back_pressure, no_room_and_unplugged, over_before_its_submission,
-	  events_wait_for_a_submission, aborts_beside_submissions, mistakes_are_refused)
+	  events_wait_for_a_submission, a_look_that_was_put_off_comes_by_itself,
+	  a_submission_makes_up_for_a_look, aborts_beside_submissions, mistakes_are_refused)
