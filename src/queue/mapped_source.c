@@ -3,7 +3,8 @@
  * The sources whose memory an app may map.
  *
  * All living ones are in a list, so that one is found by its memory; the list's lock and a source's
- * are taken alone, and nothing is called or released under them, but who watches entries.
+ * are taken alone, and nothing is called or released under them, but who watches entries. While
+ * somebody does, a push into a ring is under it, too.
  */
 #include "mapped_source.h"
 
@@ -156,16 +157,22 @@ mapped_source_listen(IODispatchSource *source, const void *owner, OSAction *list
 }
 
 void
-mapped_source_tell_watcher(struct mapped_source *mapped, const struct mapped_move *move)
+mapped_source_tell_watcher_unlock(struct mapped_source *mapped, const struct mapped_move *move)
 {
 	/* Pairs with the store of whoever watches: what it has made before is seen. */
 	mapped_source_watcher watcher =
 		atomic_load_explicit(&mapped_source_watched, memory_order_acquire);
 
-	pthread_mutex_lock(&mapped->lock);
 	if (watcher != NULL && mapped->owner != NULL && move->count > 0)
 		watcher(mapped->owner, move);
 	pthread_mutex_unlock(&mapped->lock);
+}
+
+void
+mapped_source_tell_watcher(struct mapped_source *mapped, const struct mapped_move *move)
+{
+	pthread_mutex_lock(&mapped->lock);
+	mapped_source_tell_watcher_unlock(mapped, move);
 }
 
 bool

@@ -83,6 +83,33 @@ typedef void (*mapped_source_watcher)(const void *owner, const struct mapped_mov
 extern _Atomic(mapped_source_watcher) mapped_source_watched;
 void mapped_source_tell_watcher(struct mapped_source *mapped, const struct mapped_move *move);
 
+/*
+ * What an app may take and go with is put there in between: it is counted while that app still is
+ * the owner. `held` of mapped_source_moved_held is what mapped_source_hold returned: somebody
+ * watches, and the lock is held.
+ */
+static inline bool
+mapped_source_hold(struct mapped_source *mapped)
+{
+	/* As in mapped_source_moved. */
+	bool held = __builtin_expect(
+		atomic_load_explicit(&mapped_source_watched, memory_order_relaxed) != NULL, 0);
+
+	if (held)
+		pthread_mutex_lock(&mapped->lock);
+	return held;
+}
+
+void mapped_source_tell_watcher_unlock(struct mapped_source *mapped,
+				       const struct mapped_move *move);
+
+static inline void
+mapped_source_moved_held(struct mapped_source *mapped, const struct mapped_move *move, bool held)
+{
+	if (held)
+		mapped_source_tell_watcher_unlock(mapped, move);
+}
+
 static inline void
 mapped_source_moved(struct mapped_source *mapped, const struct mapped_move *move)
 {

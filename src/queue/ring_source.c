@@ -445,14 +445,6 @@ tell_app(struct DextRingDispatchSource_IVars *source)
 	mapped_source_tell(&source->mapped);
 }
 
-static void
-moved(struct DextRingDispatchSource_IVars *source, bool taken, uint32_t count)
-{
-	mapped_source_moved(
-		&source->mapped,
-		&(const struct mapped_move){.is_ring = true, .taken = taken, .count = count});
-}
-
 kern_return_t
 DextRingDispatchSource_Pop(DextRingDispatchSource *object, void *entries, uint32_t room,
 			   uint32_t *count)
@@ -468,7 +460,9 @@ DextRingDispatchSource_Pop(DextRingDispatchSource *object, void *entries, uint32
 			      room < source->left ? room : source->left, count, &tell);
 	if (source->left != UINT32_MAX)
 		source->left -= *count;
-	moved(source, true, *count);
+	mapped_source_moved(
+		&source->mapped,
+		&(const struct mapped_move){.is_ring = true, .taken = true, .count = *count});
 	if (tell)
 		tell_app(source);
 	return note(source, res);
@@ -479,10 +473,12 @@ DextRingDispatchSource_Push(DextRingDispatchSource *object, const void *entries,
 			    uint32_t *pushed)
 {
 	struct DextRingDispatchSource_IVars *source = ivars(object);
-	bool tell;
+	bool held = mapped_source_hold(&source->mapped), tell;
 	IOReturn res = shared_ring_push(&source->completions, entries, count, pushed, &tell);
 
-	moved(source, false, *pushed);
+	mapped_source_moved_held(&source->mapped,
+				 &(const struct mapped_move){.is_ring = true, .count = *pushed},
+				 held);
 	if (tell)
 		tell_app(source);
 	if (*pushed < count && res != kIOReturnError)
