@@ -48,7 +48,7 @@
 #define GATHER_LOOKS 2u
 /* What is enough of them, and how many must have come meanwhile for it to be done again. */
 #define GATHER_ENOUGH 256u
-#define GATHER_GAIN   32u
+#define GATHER_GAIN   16u
 
 /* To whom a look is left if not to this_thread() of one. */
 static const char nobody, /* taken over; the task is still with some thread */
