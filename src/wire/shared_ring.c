@@ -357,9 +357,8 @@ load_tail(const struct shared_ring_consumer *consumer)
 
 /*
  * Writes into each line that has been read to its end. A line that was only read lies in both
- * caches, and of those the producer takes back one after the other, each for as long as a line
- * travels, however early it asks for them; one that this side has written it has from here while it
- * writes those before.
+ * caches, and some CPUs take such lines back one after the other, each for as long as a line
+ * travels, also if they ask early; those that this side has written come several at once.
  */
 static void
 hand_lines_back(uint8_t *entries, size_t start, size_t end)
