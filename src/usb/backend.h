@@ -53,13 +53,17 @@ struct usb_transfer {
 	IOReturn status;
 	uint32_t actual;
 	uint64_t timestamp; /* clock_now when it was reaped */
-	/* Called from reap, exactly once for each successful submit. */
+	/*
+	 * Called from reap, exactly once for each successful submit: for one, or for several of one
+	 * endpoint, in the order in which they ended and linked by `next`. Those of endpoint 0 come
+	 * one by one.
+	 */
 	void (*done)(struct usb_transfer *transfer);
-	/* Private to the backend. */
+	struct usb_transfer *next; /* NULL: the last one that is done now */
+	/* Private to the backend, as `next` is before that. */
 	struct usb_device *owner;
 	void *backend;
 	_Atomic bool cancelled; /* somebody has asked for its end */
-	struct usb_transfer *next;
 };
 
 struct usb_backend {

@@ -268,6 +268,7 @@ libusb_transfer_reap(struct usb_device *device)
 		next = record->next;
 		give_back(device, record->backend);
 		record->timestamp = timestamp;
+		record->next = NULL;
 		record->done(record);
 	}
 	return !device->gone;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Bundled transfers: a ring of memory descriptors that lives as long as the pipe, and callbacks
- * that tell of up to 16 transfers. Each of them is a request of its own (pipe_request.c); those
- * whose callbacks are posted at the same moment, with the same action, and whose slots follow one
- * another share the first one's call.
+ * that tell of up to 16 transfers. Each of them is a request of its own (pipe_request.c). Those of
+ * one call are begun together. Those whose callbacks are posted at the same moment, with the same
+ * action, and whose slots follow one another share the first one's call, and end together.
  */
 #include "pipe_private.h"
 
@@ -83,40 +83,25 @@ IOUSBHostPipe_SetMemoryDescriptor(IOUSBHostPipe *object, IOMemoryDescriptor *mem
 	return res == kIOReturnBadArgument ? pipe_refuse("SetMemoryDescriptor: no such slot") : res;
 }
 
-/* What is in a slot, +1 or NULL. The slot after *slot is put there. */
+/* What is in the slots from io->slot on, +1 or NULL. */
 static IOReturn
-copy_slot(struct IOUSBHostPipe_IVars *pipe, uint32_t *slot, IOMemoryDescriptor **ret_memory)
+copy_slots(struct IOUSBHostPipe_IVars *pipe, struct pipe_io *ios, uint32_t slot, uint32_t count)
 {
 	IOReturn res = kIOReturnSuccess;
 
 	pthread_mutex_lock(&pipe->lock);
-	if (pipe->ring == NULL) {
+	if (pipe->ring == NULL)
 		res = kIOReturnNotReady;
-	} else if (*slot >= pipe->ring_size) {
+	else if (slot >= pipe->ring_size)
 		res = kIOReturnBadArgument;
-	} else {
-		*ret_memory = pipe->ring[*slot];
-		OSRetain(*ret_memory);
-		*slot = (*slot + 1) % pipe->ring_size;
+	for (uint32_t i = 0; i < count && res == kIOReturnSuccess; i++) {
+		ios[i].slot = slot;
+		ios[i].memory = pipe->ring[slot];
+		OSRetain(ios[i].memory);
+		slot = (slot + 1) % pipe->ring_size;
 	}
 	pthread_mutex_unlock(&pipe->lock);
-	return res;
-}
-
-static IOReturn
-start(IOUSBHostPipe *object, uint32_t *slot, struct pipe_io *io)
-{
-	IOReturn res;
-
-	io->slot = *slot;
-	res = copy_slot(pipe_ivars(object), slot, &io->memory);
-	if (res == kIOReturnBadArgument)
-		return pipe_refuse("AsyncIOBundled: no such slot");
-	if (res != kIOReturnSuccess)
-		return res;
-	res = pipe_begin(object, io, NULL);
-	OSRelease(io->memory);
-	return res;
+	return res == kIOReturnBadArgument ? pipe_refuse("AsyncIOBundled: no such slot") : res;
 }
 
 kern_return_t
@@ -126,12 +111,8 @@ IOUSBHostPipe_AsyncIOBundled(IOUSBHostPipe *pipe, uint32_t ioTransferIndex,
 			     int dataBufferLengthArrayCount, OSAction *completion,
 			     uint32_t completionTimeoutMs)
 {
-	struct pipe_io io = {
-		.action = completion,
-		.timeout = completionTimeoutMs,
-		.is_bundled = true,
-	};
-	uint32_t accepted = 0;
+	struct pipe_request *requests[kIOUSBHostPipeBundlingMax];
+	struct pipe_io ios[kIOUSBHostPipeBundlingMax];
 	IOReturn res;
 
 	if (pipe == NULL || ioTransferAcceptedCount == NULL || dataBufferLengthArray == NULL)
@@ -140,14 +121,23 @@ IOUSBHostPipe_AsyncIOBundled(IOUSBHostPipe *pipe, uint32_t ioTransferIndex,
 	    dataBufferLengthArrayCount < (int)ioTransferCount)
 		return pipe_refuse("AsyncIOBundled: ioTransferCount must be 1 to 16, "
 				   "with a length for each");
+	*ioTransferAcceptedCount = 0;
 	res = action_check(completion, complete_bundled);
-	while (res == kIOReturnSuccess && accepted < ioTransferCount) {
-		io.length = dataBufferLengthArray[accepted];
-		res = start(pipe, &ioTransferIndex, &io);
-		accepted += res == kIOReturnSuccess;
-	}
-	*ioTransferAcceptedCount = accepted;
-	return accepted > 0 ? kIOReturnSuccess : res;
+	for (uint32_t i = 0; i < ioTransferCount; i++)
+		ios[i] = (struct pipe_io){
+			.length = dataBufferLengthArray[i],
+			.action = completion,
+			.timeout = completionTimeoutMs,
+			.is_bundled = true,
+		};
+	if (res == kIOReturnSuccess)
+		res = copy_slots(pipe_ivars(pipe), ios, ioTransferIndex, ioTransferCount);
+	if (res != kIOReturnSuccess)
+		return res;
+	*ioTransferAcceptedCount = pipe_begin_all(pipe, ios, ioTransferCount, requests, &res);
+	for (uint32_t i = 0; i < ioTransferCount; i++)
+		OSRelease(ios[i].memory);
+	return *ioTransferAcceptedCount > 0 ? kIOReturnSuccess : res;
 }
 
 bool

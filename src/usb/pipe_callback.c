@@ -155,18 +155,21 @@ pipe_deliver(struct action_call *call, OSObject *target, action_function functio
 						    request->transfer.timestamp);
 }
 
-/* One of those that were told of together. */
+/* The records of those that were told of together are free again. */
 static void
-end_one(struct pipe_request *request)
+put_all(struct pipe_request *request)
 {
 	IOUSBHostPipe *object = request->pipe;
 	struct IOUSBHostPipe_IVars *pipe = pipe_ivars(object);
-	bool last;
+	struct pipe_request *next;
+	bool last = false;
 
-	pipe_free_parts(request);
 	pthread_mutex_lock(&pipe->lock);
-	TAILQ_REMOVE(&pipe->posted, request, link);
-	last = pipe_put_locked(pipe, request);
+	for (; request != NULL; request = next) {
+		next = request->bundle;
+		TAILQ_REMOVE(&pipe->posted, request, link);
+		last = pipe_put_locked(pipe, request);
+	}
 	if (pipe->waiters > 0)
 		queue_wake(object);
 	pthread_mutex_unlock(&pipe->lock);
@@ -178,16 +181,13 @@ end_one(struct pipe_request *request)
 void
 pipe_called(struct action_call *call)
 {
-	struct pipe_request *first = request_of(call), *request, *next;
+	struct pipe_request *first = request_of(call);
 
-	for (request = first; request != NULL; request = next) {
-		OSAction *action = request->action;
-		bool is_first = request == first;
-
-		next = request->bundle; /* it holds the pipe, so that stays until its own end */
-		end_one(request);
+	for (struct pipe_request *each = first; each != NULL; each = each->bundle) {
+		pipe_free_parts(each);
 		/* The first one's is the call's. */
-		if (!is_first)
-			OSRelease(action);
+		if (each != first)
+			OSRelease(each->action);
 	}
+	put_all(first);
 }

@@ -103,6 +103,12 @@ struct pipe_io {
 
 IOReturn pipe_begin(IOUSBHostPipe *object, const struct pipe_io *io,
 		    struct pipe_request **ret_request);
+/*
+ * The same for 1 to kIOUSBHostPipeBundlingMax, in this order. How many were begun, which are the
+ * first of them; *ret_res: why not the next, if not all. `requests` has room for all.
+ */
+unsigned pipe_begin_all(IOUSBHostPipe *object, const struct pipe_io *ios, unsigned count,
+			struct pipe_request **requests, IOReturn *ret_res);
 IOReturn pipe_await_take(struct pipe_request *request, uint32_t *ret_actual);
 
 /*

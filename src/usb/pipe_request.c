@@ -6,9 +6,10 @@
  * that is behind it is cancelled, and nothing is accepted until ClearStall.
  *
  * Threads: any; `done` comes from the one that reaps. `submitting` is held for submit and cancel of
- * the backend, so transfers go there in the order of the calls. The lock is not held while a new
- * one does, which may be a system call: the thread that reaps meanwhile takes it for each transfer,
- * and `submitting` only if more is to be submitted or cancelled.
+ * the backend, so transfers go there in the order of the calls, those of a bundle in a row. The
+ * lock is not held while a new one does, which may be a system call: the thread that reaps
+ * meanwhile takes it for all that have ended one after the other, and `submitting` only if more is
+ * to be submitted or cancelled.
  */
 #include "pipe_private.h"
 
@@ -222,26 +223,44 @@ go_on_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
 	return true;
 }
 
-/* The backend has finished it; from reap. */
+/* What these look at does not change while the backend has them. */
+static bool
+any_submits(const struct IOUSBHostPipe_IVars *pipe, const struct usb_transfer *transfer)
+{
+	for (; transfer != NULL; transfer = transfer->next)
+		if (is_in_pieces((const struct pipe_request *)transfer) || halts(pipe, transfer))
+			return true;
+	return false;
+}
+
+static void
+finish_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request)
+{
+	pipe->submitted--;
+	if (go_on_locked(pipe, request))
+		return;
+	request->transfer.actual += request->moved;
+	request->state = PIPE_FINISHED;
+	judge_locked(pipe, request);
+}
+
+/* The backend has finished them; from reap. */
 static void
 done(struct usb_transfer *transfer)
 {
-	struct pipe_request *request = (struct pipe_request *)transfer;
-	struct IOUSBHostPipe_IVars *pipe = pipe_ivars(request->pipe);
-	/* What these look at does not change while the backend has it. */
-	bool submits = is_in_pieces(request) || halts(pipe, transfer);
+	struct IOUSBHostPipe_IVars *pipe = pipe_ivars(((struct pipe_request *)transfer)->pipe);
+	bool submits = any_submits(pipe, transfer);
+	struct usb_transfer *next;
 	bool ready, wake;
 
 	if (submits)
 		pthread_mutex_lock(&pipe->submitting);
 	pthread_mutex_lock(&pipe->lock);
-	pipe->submitted--;
-	if (!go_on_locked(pipe, request)) {
-		transfer->actual += request->moved;
-		request->state = PIPE_FINISHED;
-		judge_locked(pipe, request);
-		pipe_settle_locked(pipe);
+	for (; transfer != NULL; transfer = next) {
+		next = transfer->next; /* which is the backend's if more is submitted of it */
+		finish_locked(pipe, (struct pipe_request *)transfer);
 	}
+	pipe_settle_locked(pipe);
 	ready = !TAILQ_EMPTY(&pipe->ready);
 	wake = pipe->waiters > 0;
 	/* With the lock: once it is posted the request, and with it the pipe, may go. */
@@ -422,71 +441,123 @@ take_back_locked(struct IOUSBHostPipe_IVars *pipe, struct pipe_request *request,
 		OSRelease(pipe->self);
 }
 
-/* Gives it to the backend, or lets it wait for room, behind those that wait already. [submitting]
+/*
+ * Appends as many as may be. Those that are to go to the backend are begun: *ret_begun, the first
+ * ones; the others wait, as those do that wait already. *ret_res: why the next one was not taken.
  */
-static IOReturn
-start(struct IOUSBHostPipe_IVars *pipe, const struct pipe_io *io, const struct place *place,
-      struct pipe_request **ret_request)
+static unsigned
+append_all(struct IOUSBHostPipe_IVars *pipe, const struct pipe_io *ios, const struct place *places,
+	   unsigned count, struct pipe_request **requests, unsigned *ret_begun, IOReturn *ret_res)
 {
-	struct pipe_request *request;
+	unsigned taken;
 	bool waits = false;
-	IOReturn res;
 
+	*ret_begun = 0;
+	*ret_res = kIOReturnSuccess;
 	pthread_mutex_lock(&pipe->lock);
-	res = append_locked(pipe, io, place, &request);
-	if (res == kIOReturnSuccess) {
+	for (taken = 0; taken < count; taken++) {
+		*ret_res = append_locked(pipe, &ios[taken], &places[taken], &requests[taken]);
+		if (*ret_res != kIOReturnSuccess)
+			break;
 		waits = pipe->waiting > 0 || pipe->in_pieces;
 		if (!waits)
-			begin_piece_locked(pipe, request);
-		else
-			wait_for_room_locked(pipe);
+			begin_piece_locked(pipe, requests[taken]);
 		pipe->waiting += waits;
+		*ret_begun += !waits;
 	}
-	pthread_mutex_unlock(&pipe->lock);
-	if (res != kIOReturnSuccess)
-		return res;
-	*ret_request = request;
 	if (waits)
-		return kIOReturnSuccess;
-	res = usb_port_submit(pipe->port, &request->transfer);
-	if (res == kIOReturnSuccess)
-		return kIOReturnSuccess; /* and it may be over already */
-	pthread_mutex_lock(&pipe->lock);
-	undo_piece_locked(pipe, request);
-	if (res == kIOReturnNotReady) {
 		wait_for_room_locked(pipe);
-		res = kIOReturnSuccess;
-	} else {
-		take_back_locked(pipe, request, res);
-	}
 	pthread_mutex_unlock(&pipe->lock);
-	return res;
+	return taken;
+}
+
+/*
+ * The backend has not taken the request `from`. Those behind it have not been given to it: they
+ * wait for room with it; or none of them was taken. How many were.
+ */
+static unsigned
+give_up_on(struct IOUSBHostPipe_IVars *pipe, struct pipe_request **requests, unsigned from,
+	   unsigned begun, unsigned taken, IOReturn why)
+{
+	pthread_mutex_lock(&pipe->lock);
+	for (unsigned i = from; i < begun; i++)
+		undo_piece_locked(pipe, requests[i]);
+	if (why == kIOReturnNotReady)
+		wait_for_room_locked(pipe);
+	else
+		while (taken > from)
+			take_back_locked(pipe, requests[--taken], why);
+	pthread_mutex_unlock(&pipe->lock);
+	return taken;
+}
+
+/*
+ * Gives them to the backend, or lets them wait for room, behind those that wait already: as many
+ * of them as were taken, and why not the next. [submitting]
+ */
+static unsigned
+start(struct IOUSBHostPipe_IVars *pipe, const struct pipe_io *ios, const struct place *places,
+      unsigned count, struct pipe_request **requests, IOReturn *ret_res)
+{
+	unsigned begun, taken;
+
+	taken = append_all(pipe, ios, places, count, requests, &begun, ret_res);
+	for (unsigned i = 0; i < begun; i++) {
+		IOReturn res = usb_port_submit(pipe->port, &requests[i]->transfer);
+
+		if (res == kIOReturnSuccess)
+			continue; /* and it may be over already */
+		if (res != kIOReturnNotReady)
+			*ret_res = res;
+		return give_up_on(pipe, requests, i, begun, taken, res);
+	}
+	return taken;
+}
+
+unsigned
+pipe_begin_all(IOUSBHostPipe *object, const struct pipe_io *ios, unsigned count,
+	       struct pipe_request **requests, IOReturn *ret_res)
+{
+	struct IOUSBHostPipe_IVars *pipe = pipe_ivars(object);
+	struct place places[kIOUSBHostPipeBundlingMax];
+	IOReturn res = kIOReturnSuccess;
+	unsigned held, taken;
+	bool holds;
+
+	for (held = 0; held < count; held++) {
+		res = check(pipe, &ios[held]);
+		if (res == kIOReturnSuccess)
+			res = hold(&ios[held], &places[held]);
+		if (res != kIOReturnSuccess)
+			break;
+	}
+	*ret_res = res;
+	if (held == 0)
+		return 0;
+	pthread_mutex_lock(&pipe->submitting);
+	holds = usb_port_hold_events(pipe->port);
+	taken = start(pipe, ios, places, held, requests, &res);
+	pthread_mutex_unlock(&pipe->submitting);
+	if (holds)
+		usb_port_let_events(pipe->port);
+	if (taken < held)
+		*ret_res = res;
+	for (unsigned i = taken; i < held; i++)
+		let_go(&ios[i]);
+	return taken;
 }
 
 IOReturn
 pipe_begin(IOUSBHostPipe *object, const struct pipe_io *io, struct pipe_request **ret_request)
 {
-	struct IOUSBHostPipe_IVars *pipe = pipe_ivars(object);
 	struct pipe_request *request;
-	struct place place;
-	IOReturn res = check(pipe, io);
-	bool holds;
+	IOReturn res;
 
-	if (res == kIOReturnSuccess)
-		res = hold(io, &place);
-	if (res != kIOReturnSuccess)
+	if (pipe_begin_all(object, io, 1, &request, &res) == 0)
 		return res;
-	pthread_mutex_lock(&pipe->submitting);
-	holds = usb_port_hold_events(pipe->port);
-	res = start(pipe, io, &place, &request);
-	pthread_mutex_unlock(&pipe->submitting);
-	if (holds)
-		usb_port_let_events(pipe->port);
-	if (res != kIOReturnSuccess)
-		let_go(io);
-	else if (ret_request != NULL)
+	if (ret_request != NULL)
 		*ret_request = request;
-	return res;
+	return kIOReturnSuccess;
 }
 
 IOReturn

@@ -179,6 +179,22 @@ virtual_cancel(struct usb_device *device, struct usb_transfer *transfer)
 	pthread_mutex_unlock(&device->lock);
 }
 
+/* Cuts off what does not end with the first. */
+static struct usb_transfer *
+cut_chain(struct usb_transfer *first, uint64_t now)
+{
+	struct usb_transfer *last = first, *next;
+
+	first->timestamp = now;
+	while ((next = last->next) != NULL && next->endpoint == first->endpoint &&
+	       first->endpoint != 0) {
+		next->timestamp = now;
+		last = next;
+	}
+	last->next = NULL;
+	return next;
+}
+
 bool
 virtual_reap(struct usb_device *device)
 {
@@ -200,8 +216,7 @@ virtual_reap(struct usb_device *device)
 	gone = device->gone;
 	pthread_mutex_unlock(&device->lock);
 	for (; transfer != NULL; transfer = next) {
-		next = transfer->next;
-		transfer->timestamp = now;
+		next = cut_chain(transfer, now);
 		transfer->done(transfer);
 	}
 	return !gone;

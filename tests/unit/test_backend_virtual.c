@@ -32,8 +32,13 @@ static unsigned completions;
 static void
 count(struct usb_transfer *transfer)
 {
-	completions++;
-	transfer->flags |= 0x80; /* seen; a second time would be noticed */
+	const uint8_t endpoint = transfer->endpoint;
+
+	for (; transfer != NULL; transfer = transfer->next) {
+		ck_assert_uint_eq(transfer->endpoint, endpoint);
+		completions++;
+		transfer->flags |= 0x80; /* seen; a second time would be noticed */
+	}
 }
 
 static void

@@ -384,8 +384,10 @@ leave(struct usb_transfer *transfer)
 	/* A call through the variable itself would read it as if it were not atomic. */
 	void (*inner)(struct usb_transfer * transfer) = inner_done;
 
-	atomic_fetch_sub(&inside, 1);
-	transfer->done = inner;
+	for (struct usb_transfer *each = transfer; each != NULL; each = each->next) {
+		atomic_fetch_sub(&inside, 1);
+		each->done = inner;
+	}
 	inner(transfer);
 }
 

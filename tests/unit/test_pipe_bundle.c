@@ -36,9 +36,9 @@ ended(OSObject *target, OSAction *action, uint32_t index, uint32_t count, const 
 }
 
 static void
-open_scene(const char *spec)
+open_scene_with(const struct usb_backend *backend, const char *spec)
 {
-	scene_open(&scene, spec);
+	scene_open_with(&scene, backend, spec);
 	ck_assert_int_eq(IOUSBHostPipe_CreateActionCompleteAsyncIOBundled((OSObject *)scene.person,
 									  ended, 0, &bundle_action),
 			 kIOReturnSuccess);
@@ -54,6 +54,12 @@ open_scene(const char *spec)
 				 kIOReturnSuccess);
 		OSSafeReleaseNULL(parts[i]);
 	}
+}
+
+static void
+open_scene(const char *spec)
+{
+	open_scene_with(&usb_backend_virtual, spec);
 }
 
 static void
@@ -164,6 +170,62 @@ START_TEST(what_is_not_accepted)
 }
 END_TEST
 
+/* A backend that answers its fourth submission with this. */
+static struct usb_backend refusing;
+static IOReturn refusal;
+static unsigned submissions;
+
+static IOReturn
+refuse_fourth(struct usb_device *device, struct usb_transfer *transfer)
+{
+	if (transfer->endpoint != 0 && ++submissions == 4)
+		return refusal;
+	return usb_backend_virtual.submit(device, transfer);
+}
+
+static void
+open_refusing(IOReturn status)
+{
+	refusing = usb_backend_virtual;
+	refusing.submit = refuse_fourth;
+	refusal = status;
+	submissions = 0;
+	open_scene_with(&refusing, "sink");
+}
+
+START_TEST(what_finds_no_room_waits_with_all_behind_it)
+{
+	uint32_t accepted = 0;
+
+	open_refusing(kIOReturnNotReady);
+	ck_assert_int_eq(send(0, 16, &accepted), kIOReturnSuccess);
+	ck_assert_uint_eq(accepted, 16);
+	wait_for(0, 16);
+	ck_assert_uint_eq(submissions, 17);
+	ck_assert_uint_eq(scene_state(&scene).out_bytes, 16 * EACH - 120);
+	close_scene();
+}
+END_TEST
+
+START_TEST(of_what_is_refused_nothing_behind_it_is_accepted)
+{
+	uint32_t accepted = 0;
+
+	open_refusing(kIOReturnNoMemory);
+	ck_assert_int_eq(send(0, 16, &accepted), kIOReturnSuccess);
+	ck_assert_uint_eq(accepted, 3);
+	wait_for(0, 3);
+	ck_assert_uint_eq(submissions, 4);
+	submissions = 3;
+	ck_assert_int_eq(send(3, 2, &accepted), kIOReturnNoMemory);
+	ck_assert_uint_eq(accepted, 0);
+	ck_assert_int_eq(send(3, 16, &accepted), kIOReturnSuccess);
+	ck_assert_uint_eq(accepted, 16);
+	wait_for(0, 19);
+	close_scene();
+}
+END_TEST
+
 /* A backend that takes 4 KiB at once. */
 static struct usb_backend small;
 static _Atomic unsigned pieces;
@@ -248,5 +310,7 @@ START_TEST(time_and_aborts_count_for_the_whole)
 END_TEST
 
 UNIT_MAIN("pipe_bundle", the_ring_wraps_and_all_are_told_of_in_order, an_abort_is_told_in_one_call,
-	  what_is_not_accepted, a_long_transfer_goes_in_pieces_and_nothing_overtakes_it,
+	  what_is_not_accepted, what_finds_no_room_waits_with_all_behind_it,
+	  of_what_is_refused_nothing_behind_it_is_accepted,
+	  a_long_transfer_goes_in_pieces_and_nothing_overtakes_it,
 	  a_short_packet_ends_a_transfer_in_pieces, time_and_aborts_count_for_the_whole)
