@@ -265,11 +265,14 @@ libusb_transfer_reap(struct usb_device *device)
 	device->done = NULL;
 	device->done_tail = &device->done;
 	for (; record != NULL; record = next) {
+		struct libusb_transfer *transfer = record->backend;
+
 		next = record->next;
-		give_back(device, record->backend);
 		record->timestamp = timestamp;
 		record->next = NULL;
 		record->done(record);
+		/* Not before: until then it may be cancelled. */
+		give_back(device, transfer);
 	}
 	return !device->gone;
 }

@@ -82,5 +82,34 @@ START_TEST(a_transfer_that_was_cancelled_is_aborted)
 }
 END_TEST
 
+static struct usb_transfer other;
+
+/* As another thread may, which does not know yet that it is over. */
+static void
+begin_other_and_cancel(struct usb_transfer *transfer)
+{
+	begin(&other);
+	usb_backend_libusb.cancel(device, transfer);
+	ended++;
+}
+
+START_TEST(who_cancels_what_is_over_cancels_nothing_else)
+{
+	struct usb_transfer transfer;
+	struct pollfd event;
+
+	open_device();
+	event = (struct pollfd){.fd = usb_backend_libusb.event_fd(device), .events = POLLIN};
+	begin(&transfer);
+	transfer.done = begin_other_and_cancel;
+	ck_assert_int_eq(libusb_cancel_transfer(transfer.backend), 0);
+	end(&transfer);
+	ck_assert_int_eq(poll(&event, 1, 0), 0);
+	usb_backend_libusb.cancel(device, &other);
+	ck_assert_int_eq(end(&other), kIOReturnAborted);
+	usb_backend_libusb.close(device);
+}
+END_TEST
+
 UNIT_MAIN("libusb transfer", a_transfer_that_nobody_has_cancelled_was_ended_with_its_device,
-	  a_transfer_that_was_cancelled_is_aborted)
+	  a_transfer_that_was_cancelled_is_aborted, who_cancels_what_is_over_cancels_nothing_else)
