@@ -11,7 +11,9 @@
  *   loop's own descriptors). A thread runs what the one event is for and waits again.
  *
  * The lock guards everything but `waiting`; it is never held while a handler, task or timer runs.
- * Threads beyond the number asked for end after they found nothing to do for IDLE_MSEC.
+ * Threads beyond the number asked for end after they found nothing to do for IDLE_MSEC, but for the
+ * one that was woken last. Threads are woken last in, first out, so that is the one that works, and
+ * a time-out of each of its sleeps would cost it something and never come.
  *
  * Left out: what an event leads to, which is loop_sources.c and loop_tasks.c.
  */
@@ -238,7 +240,8 @@ serve(struct loop *loop, struct loop_thread *self)
 	current = self;
 	for (;;) {
 		/* Only what is more than the minimum looks at the clock, so an idle loop sleeps. */
-		bool surplus = !self->stays && atomic_load(&loop->waiting) > self->minimum;
+		bool surplus = !self->stays && atomic_load(&loop->waiting) > self->minimum &&
+			       atomic_load_explicit(&loop->woken, memory_order_relaxed) != self;
 		bool later = self->later != NULL;
 		int timeout = later ? LOOP_LATER_MSEC : surplus ? IDLE_MSEC : -1;
 		struct epoll_event event;
@@ -252,6 +255,8 @@ serve(struct loop *loop, struct loop_thread *self)
 			continue;
 		}
 		atomic_fetch_sub(&loop->waiting, 1);
+		/* Relaxed: only compared, by threads that are woken themselves. */
+		atomic_store_explicit(&loop->woken, self, memory_order_relaxed);
 		due = self->later;
 		self->later = NULL;
 		if (count > 0)

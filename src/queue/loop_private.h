@@ -53,6 +53,7 @@ struct loop {
 	/* Threads in epoll_wait or on the way there. Changed by read-modify-writes only, so that
 	 * the last one to leave sees 0, whoever it is. */
 	_Atomic unsigned waiting;
+	_Atomic(const struct loop_thread *) woken; /* last, or NULL. Only compared */
 
 	pthread_mutex_t lock;
 	pthread_cond_t left;	    /* [lock] a thread ended */

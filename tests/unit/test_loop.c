@@ -2,7 +2,9 @@
 #include "unit.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
 
 #include "clock.h"
 #include "loop.h"
@@ -126,6 +128,63 @@ START_TEST(grows_for_blocking_code_and_shrinks_again)
 	meter_wait(&left, COUNT);
 	ck_assert_uint_eq(wait_for_threads(loop, 2), 2);
 	check_serves(loop);
+	loop_destroy(loop);
+}
+END_TEST
+
+static _Atomic unsigned asleep, time_outs;
+
+/* In place of the C library's. */
+int
+epoll_wait(int fd, struct epoll_event *events, int most, int time_out)
+{
+	int count;
+
+	atomic_fetch_add(&time_outs, time_out > 0);
+	atomic_fetch_add(&asleep, 1);
+	count = epoll_pwait(fd, events, most, time_out, NULL);
+	atomic_fetch_sub(&asleep, 1);
+	return count;
+}
+
+/* Else the next work is another one's. */
+static void
+wait_until_all_sleep(struct loop *loop)
+{
+	uint64_t deadline = clock_now() + METER_DEADLINE_SEC * NSEC_PER_SEC;
+
+	while (atomic_load(&asleep) < loop_thread_count(loop) && clock_now() < deadline)
+		sched_yield();
+}
+
+START_TEST(who_works_sleeps_without_a_time_out)
+{
+	enum { COUNT = 4, TIMES = 200 };
+	struct meter arrived = METER_INITIALIZER, gate = METER_INITIALIZER,
+		     left = METER_INITIALIZER;
+	struct loop *loop = start();
+	struct gate_task tasks[COUNT];
+	unsigned before;
+
+	for (unsigned i = 0; i < COUNT; i++) {
+		tasks[i] = (struct gate_task){.task.run = pass_gate,
+					      .loop = loop,
+					      .arrived = &arrived,
+					      .gate = &gate,
+					      .left = &left};
+		loop_post(loop, &tasks[i].task);
+	}
+	meter_wait(&arrived, COUNT);
+	check_serves(loop);
+	meter_raise(&gate);
+	meter_wait(&left, COUNT);
+	before = atomic_load(&time_outs);
+	for (unsigned i = 0; i < TIMES; i++) {
+		wait_until_all_sleep(loop);
+		check_serves(loop);
+	}
+	/* Who counts as asleep may not be yet. */
+	ck_assert_uint_lt(atomic_load(&time_outs) - before, TIMES / 2);
 	loop_destroy(loop);
 }
 END_TEST
@@ -878,7 +937,8 @@ START_TEST(threads_take_no_signals_of_the_program)
 END_TEST
 
 UNIT_MAIN("loop", runs_each_task_once, grows_for_blocking_code_and_shrinks_again,
-	  stays_below_the_maximum, level_triggered_runs_on_one_thread_at_a_time_until_read,
+	  who_works_sleeps_without_a_time_out, stays_below_the_maximum,
+	  level_triggered_runs_on_one_thread_at_a_time_until_read,
 	  edge_triggered_runs_again_while_the_handler_blocks, one_shot_waits_for_its_owner,
 	  removal_waits_for_the_handler, a_handler_removes_itself,
 	  removal_of_an_idle_source_is_immediate, a_new_source_in_an_old_place_has_another_id,
