@@ -95,12 +95,28 @@ pass_gate(struct loop_task *task)
 	meter_raise(gated->left);
 }
 
+/* So many tasks that wait for the gate. */
+static void
+post_gated(struct loop *loop, struct gate_task *tasks, unsigned count, struct meter *arrived,
+	   struct meter *gate, struct meter *left)
+{
+	for (unsigned i = 0; i < count; i++) {
+		tasks[i] = (struct gate_task){.task.run = pass_gate,
+					      .loop = loop,
+					      .arrived = arrived,
+					      .gate = gate,
+					      .left = left};
+		loop_post(loop, &tasks[i].task);
+	}
+}
+
+/* Until there are no more. */
 static unsigned
-wait_for_threads(struct loop *loop, unsigned count)
+wait_for_threads(struct loop *loop, unsigned most)
 {
 	uint64_t deadline = clock_now() + METER_DEADLINE_SEC * NSEC_PER_SEC;
 
-	while (loop_thread_count(loop) != count && clock_now() < deadline)
+	while (loop_thread_count(loop) > most && clock_now() < deadline)
 		poll(NULL, 0, 10);
 	return loop_thread_count(loop);
 }
@@ -113,20 +129,14 @@ START_TEST(grows_for_blocking_code_and_shrinks_again)
 		     left = METER_INITIALIZER;
 	struct loop *loop = start();
 
-	for (unsigned i = 0; i < COUNT; i++) {
-		tasks[i] = (struct gate_task){.task.run = pass_gate,
-					      .loop = loop,
-					      .arrived = &arrived,
-					      .gate = &gate,
-					      .left = &left};
-		loop_post(loop, &tasks[i].task);
-	}
+	post_gated(loop, tasks, COUNT, &arrived, &gate, &left);
 	meter_wait(&arrived, COUNT);
 	check_serves(loop);
 	ck_assert_uint_ge(loop_thread_count(loop), COUNT + 1);
 	meter_raise(&gate);
 	meter_wait(&left, COUNT);
-	ck_assert_uint_eq(wait_for_threads(loop, 2), 2);
+	/* And perhaps who was woken last. */
+	ck_assert_uint_le(wait_for_threads(loop, 2 + 1), 2 + 1);
 	check_serves(loop);
 	loop_destroy(loop);
 }
@@ -166,14 +176,7 @@ START_TEST(who_works_sleeps_without_a_time_out)
 	struct gate_task tasks[COUNT];
 	unsigned before;
 
-	for (unsigned i = 0; i < COUNT; i++) {
-		tasks[i] = (struct gate_task){.task.run = pass_gate,
-					      .loop = loop,
-					      .arrived = &arrived,
-					      .gate = &gate,
-					      .left = &left};
-		loop_post(loop, &tasks[i].task);
-	}
+	post_gated(loop, tasks, COUNT, &arrived, &gate, &left);
 	meter_wait(&arrived, COUNT);
 	check_serves(loop);
 	meter_raise(&gate);
@@ -197,14 +200,7 @@ START_TEST(stays_below_the_maximum)
 		     left = METER_INITIALIZER;
 	struct loop *loop = start();
 
-	for (unsigned i = 0; i < COUNT; i++) {
-		tasks[i] = (struct gate_task){.task.run = pass_gate,
-					      .loop = loop,
-					      .arrived = &arrived,
-					      .gate = &gate,
-					      .left = &left};
-		loop_post(loop, &tasks[i].task);
-	}
+	post_gated(loop, tasks, COUNT, &arrived, &gate, &left);
 	meter_wait(&arrived, LOOP_THREADS_MAX);
 	ck_assert_uint_eq(loop_thread_count(loop), LOOP_THREADS_MAX);
 	ck_assert_uint_eq(meter_read(&arrived), LOOP_THREADS_MAX);
