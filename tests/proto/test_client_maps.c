@@ -46,6 +46,15 @@ create_memory(struct memory_script *script, uint64_t length)
 	return address;
 }
 
+static io_connect_t
+open_memory(struct fake_host *host, struct memory_script *script)
+{
+	fake_host_create(host);
+	host->method = map_memory;
+	host->context = script;
+	return fake_host_open(host);
+}
+
 START_TEST(memory_is_the_drivers_pages)
 {
 	struct memory_script script;
@@ -55,10 +64,7 @@ START_TEST(memory_is_the_drivers_pages)
 	mach_vm_size_t size = 0;
 	io_connect_t connect;
 
-	fake_host_create(&host);
-	host.method = map_memory;
-	host.context = &script;
-	connect = fake_host_open(&host);
+	connect = open_memory(&host, &script);
 	ck_assert_int_eq(
 		IOConnectMapMemory64(connect, 3, mach_task_self(), &address, &size, kIOMapAnywhere),
 		0);
@@ -122,10 +128,7 @@ START_TEST(memory_of_5_gib_is_mapped_where_it_fits)
 	char last = 0;
 
 	ck_assert_int_eq(memfd_create_sealed("memory", script.length, &script.fd), 0);
-	fake_host_create(&host);
-	host.method = map_memory;
-	host.context = &script;
-	connect = fake_host_open(&host);
+	connect = open_memory(&host, &script);
 	if (sizeof(void *) == 4) {
 		ck_assert_int_eq(IOConnectMapMemory64(connect, 3, mach_task_self(), &address, &size,
 						      kIOMapAnywhere),
@@ -160,10 +163,7 @@ START_TEST(a_fixed_address_is_where_nothing_is)
 	char *place;
 
 	create_memory(&script, 8192);
-	fake_host_create(&host);
-	host.method = map_memory;
-	host.context = &script;
-	connect = fake_host_open(&host);
+	connect = open_memory(&host, &script);
 	place = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	place[0] = 'x';
 	address = (uintptr_t)place;
@@ -200,10 +200,7 @@ START_TEST(read_only_memory_is_read_only)
 	io_connect_t connect;
 
 	create_memory(&script, 4096);
-	fake_host_create(&host);
-	host.method = map_memory;
-	host.context = &script;
-	connect = fake_host_open(&host);
+	connect = open_memory(&host, &script);
 	ck_assert_int_eq(IOConnectMapMemory64(connect, 0, mach_task_self(), &mine, &size,
 					      kIOMapAnywhere | kIOMapReadOnly),
 			 0);
@@ -231,10 +228,7 @@ START_TEST(mappings_outlive_the_host_until_the_close)
 	mach_vm_size_t size;
 	io_connect_t connect;
 
-	fake_host_create(&host);
-	host.method = map_memory;
-	host.context = &script;
-	connect = fake_host_open(&host);
+	connect = open_memory(&host, &script);
 	ck_assert_int_eq(
 		IOConnectMapMemory64(connect, 0, mach_task_self(), &address, &size, kIOMapAnywhere),
 		0);
