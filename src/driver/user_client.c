@@ -11,6 +11,7 @@
 #include "hang.h"
 #include "log.h"
 #include "object.h"
+#include "rare.h"
 
 bool
 IOUserClient_init_Impl(IOUserClient *self)
@@ -93,7 +94,7 @@ struct call_site {
 	uint64_t selector;
 };
 
-static __attribute__((cold)) bool
+RARE static bool
 refuse(const struct call_site *site, const char *what, uint32_t expected, uint64_t actual)
 {
 	log_error("%s: method %llu: %s: %u expected, %llu given",

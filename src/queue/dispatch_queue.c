@@ -243,7 +243,8 @@ queue_settle_unlock(struct IODispatchQueue_IVars *queue)
 {
 	struct cancel_handler *handlers = NULL;
 
-	if (queue->cancelled && !queue_is_owned_locked(queue) && queue->sharing == 0 && queue->dropping == 0) {
+	if (queue->cancelled && !queue_is_owned_locked(queue) && queue->sharing == 0 &&
+	    queue->dropping == 0) {
 		handlers = queue->handlers;
 		queue->handlers = NULL;
 	}
