@@ -108,6 +108,7 @@ conclude(const struct row *row, const struct wanted *wanted, struct turn (*pairs
 {
 	const struct unit *unit = &units[wanted->figure];
 	double ratios[PAIRS_MAX], ours[PAIRS_MAX], yardstick[PAIRS_MAX];
+	unsigned greatest = 0;
 	struct result result = {
 		.placement = placement_names[row->placement],
 		.unit = unit->unit,
@@ -127,6 +128,8 @@ conclude(const struct row *row, const struct wanted *wanted, struct turn (*pairs
 		ours[i] = figure(row, wanted->figure, &pairs[i][0]);
 		yardstick[i] = figure(row, wanted->figure, &pairs[i][1]);
 		ratios[i] = yardstick[i] > 0 ? ours[i] / yardstick[i] : 0;
+		if (ratios[i] > ratios[greatest])
+			greatest = i;
 	}
 	result.ratio = median(ratios, count);
 	result.low = ratios[0];
@@ -139,6 +142,8 @@ conclude(const struct row *row, const struct wanted *wanted, struct turn (*pairs
 	snprintf(result.name, sizeof(result.name), "%s, against %s", worst, row->yardstick->name);
 	result.plot = PLOT_NONE;
 	result.goal = wanted->goal;
+	result.ours = figure(row, wanted->figure, &pairs[greatest][0]);
+	result.yardstick = figure(row, wanted->figure, &pairs[greatest][1]);
 	result.ratio = result.high;
 	report_add(&result);
 }

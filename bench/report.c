@@ -26,17 +26,27 @@ holds(const struct result *result)
 	return result->at_least ? value >= result->goal : value <= result->goal;
 }
 
+static void
+print_heading(void)
+{
+	puts("ratio: ours over the yardstick, the median of the pairs of turns, the least and the\n"
+	     "greatest. Less is better, but of GB/s and M/s (million entries a second) more. A\n"
+	     "goal is the ratio's, or that of ours where there is no yardstick. Times are of an\n"
+	     "operation: a call, a buffer, 64 entries of a ring.\n");
+	printf("%-9s %-9s %10s %10s %8s %15s %8s         %s\n", "where", "unit", "ours",
+	       "yardstick", "ratio", "least-greatest", "goal", "what");
+}
+
 void
 report_add(const struct result *result)
 {
 	if (count == 0)
-		printf("%-9s %-8s %10s %10s %8s %15s %8s\n", "", "", "ours", "yardstick", "ratio",
-		       "least-greatest", "goal");
+		print_heading();
 	if (count < RESULTS_MAX)
 		results[count++] = *result;
-	printf("%-9s %-8s %10.4g ", result->placement, result->unit, result->ours);
+	printf("%-9s %-9s %10.4g ", result->placement, result->unit, result->ours);
 	if (result->has_yardstick)
-		printf("%10.4g %8.3f %7.2f-%7.2f ", result->yardstick, result->ratio, result->low,
+		printf("%10.4g %8.3f %7.3g-%-7.3g ", result->yardstick, result->ratio, result->low,
 		       result->high);
 	else
 		printf("%10s %8s %15s ", "", "", "");
@@ -161,9 +171,22 @@ draw(const char *folder, const struct picture *picture)
 		fprintf(stderr, "bench: gnuplot did not draw %s.svg\n", picture->name);
 }
 
+static void
+print_missed(void)
+{
+	unsigned goals = 0, missed = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		goals += has_goal(&results[i]);
+		missed += has_goal(&results[i]) && !holds(&results[i]);
+	}
+	printf("\n%u of %u goals missed, in this run on this machine\n", missed, goals);
+}
+
 bool
 report_write(const char *folder)
 {
+	print_missed();
 	for (unsigned i = 0; i < sizeof(pictures) / sizeof(pictures[0]); i++)
 		draw(folder, &pictures[i]);
 	return write_json(folder);
