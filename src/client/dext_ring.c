@@ -49,7 +49,7 @@ struct dext_ring {
 	pthread_mutex_t port_lock;
 	IONotificationPortRef port; /* [port_lock] NULL: nobody polls */
 	_Atomic uint64_t doorbells, sleeps;
-	struct spin_backoff spin;
+	struct spin_backoff spin, taking;
 
 	_Alignas(SHARED_RING_LINE) pthread_mutex_t push_lock;
 	struct shared_ring_producer submissions; /* [push_lock] */
@@ -306,14 +306,40 @@ spin(struct dext_ring *ring, uint32_t what, uint64_t deadline)
 	return found;
 }
 
+/* Whether the driver takes all that lies in the ring, for a while in which it can. */
+static bool
+are_taken(struct dext_ring *ring, uint64_t deadline)
+{
+	const struct call_page_client *page = &ring->connection->client;
+	uint64_t end;
+	bool left;
+
+	if (!completion_ring_can_spin(page) || !spin_allowed(&ring->taking))
+		return false;
+	end = clock_now() + SPIN_BUDGET;
+	if (end > deadline)
+		end = deadline;
+	for (unsigned turn = 1; (left = shared_ring_is_left(&ring->submissions)); turn++) {
+		spin_relax();
+		if (turn % SPIN_TURNS == 0 &&
+		    (clock_now() >= end || !completion_ring_can_spin(page)))
+			break;
+	}
+	spin_ended(&ring->taking, !left);
+	return !left;
+}
+
 /*
  * Before a sleep. A driver that does something else and will then look has not asked to be told;
- * but it may be held up there, and wait for what lies in the ring.
+ * but it may be held up there, and wait for what lies in the ring. Mostly it is not, and looks in
+ * a moment: to tell it would wake another thread of it, where one has the work. Who waits for room
+ * needs less than all of them taken, and does not wait for that.
  */
 static void
-tell_of_left(struct dext_ring *ring)
+tell_of_left(struct dext_ring *ring, uint32_t what, uint64_t deadline)
 {
-	if (shared_ring_is_left(&ring->submissions))
+	if (shared_ring_is_left(&ring->submissions) &&
+	    ((what & DEXT_RING_ROOM) || !are_taken(ring, deadline)))
 		tell(ring);
 }
 
@@ -348,7 +374,7 @@ sleep_once(struct dext_ring *ring, struct waiting *waiting)
 		return look(ring, waiting->what & DEXT_RING_ENTRIES, 0) ? kIOReturnSuccess : res;
 	if (now >= waiting->deadline)
 		return kIOReturnTimeout;
-	tell_of_left(ring);
+	tell_of_left(ring, waiting->what, waiting->deadline);
 	count(&ring->sleeps, 1);
 	waiting->quiet = !shared_ring_sleep(
 		ring->ring, bell, waiting->deadline - now < step ? waiting->deadline - now : step);
@@ -457,6 +483,6 @@ dext_ring_arm(dext_ring_t *ring, uint32_t what)
 	pthread_mutex_unlock(&ring->port_lock);
 	if (look(ring, what, 1))
 		return false;
-	tell_of_left(ring);
+	tell_of_left(ring, what, UINT64_MAX);
 	return connection_pending_status(ring->connection) == kIOReturnSuccess;
 }

@@ -16,7 +16,9 @@
  * work, and only the last one asks the app to ring. So an app that goes on pushing meanwhile makes
  * no system call, and no other thread is woken. An app that is going to sleep although its entries
  * lie there tells nevertheless; then whoever is told takes the look over, since that thread may be
- * held up in the driver's code.
+ * held up in the driver's code. After its handler it returns the look, once: if the app has to tell
+ * again before that thread has looked, it is held up, and the app is asked to ring. Without that
+ * one who was told only because a piece of the work took long would be woken for each push.
  *
  * Looks come from the handler's end and, after the app has told, from the thread that scans its
  * connection.
@@ -50,9 +52,17 @@
 #define GATHER_ENOUGH 256u
 #define GATHER_GAIN   16u
 
-/* To whom a look is left if not to this_thread() of one. */
-static const char nobody, /* taken over; the task is still with some thread */
-	somebody;	  /* who has the task, whoever that is */
+/*
+ * Of a look that is left: this_thread() of who has the task, and what has become of it since. 0:
+ * nobody has the task.
+ */
+enum {
+	LOOK_LEFT,
+	LOOK_TAKEN,    /* over; the thread's own look does nothing */
+	LOOK_RETURNED, /* left again to the thread, by the one that had taken it over */
+	LOOK_HELD, /* taken over once more: the thread has not looked since, and may be held up */
+	LOOK_STATES,
+};
 
 static const char ready[] = "DextRingDispatchSource::Ready";
 
@@ -65,8 +75,8 @@ struct DextRingDispatchSource_IVars {
 	_Atomic bool hungry, cramped, spoiled;
 	_Atomic uint32_t seen, freed;
 	struct loop_task look;
-	_Atomic(const char *) look_left; /* to whom; NULL: the task is free. Only compared */
-	pthread_mutex_t asking;		 /* one thread asks for entries, or goes on, at a time */
+	_Atomic uintptr_t look_left; /* a thread and a LOOK_x; only compared */
+	pthread_mutex_t asking;	     /* one thread asks for entries, or goes on, at a time */
 	uint32_t left; /* [whoever pops] entries until the end of the handler's turn */
 	struct spin_backoff backoff, gathering;
 };
@@ -125,24 +135,46 @@ take_back(_Atomic bool *flag)
 	       atomic_exchange_explicit(flag, false, memory_order_seq_cst);
 }
 
-static const char *
+static uintptr_t
 this_thread(void)
 {
-	static _Thread_local char place;
+	static _Thread_local _Alignas(LOOK_STATES) char place;
 
-	return &place;
+	return (uintptr_t)&place;
+}
+
+static unsigned
+state_of(uintptr_t left)
+{
+	return left % LOOK_STATES;
+}
+
+static uintptr_t
+thread_of(uintptr_t left)
+{
+	return left - state_of(left);
+}
+
+static bool
+change_look(struct DextRingDispatchSource_IVars *source, uintptr_t from, uintptr_t to)
+{
+	/* Pairs with itself and the exchange in look_again: one look answers a wait, and who is
+	 * left one sees `seen` as it is now. */
+	return atomic_compare_exchange_strong_explicit(&source->look_left, &from, to,
+						       memory_order_seq_cst, memory_order_seq_cst);
 }
 
 /* Unless this thread has it, which will look soon. */
 static bool
 take_look_over(struct DextRingDispatchSource_IVars *source)
 {
-	/* Pairs with the changes in leave_look and look_again: one look answers a wait. */
-	const char *left = atomic_load_explicit(&source->look_left, memory_order_seq_cst);
+	uintptr_t left = atomic_load_explicit(&source->look_left, memory_order_seq_cst);
+	unsigned state = state_of(left);
 
-	return left != NULL && left != &nobody && left != this_thread() &&
-	       atomic_compare_exchange_strong_explicit(&source->look_left, &left, &nobody,
-						       memory_order_seq_cst, memory_order_relaxed);
+	if (left == 0 || thread_of(left) == this_thread() ||
+	    (state != LOOK_LEFT && state != LOOK_RETURNED))
+		return false;
+	return change_look(source, left, left + 1);
 }
 
 /* Answers the driver's waits from what the rings show now. */
@@ -250,25 +282,39 @@ wait_for_room(struct DextRingDispatchSource_IVars *source)
 	look(source->mapped.source, false);
 }
 
-/* Leaves a look to this thread. False: it has nothing else to do. */
+/* Leaves a look to this thread, or to the one that it was taken from. False: to none. */
 static bool
 leave_look(struct DextRingDispatchSource_IVars *source)
 {
-	const char *left = NULL;
+	uintptr_t left = atomic_load_explicit(&source->look_left, memory_order_seq_cst);
 
-	if (!loop_has_deferred())
-		return false;
-	/* Pairs with itself and with look_again, which sees `seen` as it is now. */
-	if (atomic_compare_exchange_strong_explicit(&source->look_left, &left, this_thread(),
-						    memory_order_seq_cst, memory_order_seq_cst)) {
+	if (left == 0) {
+		if (!loop_has_deferred() || !change_look(source, 0, this_thread()))
+			return false;
 		OSRetain(source->mapped.source);
 		loop_defer_look(queue_loop, &source->look);
-	} else if (left == &nobody) {
-		/* If that fails another thread has done the same, or the task was free and ran. */
-		return atomic_compare_exchange_strong_explicit(&source->look_left, &left, &somebody,
-							       memory_order_seq_cst,
-							       memory_order_relaxed);
+		return true;
 	}
+	if (thread_of(left) == this_thread())
+		return state_of(left) == LOOK_LEFT || change_look(source, left, this_thread());
+	return state_of(left) != LOOK_HELD &&
+	       (state_of(left) != LOOK_TAKEN ||
+		change_look(source, left, thread_of(left) + LOOK_RETURNED));
+}
+
+/*
+ * It was taken over. With more to do this thread keeps the task, so that the look can be returned
+ * to it: else each of the app's next pushes would wake another one.
+ */
+static bool
+keep_look(struct DextRingDispatchSource_IVars *source)
+{
+	uintptr_t left = atomic_load_explicit(&source->look_left, memory_order_seq_cst);
+
+	if ((state_of(left) != LOOK_TAKEN && state_of(left) != LOOK_HELD) || !loop_has_deferred() ||
+	    !change_look(source, left, this_thread() + LOOK_TAKEN))
+		return false;
+	loop_defer_look(queue_loop, &source->look);
 	return true;
 }
 
@@ -281,10 +327,14 @@ look_again(struct loop_task *task)
 								struct DextRingDispatchSource_IVars,
 								look));
 	IODispatchSource *object = source->mapped.source;
+	unsigned state;
 
-	/* Pairs with leave_look and take_look_over. */
-	if (atomic_exchange_explicit(&source->look_left, NULL, memory_order_seq_cst) == &nobody)
-		; /* taken over */
+	if (keep_look(source))
+		return;
+	/* Pairs with change_look. */
+	state = state_of(atomic_exchange_explicit(&source->look_left, 0, memory_order_seq_cst));
+	if (state == LOOK_TAKEN || state == LOOK_HELD)
+		;
 	else if (tail_of(source) != atomic_load_explicit(&source->seen, memory_order_seq_cst))
 		source_handler_fire(&source->handler, true);
 	else if (!leave_look(source))

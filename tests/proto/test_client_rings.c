@@ -78,6 +78,22 @@ set(uint32_t options, uint32_t start)
 	ck_assert_int_eq(dext_ring_create(app, 0, options, &ring), kIOReturnSuccess);
 }
 
+/* The driver takes all that is left when the app looks for that the next but so many times. */
+static unsigned looks, takes_at;
+
+static bool take(void);
+bool __real_shared_ring_is_left(const struct shared_ring_producer *producer);
+bool __wrap_shared_ring_is_left(const struct shared_ring_producer *producer);
+
+bool
+__wrap_shared_ring_is_left(const struct shared_ring_producer *producer)
+{
+	if (++looks == takes_at)
+		while (__real_shared_ring_is_left(producer))
+			take();
+	return __real_shared_ring_is_left(producer);
+}
+
 static void
 clear(void)
 {
@@ -105,11 +121,11 @@ complete(uint32_t count)
 static bool
 take(void)
 {
+	uint8_t taken[16];
 	uint32_t popped;
 	bool tell;
 
-	ck_assert_int_eq(shared_ring_pop(&driver_end, entries, 1, &popped, &tell),
-			 kIOReturnSuccess);
+	ck_assert_int_eq(shared_ring_pop(&driver_end, taken, 1, &popped, &tell), kIOReturnSuccess);
 	if (tell)
 		shared_ring_ring_bell(memory);
 	return tell;
@@ -233,6 +249,42 @@ START_TEST(so_is_one_that_waits_for_room)
 	begin(DEXT_RING_ROOM, BATCH, UINT64_MAX);
 	take();
 	ck_assert_int_eq(end(), kIOReturnSuccess);
+	clear();
+}
+END_TEST
+
+#define ELSEWHERE 1000000u /* no CPU of the app's */
+
+/* An app that has pushed, and waits. How often it has told the host. */
+static uint64_t
+tells_for(uint32_t cpu, unsigned when_taken)
+{
+	uint64_t before = atomic_load(&host.page->queued.count);
+	uint32_t pushed;
+
+	atomic_store(&host.page->host_cpu.number, cpu);
+	dext_ring_push(ring, entries, BATCH, &pushed);
+	ck_assert_uint_eq(atomic_load(&host.page->queued.count), before);
+	looks = 0;
+	takes_at = when_taken;
+	begin(DEXT_RING_ENTRIES, BATCH, UINT64_MAX);
+	complete(BATCH);
+	ends_with(BATCH);
+	while (shared_ring_has_entries(&driver_end))
+		take();
+	return atomic_load(&host.page->queued.count) - before;
+}
+
+/* A driver that is awake looks soon, and does not have to be told for that. */
+START_TEST(what_the_driver_is_about_to_take_it_is_not_told_of)
+{
+	set(DEXT_RING_ONE_THREAD, starts[_i]);
+	ck_assert_uint_eq(tells_for(ELSEWHERE, 2), 0);
+	ck_assert_uint_eq(tells_for(ELSEWHERE, 3), 0);
+	/* It has gone to sleep or is held up. */
+	ck_assert_uint_ge(tells_for(ELSEWHERE, 0), 1);
+	/* Where it is may be where this app is. */
+	ck_assert_uint_ge(tells_for(0, 2), 1);
 	clear();
 }
 END_TEST
@@ -392,8 +444,9 @@ START_TEST(counts_that_cannot_be)
 END_TEST
 
 UNIT_LOOP_MAIN("client_rings", {an_app_that_waits_for_a_batch_is_told_once, 2},
-	       {so_is_one_that_waits_for_room, 2}, {what_is_there_is_enough, 1},
-	       {a_batch_that_does_not_fill_is_handed_out, 1},
+	       {so_is_one_that_waits_for_room, 2},
+	       {what_the_driver_is_about_to_take_it_is_not_told_of, 2},
+	       {what_is_there_is_enough, 1}, {a_batch_that_does_not_fill_is_handed_out, 1},
 	       {who_has_waited_for_long_is_told_of_the_first, 1}, {time_ends_it, 1},
 	       {the_end_of_the_host_ends_it, 1}, {the_end_of_an_idle_host_ends_it, 1},
 	       {with_several_threads_each_entry_is_told_of, 1},

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A driver that takes entries and waits for more while its app puts the next one in: the app tells
- * only if it was asked to, and no entry may be left lying.
+ * only if it was asked to, and no entry may be left lying. Also if the handler leaves its thread
+ * work, after which that looks, while others are told although nobody asked, and take its look
+ * over.
  */
 #include <DriverKit/DextRingDispatchSource.h>
 
@@ -21,6 +23,24 @@ struct entry {
 static const struct shared_ring_shape shape = {sizeof(struct entry), {8, 8}};
 static DextRingDispatchSource *source;
 static _Atomic uint32_t taken;
+static struct source_scene scene;
+static bool works; /* the handler leaves work */
+static struct loop_task work;
+static _Atomic bool has_work; /* some thread */
+
+/* Pieces, for as long as it takes to wake another thread. */
+static void
+do_work(struct loop_task *task)
+{
+	static _Atomic uint32_t seed = 1;
+	uint32_t state = atomic_fetch_add(&seed, 1);
+
+	sched_yield();
+	if (scatter(&state) % 16 != 0)
+		loop_defer(scene.loop, task);
+	else
+		atomic_store(&has_work, false);
+}
 
 static void
 on_ready(OSObject *target, OSAction *action)
@@ -28,27 +48,31 @@ on_ready(OSObject *target, OSAction *action)
 	struct entry entry;
 	uint32_t count;
 
+	if (works && loop_is_here(scene.loop) && !atomic_exchange(&has_work, true)) {
+		work.run = do_work;
+		loop_defer(scene.loop, &work);
+	}
 	while (DextRingDispatchSource_Pop(source, &entry, 1, &count) == kIOReturnSuccess)
 		atomic_fetch_add(&taken, 1);
 }
 
 static void
-put(struct shared_ring_producer *app, uint32_t number)
+put(struct shared_ring_producer *app, uint32_t number, bool tells)
 {
 	struct entry entry = {number, 0};
 	uint32_t pushed;
 	bool tell;
 
 	ck_assert_int_eq(shared_ring_push(app, &entry, 1, &pushed, &tell), kIOReturnSuccess);
-	if (tell)
+	if (tell || tells)
 		mapped_source_look((IODispatchSource *)source, false);
 }
 
-START_TEST(the_driver_misses_no_entry)
+static void
+miss_none(void)
 {
 	uint64_t end = clock_now() + ROUNDS_NSEC;
 	struct shared_ring_producer app;
-	struct source_scene scene;
 	IOMemoryDescriptor *memory;
 	uint32_t rounds, sent = 0, state = 1;
 	OSAction *action;
@@ -70,7 +94,7 @@ START_TEST(the_driver_misses_no_entry)
 		 */
 		for (uint32_t i = scatter(&state) % 4; i < 4; i++) {
 			jitter(&state);
-			put(&app, sent++);
+			put(&app, sent++, works && scatter(&state) % 2 != 0);
 		}
 		while (atomic_load(&taken) != sent)
 			ck_assert_msg(clock_now() < deadline, "entry %u is not taken", sent);
@@ -82,6 +106,18 @@ START_TEST(the_driver_misses_no_entry)
 	source_scene_clear(&scene);
 	ck_assert_uint_gt(rounds, 0);
 }
+
+START_TEST(the_driver_misses_no_entry)
+{
+	miss_none();
+}
 END_TEST
 
-UNIT_MAIN("ring source races", the_driver_misses_no_entry)
+START_TEST(nor_while_its_threads_have_work)
+{
+	works = true;
+	miss_none();
+}
+END_TEST
+
+UNIT_MAIN("ring source races", the_driver_misses_no_entry, nor_while_its_threads_have_work)

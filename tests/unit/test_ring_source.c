@@ -32,6 +32,8 @@ static bool was_spared;	 /* the app its fences, in a call of the handler */
 static pthread_t thread; /* of the handler's last call */
 static pthread_t worker; /* to which the handler has left work */
 static bool drains = true, puts_inside, puts_before, floods, leaves_work, is_held_up, is_quiet;
+static unsigned pieces = 1;	   /* of what the handler leaves */
+static struct meter *_Atomic held; /* the handler, until this is raised */
 static struct loop_task work;
 static struct meter at_work = METER_INITIALIZER, done_work = METER_INITIALIZER;
 
@@ -120,17 +122,24 @@ count_entries(const void *owner, const struct mapped_move *move)
 static void
 do_work(struct loop_task *task)
 {
+	unsigned at;
+
 	worker = pthread_self();
 	if (!is_quiet)
 		app_puts(1);
-	meter_raise(&at_work);
+	if (pieces > 1) {
+		pieces--;
+		loop_defer(scene.loop, task);
+	}
+	meter_raise_to(&at_work, &at);
 	if (is_held_up)
-		meter_wait(&done_work, 1);
+		meter_wait(&done_work, at);
 }
 
 static void
 on_ready(OSObject *target, OSAction *which)
 {
+	struct meter *gate = atomic_exchange(&held, NULL);
 	struct entry entry;
 	unsigned before = taken;
 	uint32_t count;
@@ -155,6 +164,8 @@ on_ready(OSObject *target, OSAction *which)
 	}
 	thread = pthread_self();
 	meter_raise(&calls);
+	if (gate != NULL)
+		meter_wait(gate, 1);
 }
 
 static void
@@ -264,8 +275,9 @@ START_TEST(what_comes_while_its_thread_has_work_costs_the_app_nothing)
 }
 END_TEST
 
-/* Its work may wait for what lies in the ring: an app that sleeps tells, whether asked or not. */
-START_TEST(who_is_told_looks_for_a_thread_that_is_held_up)
+/* The handler has left its thread work, in which that is held up, and the app has put one more. */
+static void
+hold_up(void)
 {
 	set(true);
 	source_scene_settle(&scene);
@@ -274,18 +286,91 @@ START_TEST(who_is_told_looks_for_a_thread_that_is_held_up)
 	meter_wait(&at_work, 1);
 	ck_assert_uint_eq(told, 1);
 	ck_assert(shared_ring_is_left(&app));
+}
+
+/* The app tells, asked or not; another thread calls the handler, so often by then. */
+static void
+tell_another(unsigned times)
+{
 	ck_assert(mapped_source_look((IODispatchSource *)source, false));
 	ck_assert(!mapped_source_look((IODispatchSource *)source, false));
-	meter_wait(&calls, 2);
+	meter_wait(&calls, times);
 	source_scene_settle(&scene);
 	ck_assert(!shared_ring_is_left(&app));
+	ck_assert(!pthread_equal(worker, thread));
+}
+
+/* Its work may wait for what lies in the ring: an app that sleeps tells, whether asked or not. */
+START_TEST(who_is_told_looks_for_a_thread_that_is_held_up)
+{
+	hold_up();
+	tell_another(2);
+	/* It may have been a moment only. */
+	app_puts(1);
+	ck_assert_uint_eq(told, 1);
+	tell_another(3);
+	/* It was not. */
+	app_puts(1);
+	ck_assert_uint_eq(told, 2);
+	meter_wait(&calls, 4);
+	source_scene_settle(&scene);
 	meter_raise(&done_work);
 	/* Whoever looks last, the app is asked to tell. */
 	app_puts(1);
-	ck_assert_uint_eq(told, 2);
+	ck_assert_uint_eq(told, 3);
+	meter_wait(&calls, 5);
+	source_scene_settle(&scene);
+	ck_assert_uint_eq(taken, 5);
+	clear();
+}
+END_TEST
+
+START_TEST(who_was_told_returns_the_look)
+{
+	hold_up();
+	tell_another(2);
+	app_puts(1);
+	meter_raise(&done_work);
 	meter_wait(&calls, 3);
 	source_scene_settle(&scene);
+	ck_assert(pthread_equal(worker, thread));
 	ck_assert_uint_eq(taken, 3);
+	ck_assert_uint_eq(told, 1);
+	clear();
+}
+END_TEST
+
+/* The other one's handler takes longer than the piece of work. */
+START_TEST(a_thread_with_more_work_keeps_a_look_that_was_taken_over)
+{
+	struct meter gate = METER_INITIALIZER;
+
+	pieces = 3;
+	hold_up();
+	is_quiet = true;
+	atomic_store(&held, &gate);
+	ck_assert(mapped_source_look((IODispatchSource *)source, false));
+	meter_wait(&calls, 2);
+	/* The thread looks, while it is not its look, and goes on. */
+	meter_raise(&done_work);
+	meter_wait(&at_work, 2);
+	meter_raise(&gate);
+	source_scene_settle(&scene);
+	app_puts(1);
+	ck_assert_uint_eq(told, 1);
+	meter_raise(&done_work);
+	meter_wait(&calls, 3);
+	meter_wait(&at_work, 3);
+	ck_assert(pthread_equal(worker, thread));
+	/* It has looked: so the look is returned to it once more. */
+	app_puts(1);
+	tell_another(4);
+	app_puts(1);
+	ck_assert_uint_eq(told, 1);
+	meter_raise(&done_work);
+	meter_wait(&calls, 5);
+	source_scene_settle(&scene);
+	ck_assert_uint_eq(taken, 5);
 	clear();
 }
 END_TEST
@@ -517,8 +602,9 @@ UNIT_MAIN("ring source", the_handler_is_called_for_what_has_come,
 	  what_comes_during_the_handler_costs_the_app_nothing,
 	  what_comes_before_the_driver_waits_is_found,
 	  what_comes_while_its_thread_has_work_costs_the_app_nothing,
-	  who_is_told_looks_for_a_thread_that_is_held_up, who_looks_may_call_it_there_and_then,
-	  it_is_not_called_again_for_what_was_left,
+	  who_is_told_looks_for_a_thread_that_is_held_up, who_was_told_returns_the_look,
+	  a_thread_with_more_work_keeps_a_look_that_was_taken_over,
+	  who_looks_may_call_it_there_and_then, it_is_not_called_again_for_what_was_left,
 	  an_app_that_submits_for_ever_lets_others_have_their_turn,
 	  an_app_that_lies_gets_no_longer_a_turn,
 	  an_app_that_keeps_the_driver_awake_is_spared_its_fences, the_driver_is_told_of_room,
