@@ -171,6 +171,24 @@ maps_each_of_file(int fd, void (*found)(const struct maps_part *part, void *cont
 	close(lines.fd);
 }
 
+/* --- is it this process's alone? --- */
+
+static const char *
+judge_private(const struct mapping *mapping, const void *context)
+{
+	(void)context;
+	return mapping->protection[3] == 'p' ? NULL : "it is shared memory";
+}
+
+bool
+maps_is_private(const void *address, uint64_t length)
+{
+	uintptr_t start = (uintptr_t)address;
+
+	return is_addressable(start, length) &&
+	       judge_range(start, start + (uintptr_t)length, judge_private, NULL) == NULL;
+}
+
 /* --- is it plain memory? --- */
 
 static const char *

@@ -9,6 +9,9 @@
 /* Whether the whole range is a shared mapping of this file. */
 bool maps_is_file(const void *address, uint64_t length, int fd);
 
+/* Whether nobody but this process writes into the range: none of it is a shared mapping. */
+bool maps_is_private(const void *address, uint64_t length);
+
 /* A shared mapping of a file. */
 struct maps_part {
 	char *address;

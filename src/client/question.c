@@ -8,6 +8,10 @@
  * - a copy of what the call under way names: the segment's address and its length are among the
  *   call's scalars or the 8-byte words of its inline structure (the length: also half of one).
  *
+ * The structure is looked at when the driver asks, and may be in a buffer that the driver has
+ * mapped: it could then write the names there itself. So one that is not in private memory names
+ * nothing. (A copy from before the call would cost every call something, and hardly one is asked.)
+ *
  * So a driver cannot read through an app's memory, and nothing is shared that was not made for it.
  * A copy is made by the kernel, so that an address that is not mapped is an error and not a fault.
  */
@@ -19,6 +23,7 @@
 
 #include "connection_private.h"
 #include "log.h"
+#include "maps.h"
 #include "memfd.h"
 #include "packets.h"
 #include "sharing.h"
@@ -40,25 +45,24 @@ struct handout {
 struct names {
 	const struct call_request *request;
 	const char *structure;
-	size_t size;
+	size_t size; /* 0: of the structure nothing counts */
 };
 
 static bool
 is_named(const struct names *names, uint64_t value, bool halves)
 {
-	size_t size = names->size <= DEXT_STRUCTURE_INLINE_MAX ? names->size : 0;
 	uint32_t half;
 	uint64_t word;
 
 	for (uint32_t i = 0; i < names->request->scalar_in_count; i++)
 		if (names->request->scalars[i] == value)
 			return true;
-	for (size_t at = 0; at + sizeof(word) <= size; at += sizeof(word)) {
+	for (size_t at = 0; at + sizeof(word) <= names->size; at += sizeof(word)) {
 		memcpy(&word, names->structure + at, sizeof(word));
 		if (word == value)
 			return true;
 	}
-	for (size_t at = 0; halves && at + sizeof(half) <= size; at += sizeof(half)) {
+	for (size_t at = 0; halves && at + sizeof(half) <= names->size; at += sizeof(half)) {
 		memcpy(&half, names->structure + at, sizeof(half));
 		if (half == value)
 			return true;
@@ -160,19 +164,31 @@ sum(const struct call_question *question, uint64_t *ret_total)
 	return kIOReturnSuccess;
 }
 
+/* What the app has named, and nobody else can have. */
+static struct names
+trusted(struct names names)
+{
+	if (names.size > DEXT_STRUCTURE_INLINE_MAX ||
+	    (names.size > 0 && !maps_is_private(names.structure, names.size)))
+		names.size = 0;
+	return names;
+}
+
 static IOReturn
-copy(struct connection *connection, const struct call_question *question, const struct names *names,
+copy(struct connection *connection, const struct call_question *question, const struct names *said,
      struct handout *handout)
 {
+	const struct names names = trusted(*said);
 	uint64_t total, at = 0;
 	IOReturn status = sum(question, &total);
 
 	for (uint32_t i = 0; i < question->segment_count && status == kIOReturnSuccess; i++)
-		if (!may_be_copied(connection, names, question->segments[i].address,
+		if (!may_be_copied(connection, &names, question->segments[i].address,
 				   question->segments[i].length))
 			status = refuse(question->segments[i].address, question->segments[i].length,
 					"it is not memory of mach_vm_allocate, nor does the call "
-					"under way name its address and length");
+					"under way name its address and length, in scalars or in "
+					"a structure in private memory");
 	if (status == kIOReturnSuccess)
 		status = memfd_create_sealed("asked", total, &handout->copy);
 	for (uint32_t i = 0; i < question->segment_count && status == kIOReturnSuccess; i++) {

@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 
 #include "clock.h"
 #include "connection_private.h"
 #include "fake_host.h"
+#include "memfd.h"
 #include "object_table.h"
 #include "said.h"
 
@@ -347,6 +349,82 @@ START_TEST(what_a_driver_asks_for_is_limited)
 }
 END_TEST
 
+/* Where an app names memory: a structure of its call. */
+struct naming {
+	uint64_t address, length;
+};
+
+struct namer {
+	struct caller caller;
+	struct naming *structure;
+	struct naming wanted; /* by the driver */
+};
+
+static void *
+call_with_structure(void *argument)
+{
+	struct namer *namer = argument;
+
+	namer->caller.status = IOConnectCallStructMethod(namer->caller.connect, 0, namer->structure,
+							 sizeof(*namer->structure), NULL, NULL);
+	return NULL;
+}
+
+/* This driver can write into the memory where the structure is. */
+static bool
+name_and_ask(struct fake_host *host, unsigned slot, const struct call_request *request,
+	     struct call_reply *reply)
+{
+	const struct namer *namer = host->context;
+	const struct call_question what = {
+		.segment_count = 1,
+		.segments = {{namer->wanted.address, namer->wanted.length}},
+	};
+
+	(void)request;
+	*namer->structure = namer->wanted;
+	memcpy(host->page->data[slot].output, &what, sizeof(what));
+	reply->flags = CALL_ASKS;
+	return true;
+}
+
+/* A buffer that both have mapped is no place where an app can name something. */
+START_TEST(what_a_driver_can_write_names_nothing)
+{
+	static const struct call_reply none;
+	static const char secret[64] = "secret";
+	struct naming named = {(uintptr_t)secret, sizeof(secret)};
+	int memory = memfd_create("buffer", MFD_CLOEXEC);
+
+	ck_assert_int_eq(ftruncate(memory, (off_t)page_size()), 0);
+	for (unsigned is_mapped = 0; is_mapped < 2; is_mapped++) {
+		struct fake_host host;
+		struct namer namer = {.structure = &named, .wanted = named};
+
+		if (is_mapped)
+			namer.structure = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
+					       MAP_SHARED, memory, 0);
+		ck_assert_ptr_ne(namer.structure, MAP_FAILED);
+		fake_host_create(&host);
+		host.method = name_and_ask;
+		host.context = &namer;
+		namer.caller.connect = fake_host_open(&host);
+		ck_assert_int_eq(
+			pthread_create(&namer.caller.thread, NULL, call_with_structure, &namer), 0);
+		await(has_answered, &host);
+		ck_assert_int_eq(host.client_memory.status,
+				 is_mapped ? kIOReturnNotPermitted : kIOReturnSuccess);
+		fake_host_answer(&host, host.client_memory.slot, host.client_memory.generation,
+				 &none);
+		pthread_join(namer.caller.thread, NULL);
+		ck_assert_int_eq(namer.caller.status, kIOReturnSuccess);
+		IOServiceClose(namer.caller.connect);
+		fake_host_stop(&host);
+	}
+	close(memory);
+}
+END_TEST
+
 /* A thread that is cancelled while it waits, for a slot or for its answer, takes nothing along. */
 START_TEST(a_call_is_no_cancellation_point)
 {
@@ -548,6 +626,7 @@ END_TEST
 UNIT_MAIN("client calls", scalars_go_there_and_back, structures_go_there_and_back,
 	  wrong_arguments_do_not_reach_the_host, an_error_leaves_the_outputs_alone,
 	  a_full_page_is_waited_for_in_order, what_a_driver_asks_for_is_limited,
-	  a_call_is_no_cancellation_point, more_threads_than_slots_each_get_their_own_answers,
-	  a_call_in_flight_ends_with_the_host, a_call_after_the_hosts_end_is_a_later_one,
-	  closing_ends_a_call_in_flight, a_forked_child_has_no_connection)
+	  what_a_driver_can_write_names_nothing, a_call_is_no_cancellation_point,
+	  more_threads_than_slots_each_get_their_own_answers, a_call_in_flight_ends_with_the_host,
+	  a_call_after_the_hosts_end_is_a_later_one, closing_ends_a_call_in_flight,
+	  a_forked_child_has_no_connection)

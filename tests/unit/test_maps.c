@@ -61,6 +61,29 @@ START_TEST(other_memory_is_not)
 }
 END_TEST
 
+/* The stack and what was loaded are this process's, too. */
+START_TEST(what_others_can_write_is_not_private)
+{
+	static const char constant[100] = "constant";
+	char on_stack[100] = "", *pages = map(3 * PAGE, PROT_READ | PROT_WRITE), *shared;
+
+	ck_assert(maps_is_private(on_stack, sizeof(on_stack)));
+	ck_assert(maps_is_private(constant, sizeof(constant)));
+	ck_assert(maps_is_private(in_bss + 1, sizeof(in_bss) - 1));
+	ck_assert(maps_is_private(pages, 3 * PAGE));
+	shared = mmap(pages + PAGE, PAGE, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	ck_assert_ptr_eq(shared, pages + PAGE);
+	ck_assert(!maps_is_private(shared + 8, 16));
+	ck_assert(!maps_is_private(shared - 1, 2));
+	ck_assert(maps_is_private(shared - 1, 1));
+	ck_assert(maps_is_private(shared + PAGE, PAGE));
+	ck_assert_int_eq(munmap(shared + PAGE, PAGE), 0);
+	ck_assert(!maps_is_private(shared + PAGE, 1));
+	ck_assert(!maps_is_private((void *)(UINTPTR_MAX - 7), 16));
+}
+END_TEST
+
 /* By system call: sanitizers make nothing of mlock. */
 START_TEST(locked_memory_is_not)
 {
@@ -164,5 +187,5 @@ START_TEST(a_file_is_recognised)
 }
 END_TEST
 
-UNIT_MAIN("maps", ordinary_memory_is_plain, other_memory_is_not, locked_memory_is_not,
-	  stacks_are_not, a_file_is_recognised)
+UNIT_MAIN("maps", what_others_can_write_is_not_private, ordinary_memory_is_plain,
+	  other_memory_is_not, locked_memory_is_not, stacks_are_not, a_file_is_recognised)

@@ -145,8 +145,9 @@ kern_return_t IOUserClient_AsyncCompletion(IOUserClient *self, OSAction *action,
  * and all segments but the last must be whole pages.
  *
  * The app's library decides: it also gives a copy of other memory if the call under way names its
- * address and length (as scalars or in its inline structure). So this works inside ExternalMethod
- * and on its thread only, and blocks until the app has answered, at most a second.
+ * address and length (as scalars, or in its inline structure if that lies in private memory). So
+ * this works inside ExternalMethod and on its thread only, and blocks until the app has answered,
+ * at most a second.
  *
  * kIOReturnBadArgument: no or more than 32 segments, an empty one, an unknown option;
  * kIOReturnNotReady: no method of this client runs on this thread; kIOReturnNotPermitted: the app
