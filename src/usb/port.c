@@ -1,25 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A port: reaping, and what all pipes of a device share. See port.h.
+ * A port: opening and shutting, the device's end, and what all pipes of a device share. See port.h.
  *
- * One event: reap, which calls `done` of each finished transfer; the pipes take note, no driver
- * code runs. Then the pipes that were noted are pumped: all but the last only append their
- * callbacks to queues, the last may run its first callback here. An event that comes meanwhile
- * brings another thread, which reaps while this one is in a callback, however long that takes; one
- * that comes while this one still reaps leaves word that there is more (reap_state). So events are
- * edges, and cost no system call to be watched for again.
- *
- * A thread in a submission counts as one that reaps: what ends meanwhile waits for it, and it reaps
- * as soon as its locks are free. Else the thread that is woken would wait for the backend's lock of
- * the very transfer that has ended while its submission has not returned.
- *
- * Control requests are in control.c, how the port's threads help the backend in port_work.c.
+ * What has finished is found in port_reap.c. Control requests are in control.c, how the port's
+ * threads help the backend in port_work.c.
  */
 #include "port.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,20 +18,11 @@
 #include "packet.h"
 #include "pipe.h"
 #include "record_transfer.h"
-#include "status.h"
 
-/* Room may also come from transfers of other processes, of which no event tells. */
-#define RETRY_MSEC 10u
 /* Of USB 2.0, table 9-6: the feature of an endpoint. */
 #define ENDPOINT_HALT 0
 /* How long the shutdown waits for the backend to give transfers back. */
 #define SHUT_MSEC 5000
-
-static struct usb_port *
-port_of_source(struct loop_source *source)
-{
-	return (struct usb_port *)((char *)source - offsetof(struct usb_port, source));
-}
 
 /* --- references --- */
 
@@ -218,101 +199,7 @@ usb_port_set_pipe(struct usb_port *port, unsigned index, IOUSBHostPipe *pipe)
 	OSRelease(before);
 }
 
-void
-usb_port_pump_later(struct usb_port *port, unsigned index)
-{
-	const uint32_t bit = UINT32_C(1) << index;
-
-	/* Pairs with take, which looks into the pipe, with its lock, after it has taken the bit. */
-	if ((atomic_load_explicit(&port->to_pump, memory_order_relaxed) & bit) == 0)
-		atomic_fetch_or_explicit(&port->to_pump, bit, memory_order_relaxed);
-}
-
-void
-usb_port_wait_for_room(struct usb_port *port, unsigned index)
-{
-	bool arm;
-
-	/* Relaxed, here and in kick: `retry` finds what a kick has missed. */
-	atomic_fetch_or_explicit(&port->waiting, UINT32_C(1) << index, memory_order_relaxed);
-	pthread_mutex_lock(&port->lock);
-	arm = !port->retry_armed && !port->is_gone;
-	port->retry_armed |= arm;
-	pthread_mutex_unlock(&port->lock);
-	if (!arm)
-		return;
-	usb_port_retain(port);
-	loop_timer_arm(port->loop, &port->retry, clock_now() + RETRY_MSEC * NSEC_PER_MSEC);
-}
-
-/* Takes one pipe, +1, that is to be pumped; *ret_more: others are left. NULL: there is none. */
-static IOUSBHostPipe *
-take(struct usb_port *port, bool *ret_more)
-{
-	uint32_t set;
-
-	/* Pairs with usb_port_pump_later. */
-	while ((set = atomic_load_explicit(&port->to_pump, memory_order_relaxed)) != 0) {
-		unsigned index = (unsigned)__builtin_ctz(set);
-		const uint32_t bit = UINT32_C(1) << index;
-		IOUSBHostPipe *pipe;
-
-		set = atomic_fetch_and_explicit(&port->to_pump, ~bit, memory_order_relaxed);
-		*ret_more = (set & ~bit) != 0;
-		pipe = (set & bit) != 0 ? usb_port_copy_pipe(port, index) : NULL;
-		if (pipe != NULL)
-			return pipe;
-	}
-	return NULL;
-}
-
-static void
-pump(struct usb_port *port, bool inline_ok)
-{
-	IOUSBHostPipe *pipe;
-	bool more;
-
-	usb_port_pump_controls(port);
-	while ((pipe = take(port, &more)) != NULL) {
-		pipe_pump(pipe, inline_ok && !more);
-		OSRelease(pipe);
-	}
-}
-
-static void
-kick(struct usb_port *port)
-{
-	uint32_t waiting = atomic_load_explicit(&port->waiting, memory_order_relaxed);
-
-	if (waiting == 0)
-		return;
-	waiting = atomic_exchange_explicit(&port->waiting, 0, memory_order_relaxed);
-	if ((waiting & UINT32_C(1) << USB_ENDPOINT_CONTROL) != 0)
-		usb_port_kick_controls(port);
-	for (; waiting != 0; waiting &= waiting - 1) {
-		IOUSBHostPipe *pipe = usb_port_copy_pipe(port, (unsigned)__builtin_ctz(waiting));
-
-		if (pipe != NULL)
-			pipe_kick(pipe);
-		OSRelease(pipe);
-	}
-}
-
-static void
-retry(struct loop_timer *timer)
-{
-	struct usb_port *port =
-		(struct usb_port *)((char *)timer - offsetof(struct usb_port, retry));
-
-	pthread_mutex_lock(&port->lock);
-	port->retry_armed = false;
-	pthread_mutex_unlock(&port->lock);
-	kick(port);
-	pump(port, true);
-	usb_port_release(port);
-}
-
-/* --- events --- */
+/* --- the device's end --- */
 
 static void
 tell_gone(struct loop_timer *timer)
@@ -393,7 +280,7 @@ usb_port_go(struct usb_port *port)
 		OSRelease(pipe);
 	}
 	log_info("usb: the device has gone");
-	pump(port, false);
+	usb_port_pump(port, false);
 	pthread_mutex_lock(&port->lock);
 	tell_unlock(port);
 }
@@ -412,142 +299,7 @@ usb_port_reset(struct usb_port *port)
 	return res;
 }
 
-static bool
-owes_look(const struct usb_port *port)
-{
-	return port->backend->owes_look != NULL && port->backend->owes_look(port->device);
-}
-
-/* False: there is nothing to reap any more, or the port was shut. */
-static bool
-reap(struct usb_port *port)
-{
-	bool alive = false, ended = false;
-
-	pthread_mutex_lock(&port->reap_lock);
-	if (!port->shut) {
-		do {
-			alive = port->backend->reap(port->device);
-		} while (alive && owes_look(port) && !usb_port_leave_look(port));
-		ended = !alive;
-	}
-	pthread_mutex_unlock(&port->reap_lock);
-	if (ended && !usb_port_is_gone(port))
-		usb_port_go(port);
-	return alive;
-}
-
-void
-usb_port_reaped(struct usb_port *port)
-{
-	kick(port);
-	pump(port, true);
-}
-
-/* False: another thread reaps, and will once more. */
-static bool
-enter_reap(struct usb_port *port)
-{
-	unsigned state = REAP_NOBODY;
-
-	/* Pairs with leave_reap, as calls.c's enter and leave. */
-	while (!atomic_compare_exchange_weak_explicit(&port->reap_state, &state,
-						      state == REAP_NOBODY ? REAP_ONE : REAP_AGAIN,
-						      memory_order_acq_rel, memory_order_relaxed))
-		;
-	return state == REAP_NOBODY;
-}
-
-/* False: once more. */
-static bool
-leave_reap(struct usb_port *port)
-{
-	unsigned state = REAP_ONE;
-
-	if (atomic_compare_exchange_strong_explicit(&port->reap_state, &state, REAP_NOBODY,
-						    memory_order_acq_rel, memory_order_relaxed))
-		return true;
-	atomic_exchange_explicit(&port->reap_state, REAP_ONE, memory_order_acq_rel);
-	return false;
-}
-
-/* By the one that has entered. inline_ok: the last callback may run here. */
-static void
-reap_all(struct usb_port *port, bool inline_ok)
-{
-	bool over;
-
-	usb_port_retain(port);
-	do {
-		if (reap(port))
-			kick(port);
-		over = leave_reap(port);
-		/* With more to reap no callback may keep this thread. */
-		pump(port, inline_ok && over);
-	} while (!over);
-	usb_port_release(port);
-}
-
-static void
-handle(struct loop_source *source, uint32_t events)
-{
-	struct usb_port *port = port_of_source(source);
-
-	(void)events;
-	if (enter_reap(port))
-		reap_all(port, true);
-}
-
-void
-usb_port_look(struct usb_port *port)
-{
-	if (enter_reap(port))
-		reap_all(port, false);
-}
-
-bool
-usb_port_hold_events(struct usb_port *port)
-{
-	unsigned state = REAP_NOBODY;
-
-	/* Pairs with enter_reap and leave_reap. One that reaps already goes on. */
-	return port->backend->work == NULL &&
-	       atomic_compare_exchange_strong_explicit(&port->reap_state, &state, REAP_ONE,
-						       memory_order_acq_rel, memory_order_relaxed);
-}
-
-void
-usb_port_let_events(struct usb_port *port)
-{
-	if (!leave_reap(port))
-		reap_all(port, false);
-}
-
-static void
-removed(struct loop_source *source)
-{
-	usb_port_release(port_of_source(source));
-}
-
 /* --- opening and shutting --- */
-
-static IOReturn
-add_source(struct usb_port *port)
-{
-	IOReturn res;
-
-	port->source = (struct loop_source){
-		.fd = port->backend->event_fd(port->device),
-		.events = EPOLLIN | EPOLLET,
-		.handler = handle,
-		.removed = removed,
-	};
-	usb_port_retain(port);
-	res = loop_source_add(port->loop, &port->source);
-	if (res != kIOReturnSuccess)
-		usb_port_release(port);
-	return res;
-}
 
 /* One configuration descriptor, checked and kept; NULL: not sent, or no memory. */
 static IOUSBConfigurationDescriptor *
@@ -614,7 +366,7 @@ usb_port_open_take(const struct usb_backend *backend, const char *spec, int fd, 
 	}
 	port->backend = backend;
 	port->loop = loop;
-	port->retry.fired = retry;
+	usb_port_init_reap(port);
 	usb_port_init_work(port);
 	usb_port_init_look(port);
 	atomic_init(&port->references, 1);
@@ -626,7 +378,7 @@ usb_port_open_take(const struct usb_backend *backend, const char *spec, int fd, 
 	if (res == kIOReturnSuccess) {
 		res = read_descriptors(port);
 		if (res == kIOReturnSuccess)
-			res = add_source(port);
+			res = usb_port_add_source(port);
 		if (res != kIOReturnSuccess) {
 			backend->close(port->device);
 			port->device = NULL;
@@ -703,7 +455,7 @@ usb_port_shut(struct usb_port *port)
 	pthread_mutex_unlock(&port->reap_lock);
 	if (armed && loop_timer_cancel(port->loop, &port->retry))
 		usb_port_release(port);
-	pump(port, true);
+	usb_port_pump(port, true);
 	for (unsigned i = 0; i < USB_ENDPOINTS; i++)
 		usb_port_set_pipe(port, i, NULL);
 }

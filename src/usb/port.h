@@ -147,6 +147,11 @@ void usb_port_init_look(struct usb_port *port);
 /* After reaping, no lock held: the device has gone; transfers have finished. */
 void usb_port_go(struct usb_port *port);
 void usb_port_reaped(struct usb_port *port);
+/* Posts the callbacks of all that has been reaped; inline_ok: the last may run here. */
+void usb_port_pump(struct usb_port *port, bool inline_ok);
+void usb_port_init_reap(struct usb_port *port);
+/* Has the loop reap whenever the backend says that there is something. */
+IOReturn usb_port_add_source(struct usb_port *port);
 
 /* From a pipe, in `done` of a transfer: post its callbacks when reaping is over. */
 void usb_port_pump_later(struct usb_port *port, unsigned index);

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reaping: from an event of the device to the callbacks of its pipes. See port.h.
+ *
+ * One event: reap, which calls `done` of each finished transfer; the pipes take note, no driver
+ * code runs. Then the pipes that were noted are pumped: all but the last only append their
+ * callbacks to queues, the last may run its first callback here. An event that comes meanwhile
+ * brings another thread, which reaps while this one is in a callback, however long that takes; one
+ * that comes while this one still reaps leaves word that there is more (reap_state). So events are
+ * edges, and cost no system call to be watched for again.
+ *
+ * A thread in a submission counts as one that reaps: what ends meanwhile waits for it, and it reaps
+ * as soon as its locks are free. Else the thread that is woken would wait for the backend's lock of
+ * the very transfer that has ended while its submission has not returned.
+ */
+#include "port.h"
+
+#include <stddef.h>
+
+#include "clock.h"
+#include "pipe.h"
+
+/* Room may also come from transfers of other processes, of which no event tells. */
+#define RETRY_MSEC 10u
+
+/* --- pumping --- */
+
+void
+usb_port_pump_later(struct usb_port *port, unsigned index)
+{
+	const uint32_t bit = UINT32_C(1) << index;
+
+	/* Pairs with take, which looks into the pipe, with its lock, after it has taken the bit. */
+	if ((atomic_load_explicit(&port->to_pump, memory_order_relaxed) & bit) == 0)
+		atomic_fetch_or_explicit(&port->to_pump, bit, memory_order_relaxed);
+}
+
+void
+usb_port_wait_for_room(struct usb_port *port, unsigned index)
+{
+	bool arm;
+
+	/* Relaxed, here and in kick: `retry` finds what a kick has missed. */
+	atomic_fetch_or_explicit(&port->waiting, UINT32_C(1) << index, memory_order_relaxed);
+	pthread_mutex_lock(&port->lock);
+	arm = !port->retry_armed && !port->is_gone;
+	port->retry_armed |= arm;
+	pthread_mutex_unlock(&port->lock);
+	if (!arm)
+		return;
+	usb_port_retain(port);
+	loop_timer_arm(port->loop, &port->retry, clock_now() + RETRY_MSEC * NSEC_PER_MSEC);
+}
+
+/* Takes one pipe, +1, that is to be pumped; *ret_more: others are left. NULL: there is none. */
+static IOUSBHostPipe *
+take(struct usb_port *port, bool *ret_more)
+{
+	uint32_t set;
+
+	/* Pairs with usb_port_pump_later. */
+	while ((set = atomic_load_explicit(&port->to_pump, memory_order_relaxed)) != 0) {
+		unsigned index = (unsigned)__builtin_ctz(set);
+		const uint32_t bit = UINT32_C(1) << index;
+		IOUSBHostPipe *pipe;
+
+		set = atomic_fetch_and_explicit(&port->to_pump, ~bit, memory_order_relaxed);
+		*ret_more = (set & ~bit) != 0;
+		pipe = (set & bit) != 0 ? usb_port_copy_pipe(port, index) : NULL;
+		if (pipe != NULL)
+			return pipe;
+	}
+	return NULL;
+}
+
+void
+usb_port_pump(struct usb_port *port, bool inline_ok)
+{
+	IOUSBHostPipe *pipe;
+	bool more;
+
+	usb_port_pump_controls(port);
+	while ((pipe = take(port, &more)) != NULL) {
+		pipe_pump(pipe, inline_ok && !more);
+		OSRelease(pipe);
+	}
+}
+
+static void
+kick(struct usb_port *port)
+{
+	uint32_t waiting = atomic_load_explicit(&port->waiting, memory_order_relaxed);
+
+	if (waiting == 0)
+		return;
+	waiting = atomic_exchange_explicit(&port->waiting, 0, memory_order_relaxed);
+	if ((waiting & UINT32_C(1) << USB_ENDPOINT_CONTROL) != 0)
+		usb_port_kick_controls(port);
+	for (; waiting != 0; waiting &= waiting - 1) {
+		IOUSBHostPipe *pipe = usb_port_copy_pipe(port, (unsigned)__builtin_ctz(waiting));
+
+		if (pipe != NULL)
+			pipe_kick(pipe);
+		OSRelease(pipe);
+	}
+}
+
+static void
+retry(struct loop_timer *timer)
+{
+	struct usb_port *port =
+		(struct usb_port *)((char *)timer - offsetof(struct usb_port, retry));
+
+	pthread_mutex_lock(&port->lock);
+	port->retry_armed = false;
+	pthread_mutex_unlock(&port->lock);
+	kick(port);
+	usb_port_pump(port, true);
+	usb_port_release(port);
+}
+
+/* --- events --- */
+
+static bool
+owes_look(const struct usb_port *port)
+{
+	return port->backend->owes_look != NULL && port->backend->owes_look(port->device);
+}
+
+/* False: there is nothing to reap any more, or the port was shut. */
+static bool
+reap(struct usb_port *port)
+{
+	bool alive = false, ended = false;
+
+	pthread_mutex_lock(&port->reap_lock);
+	if (!port->shut) {
+		do {
+			alive = port->backend->reap(port->device);
+		} while (alive && owes_look(port) && !usb_port_leave_look(port));
+		ended = !alive;
+	}
+	pthread_mutex_unlock(&port->reap_lock);
+	if (ended && !usb_port_is_gone(port))
+		usb_port_go(port);
+	return alive;
+}
+
+void
+usb_port_reaped(struct usb_port *port)
+{
+	kick(port);
+	usb_port_pump(port, true);
+}
+
+/* False: another thread reaps, and will once more. */
+static bool
+enter_reap(struct usb_port *port)
+{
+	unsigned state = REAP_NOBODY;
+
+	/* Pairs with leave_reap, as calls.c's enter and leave. */
+	while (!atomic_compare_exchange_weak_explicit(&port->reap_state, &state,
+						      state == REAP_NOBODY ? REAP_ONE : REAP_AGAIN,
+						      memory_order_acq_rel, memory_order_relaxed))
+		;
+	return state == REAP_NOBODY;
+}
+
+/* False: once more. */
+static bool
+leave_reap(struct usb_port *port)
+{
+	unsigned state = REAP_ONE;
+
+	if (atomic_compare_exchange_strong_explicit(&port->reap_state, &state, REAP_NOBODY,
+						    memory_order_acq_rel, memory_order_relaxed))
+		return true;
+	atomic_exchange_explicit(&port->reap_state, REAP_ONE, memory_order_acq_rel);
+	return false;
+}
+
+/* By the one that has entered. inline_ok: the last callback may run here. */
+static void
+reap_all(struct usb_port *port, bool inline_ok)
+{
+	bool over;
+
+	usb_port_retain(port);
+	do {
+		if (reap(port))
+			kick(port);
+		over = leave_reap(port);
+		/* With more to reap no callback may keep this thread. */
+		usb_port_pump(port, inline_ok && over);
+	} while (!over);
+	usb_port_release(port);
+}
+
+static struct usb_port *
+port_of_source(struct loop_source *source)
+{
+	return (struct usb_port *)((char *)source - offsetof(struct usb_port, source));
+}
+
+static void
+handle(struct loop_source *source, uint32_t events)
+{
+	struct usb_port *port = port_of_source(source);
+
+	(void)events;
+	if (enter_reap(port))
+		reap_all(port, true);
+}
+
+void
+usb_port_look(struct usb_port *port)
+{
+	if (enter_reap(port))
+		reap_all(port, false);
+}
+
+bool
+usb_port_hold_events(struct usb_port *port)
+{
+	unsigned state = REAP_NOBODY;
+
+	/* Pairs with enter_reap and leave_reap. One that reaps already goes on. */
+	return port->backend->work == NULL &&
+	       atomic_compare_exchange_strong_explicit(&port->reap_state, &state, REAP_ONE,
+						       memory_order_acq_rel, memory_order_relaxed);
+}
+
+void
+usb_port_let_events(struct usb_port *port)
+{
+	if (!leave_reap(port))
+		reap_all(port, false);
+}
+
+static void
+removed(struct loop_source *source)
+{
+	usb_port_release(port_of_source(source));
+}
+
+void
+usb_port_init_reap(struct usb_port *port)
+{
+	port->retry.fired = retry;
+}
+
+IOReturn
+usb_port_add_source(struct usb_port *port)
+{
+	IOReturn res;
+
+	port->source = (struct loop_source){
+		.fd = port->backend->event_fd(port->device),
+		.events = EPOLLIN | EPOLLET,
+		.handler = handle,
+		.removed = removed,
+	};
+	usb_port_retain(port);
+	res = loop_source_add(port->loop, &port->source);
+	if (res != kIOReturnSuccess)
+		usb_port_release(port);
+	return res;
+}
