@@ -436,6 +436,8 @@ usb_port_shut(struct usb_port *port)
 	pthread_mutex_unlock(&port->lock);
 	if (loop_timer_cancel(port->loop, &port->telling))
 		usb_port_release(port);
+	if (loop_timer_cancel(port->loop, &port->rest))
+		usb_port_release(port);
 	usb_port_end_controls(port, NULL, kIOReturnAborted, false);
 	for (unsigned i = 0; i < USB_ENDPOINTS; i++) {
 		IOUSBHostPipe *pipe = usb_port_copy_pipe(port, i);

@@ -46,6 +46,7 @@ struct usb_port {
 
 	struct loop_source source;
 	struct loop_timer retry;     /* for transfers that the backend had no room for */
+	struct loop_timer rest;	     /* reaps what a submitter has left, at once */
 	struct loop_timer telling;   /* calls gone, at once; a timer, which can be taken back */
 	struct loop_task work;	     /* the backend's work, by a thread that has submitted some */
 	_Atomic unsigned work_state; /* enum of port_work.c; +1 unless it is 0 */

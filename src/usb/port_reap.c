@@ -11,7 +11,8 @@
  *
  * A thread in a submission counts as one that reaps: what ends meanwhile waits for it, and it reaps
  * as soon as its locks are free. Else the thread that is woken would wait for the backend's lock of
- * the very transfer that has ended while its submission has not returned.
+ * the very transfer that has ended while its submission has not returned. It is a driver's thread,
+ * which has other things to do: after a few times what comes goes on to a thread of the loop.
  */
 #include "port.h"
 
@@ -22,6 +23,8 @@
 
 /* Room may also come from transfers of other processes, of which no event tells. */
 #define RETRY_MSEC 10u
+/* How often a thread that has submitted reaps because more has come. */
+#define SUBMITTER_REAPS_MAX 16u
 
 /* --- pumping --- */
 
@@ -180,20 +183,66 @@ leave_reap(struct usb_port *port)
 	return false;
 }
 
-/* By the one that has entered. inline_ok: the last callback may run here. */
-static void
-reap_all(struct usb_port *port, bool inline_ok)
+/* By the one that has entered. inline_ok: the last callback may run here. False: once more. */
+static bool
+reap_once(struct usb_port *port, bool inline_ok)
 {
 	bool over;
 
+	if (reap(port))
+		kick(port);
+	over = leave_reap(port);
+	/* With more to reap no callback may keep this thread. */
+	usb_port_pump(port, inline_ok && over);
+	return over;
+}
+
+static void
+reap_all(struct usb_port *port, bool inline_ok)
+{
 	usb_port_retain(port);
-	do {
-		if (reap(port))
-			kick(port);
-		over = leave_reap(port);
-		/* With more to reap no callback may keep this thread. */
-		usb_port_pump(port, inline_ok && over);
-	} while (!over);
+	while (!reap_once(port, inline_ok))
+		;
+	usb_port_release(port);
+}
+
+/* For the one that has entered, and was left word. */
+static void
+reap_rest(struct loop_timer *timer)
+{
+	struct usb_port *port =
+		(struct usb_port *)((char *)timer - offsetof(struct usb_port, rest));
+
+	reap_all(port, true);
+	usb_port_release(port);
+}
+
+/* False: the port is being shut, and no event comes any more. */
+static bool
+leave_rest(struct usb_port *port)
+{
+	bool left;
+
+	pthread_mutex_lock(&port->lock);
+	left = !port->is_gone;
+	if (left) {
+		usb_port_retain(port);
+		loop_timer_arm(port->loop, &port->rest, clock_now());
+	}
+	pthread_mutex_unlock(&port->lock);
+	return left;
+}
+
+static void
+reap_some(struct usb_port *port)
+{
+	bool over = false;
+
+	usb_port_retain(port);
+	for (unsigned i = 0; i < SUBMITTER_REAPS_MAX && !over; i++)
+		over = reap_once(port, false);
+	if (!over && !leave_rest(port))
+		reap_all(port, false);
 	usb_port_release(port);
 }
 
@@ -235,7 +284,7 @@ void
 usb_port_let_events(struct usb_port *port)
 {
 	if (!leave_reap(port))
-		reap_all(port, false);
+		reap_some(port);
 }
 
 static void
@@ -248,6 +297,7 @@ void
 usb_port_init_reap(struct usb_port *port)
 {
 	port->retry.fired = retry;
+	port->rest.fired = reap_rest;
 }
 
 IOReturn

@@ -534,6 +534,66 @@ START_TEST(events_wait_for_a_submission)
 }
 END_TEST
 
+/* How often the thread that submits has reaped, and whether another one has since. */
+static pthread_t submitter;
+static unsigned submitter_reaps;
+static _Atomic bool others_reap;
+
+/* As a thread that comes for an event while another one reaps. */
+static void
+leave_word(void)
+{
+	unsigned state = REAP_ONE;
+
+	atomic_compare_exchange_strong(&scene.port->reap_state, &state, REAP_AGAIN);
+}
+
+/* While the one that submits reaps, more comes. */
+static bool
+reap_and_leave_word(struct usb_device *device)
+{
+	if (!pthread_equal(pthread_self(), submitter)) {
+		atomic_store(&others_reap, true);
+	} else if (submitter_reaps < 1000) {
+		submitter_reaps++;
+		leave_word();
+	}
+	return usb_backend_virtual.reap(device);
+}
+
+static IOReturn
+submit_and_leave_word(struct usb_device *device, struct usb_transfer *transfer)
+{
+	IOReturn res = usb_backend_virtual.submit(device, transfer);
+
+	if (transfer->endpoint != 0 && submitter_reaps == 0)
+		leave_word();
+	return res;
+}
+
+START_TEST(what_comes_again_and_again_keeps_no_submission)
+{
+	struct usb_backend busy = usb_backend_virtual;
+
+	busy.work = NULL;
+	busy.submit = submit_and_leave_word;
+	busy.reap = reap_and_leave_word;
+	submitter = pthread_self();
+	scene_open_with(&scene, &busy, "sink");
+	for (unsigned i = 0; submitter_reaps == 0; i++) {
+		ck_assert_int_eq(scene_send(&scene, 1, 0), kIOReturnSuccess);
+		ck_assert_int_eq(scene_call(&scene, i).status, kIOReturnSuccess);
+	}
+	ck_assert_uint_lt(submitter_reaps, 100);
+	while (!atomic_load(&others_reap))
+		sched_yield();
+	/* And all is as before. */
+	while (atomic_load(&scene.port->reap_state) != REAP_NOBODY)
+		sched_yield();
+	scene_close(&scene);
+}
+END_TEST
+
 /* A backend that puts one look at the device off, and is not told of it by any event. */
 static struct meter reaps = METER_INITIALIZER;
 static _Atomic bool puts_off;
@@ -697,5 +757,6 @@ UNIT_MAIN("pipe", stream_in_order, device_is_given_our_pages, receives_and_loops
 	  a_later_timeout_waits_for_its_turn, unplug_answers_each_once, synchronous_io_on_any_queue,
 	  a_blocked_callback_holds_up_nobody_else, close_ends_all_and_opens_again,
 	  no_room_is_back_pressure, no_room_and_unplugged, over_before_its_submission,
-	  events_wait_for_a_submission, a_look_that_was_put_off_comes_by_itself,
-	  a_submission_makes_up_for_a_look, aborts_beside_submissions, mistakes_are_refused)
+	  events_wait_for_a_submission, what_comes_again_and_again_keeps_no_submission,
+	  a_look_that_was_put_off_comes_by_itself, a_submission_makes_up_for_a_look,
+	  aborts_beside_submissions, mistakes_are_refused)
