@@ -125,7 +125,7 @@ apply_locked(void)
 	atomic_store_explicit(&recorder_state,
 			      bits != 0 ? recorder.recordings * RECORDER_ONE | bits : 0,
 			      memory_order_release);
-	/* Pairs with mapped_source_tell_watcher. */
+	/* Pairs with mapped_source_tell_watcher_unlock. */
 	atomic_store_explicit(&mapped_source_watched, bits != 0 ? record_entries : NULL,
 			      memory_order_release);
 }

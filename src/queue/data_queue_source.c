@@ -216,11 +216,13 @@ note(struct IODataQueueDispatchSource_IVars *source, IOReturn res)
 	return res;
 }
 
+/* `held`: of mapped_source_hold. */
 static void
-moved(struct IODataQueueDispatchSource_IVars *source, bool taken, uint32_t size)
+moved(struct IODataQueueDispatchSource_IVars *source, bool taken, uint32_t size, bool held)
 {
 	mapped_source_moved(&source->mapped,
-			    &(const struct mapped_move){.taken = taken, .count = 1, .size = size});
+			    &(const struct mapped_move){.taken = taken, .count = 1, .size = size},
+			    held);
 }
 
 /* The queue is empty, as far as this side knows: from now on entries are told. */
@@ -286,6 +288,7 @@ IODataQueueDispatchSource_EnqueueWithCoalesce_f(IODataQueueDispatchSource *objec
 {
 	struct IODataQueueDispatchSource_IVars *source = ivars(object);
 	struct data_queue_entry entry;
+	bool held, asks;
 	IOReturn res;
 
 	res = data_queue_reserve(&source->queue, dataSize, &entry);
@@ -294,10 +297,12 @@ IODataQueueDispatchSource_EnqueueWithCoalesce_f(IODataQueueDispatchSource *objec
 	if (res != kIOReturnSuccess)
 		return note(source, res);
 	callback(context, entry.data, dataSize);
-	if (data_queue_publish(&source->queue, &entry) || source->overran)
+	held = mapped_source_hold(&source->mapped);
+	asks = data_queue_publish(&source->queue, &entry);
+	moved(source, false, dataSize, held);
+	if (asks || source->overran)
 		*sendDataAvailable = true;
 	source->overran = false;
-	moved(source, false, dataSize);
 	return kIOReturnSuccess;
 }
 
@@ -322,6 +327,7 @@ IODataQueueDispatchSource_DequeueWithCoalesce_f(IODataQueueDispatchSource *objec
 	struct IODataQueueDispatchSource_IVars *source = ivars(object);
 	struct data_queue_entry entry;
 	IOReturn res = data_queue_peek(&source->queue, &entry);
+	bool held, asks;
 
 	if (res == kIOReturnUnderrun) {
 		say(&source->hungry);
@@ -333,9 +339,11 @@ IODataQueueDispatchSource_DequeueWithCoalesce_f(IODataQueueDispatchSource *objec
 	if (res != kIOReturnSuccess)
 		return note(source, res);
 	callback(context, entry.data, entry.size);
-	if (data_queue_consume(&source->queue, &entry))
+	held = mapped_source_hold(&source->mapped);
+	asks = data_queue_consume(&source->queue, &entry);
+	moved(source, true, entry.size, held);
+	if (asks)
 		*sendDataServiced = true;
-	moved(source, true, entry.size);
 	/*
 	 * A driver that takes what it knows to be there, and no more, is told of the next as well:
 	 * whether or not that came before this look, since the app's ring may have been in vain.

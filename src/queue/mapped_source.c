@@ -4,7 +4,7 @@
  *
  * All living ones are in a list, so that one is found by its memory; the list's lock and a source's
  * are taken alone, and nothing is called or released under them, but who watches entries. While
- * somebody does, a push into a ring is under it, too.
+ * somebody does, what moves them is under it, too.
  */
 #include "mapped_source.h"
 
@@ -166,13 +166,6 @@ mapped_source_tell_watcher_unlock(struct mapped_source *mapped, const struct map
 	if (watcher != NULL && mapped->owner != NULL && move->count > 0)
 		watcher(mapped->owner, move);
 	pthread_mutex_unlock(&mapped->lock);
-}
-
-void
-mapped_source_tell_watcher(struct mapped_source *mapped, const struct mapped_move *move)
-{
-	pthread_mutex_lock(&mapped->lock);
-	mapped_source_tell_watcher_unlock(mapped, move);
 }
 
 bool

@@ -9,7 +9,7 @@
  *	mapped_source_claim, mapped_source_disown: one connection at a time, as often as it maps it
  *	mapped_source_listen: how the app is told
  *	mapped_source_look: after the app has rung
- *	mapped_source_moved: by a kind, when entries went through it
+ *	mapped_source_hold, mapped_source_moved: by a kind, around what moves entries
  */
 #ifndef QUEUE_MAPPED_SOURCE_H
 #define QUEUE_MAPPED_SOURCE_H
@@ -81,17 +81,16 @@ struct mapped_move {
 };
 typedef void (*mapped_source_watcher)(const void *owner, const struct mapped_move *move);
 extern _Atomic(mapped_source_watcher) mapped_source_watched;
-void mapped_source_tell_watcher(struct mapped_source *mapped, const struct mapped_move *move);
 
 /*
- * What an app may take and go with is put there in between: it is counted while that app still is
- * the owner. `held` of mapped_source_moved_held is what mapped_source_hold returned: somebody
- * watches, and the lock is held.
+ * An app may see what was moved, and go: what moves it is in between these two, so that it is
+ * counted while that app still is the owner. `held` is what mapped_source_hold returned: somebody
+ * watches, and the source's lock is held.
  */
 static inline bool
 mapped_source_hold(struct mapped_source *mapped)
 {
-	/* As in mapped_source_moved. */
+	/* Relaxed: one who has just begun to watch may miss it. */
 	bool held = __builtin_expect(
 		atomic_load_explicit(&mapped_source_watched, memory_order_relaxed) != NULL, 0);
 
@@ -104,19 +103,10 @@ void mapped_source_tell_watcher_unlock(struct mapped_source *mapped,
 				       const struct mapped_move *move);
 
 static inline void
-mapped_source_moved_held(struct mapped_source *mapped, const struct mapped_move *move, bool held)
+mapped_source_moved(struct mapped_source *mapped, const struct mapped_move *move, bool held)
 {
 	if (held)
 		mapped_source_tell_watcher_unlock(mapped, move);
-}
-
-static inline void
-mapped_source_moved(struct mapped_source *mapped, const struct mapped_move *move)
-{
-	/* Relaxed: one who has just begun to watch may miss it. */
-	if (__builtin_expect(
-		    atomic_load_explicit(&mapped_source_watched, memory_order_relaxed) != NULL, 0))
-		mapped_source_tell_watcher(mapped, move);
 }
 
 /* What the kind's look says. */

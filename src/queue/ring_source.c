@@ -501,18 +501,19 @@ DextRingDispatchSource_Pop(DextRingDispatchSource *object, void *entries, uint32
 {
 	struct DextRingDispatchSource_IVars *source = ivars(object);
 	IOReturn res;
-	bool tell;
+	bool held, tell;
 
 	*count = 0;
 	if (source->left == 0)
 		return kIOReturnUnderrun;
+	held = mapped_source_hold(&source->mapped);
 	res = shared_ring_pop(&source->submissions, entries,
 			      room < source->left ? room : source->left, count, &tell);
 	if (source->left != UINT32_MAX)
 		source->left -= *count;
 	mapped_source_moved(
 		&source->mapped,
-		&(const struct mapped_move){.is_ring = true, .taken = true, .count = *count});
+		&(const struct mapped_move){.is_ring = true, .taken = true, .count = *count}, held);
 	if (tell)
 		tell_app(source);
 	return note(source, res);
@@ -526,9 +527,8 @@ DextRingDispatchSource_Push(DextRingDispatchSource *object, const void *entries,
 	bool held = mapped_source_hold(&source->mapped), tell;
 	IOReturn res = shared_ring_push(&source->completions, entries, count, pushed, &tell);
 
-	mapped_source_moved_held(&source->mapped,
-				 &(const struct mapped_move){.is_ring = true, .count = *pushed},
-				 held);
+	mapped_source_moved(&source->mapped,
+			    &(const struct mapped_move){.is_ring = true, .count = *pushed}, held);
 	if (tell)
 		tell_app(source);
 	if (*pushed < count && res != kIOReturnError)

@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "call_page.h"
+#include "closing_app.h"
 #include "data_queue.h"
 #include "descriptor.h"
 #include "mapped_source.h"
@@ -60,6 +61,33 @@ static void
 on_serviced(OSObject *target, OSAction *action)
 {
 	meter_raise(&serviced_calls);
+}
+
+bool __real_data_queue_publish(const struct data_queue *queue,
+			       const struct data_queue_entry *entry);
+bool __wrap_data_queue_publish(const struct data_queue *queue,
+			       const struct data_queue_entry *entry);
+bool __real_data_queue_consume(const struct data_queue *queue,
+			       const struct data_queue_entry *entry);
+bool __wrap_data_queue_consume(const struct data_queue *queue,
+			       const struct data_queue_entry *entry);
+
+bool
+__wrap_data_queue_publish(const struct data_queue *queue, const struct data_queue_entry *entry)
+{
+	bool tell = __real_data_queue_publish(queue, entry);
+
+	close_meanwhile();
+	return tell;
+}
+
+bool
+__wrap_data_queue_consume(const struct data_queue *queue, const struct data_queue_entry *entry)
+{
+	bool tell = __real_data_queue_consume(queue, entry);
+
+	close_meanwhile();
+	return tell;
 }
 
 static void
@@ -257,6 +285,22 @@ START_TEST(the_app_is_told_of_entries_if_it_was_done)
 }
 END_TEST
 
+START_TEST(what_an_app_that_closes_has_got_and_given_is_counted)
+{
+	set(true);
+	closing_app_start((IODispatchSource *)source, &peer);
+	ck_assert_int_eq(IODataQueueDispatchSource_Enqueue_f(source, 4, NULL, put),
+			 kIOReturnSuccess);
+	closing_app_join();
+	ck_assert_uint_eq(closing_app.given, 1);
+	closing_app_start((IODispatchSource *)source, &peer);
+	ck_assert_int_eq(IODataQueueDispatchSource_Dequeue_f(source, NULL, take), kIOReturnSuccess);
+	closing_app_join();
+	ck_assert_uint_eq(closing_app.taken, 1);
+	clear();
+}
+END_TEST
+
 START_TEST(a_queue_has_one_owner)
 {
 	IOMemoryDescriptor *memory;
@@ -396,6 +440,7 @@ END_TEST
 
 UNIT_MAIN("data queue source", the_driver_is_called_once_for_each_time_that_it_saw_nothing,
 	  an_entry_that_comes_while_the_last_one_is_taken_is_told, the_driver_is_told_of_room,
-	  the_app_is_told_of_entries_if_it_was_done, a_queue_has_one_owner,
+	  the_app_is_told_of_entries_if_it_was_done,
+	  what_an_app_that_closes_has_got_and_given_is_counted, a_queue_has_one_owner,
 	  a_spoiled_queue_is_an_error_and_no_more, cancel_is_a_join, a_stopped_target_is_left_alone,
 	  sizes_at_the_limits_and_past_them, actions_are_checked)

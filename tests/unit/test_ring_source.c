@@ -6,11 +6,11 @@
 #include "source_scene.h"
 
 #include "call_page.h"
+#include "closing_app.h"
 #include "descriptor.h"
 #include "fence.h"
 #include "mapped_source.h"
 #include "shared_ring.h"
-#include "threads.h"
 
 struct entry {
 	uint64_t number, check;
@@ -73,49 +73,34 @@ __wrap_shared_ring_await_entries(struct shared_ring_consumer *consumer, uint32_t
 	__real_shared_ring_await_entries(consumer, tail);
 }
 
-/* Of an app that closes as soon as it sees an entry. */
-static pthread_t closer;
-static _Atomic pid_t closer_id;
-static _Atomic bool closes, closed;
-static uint32_t counted;
-
-static void *
-close_app(void *context)
-{
-	atomic_store(&closer_id, gettid());
-	mapped_source_disown((IODispatchSource *)source, &app);
-	atomic_store(&closed, true);
-	return context;
-}
-
 IOReturn __real_shared_ring_push(struct shared_ring_producer *producer, const void *entries,
 				 uint32_t count, uint32_t *ret_pushed, bool *ret_tell);
 IOReturn __wrap_shared_ring_push(struct shared_ring_producer *producer, const void *entries,
 				 uint32_t count, uint32_t *ret_pushed, bool *ret_tell);
 
-/* The driver has pushed, and has done nothing else yet: the app closes, or waits to be let. */
 IOReturn
 __wrap_shared_ring_push(struct shared_ring_producer *producer, const void *entries, uint32_t count,
 			uint32_t *ret_pushed, bool *ret_tell)
 {
 	IOReturn res = __real_shared_ring_push(producer, entries, count, ret_pushed, ret_tell);
-	char id[16];
 
-	if (!atomic_exchange(&closes, false))
-		return res;
-	ck_assert_int_eq(pthread_create(&closer, NULL, close_app, NULL), 0);
-	do {
-		sched_yield();
-		snprintf(id, sizeof(id), "%d", (int)atomic_load(&closer_id));
-	} while (!atomic_load(&closed) && !(atomic_load(&closer_id) != 0 && thread_rests(id)));
+	close_meanwhile();
 	return res;
 }
 
-static void
-count_entries(const void *owner, const struct mapped_move *move)
+IOReturn __real_shared_ring_pop(struct shared_ring_consumer *consumer, void *entries, uint32_t room,
+				uint32_t *ret_count, bool *ret_tell);
+IOReturn __wrap_shared_ring_pop(struct shared_ring_consumer *consumer, void *entries, uint32_t room,
+				uint32_t *ret_count, bool *ret_tell);
+
+IOReturn
+__wrap_shared_ring_pop(struct shared_ring_consumer *consumer, void *entries, uint32_t room,
+		       uint32_t *ret_count, bool *ret_tell)
 {
-	ck_assert_ptr_eq(owner, &app);
-	counted += move->taken ? 0 : move->count;
+	IOReturn res = __real_shared_ring_pop(consumer, entries, room, ret_count, ret_tell);
+
+	close_meanwhile();
+	return res;
 }
 
 /* What the handler has left to its thread, as a transfer to a virtual device: the app goes on. */
@@ -522,21 +507,25 @@ START_TEST(an_app_that_waits_is_told_once)
 }
 END_TEST
 
-START_TEST(what_an_app_that_closes_has_got_is_counted)
+START_TEST(what_an_app_that_closes_has_got_and_given_is_counted)
 {
 	struct entry entry = {0};
-	uint32_t pushed;
+	uint32_t moved;
 
-	set(true);
-	ck_assert_int_eq(mapped_source_claim((IODispatchSource *)source, &app), kIOReturnSuccess);
-	atomic_store(&mapped_source_watched, count_entries);
-	closes = true;
-	ck_assert_int_eq(DextRingDispatchSource_Push(source, &entry, 1, &pushed), kIOReturnSuccess);
-	pthread_join(closer, NULL);
-	ck_assert_uint_eq(counted, 1);
+	set(false);
+	closing_app_start((IODispatchSource *)source, &app);
+	ck_assert_int_eq(DextRingDispatchSource_Push(source, &entry, 1, &moved), kIOReturnSuccess);
+	closing_app_join();
+	ck_assert_uint_eq(closing_app.given, 1);
+	app_puts(1);
+	closing_app_start((IODispatchSource *)source, &app);
+	ck_assert_int_eq(DextRingDispatchSource_Pop(source, &entry, 1, &moved), kIOReturnSuccess);
+	closing_app_join();
+	ck_assert_uint_eq(closing_app.taken, 1);
 	/* It is nobody's now. */
-	ck_assert_int_eq(DextRingDispatchSource_Push(source, &entry, 1, &pushed), kIOReturnSuccess);
-	ck_assert_uint_eq(counted, 1);
+	atomic_store(&mapped_source_watched, count_for_closing_app);
+	ck_assert_int_eq(DextRingDispatchSource_Push(source, &entry, 1, &moved), kIOReturnSuccess);
+	ck_assert_uint_eq(closing_app.given, 0);
 	atomic_store(&mapped_source_watched, NULL);
 	clear();
 }
@@ -608,5 +597,5 @@ UNIT_MAIN("ring source", the_handler_is_called_for_what_has_come,
 	  an_app_that_submits_for_ever_lets_others_have_their_turn,
 	  an_app_that_lies_gets_no_longer_a_turn,
 	  an_app_that_keeps_the_driver_awake_is_spared_its_fences, the_driver_is_told_of_room,
-	  an_app_that_waits_is_told_once, what_an_app_that_closes_has_got_is_counted,
+	  an_app_that_waits_is_told_once, what_an_app_that_closes_has_got_and_given_is_counted,
 	  a_spoiled_ring_is_an_error_and_no_more, what_cannot_be_is_refused)
