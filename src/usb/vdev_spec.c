@@ -15,6 +15,7 @@
 
 #define OPTION_MAX  64u
 #define LATENCY_MAX UINT64_C(60000000) /* us: a minute */
+#define LATE_MAX    UINT64_C(60000)    /* ms: the same */
 
 struct word {
 	const char *text;
@@ -119,6 +120,12 @@ set(struct vdev_spec *spec, struct word name, struct word value, bool has_value,
 		return number(value, 1, UINT64_MAX, &spec->corrupt_every) ? NULL : count;
 	if (is(name, "unplug-after"))
 		return number(value, 1, VDEV_NEVER - 1, &spec->unplug_after) ? NULL : count;
+	if (is(name, "unplug-late")) {
+		if (!number(value, 0, LATE_MAX, &spec->unplug_late))
+			return "milliseconds, from 0 to 60000";
+		spec->unplug_late *= 1000000;
+		return NULL;
+	}
 	if (is(name, "baud")) {
 		if (!number(value, 1, UINT32_MAX, &baud))
 			return "bits a second, 1 or more";
@@ -163,8 +170,8 @@ option(struct vdev_spec *spec, struct word word, char *error, size_t size)
 	else
 		snprintf(error, size,
 			 "virtual device: there is no option '%.*s'; there are speed, latency, "
-			 "stall-every, short-every, corrupt-every, nak, nak-control, serial, baud "
-			 "and unplug-after",
+			 "stall-every, short-every, corrupt-every, nak, nak-control, serial, baud, "
+			 "unplug-after and unplug-late",
 			 (int)(name.length > OPTION_MAX ? OPTION_MAX : name.length), name.text);
 	return false;
 }

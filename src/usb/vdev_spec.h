@@ -20,6 +20,8 @@
  *				"virtual" if not given
  *	unplug-after=N		it goes when N bytes have moved, or before the packet that would
  *				make them more than N
+ *	unplug-late=N		it is N ms until its going is noticed, as with a hub: meanwhile it
+ *				answers nothing
  *
  * Bytes are those of both directions together. N is decimal.
  */
@@ -51,6 +53,7 @@ struct vdev_spec {
 	uint64_t corrupt_every; /* the same */
 	uint64_t nak_after;	/* bytes; VDEV_NEVER */
 	uint64_t unplug_after;	/* bytes; VDEV_NEVER */
+	uint64_t unplug_late;	/* ns */
 	bool nak_control;	/* vendor requests and the clearing of halts are never answered */
 	uint32_t baud;		/* of the line's other end; 0: any */
 	char serial[VDEV_SERIAL_MAX + 1];

@@ -48,6 +48,7 @@ struct usb_device {
 	bool claimed;				/* [lock] */
 	bool gone;				/* [lock] set by the thread */
 	bool unplugged;				/* [lock] the thread is to let it go */
+	uint64_t goes_at;			/* [lock] it answers nothing, until then; 0 */
 	bool stopping;				/* [lock] */
 	bool poked;	     /* [lock] something came while the thread did not hold the lock */
 	bool serving;	     /* [lock] somebody moves bytes */

@@ -16,6 +16,16 @@
 #include "status.h"
 #include "virtual_device.h"
 
+/* It is no longer there. That may be noticed later. */
+static void
+leave_locked(struct usb_device *device)
+{
+	if (device->line.spec.unplug_late == 0)
+		virtual_go_locked(device);
+	else if (device->goes_at == 0)
+		device->goes_at = clock_now() + device->line.spec.unplug_late;
+}
+
 /* Gives the head of an endpoint one turn. True if something has changed. */
 static bool
 serve_locked(struct usb_device *device, unsigned which, uint64_t now, uint64_t *wake)
@@ -31,6 +41,10 @@ serve_locked(struct usb_device *device, unsigned which, uint64_t now, uint64_t *
 		if (entry->due < *wake)
 			*wake = entry->due;
 		return false;
+	}
+	if (device->goes_at != 0) {
+		virtual_finish_locked(device, endpoint, entry, kIOReturnNotResponding);
+		return true;
 	}
 	if (endpoint->halted) {
 		virtual_finish_locked(device, endpoint, entry, kUSBHostReturnPipeStalled);
@@ -54,7 +68,7 @@ serve_locked(struct usb_device *device, unsigned which, uint64_t now, uint64_t *
 	else if (entry->cancelled)
 		virtual_finish_locked(device, endpoint, entry, kIOReturnAborted);
 	if (outcome.gone)
-		virtual_go_locked(device);
+		leave_locked(device);
 	return outcome.over || outcome.progress || outcome.gone;
 }
 
@@ -119,7 +133,7 @@ serve_all_locked(struct usb_device *device, uint64_t now, uint64_t *wake)
 static bool
 is_wanted_locked(const struct usb_device *device, bool more, uint64_t wake)
 {
-	if (device->unplugged)
+	if (device->unplugged || device->goes_at != 0)
 		return true;
 	if (more)
 		return device->wakes_at > device->help_until + VIRTUAL_HELP_NSEC;
@@ -185,6 +199,8 @@ run(void *context)
 		}
 		device->poked = false;
 		if (device->unplugged && !device->gone)
+			leave_locked(device);
+		if (device->goes_at != 0 && device->goes_at <= now && !device->gone)
 			virtual_go_locked(device);
 		device->helpless |= device->help_until != 0;
 		device->help_until = 0;
@@ -197,6 +213,8 @@ run(void *context)
 		helps = device->helps;
 		if (device->next_deadline < wake)
 			wake = device->next_deadline;
+		if (device->goes_at != 0 && !device->gone && device->goes_at < wake)
+			wake = device->goes_at;
 		if (!device->poked)
 			sleep_locked(device, wake);
 	}

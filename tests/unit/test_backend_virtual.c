@@ -437,6 +437,35 @@ START_TEST(latency_is_a_lower_bound)
 }
 END_TEST
 
+/* As with a hub: at first nothing is answered, and only then the device is known to have gone. */
+START_TEST(unplugged_and_noticed_later)
+{
+	struct usb_transfer records[16] = {0};
+	unsigned good = 0, unanswered = 0;
+
+	plug("sink:unplug-after=10000,unplug-late=60000");
+	for (unsigned i = 0; i < 16; i++)
+		ck_assert_int_eq(submit(&records[i], OUT, bytes, 4096), kIOReturnSuccess);
+	for (unsigned i = 0; i < 16; i++) {
+		await(&records[i]);
+		good += records[i].status == kIOReturnSuccess;
+		unanswered += records[i].status == kIOReturnNotResponding;
+	}
+	ck_assert_uint_eq(good, 2);
+	ck_assert_uint_eq(unanswered, 14);
+	ck_assert(backend->reap(device));
+	unplug();
+	plug("sink:unplug-after=1,unplug-late=1");
+	do
+		records[0] = (struct usb_transfer){0};
+	while (submit(&records[0], OUT, bytes, 512) == kIOReturnSuccess &&
+	       (await(&records[0]), records[0].status == kIOReturnNotResponding));
+	ck_assert(!backend->reap(device));
+	ck_assert_int_eq(submit(&records[0], OUT, bytes, 1), kIOReturnNoDevice);
+	unplug();
+}
+END_TEST
+
 START_TEST(unplugged_in_the_middle)
 {
 	struct usb_transfer records[16] = {0};
@@ -725,7 +754,8 @@ UNIT_MAIN("backend_virtual", sink_counts_and_hashes, sink_tells_whose_pages_it_r
 	  loopback_waits_for_packets_and_for_room, ping_pong_loses_no_wakeup, loopback_overflow,
 	  stall_halts_until_cleared, corruption_is_one_byte_and_not_in_the_callers_memory,
 	  nak_ends_by_timeout_or_cancel_only, latency_is_a_lower_bound, unplugged_in_the_middle,
-	  pulled_out, a_helper_does_the_work, a_helper_that_does_not_come_is_not_waited_for,
+	  unplugged_and_noticed_later, pulled_out, a_helper_does_the_work,
+	  a_helper_that_does_not_come_is_not_waited_for,
 	  a_helper_wakes_the_thread_no_more_than_it_has_to,
 	  helpers_and_the_thread_move_each_byte_once, order_and_claims, standard_requests,
 	  bad_specs_open_nothing)

@@ -44,6 +44,7 @@ START_TEST(names_alone_are_the_defaults)
 	ck_assert_uint_eq(spec.corrupt_every, 0);
 	ck_assert_uint_eq(spec.nak_after, VDEV_NEVER);
 	ck_assert_uint_eq(spec.unplug_after, VDEV_NEVER);
+	ck_assert_uint_eq(spec.unplug_late, 0);
 	ck_assert(vdev_spec_has_out(&spec) && !vdev_spec_has_in(&spec));
 	spec = good("source");
 	ck_assert(!vdev_spec_has_out(&spec) && vdev_spec_has_in(&spec));
@@ -70,6 +71,7 @@ START_TEST(options_after_colon_or_comma)
 	ck_assert_uint_eq(spec.corrupt_every, 5);
 	ck_assert_uint_eq(spec.unplug_after, 4096);
 	ck_assert_uint_eq(vdev_spec_packet(&spec), 64);
+	ck_assert_uint_eq(good("sink:unplug-after=1:unplug-late=250").unplug_late, 250000000);
 	spec = good("sink:nak");
 	ck_assert_uint_eq(spec.nak_after, 0);
 	ck_assert_uint_eq(vdev_spec_packet(&spec), 512);
@@ -103,6 +105,7 @@ START_TEST(mistakes_are_named)
 	bad("sink,corrupt-every=99999999999999999999", "corrupt-every");
 	bad("sink,latency=60000001", "latency");
 	bad("sink,unplug-after=0", "unplug-after");
+	bad("sink,unplug-late=60001", "unplug-late");
 	bad("sink,nak=", "nak");
 	bad("sink,nak-control=1", "nak-control");
 	bad("sink,serial", "serial");
