@@ -47,7 +47,6 @@ struct receiver {
 	uint64_t queued; /* bytes asked for and not yet come or failed */
 	uint32_t length; /* of each receive */
 	uint32_t *lengths;
-	IOReturn failure;
 	int write_error; /* errno */
 	uint64_t bytes_at_stall;
 	unsigned stalls;
@@ -83,10 +82,8 @@ completed(struct transfer *transfer, const struct transfer_result *result)
 	if (receiver->write_error == 0)
 		transfer_account(transfer, data, length);
 	receiver->free[receiver->free_count++] = result->buffer;
-	/* A device that went takes its driver along; that it went is the cause. */
-	if (result->status != kIOReturnSuccess &&
-	    (receiver->failure == kIOReturnSuccess || result->status == kIOReturnNoDevice))
-		receiver->failure = result->status;
+	if (result->status != kIOReturnSuccess)
+		transfer_failed(transfer, result->status, false);
 }
 
 static void
@@ -113,9 +110,8 @@ queue(struct receiver *receiver)
 		else
 			receiver->free_count++;
 	}
-	/* Often an earlier one has failed, and its completion, which says why, is on its way. */
 	if (status != kIOReturnSuccess)
-		receiver->failure = status;
+		transfer_failed(transfer, status, true);
 }
 
 static int
@@ -123,7 +119,7 @@ recover(struct receiver *receiver)
 {
 	struct transfer *transfer = &receiver->transfer;
 	uint64_t direction = DEXT_BULKSTREAM_IN;
-	IOReturn failure = receiver->failure;
+	IOReturn failure = transfer->failure;
 	kern_return_t status;
 
 	receiver->stalls = transfer->bytes == receiver->bytes_at_stall ? receiver->stalls + 1 : 1;
@@ -134,7 +130,7 @@ recover(struct receiver *receiver)
 					   &direction, 1, NULL, NULL);
 	if (status != kIOReturnSuccess)
 		return transfer_fail_status(transfer, status, "the stall cannot be cleared");
-	receiver->failure = kIOReturnSuccess;
+	transfer->failure = kIOReturnSuccess;
 	return DEXT_EXIT_OK;
 }
 
@@ -154,9 +150,9 @@ stream(struct receiver *receiver)
 					     strerror(receiver->write_error));
 			break;
 		}
-		if (receiver->failure == kIOReturnSuccess)
+		if (transfer->failure == kIOReturnSuccess)
 			queue(receiver);
-		if (receiver->failure != kIOReturnSuccess && transfer->in_flight == 0)
+		if (transfer->failure != kIOReturnSuccess && transfer->in_flight == 0)
 			code = recover(receiver);
 		if (code == DEXT_EXIT_OK && transfer->in_flight != 0)
 			code = transfer_wait(transfer, -1, 0, &ready);

@@ -61,7 +61,6 @@ struct sender {
 	uint32_t free_first, free_count;
 	uint32_t *again; /* to be sent again after a stall */
 	uint32_t again_count;
-	IOReturn failure;  /* of the first transfer that failed since the last clearing */
 	uint64_t position; /* bytes read so far */
 	uint64_t bytes_at_stall;
 	unsigned stalls; /* without progress */
@@ -78,11 +77,8 @@ free_buffer(struct sender *sender, uint32_t buffer)
 
 /* To be sent again, once everything that is underway has come back. */
 static void
-keep(struct sender *sender, uint32_t buffer, IOReturn status)
+keep(struct sender *sender, uint32_t buffer)
 {
-	/* A device that went takes its driver along; that it went is the cause. */
-	if (sender->failure == kIOReturnSuccess || status == kIOReturnNoDevice)
-		sender->failure = status;
 	sender->again[sender->again_count++] = buffer;
 }
 
@@ -98,7 +94,8 @@ completed(struct transfer *transfer, const struct transfer_result *result)
 		free_buffer(sender, result->buffer);
 		return;
 	}
-	keep(sender, result->buffer, result->status);
+	transfer_failed(transfer, result->status, false);
+	keep(sender, result->buffer);
 }
 
 static void
@@ -109,9 +106,10 @@ submit(struct sender *sender, uint32_t buffer)
 		&sender->transfer,
 		&(struct transfer_piece){buffer, part->sent, part->filled - part->sent});
 
-	/* Often an earlier one has failed, and its completion, which says why, is on its way. */
-	if (status != kIOReturnSuccess)
-		keep(sender, buffer, status);
+	if (status == kIOReturnSuccess)
+		return;
+	transfer_failed(&sender->transfer, status, true);
+	keep(sender, buffer);
 }
 
 static int
@@ -130,7 +128,7 @@ recover(struct sender *sender)
 {
 	struct transfer *transfer = &sender->transfer;
 	uint64_t direction = DEXT_BULKSTREAM_OUT;
-	IOReturn failure = sender->failure;
+	IOReturn failure = transfer->failure;
 	uint32_t count = sender->again_count;
 	kern_return_t status;
 	uint32_t *again;
@@ -143,7 +141,7 @@ recover(struct sender *sender)
 					   &direction, 1, NULL, NULL);
 	if (status != kIOReturnSuccess)
 		return transfer_fail_status(transfer, status, "the stall cannot be cleared");
-	sender->failure = kIOReturnSuccess;
+	transfer->failure = kIOReturnSuccess;
 	/* In the stream's order; what is refused on the way is kept for the next recovery. */
 	qsort_r(sender->again, count, sizeof(*sender->again), compare_positions, sender);
 	again = malloc(count * sizeof(*again));
@@ -154,8 +152,8 @@ recover(struct sender *sender)
 	for (uint32_t i = 0; i < count; i++) {
 		if (sender->parts[again[i]].sent == sender->parts[again[i]].filled)
 			free_buffer(sender, again[i]);
-		else if (sender->failure != kIOReturnSuccess)
-			keep(sender, again[i], sender->failure);
+		else if (transfer->failure != kIOReturnSuccess)
+			keep(sender, again[i]);
 		else
 			submit(sender, again[i]);
 	}
@@ -199,10 +197,10 @@ stream(struct sender *sender)
 
 	while (code == DEXT_EXIT_OK) {
 		bool reading = !sender->end_of_file && !transfer->interrupted &&
-			       sender->free_count != 0 && sender->failure == kIOReturnSuccess;
+			       sender->free_count != 0 && transfer->failure == kIOReturnSuccess;
 		bool ready = false;
 
-		if (sender->failure != kIOReturnSuccess && transfer->in_flight == 0) {
+		if (transfer->failure != kIOReturnSuccess && transfer->in_flight == 0) {
 			code = transfer->interrupted ? DEXT_EXIT_OK : recover(sender);
 			if (transfer->interrupted)
 				break;
@@ -219,7 +217,7 @@ stream(struct sender *sender)
 		else
 			code = transfer_wait(transfer, reading ? sender->fd : -1, POLLIN, &ready);
 		while (code == DEXT_EXIT_OK && ready && sender->free_count != 0 &&
-		       !sender->end_of_file && sender->failure == kIOReturnSuccess) {
+		       !sender->end_of_file && transfer->failure == kIOReturnSuccess) {
 			uint32_t before = sender->free_count;
 
 			code = fill(sender);

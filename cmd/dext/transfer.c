@@ -27,6 +27,7 @@
 
 #define STEP_MSEC     100	 /* between looks at the progress bar, and at signals */
 #define GIVE_UP_NSEC  2000000000 /* for an abort that the device does not answer */
+#define NOTICE_NSEC   1000000000 /* for a hub, to tell that a device has gone */
 #define MIN_SIZE      1024u	 /* a buffer must hold a packet, and a request's data */
 #define REFERENCE_LEN kIOAsyncCalloutCount
 
@@ -52,16 +53,67 @@ transfer_fail(struct transfer *transfer, int code, const char *format, ...)
 	return code;
 }
 
-/* A driver ends with its device; its last completions, still in the ring or the port, say so. */
-static IOReturn
-find_cause(struct transfer *transfer, IOReturn status)
+static bool wait_by_poll(struct transfer *transfer, int fd, short events);
+
+static void
+on_provider(void *refcon, io_service_t service, uint32_t type, void *argument)
 {
-	if (status != kIOReturnOffline && status != MACH_SEND_INVALID_DEST)
-		return status;
+	struct transfer *transfer = refcon;
+
+	if (type == kIOMessageServiceIsTerminated)
+		transfer->provider_gone = true;
+}
+
+/*
+ * A device that is pulled out fails to answer, some time before its hub notices. Then its node goes
+ * from the registry, which a device with a bad cable stays in.
+ */
+static bool
+is_pulled_out(struct transfer *transfer)
+{
+	uint64_t begun = transfer_now(), end = begun + NOTICE_NSEC;
+	io_object_t interest = MACH_PORT_NULL;
+	kern_return_t status;
+
+	if (transfer->port == NULL || transfer->provider == MACH_PORT_NULL)
+		return false;
+	status = IOServiceAddInterestNotification(transfer->port, transfer->provider,
+						  kIOGeneralInterest, on_provider, transfer,
+						  &interest);
+	transfer->provider_gone |= status == kIOReturnNotFound;
+	while (status == kIOReturnSuccess && !transfer->provider_gone && !transfer->unplugged &&
+	       !transfer->interrupted && transfer_now() < end)
+		wait_by_poll(transfer, -1, 0);
+	if (interest != MACH_PORT_NULL)
+		IOObjectRelease(interest);
+	transfer->started += transfer_now() - begun; /* no part of the figures */
+	return transfer->provider_gone || transfer->unplugged;
+}
+
+/* A driver ends with its device; its last completions, still in the ring or the port, say so. */
+static bool
+was_unplugged(struct transfer *transfer)
+{
 	transfer_take_ring(transfer);
 	while (transfer->port != NULL && dext_notification_port_dispatch(transfer->port) != 0)
 		;
-	return transfer->unplugged ? kIOReturnNoDevice : status;
+	return transfer->unplugged;
+}
+
+static IOReturn
+find_cause(struct transfer *transfer, IOReturn status)
+{
+	switch (status) {
+	case kIOReturnOffline:
+	case MACH_SEND_INVALID_DEST:
+		return was_unplugged(transfer) ? kIOReturnNoDevice : status;
+	case kIOReturnNotResponding:
+	case kIOReturnIOError:
+	case kIOReturnAborted: /* what was behind one that was not answered */
+		return is_pulled_out(transfer) ? kIOReturnNoDevice : status;
+	default:
+		return status;
+	}
 }
 
 int
@@ -322,6 +374,9 @@ transfer_open(struct transfer *transfer)
 			       &transfer->connection);
 	if (status != kIOReturnSuccess)
 		return transfer_fail_status(transfer, status, "the service cannot be opened");
+	if (IORegistryEntryGetParentEntry(transfer->service, kIOServicePlane,
+					  &transfer->provider) != kIOReturnSuccess)
+		transfer->provider = MACH_PORT_NULL;
 	code = configure(transfer);
 	if (code == DEXT_EXIT_OK)
 		code = map(transfer);
@@ -343,6 +398,8 @@ transfer_close(struct transfer *transfer)
 		IOServiceClose(transfer->connection);
 	if (transfer->interest != MACH_PORT_NULL)
 		IOObjectRelease(transfer->interest);
+	if (transfer->provider != MACH_PORT_NULL)
+		IOObjectRelease(transfer->provider);
 	if (transfer->service != MACH_PORT_NULL)
 		IOObjectRelease(transfer->service);
 	IONotificationPortDestroy(transfer->port);

@@ -52,9 +52,11 @@ struct transfer {
 	io_service_t service;
 	io_connect_t connection;
 	IONotificationPortRef port;
-	io_object_t interest; /* notification of the service's end */
-	bool has_ring;	      /* the driver */
-	dext_ring_t *ring;    /* NULL: calls */
+	io_object_t interest;  /* notification of the service's end */
+	io_service_t provider; /* of the service: it goes with the device; 0: not known */
+	bool provider_gone;
+	bool has_ring;	   /* the driver */
+	dext_ring_t *ring; /* NULL: calls */
 	int signals;
 	uint8_t **buffers; /* where buffer i is mapped */
 	uint32_t size;	   /* of each, as configured: the option's, and room for a request */
@@ -63,6 +65,8 @@ struct transfer {
 	uint32_t in_flight;
 	uint32_t in_ring; /* of them, submitted there */
 	bool interrupted;
+	IOReturn failure;  /* since the caller has set it to success last: its cause */
+	bool refused;	   /* the failure is of a submission */
 	bool unplugged;	   /* a completion has said so */
 	bool ended_driver; /* every completion that it sent was there before */
 	/* The figures. */
@@ -96,6 +100,8 @@ kern_return_t transfer_submit(struct transfer *transfer, const struct transfer_p
  * for what arrived. *ret_ready: whether fd is ready. Fails when the driver has gone.
  */
 int transfer_wait(struct transfer *transfer, int fd, short events, bool *ret_ready);
+/* A submission was refused, or a completion says that it failed. */
+void transfer_failed(struct transfer *transfer, IOReturn status, bool refused);
 /* Ends everything underway and waits for it, for at most two seconds. */
 void transfer_abort(struct transfer *transfer);
 

@@ -77,6 +77,23 @@ transfer_submit(struct transfer *transfer, const struct transfer_piece *piece)
 	return status;
 }
 
+/*
+ * The first failure is the cause of those behind it. But often an earlier one has failed when a
+ * submission is refused, and its completion, which says why, is on its way; and a device that went
+ * takes its driver along: that it went is the cause.
+ */
+void
+transfer_failed(struct transfer *transfer, IOReturn status, bool refused)
+{
+	bool is_first = transfer->failure == kIOReturnSuccess;
+
+	if (is_first || status == kIOReturnNoDevice ||
+	    (transfer->refused && !refused && transfer->failure != kIOReturnNoDevice)) {
+		transfer->failure = status;
+		transfer->refused = refused;
+	}
+}
+
 void
 transfer_completed(struct transfer *transfer, const struct transfer_result *result)
 {

@@ -217,6 +217,13 @@ START_TEST(survives_and_reports_faults)
 	expect_text("unplugged");
 	expect("sink:unplug-after=1000000", 5, "truncate -s 64M $F/a; send $F/a");
 	expect_text("unplugged");
+	/* It fails before it is seen to have gone; one that only fails is there for longer. */
+	expect("sink:unplug-after=1000000,unplug-late=100", 5, "send /dev/zero");
+	expect_text("unplugged after 9");
+	expect("source:unplug-after=1000000,unplug-late=100", 5, "recv /dev/null");
+	expect_text("unplugged after 9");
+	expect("sink:unplug-after=1000000,unplug-late=60000", 5, "send /dev/zero");
+	expect_text("check the cable");
 	expect("sink:corrupt-every=2", 6, "head -c 1M /dev/zero | send -");
 	expect_text("lost or changed");
 	remove_folder();
