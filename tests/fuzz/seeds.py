@@ -288,6 +288,9 @@ def hosts():
         "nothing": request(10), "complete": request(2, flags=1, index=3) +
         request(3, scalars=(2, 0), values=(1050, 1, 0)) + b"\3\0" + struct.pack("<I", 500) +
         b"\4" + b"\3\0" + struct.pack("<I", 5000) + request(3, scalars=(2, 0), values=(3, 1, 0)),
+        # More than the ring has room for: they wait, and the connection with them.
+        "end-while-some-wait": request(2, flags=1, index=3) + request(3, scalars=(2, 0), values=(1050, 1, 0)) +
+        request(8) + request(0),
         "complete-twice": request(2, flags=1, index=3) + request(2, flags=1, index=3),
         "large": both + large, "large-none": large, "large-twice": both + both + large,
         "large-generation": structures(0x80, offset(0), offset(1), b"\1\1") + large,
