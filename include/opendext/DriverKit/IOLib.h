@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a driver needs beside objects: memory, waiting, locks and a line in the log. Any thread.
+ *
+ * Methods and callbacks of an object run one after the other on its queue, so most drivers need no
+ * lock: only those with queues or threads of their own.
+ */
+#ifndef OPENDEXT_DRIVERKIT_IOLIB_H
+#define OPENDEXT_DRIVERKIT_IOLIB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <dext_cdefs.h>
+#include <os/log.h>
+
+DEXT_BEGIN_DECLS
+
+/* --- memory --- */
+
+/* The C library's, and so is what is given back: the length is not looked at. NULL: no memory. */
+void *IOMalloc(size_t length);
+void *IOMallocZero(size_t length);
+void IOFree(void *address, size_t length);
+
+/* For IONew: `count` zeroed elements. NULL without memory, also if so many cannot be. */
+void *dext_new(size_t count, size_t size);
+
+/* Of `count` elements of a type; both are zeroed here. */
+#define IONew(type, count)	       ((type *)dext_new((count), sizeof(type)))
+#define IONewZero(type, count)	       ((type *)dext_new((count), sizeof(type)))
+#define IODelete(pointer, type, count) IOFree((pointer), sizeof(type) * (size_t)(count))
+#define IOSafeDeleteNULL(pointer, type, count)              \
+	do {                                                \
+		if ((pointer) != NULL) {                    \
+			IODelete((pointer), type, (count)); \
+			(pointer) = NULL;                   \
+		}                                           \
+	} while (0)
+
+/* --- waiting --- */
+
+/*
+ * Blocks for at least so long, whatever signals come. Nothing else of the queue runs meanwhile: a
+ * timer (IOTimerDispatchSource) does not block it.
+ */
+void IOSleep(uint64_t milliseconds);
+void IODelay(uint64_t microseconds);
+
+/* --- the log --- */
+
+/* os_log(OS_LOG_DEFAULT, format, ...). */
+#define IOLog(...) os_log(OS_LOG_DEFAULT, __VA_ARGS__)
+
+/* --- locks --- */
+
+typedef struct IOLock IOLock;
+typedef struct IORecursiveLock IORecursiveLock;
+typedef struct IORWLock IORWLock;
+
+/*
+ * A mutex: who holds it and locks it again waits for ever. Alloc: NULL without memory. Free: while
+ * nobody holds it. TryLock: true, it is held now.
+ */
+IOLock *IOLockAlloc(void);
+void IOLockFree(IOLock *lock);
+void IOLockLock(IOLock *lock);
+bool IOLockTryLock(IOLock *lock);
+void IOLockUnlock(IOLock *lock);
+
+/* The same, but its holder may lock it again, and unlocks it as often. */
+IORecursiveLock *IORecursiveLockAlloc(void);
+void IORecursiveLockFree(IORecursiveLock *lock);
+void IORecursiveLockLock(IORecursiveLock *lock);
+bool IORecursiveLockTryLock(IORecursiveLock *lock);
+void IORecursiveLockUnlock(IORecursiveLock *lock);
+
+/* Held by any number who read, or by one who writes. */
+IORWLock *IORWLockAlloc(void);
+void IORWLockFree(IORWLock *lock);
+void IORWLockRead(IORWLock *lock);
+void IORWLockWrite(IORWLock *lock);
+void IORWLockUnlock(IORWLock *lock);
+
+DEXT_END_DECLS
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* IOLib: the C library under the names of DriverKit. Each lock is one of pthread's. */
+#include "clock.h"
+
+#include <DriverKit/IOLib.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct IOLock {
+	pthread_mutex_t mutex;
+};
+
+struct IORecursiveLock {
+	pthread_mutex_t mutex;
+};
+
+struct IORWLock {
+	pthread_rwlock_t lock;
+};
+
+void *
+IOMalloc(size_t length)
+{
+	return malloc(length);
+}
+
+void *
+IOMallocZero(size_t length)
+{
+	return calloc(1, length);
+}
+
+void
+IOFree(void *address, size_t length)
+{
+	(void)length;
+	free(address);
+}
+
+void *
+dext_new(size_t count, size_t size)
+{
+	return count <= SIZE_MAX / size ? calloc(count, size) : NULL;
+}
+
+/* Until then, and not for so long: a signal would begin it anew. */
+static void
+wait_until(uint64_t time)
+{
+	struct timespec deadline = {.tv_sec = (time_t)(time / NSEC_PER_SEC),
+				    .tv_nsec = (long)(time % NSEC_PER_SEC)};
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, NULL) == EINTR)
+		;
+}
+
+/* What is longer than the clock can count is for ever. */
+static void
+wait_for(uint64_t amount, uint64_t unit)
+{
+	uint64_t now = clock_now(), most = ((uint64_t)INT64_MAX - now) / unit;
+
+	wait_until(now + (amount < most ? amount : most) * unit);
+}
+
+void
+IOSleep(uint64_t milliseconds)
+{
+	wait_for(milliseconds, NSEC_PER_MSEC);
+}
+
+void
+IODelay(uint64_t microseconds)
+{
+	wait_for(microseconds, NSEC_PER_USEC);
+}
+
+IOLock *
+IOLockAlloc(void)
+{
+	IOLock *lock = malloc(sizeof(*lock));
+
+	if (lock != NULL)
+		pthread_mutex_init(&lock->mutex, NULL);
+	return lock;
+}
+
+void
+IOLockFree(IOLock *lock)
+{
+	if (lock == NULL)
+		return;
+	pthread_mutex_destroy(&lock->mutex);
+	free(lock);
+}
+
+void
+IOLockLock(IOLock *lock)
+{
+	pthread_mutex_lock(&lock->mutex);
+}
+
+bool
+IOLockTryLock(IOLock *lock)
+{
+	return pthread_mutex_trylock(&lock->mutex) == 0;
+}
+
+void
+IOLockUnlock(IOLock *lock)
+{
+	pthread_mutex_unlock(&lock->mutex);
+}
+
+IORecursiveLock *
+IORecursiveLockAlloc(void)
+{
+	IORecursiveLock *lock = malloc(sizeof(*lock));
+	pthread_mutexattr_t attributes;
+
+	if (lock == NULL)
+		return NULL;
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&lock->mutex, &attributes);
+	pthread_mutexattr_destroy(&attributes);
+	return lock;
+}
+
+void
+IORecursiveLockFree(IORecursiveLock *lock)
+{
+	if (lock == NULL)
+		return;
+	pthread_mutex_destroy(&lock->mutex);
+	free(lock);
+}
+
+void
+IORecursiveLockLock(IORecursiveLock *lock)
+{
+	pthread_mutex_lock(&lock->mutex);
+}
+
+bool
+IORecursiveLockTryLock(IORecursiveLock *lock)
+{
+	return pthread_mutex_trylock(&lock->mutex) == 0;
+}
+
+void
+IORecursiveLockUnlock(IORecursiveLock *lock)
+{
+	pthread_mutex_unlock(&lock->mutex);
+}
+
+IORWLock *
+IORWLockAlloc(void)
+{
+	IORWLock *lock = malloc(sizeof(*lock));
+
+	if (lock != NULL)
+		pthread_rwlock_init(&lock->lock, NULL);
+	return lock;
+}
+
+void
+IORWLockFree(IORWLock *lock)
+{
+	if (lock == NULL)
+		return;
+	pthread_rwlock_destroy(&lock->lock);
+	free(lock);
+}
+
+void
+IORWLockRead(IORWLock *lock)
+{
+	pthread_rwlock_rdlock(&lock->lock);
+}
+
+void
+IORWLockWrite(IORWLock *lock)
+{
+	pthread_rwlock_wrlock(&lock->lock);
+}
+
+void
+IORWLockUnlock(IORWLock *lock)
+{
+	pthread_rwlock_unlock(&lock->lock);
+}
