@@ -95,7 +95,7 @@ OSMetaClass_alloc(const OSMetaClass *metaclass)
 	object->metaclass = metaclass;
 	atomic_init(&object->references, 1);
 	if (object_watch != NULL)
-		object_watch->made(metaclass);
+		object_watch->made(object);
 	return object;
 }
 
@@ -158,9 +158,12 @@ OSMetaClass_ivars(const OSMetaClass *metaclass, const void *object)
 void
 OSRetain(const void *pointer)
 {
-	struct OSObject *object = object_real(pointer);
+	struct OSObject *object;
 	uint32_t before;
 
+	if (object_watch != NULL && !object_watch->counted(pointer, "retained"))
+		return;
+	object = object_real(pointer);
 	if (object == NULL ||
 	    atomic_load_explicit(&object->references, memory_order_relaxed) == OBJECT_IMMORTAL)
 		return;
@@ -192,16 +195,19 @@ end(struct OSObject *object)
 		log_abort("%s: free returned without having called its superclass's free_Impl",
 			  OSObject_GetClassName(object));
 	if (object_watch != NULL)
-		object_watch->ended(object->metaclass);
+		object_watch->ended(object);
 	free(object);
 }
 
 void
 OSRelease(const void *pointer)
 {
-	struct OSObject *object = object_real(pointer);
+	struct OSObject *object;
 	uint32_t before;
 
+	if (object_watch != NULL && !object_watch->counted(pointer, "released"))
+		return;
+	object = object_real(pointer);
 	if (object == NULL ||
 	    atomic_load_explicit(&object->references, memory_order_relaxed) == OBJECT_IMMORTAL)
 		return;

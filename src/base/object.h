@@ -41,8 +41,13 @@ struct OSObject {
  * wants to know of is made or used.
  */
 struct object_watch {
-	void (*made)(const OSMetaClass *metaclass);
-	void (*ended)(const OSMetaClass *metaclass);
+	void (*made)(const OSObject *object);
+	void (*ended)(const OSObject *object); /* its memory goes now */
+	/*
+	 * A reference is about to be taken or given up. False: not of this one, which has ended;
+	 * nothing there may be looked at.
+	 */
+	bool (*counted)(const void *pointer, const char *how);
 	/* The instance variables that `metaclass` added to it are about to be used. */
 	void (*used)(const OSMetaClass *metaclass, OSObject *object);
 };

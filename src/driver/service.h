@@ -6,7 +6,7 @@
  *	service_create		allocates, initialises and attaches it to its provider; not started
  *	service_start		Start on its queue; a failure terminates it
  *	service_terminate	user clients and child services first, then Stop, then it is
- *detached
+ * detached
  *
  * Stop is called exactly once for each service whose Start was called. It has ended when the
  * driver's Stop returned and the base implementation was reached, which may be later, from a cancel
@@ -58,6 +58,7 @@ struct IOService_IVars {
 	bool stop_begun;
 	bool stop_called; /* the driver's Stop was called, by us or by itself */
 	bool stop_returned;
+	bool super_started; /* IOService_Start_Impl was reached */
 	bool super_stopped; /* IOService_Stop_Impl was reached */
 	bool finish_begun;
 	bool stopped;

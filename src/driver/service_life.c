@@ -17,6 +17,7 @@
 #include "hang.h"
 #include "log.h"
 #include "object.h"
+#include "witness.h"
 
 struct start {
 	IOService *service;
@@ -117,7 +118,7 @@ service_start(IOService *self)
 	struct IOService_IVars *ivars = service_ivars(self);
 	struct start start = {.service = self, .res = kIOReturnOffline};
 	IODispatchQueue *queue;
-	bool asked;
+	bool asked, reached;
 
 	if (!begin_start(self, &start.provider))
 		return kIOReturnOffline;
@@ -132,7 +133,14 @@ service_start(IOService *self)
 	pthread_mutex_lock(&service_tree);
 	ivars->state = SERVICE_STARTED;
 	asked = ivars->register_asked;
+	reached = ivars->super_started;
 	pthread_mutex_unlock(&service_tree);
+	if (start.res == kIOReturnSuccess && !reached) {
+		log_error("%s: Start never reached IOService_Start_Impl; an override calls it "
+			  "first",
+			  OSObject_GetClassName(self));
+		witness_no_super(OSObject_GetClassName(self));
+	}
 	if (start.res != kIOReturnSuccess)
 		service_terminate(self);
 	else if (asked)
@@ -306,6 +314,11 @@ IOService_Start(IOService *self, IOService *provider)
 kern_return_t
 IOService_Start_Impl(IOService *self, IOService *provider)
 {
+	if (self == NULL)
+		return kIOReturnBadArgument;
+	pthread_mutex_lock(&service_tree);
+	service_ivars(self)->super_started = true;
+	pthread_mutex_unlock(&service_tree);
 	return kIOReturnSuccess;
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See witness.h. Objects are counted by class. Whether a service's instance variables are used on
- * its queue is looked at where the driver asks for them (OSObjectIVars): only those of its own
- * classes, from the time the service is attached until its Stop is called, because before and after
- * that there is nobody to share them with, and cancel handlers run on no queue. Once for each
+ * See witness.h. Objects are counted by class. Of those that have ended the addresses are kept,
+ * each until another object is there, or its place is needed: so a reference that is one too many
+ * is noticed although nothing is left of the object. Whether a service's instance variables are
+ * used on its queue is looked at where the driver asks for them (OSObjectIVars): only those of its
+ * own classes, from the time the service is attached until its Stop is called, because before and
+ * after that there is nobody to share them with, and cancel handlers run on no queue. Once for each
  * class.
  *
  * Any thread. The lock is held for the table alone.
@@ -23,6 +25,7 @@
 
 #define CLASSES_MAX 256u
 #define FRAMES_MAX  16
+#define GONE_MAX    4096u
 
 static struct {
 	const struct witness *witness;	       /* [const] while the host runs */
@@ -34,6 +37,10 @@ static struct {
 		bool said;	/* that it was used on another queue */
 	} classes[CLASSES_MAX]; /* [lock] */
 	unsigned class_count;	/* [lock] */
+	struct gone {
+		uintptr_t address; /* 0: nothing */
+		const OSMetaClass *metaclass;
+	} gone[GONE_MAX]; /* [lock] */
 } seen = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void DEXT_PRINTF(1, 2) say(const char *format, ...)
@@ -75,16 +82,60 @@ count(const OSMetaClass *metaclass, long change)
 	pthread_mutex_unlock(&seen.lock);
 }
 
-static void
-made(const OSMetaClass *metaclass)
+static struct gone *
+gone_locked(const void *pointer)
 {
-	count(metaclass, 1);
+	return &seen.gone[(uintptr_t)pointer / _Alignof(struct OSObject) % GONE_MAX];
 }
 
 static void
-ended(const OSMetaClass *metaclass)
+made(const OSObject *object)
 {
-	count(metaclass, -1);
+	struct gone *gone;
+
+	count(object->metaclass, 1);
+	pthread_mutex_lock(&seen.lock);
+	gone = gone_locked(object);
+	if (gone->address == (uintptr_t)object)
+		gone->address = 0;
+	pthread_mutex_unlock(&seen.lock);
+}
+
+static void
+ended(const OSObject *object)
+{
+	count(object->metaclass, -1);
+	pthread_mutex_lock(&seen.lock);
+	*gone_locked(object) = (struct gone){(uintptr_t)object, object->metaclass};
+	pthread_mutex_unlock(&seen.lock);
+}
+
+static void
+say_who(void)
+{
+	void *frames[FRAMES_MAX];
+
+	backtrace_symbols_fd(frames, backtrace(frames, FRAMES_MAX), STDERR_FILENO);
+}
+
+static bool
+counted(const void *pointer, const char *how)
+{
+	const OSMetaClass *metaclass = NULL;
+	struct gone *gone;
+
+	pthread_mutex_lock(&seen.lock);
+	gone = gone_locked(pointer);
+	if (pointer != NULL && gone->address == (uintptr_t)pointer)
+		metaclass = gone->metaclass;
+	pthread_mutex_unlock(&seen.lock);
+	if (metaclass == NULL)
+		return true;
+	say("%s: an object that has ended is %s: a reference was given up that was not one's own; "
+	    "the call came from:",
+	    metaclass->name, how);
+	say_who();
+	return false;
 }
 
 static bool
@@ -145,7 +196,6 @@ is_first_time(const OSMetaClass *metaclass)
 static void
 used(const OSMetaClass *metaclass, OSObject *object)
 {
-	void *frames[FRAMES_MAX];
 	IOService *service;
 
 	if (!is_own(metaclass))
@@ -157,16 +207,18 @@ used(const OSMetaClass *metaclass, OSObject *object)
 	say("%s: its instance variables are used on a thread that does not own its queue; the "
 	    "call came from:",
 	    metaclass->name);
-	backtrace_symbols_fd(frames, backtrace(frames, FRAMES_MAX), STDERR_FILENO);
+	say_who();
 }
 
-static const struct object_watch watch = {.made = made, .ended = ended, .used = used};
+static const struct object_watch watch = {
+	.made = made, .ended = ended, .counted = counted, .used = used};
 
 void
 witness_begin(const struct witness *witness)
 {
 	seen.witness = witness;
 	seen.class_count = 0;
+	memset(seen.gone, 0, sizeof(seen.gone));
 	atomic_store_explicit(&seen.own, NULL, memory_order_relaxed);
 	object_watch = &watch;
 }
@@ -191,6 +243,13 @@ witness_know(const dext_bundle_info *classes)
 {
 	if (seen.witness != NULL)
 		atomic_store_explicit(&seen.own, classes, memory_order_release);
+}
+
+void
+witness_no_super(const char *class_name)
+{
+	if (seen.witness != NULL)
+		say("%s: its Start never reached IOService_Start_Impl", class_name);
 }
 
 void

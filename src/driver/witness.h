@@ -24,6 +24,8 @@ void witness_end(void);
 
 /* The driver's own classes; all others are the framework's. Nothing happens without a witness. */
 void witness_know(const dext_bundle_info *classes);
+/* A Start has succeeded, and that of the base class was not called. */
+void witness_no_super(const char *class_name);
 /* A completion has gone without having been used, and was promised. */
 void witness_uncompleted(uint32_t selector);
 

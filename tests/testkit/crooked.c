@@ -12,6 +12,7 @@ static const OSMetaClass gCrookedMetaClass, gCrookedUserClientMetaClass;
 
 struct Crooked_IVars {
 	IOUSBHostInterface *interface;
+	bool forgetful; /* the next client's Start forgets its superclass */
 };
 struct CrookedUserClient_IVars {
 	IOService *driver;
@@ -45,7 +46,10 @@ static kern_return_t
 Crooked_NewUserClient(IOService *self, uint32_t type, IOUserClient **userClient)
 {
 	IOService *client = NULL;
-	kern_return_t result = IOService_Create(self, self, "UserClientProperties", &client);
+	kern_return_t result;
+
+	crooked(self)->forgetful = type == CROOKED_FORGETFUL;
+	result = IOService_Create(self, self, "UserClientProperties", &client);
 
 	if (result == kIOReturnSuccess)
 		*userClient = OSRequiredCast(IOUserClient, client);
@@ -123,6 +127,17 @@ Leak(OSObject *self, void *reference, IOUserClientMethodArguments *arguments)
 
 	forgotten = OSStringCreate("nobody's", 8);
 	return forgotten != NULL ? kIOReturnSuccess : kIOReturnNoMemory;
+}
+
+static kern_return_t
+Release(OSObject *self, void *reference, IOUserClientMethodArguments *arguments)
+{
+	OSString *string = OSStringCreate("once", 4);
+	const void *volatile gone = string; /* the compiler would know better */
+
+	OSRelease(string);
+	OSRelease(gone);
+	return kIOReturnSuccess;
 }
 
 static kern_return_t
@@ -206,6 +221,7 @@ static const IOUserClientMethodDispatch methods[] = {
 	[kCrookedLeak] = {.function = Leak},
 	[kCrookedForget] = {.function = Forget, .checkCompletionExists = true},
 	[kCrookedKeep] = {.function = Keep, .checkCompletionExists = true},
+	[kCrookedRelease] = {.function = Release},
 	[kCrookedTrespass] = {.function = Trespass},
 	[kCrookedQueues] = {.function = Queues, .checkScalarOutputCount = 1},
 };
@@ -225,7 +241,8 @@ CrookedUserClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 static kern_return_t
 CrookedUserClient_Start(IOService *self, IOService *provider)
 {
-	kern_return_t result = IOService_Start_Impl(self, provider);
+	kern_return_t result = crooked(provider)->forgetful ? kIOReturnSuccess
+							    : IOService_Start_Impl(self, provider);
 
 	ivars(self)->driver = provider;
 	if (result == kIOReturnSuccess)

@@ -244,6 +244,26 @@ START_TEST(leak)
 }
 END_TEST
 
+START_TEST(released_too_often)
+{
+	set_up();
+	call(kCrookedRelease);
+	tear_down(1, "OSString: an object that has ended is released");
+}
+END_TEST
+
+START_TEST(superclass_forgotten)
+{
+	io_connect_t connection;
+
+	set_up();
+	connection = dext_test_open(scene.test, "Crooked", CROOKED_FORGETFUL);
+	ck_assert_uint_ne(connection, IO_OBJECT_NULL);
+	IOServiceClose(connection);
+	tear_down(1, "CrookedUserClient: its Start never reached IOService_Start_Impl");
+}
+END_TEST
+
 START_TEST(completion_forgotten)
 {
 	set_up();
@@ -355,6 +375,6 @@ START_TEST(shuffled)
 END_TEST
 
 UNIT_MAIN("testkit", script, stalls, unplugged_and_plugged_in, other_bytes, other_request, no_step,
-	  step_not_taken, leak, completion_forgotten, completion_forgotten_and_allowed,
-	  completion_late, wrong_queue, not_closed, no_personality, no_bundle, shared_object,
-	  shuffled)
+	  step_not_taken, leak, released_too_often, superclass_forgotten, completion_forgotten,
+	  completion_forgotten_and_allowed, completion_late, wrong_queue, not_closed,
+	  no_personality, no_bundle, shared_object, shuffled)

@@ -36,6 +36,7 @@ struct fixture {
 	kern_return_t start_result;
 	bool stop_in_start; /* a failing Start calls Stop itself */
 	bool register_in_start;
+	bool no_super_start;  /* Start never reaches the base class */
 	bool no_super_stop;   /* Stop never reaches the base class */
 	bool late_super_stop; /* it does later, when fixture_super_stop is called */
 	bool plain_free;      /* free goes past the superclass */
@@ -565,7 +566,8 @@ TestDriver_free(OSObject *self)
 static kern_return_t
 TestDriver_Start(IOService *self, IOService *provider)
 {
-	kern_return_t res = IOService_Start_Impl(self, provider);
+	kern_return_t res =
+		fixture.no_super_start ? kIOReturnSuccess : IOService_Start_Impl(self, provider);
 
 	meter_raise(&fixture.driver_started);
 	if (fixture.queue_in_start != NULL) {

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "driver_fixture.h"
+#include "said.h"
 
 START_TEST(start_and_stop)
 {
@@ -55,6 +56,17 @@ START_TEST(a_start_that_fails_and_calls_its_own_stop)
 {
 	fixture.stop_in_start = true;
 	fail_start();
+}
+END_TEST
+
+START_TEST(a_start_that_never_reaches_the_base_class)
+{
+	fixture.no_super_start = true;
+	said_listen();
+	fixture_start();
+	said_expect("Start never reached IOService_Start_Impl");
+	fixture_end();
+	ck_assert_uint_eq(meter_read(&fixture.driver_stopped), 1);
 }
 END_TEST
 
@@ -181,8 +193,9 @@ END_TEST
 
 UNIT_MAIN("service_life", start_and_stop, a_service_that_never_started_is_not_stopped,
 	  init_may_fail, a_start_that_fails_is_stopped_and_released,
-	  a_start_that_fails_and_calls_its_own_stop, a_stop_that_never_reaches_the_base_class,
-	  a_stop_that_ends_later, a_free_that_goes_past_the_superclass,
-	  stop_comes_also_on_a_cancelled_queue, stop_that_the_driver_calls_itself_is_not_repeated,
+	  a_start_that_fails_and_calls_its_own_stop, a_start_that_never_reaches_the_base_class,
+	  a_stop_that_never_reaches_the_base_class, a_stop_that_ends_later,
+	  a_free_that_goes_past_the_superclass, stop_comes_also_on_a_cancelled_queue,
+	  stop_that_the_driver_calls_itself_is_not_repeated,
 	  stop_waits_for_start_although_the_queue_is_another_by_then,
 	  what_was_terminated_before_its_start_is_not_started)

@@ -27,7 +27,8 @@
  * cmocka assert_int_equal(dext_test_end(test), 0).
  *
  * Beside what the script of the device expects, a test fails for
- *	- objects of the driver that are left when it has stopped;
+ *	- objects of the driver that are left when it has stopped, or were released too often;
+ *	- a Start that succeeds without having called its superclass's;
  *	- a call with a completion that the driver took (it returned success) and never completed;
  *	- instance variables of a service that are used on a thread that does not own its queue;
  *	- connections that the app has not closed.
