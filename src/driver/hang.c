@@ -94,21 +94,20 @@ take_stack(void)
 
 /* --- the timer --- */
 
+/* As those of a crash: `dext logs` finds the names that only the file has. */
 static void
 log_frame(unsigned number, void *address)
 {
-	const char *file;
 	Dl_info info;
 
 	if (dladdr(address, &info) == 0 || info.dli_fname == NULL) {
-		log_error("  %u: %p", number, address);
+		log_error("  #%u %p", number, address);
 		return;
 	}
-	file = strrchr(info.dli_fname, '/') != NULL ? strrchr(info.dli_fname, '/') + 1
-						    : info.dli_fname;
-	log_error("  %u: %s+0x%zx%s%s", number, file,
+	log_error("  #%u %s+0x%zx%s%s%s", number, info.dli_fname,
 		  (size_t)((char *)address - (char *)info.dli_fbase),
-		  info.dli_sname != NULL ? " " : "", info.dli_sname != NULL ? info.dli_sname : "");
+		  info.dli_sname != NULL ? " (" : "", info.dli_sname != NULL ? info.dli_sname : "",
+		  info.dli_sname != NULL ? ")" : "");
 }
 
 static bool

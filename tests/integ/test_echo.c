@@ -320,8 +320,8 @@ START_TEST(a_method_that_hangs_is_named)
 	harness_wait_log(&harness, "EchoUserClient_ExternalMethod (2) has not returned for ");
 	ck_assert_uint_ge(now_msec() - began, 300);
 	/* The method's own frame, and that of the library which called it. */
-	harness_wait_log(&harness, ": echo.so+0x");
-	harness_wait_log(&harness, ": libdriverkit.so.0+0x");
+	harness_wait_log(&harness, "/echo.so+0x");
+	harness_wait_log(&harness, "/libdriverkit.so.0+0x");
 	/* Its queue is another call's, too, which has a deadline. */
 	ck_assert_int_eq(dext_connect_set_timeout(hanging.connect, 50000000), kIOReturnSuccess);
 	ck_assert_int_eq(get_clients(hanging.connect, &clients), kIOReturnTimeout);
