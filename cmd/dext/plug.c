@@ -2,8 +2,8 @@
 /*
  * dext plug and dext unplug: a virtual device of the running registry comes or goes.
  *
- * The device to unplug is named by its id, its serial number, its place (locationID) or its name;
- * whatever is used, it must mean one device.
+ * The device to unplug is named by its id, its serial number, its place (locationID), its name or
+ * what it was plugged in as (sink); whatever is used, it must mean one device.
  */
 #include "ask.h"
 #include "dext.h"
@@ -39,9 +39,10 @@ static const char plug_help[] =
 static const char unplug_help[] =
 	"usage: dext unplug DEVICE\n"
 	"\n"
-	"Unplugs a virtual USB device, named by its id, serial number, place or name, and returns "
-	"when\n"
-	"it has gone: its drivers were stopped, and what was under way has ended with an error.\n"
+	"Unplugs a virtual USB device, named by its id, serial number, place, name or kind "
+	"(sink),\n"
+	"and returns when it has gone: its drivers were stopped, and what was under way has ended\n"
+	"with an error.\n"
 	"\n"
 	"Example: dext unplug A1\n"
 	"\n"
@@ -178,6 +179,22 @@ plug_main(int argc, char **argv)
 
 /* --- unplug --- */
 
+/* As it was plugged in, with its options or without, or as lists show it: "virtual:sink". */
+static bool
+is_as_plugged(const struct device *device, const char *text)
+{
+	static const char prefix[] = "virtual:";
+	const char *plugged = get(device, "dext_device");
+
+	if (strncmp(plugged, prefix, sizeof(prefix) - 1) != 0)
+		return false;
+	plugged += sizeof(prefix) - 1;
+	if (strncmp(text, prefix, sizeof(prefix) - 1) == 0)
+		text += sizeof(prefix) - 1;
+	return strcmp(text, plugged) == 0 || (strlen(text) == strcspn(plugged, ",:") &&
+					      strncmp(text, plugged, strlen(text)) == 0);
+}
+
 static bool
 is_meant(const struct device *device, const char *text)
 {
@@ -186,8 +203,11 @@ is_meant(const struct device *device, const char *text)
 
 	if (strncmp(text, "0x", 2) == 0 && *end == '\0')
 		return number == device->id || number == get_place(device);
+	/* As paths have it. */
+	if (strlen(text) == 8 && *end == '\0' && number == get_place(device))
+		return true;
 	return strcmp(text, get(device, "USB Serial Number")) == 0 ||
-	       strcmp(text, get(device, "IORegistryEntryName")) == 0;
+	       strcmp(text, get(device, "IORegistryEntryName")) == 0 || is_as_plugged(device, text);
 }
 
 /* How many are meant; *ret_id: one of them. */
@@ -231,7 +251,8 @@ unplug(struct ask *ask, const char *text)
 	IOReturn status = find(ask, text, &id, &count);
 
 	if (status == kIOReturnSuccess && count == 0) {
-		complain("unplug", "there is no device '%s'", text);
+		complain("unplug",
+			 "there is no device '%s'; `dext tree` shows those that are there", text);
 		return DEXT_EXIT_NOT_FOUND;
 	}
 	if (status == kIOReturnSuccess && count > 1)

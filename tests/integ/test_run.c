@@ -244,7 +244,11 @@ START_TEST(plugs_and_unplugs)
 {
 	ck_assert_int_eq(run("$DEXT run $BULK -- sh -c '$DEXT plug sink --serial B,latency=5 && "
 			     "$DEXT plug --json source && $DEXT unplug B && $DEXT plug sink && "
-			     "$DEXT unplug \"OpenDext sink\" && $DEXT unplug 0x80200000'"),
+			     "$DEXT unplug \"OpenDext sink\" && $DEXT unplug 0x80200000 && "
+			     "$DEXT plug sink,latency=5 && $DEXT unplug sink && "
+			     "$DEXT plug sink,latency=5 && $DEXT unplug sink,latency=5 && "
+			     "$DEXT plug source && $DEXT unplug virtual:source && "
+			     "$DEXT plug source && $DEXT unplug 80100000'"),
 			 0);
 	check_said("no device is there; waiting for `dext plug SPEC`");
 	check_said("OpenDext sink 0x");
@@ -263,6 +267,8 @@ START_TEST(plugs_and_unplugs)
 			     "$DEXT unplug virtual"),
 			 2);
 	check_said("2 devices are 'virtual'");
+	ck_assert_int_eq(run("$DEXT run $BULK --virtual sink -- $DEXT unplug sin"), 3);
+	check_said("no device 'sin'; `dext tree` shows");
 	ck_assert_int_eq(run("OPENDEXT_RUNTIME_DIR=/nonexistent $DEXT plug sink"), 3);
 	ck_assert_int_eq(run("$DEXT plug --help"), 0);
 	ck_assert_int_eq(run("$DEXT unplug --help"), 0);
