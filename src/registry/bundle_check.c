@@ -257,6 +257,26 @@ check_names(const struct spot *spot, const char *identifier)
 		     "is \"%.100s\"; the bundle's own, %.100s, was expected", own, identifier);
 }
 
+/* What IOService_Create makes an object of. */
+static void
+check_creatable(const struct spot *spot)
+{
+	const char *class_name = OSDictionaryGetStringValue(spot->dictionary, "IOClass");
+
+	if (get(spot, "IOUserClass") == NULL)
+		return;
+	if (get(spot, "IOClass") == NULL)
+		tell(spot, BUNDLE_MISTAKE, "IOClass",
+		     "is missing, and so IOService_Create makes nothing of this dictionary; write "
+		     "IOUserUserClient for a user client, or IOUserService");
+	else if (class_name != NULL && strcmp(class_name, "IOUserUserClient") != 0 &&
+		 strcmp(class_name, "IOUserService") != 0)
+		tell(spot, BUNDLE_MISTAKE, "IOClass",
+		     "is \"%.80s\", of which IOService_Create makes nothing; write "
+		     "IOUserUserClient for a user client, or IOUserService",
+		     class_name);
+}
+
 /* Dictionaries inside one, such as UserClientProperties: there no variable is replaced. */
 static bool
 check_inner(void *context, const char *key, OSObject *value)
@@ -274,6 +294,7 @@ check_inner(void *context, const char *key, OSObject *value)
 	    snprintf(spot.where, sizeof(spot.where), "%s%s:", outer->where, key) >=
 		    (int)sizeof(spot.where))
 		return false;
+	check_creatable(&spot);
 	OSDictionaryApply_f(spot.dictionary, &spot, check_inner);
 	return false;
 }
