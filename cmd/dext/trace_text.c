@@ -134,7 +134,7 @@ print_event(FILE *to, const struct recording *recording)
 		print_call(to, event);
 		break;
 	case TRACE_COMPLETION:
-		fprintf(to, "completion of %" PRIu64 ": %s, %u arguments", event->id,
+		fprintf(to, "completion of registration %" PRIu64 ": %s, %u arguments", event->id,
 			result(event->status, words), event->count);
 		if (event->waited > 0)
 			fprintf(to, ", behind %u that wait for the app", event->waited);

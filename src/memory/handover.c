@@ -116,7 +116,8 @@ prepare_locked(const IOMemoryDescriptor *memory, const struct memory_use *part,
 		if (is_whole_locked(backing, &span, extent->file)) {
 			if (extent->file->handed == HANDED_NEVER || extent->file->handed == wanted)
 				continue;
-			log_error("memory was handed over %s before, and so it is for all clients",
+			log_error("memory was handed over %s before, and so it is for all clients "
+				  "and types; who has another right gets another buffer",
 				  wanted == HANDED_READONLY ? "writable" : "read-only");
 			return kIOReturnNotPermitted;
 		}
