@@ -3,9 +3,9 @@
  * OSObject: the root of every driver-side class, and how a class is written in C.
  *
  * An object is an opaque struct. Its first word leads to an OSMetaClass, which is plain data: a
- *name, a superclass, the size of the instance variables that this class adds, and one method table
- *for each framework class whose methods it overrides. A NULL table, a NULL entry, or a table that
- *ends before the entry, means "inherited".
+ * name, a superclass, the size of the instance variables that this class adds, and one method table
+ * for each framework class whose methods it overrides. A NULL table, a NULL entry, or a table that
+ * ends before the entry, means "inherited".
  *
  *	struct MyDriver_IVars { IOUSBHostInterface *interface; };
  *
@@ -22,12 +22,12 @@
  *	};
  *
  * Class_Method(object, ...) calls the object's own implementation; Class_Method_Impl(object, ...)
- *calls the implementation that Class itself brings, which is how an override reaches its
- *superclass.
+ * calls the implementation that Class itself brings, which is how an override reaches its
+ * superclass.
  *
  * References: functions with Create, Copy or Alloc in their name return an object that the caller
- *owns and releases; Get returns a borrowed one. Reference counts are atomic: retain and release
- *work from any thread.
+ * owns and releases; Get returns a borrowed one. Reference counts are atomic: retain and release
+ * work from any thread.
  */
 #ifndef OPENDEXT_DRIVERKIT_OSOBJECT_H
 #define OPENDEXT_DRIVERKIT_OSOBJECT_H

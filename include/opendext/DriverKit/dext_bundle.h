@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The one symbol that a bundle's shared object exports, and through which the host finds its
- *classes:
+ * classes:
  *
  *	DEXT_BUNDLE(OSTypeID(MyDriver), OSTypeID(MyUserClient))
  *
  * Names in Info.plist (IOUserClass) and in the dictionaries of IOService_Create are looked up among
- *them.
+ * them.
  *
  * Of Info.plist's keys in a personality these are OpenDext's own: DextMethodMilliseconds, after
  * which a method that has not returned is named in the log with its stack; 5000 if it is not there,

@@ -11,8 +11,8 @@
  * callback has come they belong to the device, and the descriptor is kept alive.
  *
  * An error other than a timeout halts the pipe, unless it is isochronous: what was queued behind
- *completes with kIOReturnAborted, and AsyncIO and IO return kUSBHostReturnPipeStalled until
- *ClearStall is called. An Abort does not halt the pipe.
+ * completes with kIOReturnAborted, and AsyncIO and IO return kUSBHostReturnPipeStalled until
+ * ClearStall is called. An Abort does not halt the pipe.
  *
  * Statuses of a transfer:
  *	kIOReturnSuccess		also when an IN transfer ended early, by a short packet
