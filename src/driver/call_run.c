@@ -171,6 +171,8 @@ run_method(struct call *call)
 	IOReturn res;
 	bool held;
 
+	/* Most methods take no longer than the line does. */
+	call_slot_will_answer(&c->page.page->slot[call->slot]);
 	/* The memory behind it is the library's business: the driver sets structureOutput. */
 	if (request->flags & CALL_VARIABLE_OUTPUT) {
 		arguments.structureOutputDescriptor = NULL;

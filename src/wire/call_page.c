@@ -85,7 +85,7 @@ static void
 fetch_call(struct call_slot *slot)
 {
 	lines_will_read(&slot->request, sizeof(slot->request));
-	/* Not the answer's first line: the caller looks at it, and would have it back at once. */
+	/* Not the answer's first line: see call_slot_will_answer. */
 	lines_will_write(slot->reply.scalars, sizeof(slot->reply.scalars));
 }
 

@@ -48,6 +48,7 @@
 #include <stdint.h>
 
 #include "bounds.h"
+#include "lines.h"
 #include "spin.h"
 
 #include <DriverKit/IOReturn.h>
@@ -431,6 +432,16 @@ call_page_hold(struct call_page_host *host)
 	/* The client rang for that one, and does not ring twice. If it did not it rings in vain. */
 	host->is_armed = true;
 	atomic_store_explicit(&host->page->armed.flag, host->heard, memory_order_release);
+}
+
+/*
+ * The slot is going to be answered. Asks for the reply's first line, at which the caller looks: a
+ * moment before it is written and not earlier, since each look takes it away again.
+ */
+static inline void
+call_slot_will_answer(struct call_slot *slot)
+{
+	lines_will_write(&slot->reply, LINES_STEP);
 }
 
 /* Publishes the reply, already written, and wakes the caller if it sleeps. */
