@@ -8,6 +8,7 @@
 #include "objects.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -382,18 +383,45 @@ copy_pipe_locked(struct IOUSBHostInterface_IVars *interface, uint8_t address,
 	return kIOReturnSuccess;
 }
 
+/* No error: a driver may look whether there is one. */
+static void
+say_which(const struct IOUSBHostInterface_IVars *interface, uint8_t alternate, uint8_t address)
+{
+	const IOUSBConfigurationDescriptor *config = interface->configuration;
+	const IOUSBInterfaceDescriptor *setting = find(config, interface->number, alternate);
+	const IOUSBEndpointDescriptor *endpoint = NULL;
+	char list[32 * sizeof(" 0x00")] = "";
+	size_t used = 0;
+
+	while (used + sizeof(" 0x00") <= sizeof(list) &&
+	       (endpoint = IOUSBGetNextEndpointDescriptor(
+			config, setting, (const IOUSBDescriptorHeader *)endpoint)) != NULL)
+		used += (size_t)snprintf(list + used, sizeof(list) - used, " 0x%02x",
+					 IOUSBGetEndpointAddress(endpoint));
+	log_info("IOUSBHostInterface %u: CopyPipe: setting %u has no endpoint 0x%02x, but%s",
+		 interface->number, alternate, address, used > 0 ? list : " none at all");
+}
+
 kern_return_t
 IOUSBHostInterface_CopyPipe(IOUSBHostInterface *object, uint8_t address, IOUSBHostPipe **pipe)
 {
 	struct IOUSBHostInterface_IVars *interface;
+	uint8_t alternate;
 	IOReturn res;
 
 	if (object == NULL || pipe == NULL)
 		return refuse("CopyPipe: an argument is NULL");
 	interface = ivars(object);
 	pthread_mutex_lock(&interface->lock);
+	alternate = interface->alternate;
 	res = copy_pipe_locked(interface, address, pipe);
 	pthread_mutex_unlock(&interface->lock);
+	if (res == kIOReturnNotFound)
+		say_which(interface, alternate, address);
+	else if (res == kIOReturnNotOpen)
+		log_error("IOUSBHostInterface %u: CopyPipe: it is not open; "
+			  "IOUSBHostInterface_Open comes first",
+			  interface->number);
 	return res;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The device's and the interface's sessions, descriptors, settings and requests. */
+#include "said.h"
 #include "usb_scene.h"
 
 static struct scene scene;
@@ -108,6 +109,27 @@ START_TEST(descriptors)
 	IOUSBHostFreeDescriptor(string);
 	IOUSBHostFreeDescriptor(device);
 	IOUSBHostFreeDescriptor(NULL);
+	scene_close(&scene);
+}
+END_TEST
+
+START_TEST(says_why_there_is_no_pipe)
+{
+	IOUSBHostPipe *pipe = NULL;
+
+	scene_open(&scene, "loopback");
+	said_listen();
+	ck_assert_int_eq(IOUSBHostInterface_CopyPipe(scene.interface, 0x85, &pipe),
+			 kIOReturnNotFound);
+	said_expect("setting 0 has no endpoint 0x85, but 0x01 0x81");
+	ck_assert_int_eq(IOUSBHostInterface_Close(scene.interface, scene.client, 0),
+			 kIOReturnSuccess);
+	said_listen();
+	ck_assert_int_eq(IOUSBHostInterface_CopyPipe(scene.interface, 0x81, &pipe),
+			 kIOReturnNotOpen);
+	said_expect("it is not open; IOUSBHostInterface_Open comes first");
+	ck_assert_int_eq(IOUSBHostInterface_Open(scene.interface, scene.client, 0, NULL),
+			 kIOReturnSuccess);
 	scene_close(&scene);
 }
 END_TEST
@@ -249,5 +271,5 @@ START_TEST(shut_with_a_session_left_open)
 END_TEST
 
 UNIT_MAIN("interface", sessions_are_exclusive, from_device_to_interface_and_back, descriptors,
-	  another_setting_ends_the_pipes, requests, close_ends_a_request,
+	  says_why_there_is_no_pipe, another_setting_ends_the_pipes, requests, close_ends_a_request,
 	  shut_with_a_session_left_open)
