@@ -43,7 +43,7 @@ IOFree(void *address, size_t length)
 void *
 dext_new(size_t count, size_t size)
 {
-	return count <= SIZE_MAX / size ? calloc(count, size) : NULL;
+	return size == 0 || count <= SIZE_MAX / size ? calloc(count, size) : NULL;
 }
 
 /* Until then, and not for so long: a signal would begin it anew. */

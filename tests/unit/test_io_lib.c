@@ -44,6 +44,16 @@ START_TEST(too_many_are_none)
 }
 END_TEST
 
+START_TEST(instance_variables_may_be_none)
+{
+	struct none {
+	} *nothing = IONewZero(struct none, 1);
+
+	IOSafeDeleteNULL(nothing, struct none, 1);
+	ck_assert_ptr_null(nothing);
+}
+END_TEST
+
 static void
 come(int number)
 {
@@ -199,6 +209,6 @@ START_TEST(many_read_and_one_writes)
 }
 END_TEST
 
-UNIT_MAIN("io_lib", memory_comes_zeroed_and_goes, too_many_are_none, signals_do_not_shorten_a_sleep,
-	  a_sleep_that_no_clock_can_count_does_not_end, a_lock_is_held_by_one,
-	  a_recursive_lock_is_unlocked_as_often, many_read_and_one_writes)
+UNIT_MAIN("io_lib", memory_comes_zeroed_and_goes, too_many_are_none, instance_variables_may_be_none,
+	  signals_do_not_shorten_a_sleep, a_sleep_that_no_clock_can_count_does_not_end,
+	  a_lock_is_held_by_one, a_recursive_lock_is_unlocked_as_often, many_read_and_one_writes)
