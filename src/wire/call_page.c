@@ -37,7 +37,11 @@
 #define COMPLETION_LINE 64u /* bytes: of a completion, the smallest line */
 #define COMPLETION_FIRST \
 	((COMPLETION_LINE - offsetof(struct completion, arguments)) / sizeof(uint64_t))
-/* How long an awake host may need to take a call. */
+/*
+ * How long an awake host may need to take a call, if it does nothing else. If it moves bytes it
+ * comes between two pieces of that, for which it is given SPIN_BUDGET, as long as that is not in
+ * vain: to be rung for would wake another thread of it, where one has the work.
+ */
 #define TAKE_TURNS 64u
 
 /* The next value of an armed word: never 0, never the last one. */
@@ -238,10 +242,25 @@ call_page_is_taken(const struct call_page_client *client, unsigned index)
 	return (bits >> index & 1) == 0;
 }
 
+/* Whether to give the host more time. *end: until when, once that is longer than TAKE_TURNS. */
+static bool
+is_given_time(struct call_page_client *client, unsigned turn, uint64_t *end)
+{
+	uint64_t now;
+
+	if (turn < TAKE_TURNS || turn % SPIN_TURNS != 0)
+		return true;
+	now = clock_now();
+	if (*end == 0 && spin_allowed(&client->taking))
+		*end = now + SPIN_BUDGET;
+	return now < *end;
+}
+
 bool
 call_page_is_left(struct call_page_client *client, unsigned index)
 {
 	const struct call_page *page = client->page;
+	uint64_t end = 0;
 
 	/*
 	 * Armed: it was rung for, by this thread or by one before it, or the host armed after our
@@ -250,10 +269,17 @@ call_page_is_left(struct call_page_client *client, unsigned index)
 	for (unsigned turn = 0; !call_page_is_taken(client, index); turn++) {
 		if (atomic_load_explicit(&page->armed.flag, memory_order_relaxed) != 0)
 			return false;
-		if (turn == TAKE_TURNS || !is_host_elsewhere(client))
+		if (!is_host_elsewhere(client))
 			return true;
+		if (!is_given_time(client, turn, &end)) {
+			if (end != 0)
+				spin_ended(&client->taking, false);
+			return true;
+		}
 		spin_relax();
 	}
+	if (end != 0)
+		spin_ended(&client->taking, true);
 	return false;
 }
 

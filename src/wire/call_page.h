@@ -257,7 +257,7 @@ struct call_page_client {
 	_Atomic uint64_t rung; /* value of `armed` for which some thread rang */
 	_Atomic uint32_t cpu;  /* as it was last published */
 	_Atomic bool over;     /* no answer will come: nobody sleeps any more */
-	struct spin_backoff spin;
+	struct spin_backoff spin, taking;
 	/* The rest: [whoever drains the ring] */
 	uint32_t head;	    /* entries taken */
 	uint64_t sequence;  /* of the last arming */
