@@ -517,11 +517,27 @@ spinning_lend(void)
 	atomic_store_explicit(&spinning.token, NULL, memory_order_release);
 }
 
+/* For a piece of what was left to this thread. Some of the connections, as a turn does. */
+static bool
+is_wanted(void)
+{
+	const struct set *set;
+
+	if (!has_token)
+		return false;
+	/* Relaxed: it is this thread's. */
+	set = atomic_load_explicit(&spinning.token, memory_order_relaxed);
+	for (unsigned i = 0; i < set->count && i < FEW; i++)
+		if (call_page_is_due(&set->hot[i].connection->page))
+			return true;
+	return false;
+}
+
 void
 spinning_start(struct loop *loop)
 {
 	spinning.loop = loop;
-	loop_set_spin(loop, spin, spinning_lend);
+	loop_set_spin(loop, spin, spinning_lend, is_wanted);
 }
 
 void

@@ -189,10 +189,12 @@ run_event(struct loop *loop, struct loop_thread *self, const struct epoll_event 
 }
 
 void
-loop_set_spin(struct loop *loop, void (*spin)(struct loop *loop), void (*blocks)(void))
+loop_set_spin(struct loop *loop, void (*spin)(struct loop *loop), void (*blocks)(void),
+	      bool (*wanted)(void))
 {
 	loop->spin = spin;
 	loop->blocks = blocks;
+	loop->wanted = wanted;
 }
 
 bool
@@ -456,6 +458,12 @@ bool
 loop_has_deferred(void)
 {
 	return current != NULL && current->deferred != NULL;
+}
+
+bool
+loop_is_wanted(void)
+{
+	return current != NULL && current->loop->wanted != NULL && current->loop->wanted();
 }
 
 void

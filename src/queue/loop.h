@@ -83,10 +83,12 @@ unsigned loop_thread_count(struct loop *loop);
  * Spinning. `spin` is called by a thread that has run a handler and is about to wait; it may look
  * for work elsewhere for as long as it likes, but has to call loop_look every now and then, which
  * serves what the descriptors brought, without waiting. False: the loop stops, return.
- * `blocks` is called by any thread that is about to run code that may block. Set before the threads
- * are started.
+ * `blocks` is called by any thread that is about to run code that may block; `wanted`, which may be
+ * NULL, by one that does what it was left: whether something else waits for it. Set before the
+ * threads are started.
  */
-void loop_set_spin(struct loop *loop, void (*spin)(struct loop *loop), void (*blocks)(void));
+void loop_set_spin(struct loop *loop, void (*spin)(struct loop *loop), void (*blocks)(void),
+		   bool (*wanted)(void));
 bool loop_look(struct loop *loop);
 
 /*
@@ -129,6 +131,8 @@ void loop_defer_long(struct loop *loop, struct loop_task *task);
 bool loop_run_deferred(struct loop *loop);
 /* Whether there is something. For one who spins. */
 bool loop_has_deferred(void);
+/* Whether what runs on this thread, and could go on for long, should let it look around first. */
+bool loop_is_wanted(void);
 
 /* One-shot timers. `deadline` on CLOCK_MONOTONIC, ns. A timer that fires has left the list already.
  */

@@ -47,6 +47,7 @@ struct loop {
 
 	void (*spin)(struct loop *loop); /* [const] NULL: nobody spins */
 	void (*blocks)(void);		 /* [const] NULL: the same */
+	bool (*wanted)(void);		 /* [const] NULL: never */
 
 	bool signal_stacks; /* [const] its threads have one */
 

@@ -62,7 +62,7 @@ struct usb_device {
 };
 
 /* How much a helper moves, at least, before what it has finished is reaped. */
-#define VIRTUAL_PIECE_BYTES (UINT64_C(128) << 10)
+#define VIRTUAL_PIECE_BYTES (UINT64_C(256) << 10)
 /* How long the thread waits for a helper that may have been held up in a driver. */
 #define VIRTUAL_HELP_NSEC NSEC_PER_MSEC
 

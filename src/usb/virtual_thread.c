@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "clock.h"
+#include "loop.h"
 #include "status.h"
 #include "virtual_device.h"
 
@@ -155,7 +156,7 @@ virtual_work(struct usb_device *device, bool *ret_finished)
 		do
 			more = serve_all_locked(device, now, &wake);
 		while (more && !device->unplugged &&
-		       device->line.moved - begun < VIRTUAL_PIECE_BYTES);
+		       device->line.moved - begun < VIRTUAL_PIECE_BYTES && !loop_is_wanted());
 		more |= expire_locked(device, now);
 		device->helping = false;
 		device->helpless = false;

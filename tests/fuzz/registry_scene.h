@@ -95,7 +95,7 @@ make_registry(struct registry_options *options, void (*attack)(const uint8_t *da
 	options->runtime_dir = directory;
 	job.attack = attack;
 	FUZZ_CHECK(loop_create(&loop) == kIOReturnSuccess && sem_init(&job.done, 0, 0) == 0);
-	loop_set_spin(loop, work, no_wait);
+	loop_set_spin(loop, work, no_wait, NULL);
 	FUZZ_CHECK(registry_create(loop, options, &registry) == kIOReturnSuccess);
 }
 

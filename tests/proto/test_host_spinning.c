@@ -275,7 +275,46 @@ START_TEST(a_method_that_blocks_keeps_nobody_else_waiting)
 }
 END_TEST
 
+/* Whether work that was left to the thread that spins hears of a call. */
+static bool
+interrupts(struct raw *raw)
+{
+	unsigned before = meter_read(&fixture.wanted);
+	uint64_t deadline;
+
+	meter_reset(&fixture.go);
+	raw_request(raw, 1, CALL_METHOD, TEST_WORK);
+	ck_assert_int_eq(raw_call(raw, 1)->status, kIOReturnSuccess);
+	raw_request(raw, 0, CALL_METHOD, TEST_ECHO);
+	raw_submit(raw, 0);
+	deadline = clock_now() + RAW_DEADLINE / 1000;
+	while (meter_read(&fixture.wanted) == before && clock_now() < deadline)
+		sched_yield();
+	meter_raise(&fixture.go);
+	raw_wait(raw, 0);
+	return meter_read(&fixture.wanted) != before;
+}
+
+START_TEST(work_is_interrupted_for_a_call)
+{
+	uint64_t deadline = clock_now() + RAW_DEADLINE / 4;
+	bool seen = is_alone();
+	unsigned attempts = 0;
+	struct raw raw;
+
+	fixture_start();
+	raw_open(&raw);
+	/* Not each time: it may go to sleep just then, or be another thread. */
+	for (; !seen && attempts < ATTEMPTS && clock_now() < deadline && heat(&raw, 1); attempts++)
+		seen = interrupts(&raw);
+	ck_assert_msg(seen || attempts < ATTEMPTS / 4, "calls have to wait for it");
+	raw_close(&raw);
+	fixture_end();
+}
+END_TEST
+
 UNIT_MAIN("host_spinning", a_quiet_client_is_let_go_while_another_calls,
 	  it_goes_to_sleep_when_calls_stop_coming, no_client_can_keep_it_awake_without_calls,
 	  it_is_not_kept_awake_by_one_who_has_gone, who_was_let_go_is_taken_back_when_another_rings,
-	  who_was_let_go_and_has_ended_is_forgotten, a_method_that_blocks_keeps_nobody_else_waiting)
+	  who_was_let_go_and_has_ended_is_forgotten, a_method_that_blocks_keeps_nobody_else_waiting,
+	  work_is_interrupted_for_a_call)

@@ -15,6 +15,7 @@
 #include "memfd.h"
 #include "meter.h"
 #include "queue.h"
+#include "queue_private.h"
 #include "service.h"
 
 #include <DriverKit/DextRingDispatchSource.h>
@@ -50,7 +51,8 @@ struct fixture {
 	struct meter aborted; /* the handler of a kept completion */
 	unsigned stopped_at_abort;
 	struct meter entered; /* TEST_BLOCK began */
-	struct meter go;      /* TEST_BLOCK ends when this is raised */
+	struct meter go;      /* TEST_BLOCK and TEST_WORK end when this is raised */
+	struct meter wanted;  /* TEST_WORK was */
 	struct meter taken;   /* entries of data queues and rings */
 	IOUserClient *client; /* the last one, borrowed */
 	IOService *stopping;  /* of late_super_stop, +1 */
@@ -79,6 +81,7 @@ enum test_method {
 	TEST_HOLD,	  /* keeps the large structures, which it does not look at */
 	TEST_HOLD_MAPPED, /* keeps only a mapping of the large input, until TEST_LET_GO */
 	TEST_ASK, /* asks for the memory of scalars 1 (address) and 2, options scalar 0; keeps it */
+	TEST_WORK,    /* leaves its thread work, until that is wanted or fixture.go */
 	TEST_ENQUEUE, /* scalar 0 entries of 8 bytes into the data queue of type scalar 1 */
 	TEST_METHODS,
 };
@@ -281,6 +284,17 @@ test_enqueue(struct TestClient_IVars *ivars, const uint64_t *scalars)
 	return res;
 }
 
+static void
+test_work(struct loop_task *task)
+{
+	bool wanted;
+
+	while (!(wanted = loop_is_wanted()) && meter_read(&fixture.go) == 0)
+		sched_yield();
+	if (wanted)
+		meter_raise(&fixture.wanted);
+}
+
 static kern_return_t
 TestClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 			  IOUserClientMethodArguments *arguments,
@@ -363,6 +377,14 @@ TestClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 			self, arguments->scalarInput[0], 1,
 			&(IOAddressSegment){arguments->scalarInput[1], arguments->scalarInput[2]},
 			&ivars->kept_input);
+	case TEST_WORK: {
+		static struct loop_task work = {.run = test_work};
+
+		if (!loop_is_here(queue_loop))
+			return kIOReturnUnsupported;
+		loop_defer(queue_loop, &work);
+		return kIOReturnSuccess;
+	}
 	case TEST_ENQUEUE:
 		return test_enqueue(ivars, arguments->scalarInput);
 	case TEST_FAIL:

@@ -20,6 +20,7 @@
 
 #include "backend.h"
 #include "clock.h"
+#include "vdev_line.h"
 #include <dext_virtual.h>
 
 #define OUT DEXT_VIRTUAL_ENDPOINT_OUT
@@ -559,6 +560,55 @@ START_TEST(a_helper_does_the_work)
 }
 END_TEST
 
+static bool is_wanted;
+
+bool __wrap_loop_is_wanted(void);
+
+bool
+__wrap_loop_is_wanted(void)
+{
+	return is_wanted;
+}
+
+/* In how many pieces a helper does it, if the device's thread does not take part of it over. */
+static unsigned
+count_pieces(void)
+{
+	struct usb_transfer record = {.helped = true};
+	bool finished = false, more = true;
+	struct pollfd event;
+	unsigned pieces = 0;
+
+	plug("sink:latency=0");
+	event = (struct pollfd){.fd = backend->event_fd(device), .events = POLLIN};
+	ck_assert_int_eq(submit(&record, OUT, bytes, sizeof(bytes)), kIOReturnSuccess);
+	while (more || completions < 1) {
+		more = backend->work(device, &finished);
+		pieces += more || finished;
+		if (finished || poll(&event, 1, more ? 0 : 10) == 1)
+			ck_assert(backend->reap(device));
+	}
+	unplug();
+	return pieces;
+}
+
+START_TEST(a_helper_that_is_wanted_does_less_at_a_time)
+{
+	unsigned most = 0, steps = sizeof(bytes) / VDEV_STEP_MAX;
+
+	is_wanted = true;
+	for (unsigned i = 0; i < 100 && most < steps; i++) {
+		unsigned pieces = count_pieces();
+
+		if (most < pieces)
+			most = pieces;
+	}
+	ck_assert_uint_eq(most, steps);
+	is_wanted = false;
+	ck_assert_uint_le(count_pieces(), steps / 2);
+}
+END_TEST
+
 START_TEST(a_helper_that_does_not_come_is_not_waited_for)
 {
 	struct usb_transfer record = {.helped = true};
@@ -755,6 +805,7 @@ UNIT_MAIN("backend_virtual", sink_counts_and_hashes, sink_tells_whose_pages_it_r
 	  stall_halts_until_cleared, corruption_is_one_byte_and_not_in_the_callers_memory,
 	  nak_ends_by_timeout_or_cancel_only, latency_is_a_lower_bound, unplugged_in_the_middle,
 	  unplugged_and_noticed_later, pulled_out, a_helper_does_the_work,
+	  a_helper_that_is_wanted_does_less_at_a_time,
 	  a_helper_that_does_not_come_is_not_waited_for,
 	  a_helper_wakes_the_thread_no_more_than_it_has_to,
 	  helpers_and_the_thread_move_each_byte_once, order_and_claims, standard_requests,

@@ -907,6 +907,52 @@ START_TEST(who_waits_has_others_look)
 }
 END_TEST
 
+static bool is_wanted, was_wanted;
+
+static bool
+say_whether(void)
+{
+	return is_wanted;
+}
+
+static void
+no_spin(struct loop *loop)
+{
+}
+
+static void
+no_block(void)
+{
+}
+
+static void
+ask_whether(struct loop_task *task)
+{
+	was_wanted = loop_is_wanted();
+	raise_meter(task);
+}
+
+START_TEST(work_is_told_whether_its_thread_is_wanted)
+{
+	struct meter asked = METER_INITIALIZER;
+	struct meter_task task = {.task.run = ask_whether, .meter = &asked};
+	struct loop *loop;
+
+	ck_assert_int_eq(loop_create(&loop), kIOReturnSuccess);
+	loop_set_spin(loop, no_spin, no_block, say_whether);
+	ck_assert_int_eq(loop_start(loop, 1), kIOReturnSuccess);
+	for (unsigned i = 1; i <= 4; i++) {
+		is_wanted = i % 2 == 0;
+		loop_post(loop, &task.task);
+		meter_wait(&asked, i);
+		ck_assert(was_wanted == is_wanted);
+	}
+	/* No thread of a loop. */
+	ck_assert(!loop_is_wanted());
+	loop_destroy(loop);
+}
+END_TEST
+
 static void
 note_mask(struct loop_task *task)
 {
@@ -946,4 +992,4 @@ UNIT_MAIN("loop", runs_each_task_once, grows_for_blocking_code_and_shrinks_again
 	  what_is_deferred_runs_on_the_same_thread_afterwards, what_can_wait_runs_after_a_sleep,
 	  what_can_wait_runs_before_its_thread_ends, who_waits_has_others_run_what_was_deferred,
 	  looks_come_after_each_round_of_what_was_deferred, who_waits_has_others_look,
-	  threads_take_no_signals_of_the_program)
+	  work_is_told_whether_its_thread_is_wanted, threads_take_no_signals_of_the_program)
