@@ -11,7 +11,7 @@
  *
  * Left out: options and priorities, which Create refuses.
  */
-#include "queue_private.h"
+#include "queue_state.h"
 
 #include <pthread.h>
 #include <stdio.h>

@@ -20,8 +20,7 @@
  *   the queue it runs on.
  * - Cancel handlers run when nobody owns the queue and what Cancel dropped has been told so.
  * - A queue for which nothing waits, and that is neither shared nor suspended nor cancelled, is
- *   owned and given up by its state alone (own_at_once). Who takes the lock takes the state, too,
- *   and the state stays with the lock as long as there is anything else to know of the queue.
+ *   owned and given up by its state alone (queue_state.h).
  *
  * Any thread may bring work. The lock of a queue is never held while work, `dropped`, `done` or a
  * handler runs. Lock order: a queue's lock, then the loop's or `wait_lock` (queue_wait.c).
@@ -29,7 +28,7 @@
  * Left out: priorities, and detection of two threads that wait for each other's queue. Waiting
  * inside work is queue_wait.c; the object and Cancel are dispatch_queue.c.
  */
-#include "queue_private.h"
+#include "queue_state.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -82,80 +81,6 @@ IODispatchQueue *
 queue_innermost(void)
 {
 	return owned_queues != NULL ? owned_queues->queue : NULL;
-}
-
-/* --- the lock --- */
-
-static uint32_t
-state_of(const struct IODispatchQueue_IVars *queue)
-{
-	return atomic_load_explicit(&queue->state, memory_order_relaxed);
-}
-
-/* From now on the state is this thread's, which has the lock. */
-static void
-claim_locked(struct IODispatchQueue_IVars *queue)
-{
-	/* Pairs with give_up_at_once: what its thread did is seen. */
-	if (!(state_of(queue) & QUEUE_LOCKED))
-		atomic_fetch_or_explicit(&queue->state, QUEUE_LOCKED, memory_order_acquire);
-}
-
-void
-queue_lock(struct IODispatchQueue_IVars *queue)
-{
-	pthread_mutex_lock(&queue->lock);
-	claim_locked(queue);
-}
-
-void
-queue_unlock(struct IODispatchQueue_IVars *queue)
-{
-	/* Pairs with own_at_once. Others may own the queue from here on: the caller has a
-	 * reference, or something waits. */
-	if (queue->head == NULL && queue->sharing == 0 && queue->suspended == 0 &&
-	    !queue->cancelled)
-		atomic_store_explicit(&queue->state, state_of(queue) & QUEUE_OWNED,
-				      memory_order_release);
-	pthread_mutex_unlock(&queue->lock);
-}
-
-bool
-queue_is_owned_locked(const struct IODispatchQueue_IVars *queue)
-{
-	return (state_of(queue) & QUEUE_OWNED) != 0;
-}
-
-static void
-set_owned_locked(struct IODispatchQueue_IVars *queue, bool owned)
-{
-	/* Relaxed: nobody else looks before the lock is given up. */
-	atomic_store_explicit(&queue->state, QUEUE_LOCKED | (owned ? QUEUE_OWNED : 0),
-			      memory_order_relaxed);
-}
-
-/* Makes the caller, who has a reference, the owner, if there is nobody and nothing else. */
-static bool
-own_at_once(struct IODispatchQueue_IVars *queue)
-{
-	uint32_t nobody = 0;
-
-	/* Pairs with give_up_at_once and queue_unlock, whose thread's work is seen. */
-	return state_of(queue) == nobody &&
-	       atomic_compare_exchange_strong_explicit(&queue->state, &nobody, QUEUE_OWNED,
-						       memory_order_acquire, memory_order_relaxed);
-}
-
-/* The owner's way out. False: there is something to see to. */
-static bool
-give_up_at_once(struct IODispatchQueue_IVars *queue)
-{
-	uint32_t mine = QUEUE_OWNED;
-
-	/* Pairs with own_at_once and claim_locked. */
-	return state_of(queue) == mine &&
-	       atomic_compare_exchange_strong_explicit(&queue->state, &mine, 0,
-						       memory_order_release, memory_order_relaxed);
 }
 
 /* --- the list --- */
@@ -230,7 +155,7 @@ begin_locked(struct IODispatchQueue_IVars *queue, bool shared)
 	if (shared)
 		queue->sharing++;
 	else
-		set_owned_locked(queue, true);
+		queue_set_owned_locked(queue, true);
 }
 
 void
@@ -333,7 +258,7 @@ go_on_and_leave(struct ownership *own, unsigned count)
 			owned_queues = own->outer;
 			return;
 		}
-		if (!own->shared && give_up_at_once(queue)) {
+		if (!own->shared && queue_give_up_at_once(queue)) {
 			owned_queues = own->outer;
 			OSRelease(own->queue);
 			return;
@@ -351,7 +276,7 @@ go_on_and_leave(struct ownership *own, unsigned count)
 	if (own->shared)
 		queue->sharing--;
 	else
-		set_owned_locked(queue, false);
+		queue_set_owned_locked(queue, false);
 	queue_post_drain_locked(queue);
 	queue_settle_unlock(queue);
 	OSRelease(own->queue);
@@ -490,7 +415,7 @@ submit_take(IODispatchQueue *object, struct work *work, bool nested, void *enter
 	struct ownership own;
 	bool here = may_run_here(queue, nested);
 
-	if (!(here && own_at_once(queue)) && !own_or_append(queue, work, here)) {
+	if (!(here && queue_own_at_once(queue)) && !own_or_append(queue, work, here)) {
 		OSRelease(object);
 		return;
 	}
@@ -548,7 +473,7 @@ await_turn_locked(struct IODispatchQueue_IVars *queue, bool shared)
 	queue_post_drain_locked(queue);
 	while (waiter.turn == TURN_WAITING) {
 		pthread_cond_wait(&waiter.changed, &queue->lock);
-		claim_locked(queue);
+		queue_claim_locked(queue);
 	}
 	pthread_cond_destroy(&waiter.changed);
 	return waiter.turn == TURN_MINE;

@@ -30,29 +30,19 @@ struct cancel_handler {
 	struct cancel_handler *next;
 };
 
-/*
- * All that there is to know of most queues at most times: so work that finds its queue at 0 is run,
- * and its thread leaves again, without the lock.
- */
-enum {
-	QUEUE_OWNED = 1,  /* some thread runs work, alone */
-	QUEUE_LOCKED = 2, /* the lock is held, or there is work, sharing, suspension or an end */
-};
-
 struct IODispatchQueue_IVars {
 	char *name; /* [const] */
 	pthread_mutex_t lock;
-	struct work *head; /* [lock] */
-	struct work **end; /* [lock] */
-	/* QUEUE_x. While QUEUE_LOCKED is set it changes with the lock only. */
-	_Atomic uint32_t state;
-	unsigned sharing;   /* [lock] threads that run shared work */
-	unsigned waiting;   /* [lock] of these, in queue_will_wait */
-	unsigned width;	    /* [const] so many may run and not wait; 1: all work is run alone */
-	unsigned suspended; /* [lock] times: nothing is begun */
-	bool posted;	    /* [lock] drain is with the loop, the target or the waker */
-	bool cancelled;	    /* [lock] */
-	unsigned dropping;  /* [lock] threads that tell what Cancel dropped */
+	struct work *head;	/* [lock] */
+	struct work **end;	/* [lock] */
+	_Atomic uint32_t state; /* queue_state.h */
+	unsigned sharing;	/* [lock] threads that run shared work */
+	unsigned waiting;	/* [lock] of these, in queue_will_wait */
+	unsigned width;		/* [const] so many may run and not wait; 1: all work is run alone */
+	unsigned suspended;	/* [lock] times: nothing is begun */
+	bool posted;		/* [lock] drain is with the loop, the target or the waker */
+	bool cancelled;		/* [lock] */
+	unsigned dropping;	/* [lock] threads that tell what Cancel dropped */
 	struct cancel_handler *handlers; /* [lock] not called yet, oldest first */
 	struct loop_task drain;
 	struct work turn;	   /* the same, as work of the target */
@@ -69,10 +59,6 @@ queue_ivars(const IODispatchQueue *queue)
 }
 
 /* queue.c */
-/* The lock, and with it the state. */
-void queue_lock(struct IODispatchQueue_IVars *queue);
-void queue_unlock(struct IODispatchQueue_IVars *queue);
-bool queue_is_owned_locked(const struct IODispatchQueue_IVars *queue);
 /* The queue that this thread entered last; NULL if it owns none. */
 const struct ownership *ownership_innermost(void);
 /* The first item, or the first with this tag; NULL if there is none. */

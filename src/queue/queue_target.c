@@ -6,7 +6,7 @@
  * Both are looked at when work is about to begin; what has begun goes on. Any thread. A queue's
  * lock comes before its target's.
  */
-#include "queue_private.h"
+#include "queue_state.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

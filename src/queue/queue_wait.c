@@ -11,7 +11,7 @@
  *
  * Left out: a deadline. Whoever needs one arms a timer that makes `done` true and wakes.
  */
-#include "queue_private.h"
+#include "queue_state.h"
 
 #include <assert.h>
 #include <pthread.h>
