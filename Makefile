@@ -5,7 +5,7 @@
 #	make test [SUITE=...]	all suites, or one: unit proto integ race vm pages
 #	make bench [QUICK=1] [ROW=stream]	every figure beside its yardstick; table, build/bench/results.json, plots
 #	make mutants		break one line for each row of the scenario; its test must fail
-#	make model		every order of steps of the models in src/wire
+#	make model		every order of steps of the models beside the code
 #	make fuzz [TARGET=...] [TIME=...] [QUICK=1]	the targets of tests/fuzz (TARGET=all) for TIME seconds each
 #	make fuzz-coverage	lines of each parser that the corpus runs
 #	make abi		record the libraries' interface as of the last release

@@ -4,6 +4,8 @@
  * most times. Work that finds its queue at 0 is run, and its thread leaves again, without the lock.
  * Who takes the lock takes the state, too, and the state stays with the lock as long as there is
  * anything else to know of the queue: work that waits, sharing, suspension or an end.
+ *
+ * queue_state.pml is a model of it.
  */
 #ifndef QUEUE_QUEUE_STATE_H
 #define QUEUE_QUEUE_STATE_H
