@@ -58,13 +58,18 @@ struct usb_device {
 				done */
 	bool helpless;	     /* [lock] the thread has waited for help in vain */
 	uint64_t helps;	     /* [lock] pieces done by helpers */
+	uint64_t patience;   /* [lock] ns: how long the thread waits for one */
 	uint64_t wakes_at;   /* [lock] until when the thread sleeps; 0: it does not */
 };
 
 /* How much a helper moves, at least, before what it has finished is reaped. */
 #define VIRTUAL_PIECE_BYTES (UINT64_C(256) << 10)
-/* How long the thread waits for a helper that may have been held up in a driver. */
-#define VIRTUAL_HELP_NSEC NSEC_PER_MSEC
+/*
+ * How long the thread waits for a helper that may have been held up in a driver: after a time in
+ * vain, and at most.
+ */
+#define VIRTUAL_HELP_NSEC     NSEC_PER_MSEC
+#define VIRTUAL_HELP_NSEC_MAX (4 * NSEC_PER_MSEC)
 
 /* NULL: the device has no such endpoint. */
 struct endpoint *virtual_endpoint(struct usb_device *device, uint8_t address);

@@ -112,8 +112,8 @@ announce_locked(struct usb_device *device, const struct entry *entry)
 		return;
 	}
 	if (device->help_until == 0)
-		device->help_until = clock_now() + VIRTUAL_HELP_NSEC;
-	needed = device->help_until + VIRTUAL_HELP_NSEC;
+		device->help_until = clock_now() + device->patience;
+	needed = device->help_until + device->patience;
 	if (entry->deadline < needed)
 		needed = entry->deadline;
 	if (device->wakes_at == 0 || device->wakes_at > needed)

@@ -5,9 +5,9 @@
  *
  * A helper is a thread that has just submitted something and has nothing better to do: it serves
  * the queues itself (virtual_work), which saves the switch to the device's thread and the one back
- * for the completion. That thread then only sees to it that help comes: it wakes every
- * VIRTUAL_HELP_NSEC while there is some, and takes over what a helper has left for as long as that.
- * `serving` keeps the two apart.
+ * for the completion. That thread then only sees to it that help comes: it wakes now and then while
+ * there is some, and takes over what a helper has left for as long as that (`patience`). `serving`
+ * keeps the two apart.
  */
 #include <signal.h>
 #include <time.h>
@@ -137,7 +137,7 @@ is_wanted_locked(const struct usb_device *device, bool more, uint64_t wake)
 	if (device->unplugged || device->goes_at != 0)
 		return true;
 	if (more)
-		return device->wakes_at > device->help_until + VIRTUAL_HELP_NSEC;
+		return device->wakes_at > device->help_until + device->patience;
 	return device->poked || device->wakes_at > wake || device->wakes_at > device->next_deadline;
 }
 
@@ -161,7 +161,7 @@ virtual_work(struct usb_device *device, bool *ret_finished)
 		device->helping = false;
 		device->helpless = false;
 		device->helps++;
-		device->help_until = more ? clock_now() + VIRTUAL_HELP_NSEC : 0;
+		device->help_until = more ? clock_now() + device->patience : 0;
 		if (is_wanted_locked(device, more, wake))
 			pthread_cond_signal(&device->work);
 	}
@@ -175,12 +175,22 @@ static bool
 is_helped_locked(const struct usb_device *device, uint64_t now, uint64_t *wake)
 {
 	if (device->serving)
-		*wake = now + VIRTUAL_HELP_NSEC;
+		*wake = now + device->patience;
 	else if (device->help_until > now && !device->unplugged)
 		*wake = device->help_until;
 	else
 		return false;
 	return true;
+}
+
+/* Each wake is two switches on a CPU that moves bytes. */
+static void
+note_help_locked(struct usb_device *device, bool came)
+{
+	if (!came)
+		device->patience = VIRTUAL_HELP_NSEC;
+	else if (device->patience < VIRTUAL_HELP_NSEC_MAX)
+		device->patience *= 2;
 }
 
 static void *
@@ -195,6 +205,9 @@ run(void *context)
 		bool changed = false;
 
 		if (is_helped_locked(device, now, &wake)) {
+			if (device->helps != helps)
+				note_help_locked(device, true);
+			helps = device->helps;
 			sleep_locked(device, wake);
 			continue;
 		}
@@ -203,14 +216,17 @@ run(void *context)
 			leave_locked(device);
 		if (device->goes_at != 0 && device->goes_at <= now && !device->gone)
 			virtual_go_locked(device);
-		device->helpless |= device->help_until != 0;
+		if (device->help_until != 0) {
+			device->helpless = true;
+			note_help_locked(device, false);
+		}
 		device->help_until = 0;
 		changed = serve_all_locked(device, now, &wake);
 		changed |= expire_locked(device, now);
 		if (changed || device->stopping)
 			continue;
-		if (device->helps != helps && now + VIRTUAL_HELP_NSEC < wake)
-			wake = now + VIRTUAL_HELP_NSEC;
+		if (device->helps != helps && now + device->patience < wake)
+			wake = now + device->patience;
 		helps = device->helps;
 		if (device->next_deadline < wake)
 			wake = device->next_deadline;
@@ -235,6 +251,7 @@ virtual_start(struct usb_device *device)
 	pthread_cond_init(&device->work, &attributes);
 	pthread_condattr_destroy(&attributes);
 	pthread_mutex_init(&device->lock, NULL);
+	device->patience = VIRTUAL_HELP_NSEC;
 	/* Signals are the program's own business. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);

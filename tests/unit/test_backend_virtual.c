@@ -20,7 +20,7 @@
 
 #include "backend.h"
 #include "clock.h"
-#include "vdev_line.h"
+#include "virtual_device.h"
 #include <dext_virtual.h>
 
 #define OUT DEXT_VIRTUAL_ENDPOINT_OUT
@@ -651,7 +651,7 @@ sleeps_of_thread(void)
 	return sleeps;
 }
 
-/* It sees once in a ms that help comes, and is not woken for each piece. */
+/* It sees now and then that help comes, and is not woken for each piece. */
 START_TEST(a_helper_wakes_the_thread_no_more_than_it_has_to)
 {
 	struct usb_transfer records[2] = {{.helped = true}, {.helped = true}};
@@ -681,6 +681,43 @@ START_TEST(a_helper_wakes_the_thread_no_more_than_it_has_to)
 		backend->work(device, &finished);
 		backend->reap(device);
 	}
+	unplug();
+}
+END_TEST
+
+static uint64_t
+patience(void)
+{
+	uint64_t nsec;
+
+	pthread_mutex_lock(&device->lock);
+	nsec = device->patience;
+	pthread_mutex_unlock(&device->lock);
+	return nsec;
+}
+
+START_TEST(a_helper_that_comes_is_looked_for_less_often)
+{
+	struct usb_transfer record = {.helped = true};
+	uint64_t deadline = clock_now() + 20 * NSEC_PER_SEC;
+	bool finished;
+
+	plug("sink");
+	ck_assert_uint_eq(patience(), VIRTUAL_HELP_NSEC);
+	while (patience() != VIRTUAL_HELP_NSEC_MAX) {
+		ck_assert_uint_lt(clock_now(), deadline);
+		record.flags = 0;
+		ck_assert_int_eq(submit(&record, OUT, bytes, 4096), kIOReturnSuccess);
+		while (!is_done(&record)) {
+			backend->work(device, &finished);
+			backend->reap(device);
+		}
+	}
+	/* It does not come. */
+	record.flags = 0;
+	ck_assert_int_eq(submit(&record, OUT, bytes, 4096), kIOReturnSuccess);
+	await(&record);
+	ck_assert_uint_eq(patience(), VIRTUAL_HELP_NSEC);
 	unplug();
 }
 END_TEST
@@ -808,5 +845,5 @@ UNIT_MAIN("backend_virtual", sink_counts_and_hashes, sink_tells_whose_pages_it_r
 	  a_helper_that_is_wanted_does_less_at_a_time,
 	  a_helper_that_does_not_come_is_not_waited_for,
 	  a_helper_wakes_the_thread_no_more_than_it_has_to,
-	  helpers_and_the_thread_move_each_byte_once, order_and_claims, standard_requests,
-	  bad_specs_open_nothing)
+	  a_helper_that_comes_is_looked_for_less_often, helpers_and_the_thread_move_each_byte_once,
+	  order_and_claims, standard_requests, bad_specs_open_nothing)
