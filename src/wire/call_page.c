@@ -38,9 +38,9 @@
 #define COMPLETION_FIRST \
 	((COMPLETION_LINE - offsetof(struct completion, arguments)) / sizeof(uint64_t))
 /*
- * How long an awake host may need to take a call, if it does nothing else. If it moves bytes it
- * comes between two pieces of that, for which it is given SPIN_BUDGET, as long as that is not in
- * vain: to be rung for would wake another thread of it, where one has the work.
+ * How long an awake host may need to take a call, or to look, if it does nothing else. One that
+ * moves bytes does so between two pieces of them; for that it is given SPIN_BUDGET, as long as that
+ * is not in vain: to be rung for would wake another thread of it, where one has the work.
  */
 #define TAKE_TURNS 64u
 
@@ -242,18 +242,34 @@ call_page_is_taken(const struct call_page_client *client, unsigned index)
 	return (bits >> index & 1) == 0;
 }
 
-/* Whether to give the host more time. *end: until when, once that is longer than TAKE_TURNS. */
+/*
+ * Whether the host, which is awake, is given more time. *end: until when, once that is longer than
+ * TAKE_TURNS; 0 at first.
+ */
 static bool
 is_given_time(struct call_page_client *client, unsigned turn, uint64_t *end)
 {
 	uint64_t now;
 
+	if (!is_host_elsewhere(client))
+		return false;
 	if (turn < TAKE_TURNS || turn % SPIN_TURNS != 0)
 		return true;
 	now = clock_now();
 	if (*end == 0 && spin_allowed(&client->taking))
 		*end = now + SPIN_BUDGET;
-	return now < *end;
+	if (now < *end)
+		return true;
+	if (*end != 0)
+		spin_ended(&client->taking, false);
+	return false;
+}
+
+static void
+came_in_time(struct call_page_client *client, uint64_t end)
+{
+	if (end != 0)
+		spin_ended(&client->taking, true);
 }
 
 bool
@@ -269,17 +285,11 @@ call_page_is_left(struct call_page_client *client, unsigned index)
 	for (unsigned turn = 0; !call_page_is_taken(client, index); turn++) {
 		if (atomic_load_explicit(&page->armed.flag, memory_order_relaxed) != 0)
 			return false;
-		if (!is_host_elsewhere(client))
+		if (!is_given_time(client, turn, &end))
 			return true;
-		if (!is_given_time(client, turn, &end)) {
-			if (end != 0)
-				spin_ended(&client->taking, false);
-			return true;
-		}
 		spin_relax();
 	}
-	if (end != 0)
-		spin_ended(&client->taking, true);
+	came_in_time(client, end);
 	return false;
 }
 
@@ -287,6 +297,7 @@ bool
 call_page_tell(struct call_page_client *client)
 {
 	struct call_page *page = client->page;
+	uint64_t end = 0;
 	uint32_t mine;
 
 	publish_cpu(client);
@@ -301,10 +312,11 @@ call_page_tell(struct call_page_client *client)
 		/* As in call_page_is_left. */
 		if (atomic_load_explicit(&page->armed.flag, memory_order_relaxed) != 0)
 			return false;
-		if (turn == TAKE_TURNS || !is_host_elsewhere(client))
+		if (!is_given_time(client, turn, &end))
 			return true;
 		spin_relax();
 	}
+	came_in_time(client, end);
 	return false;
 }
 

@@ -29,7 +29,8 @@ host_is_elsewhere(void)
 	atomic_store(&page->host_cpu.number, spin_cpu() + 1);
 }
 
-/* The host takes what was submitted when somebody looks at the clock for the so-manyth time. */
+/* The host looks, and takes what was submitted, when somebody looks at the clock for the so-manyth
+ * time. */
 static unsigned takes_at;
 
 uint64_t __real_clock_now(void);
@@ -39,6 +40,7 @@ uint64_t
 __wrap_clock_now(void)
 {
 	if (takes_at > 0 && --takes_at == 0) {
+		call_page_will_look(&host);
 		call_page_take(&host);
 		host_is_elsewhere();
 	}
@@ -232,6 +234,26 @@ START_TEST(a_call_that_is_taken_soon_is_not_rung_for)
 	takes_at = 2;
 	ck_assert(call_page_is_left(&client, 0));
 	ck_assert(!call_page_is_left(&client, 0));
+}
+END_TEST
+
+START_TEST(nor_is_what_is_looked_at_soon)
+{
+	set();
+	host_is_elsewhere();
+	call_page_disarm(&host);
+	for (unsigned i = 1; i <= 2; i++) {
+		takes_at = i;
+		ck_assert(!call_page_tell(&client));
+	}
+	ck_assert(call_page_tell(&client));
+	takes_at = 2;
+	ck_assert(call_page_tell(&client));
+	ck_assert(!call_page_tell(&client));
+	/* Asked for, it is rung for at once. */
+	call_page_arm(&host);
+	ck_assert(call_page_tell(&client));
+	ck_assert(!call_page_tell(&client));
 }
 END_TEST
 
@@ -512,10 +534,10 @@ UNIT_MAIN("call_page", each_word_has_a_line_of_its_own, only_this_version_is_val
 	  the_host_takes_each_submission_once, one_ring_for_each_arming,
 	  a_page_that_is_held_is_not_rung_for, who_submits_and_who_takes_say_where,
 	  a_client_that_goes_to_sleep_rings_if_its_call_was_left,
-	  a_call_that_is_taken_soon_is_not_rung_for, a_spin_ends_and_is_not_repeated_at_once,
-	  nothing_is_tried_where_the_host_may_be_here, armings_are_told_apart_for_ever,
-	  answers_are_told_apart_by_generation, wait_ends_at_its_deadline,
-	  an_answer_wakes_who_sleeps, an_answer_of_another_process_wakes,
+	  a_call_that_is_taken_soon_is_not_rung_for, nor_is_what_is_looked_at_soon,
+	  a_spin_ends_and_is_not_repeated_at_once, nothing_is_tried_where_the_host_may_be_here,
+	  armings_are_told_apart_for_ever, answers_are_told_apart_by_generation,
+	  wait_ends_at_its_deadline, an_answer_wakes_who_sleeps, an_answer_of_another_process_wakes,
 	  an_answer_wakes_one_of_those_who_sleep, completions_come_in_order_over_the_wrap,
 	  one_wake_for_each_arming, a_full_ring_overwrites_nothing_and_rings_at_half,
 	  impossible_counts_are_found, own_counts_do_not_come_from_the_page)
