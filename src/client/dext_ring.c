@@ -35,7 +35,11 @@
 #include "queues.h"
 #include "shared_ring.h"
 
-/* For how long a thread that sleeps for a batch is not told of less. */
+/*
+ * For how long a thread that sleeps for a batch is not told of less, and for how long one sleeps
+ * whose driver may need its CPU. Longer than the kernel's tick: an earlier timer costs as much as
+ * what is saved.
+ */
 #define BATCH_STEP (NSEC_PER_SEC / 100)
 
 struct dext_ring {
@@ -347,8 +351,34 @@ struct waiting {
 	uint32_t what;
 	uint32_t batch; /* 1: woken for each */
 	bool quiet;	/* nothing was heard for a step */
+	bool let_take;	/* the driver had its moment */
 	uint64_t deadline;
 };
+
+/*
+ * Whether the driver has a moment to take what lies in the ring while this thread sleeps. Where it
+ * may run on this CPU it often was interrupted, by being what woke this thread: it goes on as soon
+ * as this one sleeps, and looks. As are_taken, not if the last time was in vain.
+ */
+static bool
+is_let_take(struct dext_ring *ring, const struct waiting *waiting)
+{
+	return !waiting->let_take && (waiting->what & DEXT_RING_ROOM) == 0 &&
+	       shared_ring_is_left(&ring->submissions) &&
+	       !completion_ring_can_spin(&ring->connection->client) && spin_allowed(&ring->taking);
+}
+
+/* Then. What is left after it is told of in the next step. */
+static void
+sleep_and_let_take(struct dext_ring *ring, struct waiting *waiting, uint32_t bell, uint64_t nsec)
+{
+	bool woken = shared_ring_sleep(ring->ring, bell, nsec < BATCH_STEP ? nsec : BATCH_STEP);
+	bool left = shared_ring_is_left(&ring->submissions);
+
+	waiting->let_take = true;
+	if (!woken || !left)
+		spin_ended(&ring->taking, !left);
+}
 
 /*
  * One step of sleeping. Only after a quiet one, and before the end, the socket is looked at, which
@@ -360,7 +390,7 @@ sleep_once(struct dext_ring *ring, struct waiting *waiting)
 	uint64_t step = waiting->batch > 1 ? BATCH_STEP : CALL_WAIT_STEP;
 	uint32_t bell = shared_ring_bell(ring->ring);
 	IOReturn res;
-	uint64_t now;
+	uint64_t now, left;
 
 	if (look(ring, waiting->what, waiting->batch))
 		return kIOReturnSuccess;
@@ -374,10 +404,15 @@ sleep_once(struct dext_ring *ring, struct waiting *waiting)
 		return look(ring, waiting->what & DEXT_RING_ENTRIES, 0) ? kIOReturnSuccess : res;
 	if (now >= waiting->deadline)
 		return kIOReturnTimeout;
+	left = waiting->deadline - now;
+	if (is_let_take(ring, waiting)) {
+		count(&ring->sleeps, 1);
+		sleep_and_let_take(ring, waiting, bell, left);
+		return kIOReturnNotReady;
+	}
 	tell_of_left(ring, waiting->what, waiting->deadline);
 	count(&ring->sleeps, 1);
-	waiting->quiet = !shared_ring_sleep(
-		ring->ring, bell, waiting->deadline - now < step ? waiting->deadline - now : step);
+	waiting->quiet = !shared_ring_sleep(ring->ring, bell, left < step ? left : step);
 	if (waiting->quiet)
 		waiting->batch = 1;
 	return kIOReturnNotReady;
