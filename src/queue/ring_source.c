@@ -18,7 +18,9 @@
  * lie there tells nevertheless; then whoever is told takes the look over, since that thread may be
  * held up in the driver's code. After its handler it returns the look, once: if the app has to tell
  * again before that thread has looked, it is held up, and the app is asked to ring. Without that
- * one who was told only because a piece of the work took long would be woken for each push.
+ * one who was told only because a piece of the work took long would be woken for each push. An app
+ * may also tell during the handler, while nobody waits and no look is left, and does not tell
+ * again: who then leaves a look, to which its thread may come late, has the handler called first.
  *
  * Looks come from the handler's end and, after the app has told, from the thread that scans its
  * connection.
@@ -73,6 +75,7 @@ struct DextRingDispatchSource_IVars {
 	struct mapped_source mapped;
 	struct source_handler handler;
 	_Atomic bool hungry, cramped, spoiled;
+	_Atomic bool told; /* the app has, of entries for which nobody waited */
 	_Atomic uint32_t seen, freed;
 	struct loop_task look;
 	_Atomic uintptr_t look_left; /* a thread and a LOOK_x; only compared */
@@ -130,7 +133,8 @@ head_of(const struct DextRingDispatchSource_IVars *source)
 static bool
 take_back(_Atomic bool *flag)
 {
-	/* Pairs with the stores in wait_for_entries and wait_for_room: one look answers a wait. */
+	/* Pairs with the stores in wait_for_entries, wait_for_room and look_since_told: one look
+	 * answers a wait. */
 	return atomic_load_explicit(flag, memory_order_seq_cst) &&
 	       atomic_exchange_explicit(flag, false, memory_order_seq_cst);
 }
@@ -193,6 +197,29 @@ look(IODispatchSource *object, bool inline_ok)
 	if (any)
 		source_handler_fire(&source->handler, inline_ok);
 	return any;
+}
+
+/* The app has told. */
+static bool
+look_since_told(IODispatchSource *object, bool inline_ok)
+{
+	struct DextRingDispatchSource_IVars *source = ivars_of(object);
+
+	if (look(object, inline_ok))
+		return true;
+	if (tail_of(source) == atomic_load_explicit(&source->seen, memory_order_seq_cst))
+		return false;
+	/* Pairs with was_told: a look that is left meanwhile is found here, or this is there. */
+	atomic_store_explicit(&source->told, true, memory_order_seq_cst);
+	return look(object, inline_ok);
+}
+
+/* After a look was left: whether the app had told of something that lies there. */
+static bool
+was_told(struct DextRingDispatchSource_IVars *source)
+{
+	return take_back(&source->told) &&
+	       tail_of(source) != atomic_load_explicit(&source->seen, memory_order_seq_cst);
 }
 
 /*
@@ -339,6 +366,8 @@ look_again(struct loop_task *task)
 		source_handler_fire(&source->handler, true);
 	else if (!leave_look(source))
 		wait_for_entries(source);
+	else if (was_told(source))
+		go_on(source);
 	OSRelease(object);
 }
 
@@ -361,6 +390,8 @@ call_ready(struct source_handler *handler, OSObject *target, OSAction *action,
 			go_on(source);
 		else
 			wait_for_entries(source);
+	} else if (was_told(source)) {
+		go_on(source);
 	}
 }
 
@@ -410,7 +441,7 @@ set_up(IODispatchSource *object, IOMemoryDescriptor *memory, const struct shared
 	OSObjectIVars(IODispatchSource, object)->check = check;
 	source->mapped.memory = memory;
 	source->mapped.flags = CALL_QUEUE_RING | shared_ring_to_flags(shape);
-	source->mapped.look = look;
+	source->mapped.look = look_since_told;
 	source->mapped.is_due = is_due;
 	mapped_source_add(object, &source->mapped);
 }

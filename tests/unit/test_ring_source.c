@@ -325,6 +325,50 @@ START_TEST(who_was_told_returns_the_look)
 }
 END_TEST
 
+/* While no look is left: the thread that has the work is held up, another calls the handler. */
+START_TEST(what_is_told_during_the_handler_is_not_left_to_who_is_held_up)
+{
+	struct meter gate = METER_INITIALIZER;
+
+	hold_up();
+	atomic_store(&held, &gate);
+	ck_assert(mapped_source_look((IODispatchSource *)source, false));
+	meter_wait(&calls, 2);
+	app_puts(1);
+	ck_assert_uint_eq(told, 1);
+	mapped_source_look((IODispatchSource *)source, false);
+	meter_raise(&gate);
+	meter_wait(&calls, 3);
+	source_scene_settle(&scene);
+	ck_assert_uint_eq(taken, 3);
+	meter_raise(&done_work);
+	clear();
+}
+END_TEST
+
+/* The same, and it is the handler that leaves the work. */
+START_TEST(what_is_told_before_a_look_is_left_is_not_left_to_it)
+{
+	struct meter gate = METER_INITIALIZER;
+
+	set(true);
+	source_scene_settle(&scene);
+	leaves_work = is_held_up = is_quiet = true;
+	atomic_store(&held, &gate);
+	app_puts(1);
+	meter_wait(&calls, 1);
+	app_puts(1);
+	ck_assert_uint_eq(told, 1);
+	mapped_source_look((IODispatchSource *)source, false);
+	meter_raise(&gate);
+	meter_wait(&calls, 2);
+	source_scene_settle(&scene);
+	ck_assert_uint_eq(taken, 2);
+	meter_raise(&done_work);
+	clear();
+}
+END_TEST
+
 /* The other one's handler takes longer than the piece of work. */
 START_TEST(a_thread_with_more_work_keeps_a_look_that_was_taken_over)
 {
@@ -592,6 +636,8 @@ UNIT_MAIN("ring source", the_handler_is_called_for_what_has_come,
 	  what_comes_before_the_driver_waits_is_found,
 	  what_comes_while_its_thread_has_work_costs_the_app_nothing,
 	  who_is_told_looks_for_a_thread_that_is_held_up, who_was_told_returns_the_look,
+	  what_is_told_during_the_handler_is_not_left_to_who_is_held_up,
+	  what_is_told_before_a_look_is_left_is_not_left_to_it,
 	  a_thread_with_more_work_keeps_a_look_that_was_taken_over,
 	  who_looks_may_call_it_there_and_then, it_is_not_called_again_for_what_was_left,
 	  an_app_that_submits_for_ever_lets_others_have_their_turn,
