@@ -21,8 +21,8 @@
  *   sleeps: call_page_is_left. It is then scanned, and armed, by another thread.
  * - A thread that was rung for leaves a connection unarmed that is in the set of the holder, or
  *   offered to it (spinning_watches). Arming it would have the client ring at its next call, and
- * wake that thread again, on the CPU where the other one spins: a ring every few calls for as long
- * as they come. The holder lets a connection go first and arms it then.
+ *   wake that thread again, on the CPU where the other one spins: a ring every few calls for as
+ *   long as they come. The holder lets a connection go first and arms it then.
  *
  * A hostile client can have a thread spin for a budget after a call that it made, or a queue that
  * it said to have changed, not longer (its page is looked at for longer only if others keep the

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * IODataQueueDispatchSource: a data queue (wire/data_queue.h) with handlers, and an app at its
- *other end.
+ * other end.
  *
  * Two atomic flags say what the driver waits for; who takes one back fires the handler, so that
- *each wait is answered once.
+ * each wait is answered once.
  *
  *	hungry	the driver has seen the queue empty: set by whoever finds it so, after which it
- *looks once more; taken back by a look that finds an entry
+ *		looks once more; taken back by a look that finds an entry
  *	cramped	the driver has found no room and asked for some: set, after which it looks once
- *more; taken back by a look that finds that the app has answered
+ *		more; taken back by a look that finds that the app has answered
  *
  * Looks come from the driver's own calls and, after the app has rung, from the thread that scans
- *its connection (mapped_source_look). The app's own words are looked at, never believed.
+ * its connection (mapped_source_look). The app's own words are looked at, never believed.
  */
 #include <DriverKit/IODataQueueDispatchSource.h>
 

@@ -20,9 +20,9 @@
  * The data itself stays in shared memory, and changes under whoever looks at it twice.
  *
  * Wake-ups. data_queue_publish says whether the consumer had taken everything that was there
- *before: then, and only then, the consumer has to be told. So a consumer takes until
- *kIOReturnUnderrun. A producer that found no room says so in the queue (layouts that have a place
- *for it), and the consumer tells it when it has made some.
+ * before: then, and only then, the consumer has to be told. So a consumer takes until
+ * kIOReturnUnderrun. A producer that found no room says so in the queue (layouts that have a place
+ * for it), and the consumer tells it when it has made some.
  */
 #ifndef WIRE_DATA_QUEUE_H
 #define WIRE_DATA_QUEUE_H

@@ -9,8 +9,8 @@
  *	harness_stop(&harness);
  *
  * The arguments are those of `dext run`: bundles, "--virtual", "sink", ... Start it inside the
- *test, not in a fixture of the program, so that a test that fails takes its processes with it: they
- *end with this process (parent-death signal).
+ * test, not in a fixture of the program, so that a test that fails takes its processes with it:
+ * they end with this process (parent-death signal).
  *
  * Environment, set by tests/integ/meson.build: DEXT, the program; one variable for each bundle.
  */

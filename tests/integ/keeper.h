@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Stands in for systemd's descriptor store: takes what dextd puts there (FDSTORE=1,
- *FDSTOREREMOVE=1) and hands it to the dextd that is started next. A thread of the test's process;
- *what it has is closed when that ends.
+ * FDSTOREREMOVE=1) and hands it to the dextd that is started next. A thread of the test's process;
+ * what it has is closed when that ends.
  *
  *	static struct keeper keeper;
  *	keeper_start(&keeper, &dextd, 100);	after daemon_prepare

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A host made of bytes, for tests of the client: it owns the other end of a connection, and
- *whatever a test wants it to say wrongly it says. Left alone it follows PROTOCOL.md.
+ * whatever a test wants it to say wrongly it says. Left alone it follows PROTOCOL.md.
  *
  *	struct fake_host host;
  *	fake_host_create(&host);			the call page and so on, nothing sent yet
  *	host.method = my_method;			what answers calls
  *	connection = fake_host_open(&host, &status);	sends READY, opens the client's end, starts
- *the thread
+ *							the thread
  *	...
  *	fake_host_stop(&host);				as if it had been killed
  */
