@@ -378,6 +378,9 @@ sleep_and_let_take(struct dext_ring *ring, struct waiting *waiting, uint32_t bel
 	waiting->let_take = true;
 	if (!woken || !left)
 		spin_ended(&ring->taking, !left);
+	/* As after a quiet step: it has waited for long. */
+	if (!woken)
+		waiting->batch = 1;
 }
 
 /*

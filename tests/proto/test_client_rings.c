@@ -204,6 +204,12 @@ armed(void)
 	return (uint32_t)atomic_load(&memory->lane[SHARED_RING_COMPLETION].armed.number);
 }
 
+static uint32_t
+tail(void)
+{
+	return atomic_load(&memory->lane[SHARED_RING_COMPLETION].tail.index);
+}
+
 static bool
 complete_one(void)
 {
@@ -305,6 +311,8 @@ START_TEST(nor_of_what_it_takes_while_the_app_sleeps)
 		ck_assert_uint_lt(clock_now(), deadline);
 		sched_yield();
 	}
+	/* It has waited for long. */
+	ck_assert_uint_eq(armed(), tail());
 	complete(BATCH);
 	ends_with(BATCH);
 	while (shared_ring_has_entries(&driver_end))
