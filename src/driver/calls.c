@@ -27,13 +27,6 @@
 
 #define SCAN_ROUNDS_MAX (4 * CALL_PAGE_SLOTS)
 
-/* One thread at a time scans. */
-enum scan_state {
-	SCAN_NOBODY,
-	SCAN_ONE,
-	SCAN_AGAIN, /* and must look once more */
-};
-
 void
 calls_init(struct connection *c)
 {
@@ -58,19 +51,11 @@ calls_free(struct connection *c)
 static bool
 enter(struct connection *c)
 {
-	uint32_t state = SCAN_NOBODY;
-
-	/* Each pairs with leave: the scanners see what those before them did, and a scanner that is
-	 * told to look again sees what for. */
-	while (!atomic_compare_exchange_weak_explicit(&c->scan, &state,
-						      state == SCAN_NOBODY ? SCAN_ONE : SCAN_AGAIN,
-						      memory_order_acq_rel, memory_order_relaxed))
-		;
-	if (state != SCAN_NOBODY)
+	if (!token_take(&c->scan))
 		return false;
 	if (!atomic_load_explicit(&c->gone, memory_order_relaxed))
 		return true;
-	atomic_store_explicit(&c->scan, SCAN_NOBODY, memory_order_release);
+	token_drop(&c->scan);
 	return false;
 }
 
@@ -78,18 +63,12 @@ enter(struct connection *c)
 static bool
 leave(struct connection *c)
 {
-	uint32_t state = SCAN_ONE;
-
-	if (atomic_compare_exchange_strong_explicit(&c->scan, &state, SCAN_NOBODY,
-						    memory_order_acq_rel, memory_order_relaxed))
+	if (token_give_back(&c->scan))
 		return true;
-	if (atomic_load_explicit(&c->gone, memory_order_relaxed)) {
-		atomic_store_explicit(&c->scan, SCAN_NOBODY, memory_order_release);
-		return true;
-	}
-	/* Pairs with the exchange in enter, which said so. */
-	atomic_exchange_explicit(&c->scan, SCAN_ONE, memory_order_acq_rel);
-	return false;
+	if (!atomic_load_explicit(&c->gone, memory_order_relaxed))
+		return false;
+	token_drop(&c->scan);
+	return true;
 }
 
 bool

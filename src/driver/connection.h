@@ -36,6 +36,7 @@
 #include "packets.h"
 #include "queue.h"
 #include "recorder.h"
+#include "token.h"
 
 #include <DriverKit/IODispatchSource.h>
 #include <DriverKit/IOUserClient.h>
@@ -127,7 +128,7 @@ struct connection {
 	bool listening;			   /* [lock] the sources are in the loop */
 	/* Who still needs the socket's number: the loop, until `removed`, and hang_up. */
 	_Atomic unsigned socket_holders;
-	_Atomic uint32_t scan; /* enum scan_state of calls.c */
+	struct token scan;     /* of who scans */
 	bool paused;	       /* [lock] rings too often in vain */
 	uint32_t empty_rings;  /* [lock] since window_start */
 	uint64_t window_start; /* [lock] */

@@ -19,14 +19,12 @@
 #include "backend.h"
 #include "loop.h"
 #include "recorder.h"
+#include "token.h"
 
 #define USB_ENDPOINTS	     32u
 #define USB_ENDPOINT_CONTROL 0u /* its index; it has no pipe */
 
 struct usb_control;
-
-/* Whether a thread reaps for an event, and has been left word that there is more. */
-enum usb_reap_state { REAP_NOBODY, REAP_ONE, REAP_AGAIN };
 
 struct usb_port {
 	const struct usb_backend *backend; /* [const] */
@@ -56,9 +54,9 @@ struct usb_port {
 	uint32_t last_look;	     /* [reap_lock] */
 	_Atomic unsigned references;
 
-	_Atomic unsigned reap_state; /* enum usb_reap_state */
-	pthread_mutex_t reap_lock;   /* one thread reaps, and none after the shutdown */
-	bool shut;		     /* [reap_lock] */
+	struct token reaper;	   /* of who reaps for events */
+	pthread_mutex_t reap_lock; /* one thread reaps, and none after the shutdown */
+	bool shut;		   /* [reap_lock] */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;		     /* [lock] a control request has ended */

@@ -6,8 +6,8 @@
  * code runs. Then the pipes that were noted are pumped: all but the last only append their
  * callbacks to queues, the last may run its first callback here. An event that comes meanwhile
  * brings another thread, which reaps while this one is in a callback, however long that takes; one
- * that comes while this one still reaps leaves word that there is more (reap_state). So events are
- * edges, and cost no system call to be watched for again.
+ * that comes while this one still reaps leaves word that there is more (base/token.h). So events
+ * are edges, and cost no system call to be watched for again.
  *
  * A thread in a submission counts as one that reaps: what ends meanwhile waits for it, and it reaps
  * as soon as its locks are free. Else the thread that is woken would wait for the backend's lock of
@@ -156,34 +156,7 @@ usb_port_reaped(struct usb_port *port)
 	usb_port_pump(port, true);
 }
 
-/* False: another thread reaps, and will once more. */
-static bool
-enter_reap(struct usb_port *port)
-{
-	unsigned state = REAP_NOBODY;
-
-	/* Pairs with leave_reap, as calls.c's enter and leave. */
-	while (!atomic_compare_exchange_weak_explicit(&port->reap_state, &state,
-						      state == REAP_NOBODY ? REAP_ONE : REAP_AGAIN,
-						      memory_order_acq_rel, memory_order_relaxed))
-		;
-	return state == REAP_NOBODY;
-}
-
-/* False: once more. */
-static bool
-leave_reap(struct usb_port *port)
-{
-	unsigned state = REAP_ONE;
-
-	if (atomic_compare_exchange_strong_explicit(&port->reap_state, &state, REAP_NOBODY,
-						    memory_order_acq_rel, memory_order_relaxed))
-		return true;
-	atomic_exchange_explicit(&port->reap_state, REAP_ONE, memory_order_acq_rel);
-	return false;
-}
-
-/* By the one that has entered. inline_ok: the last callback may run here. False: once more. */
+/* By the one that has the token. inline_ok: the last callback may run here. False: once more. */
 static bool
 reap_once(struct usb_port *port, bool inline_ok)
 {
@@ -191,7 +164,7 @@ reap_once(struct usb_port *port, bool inline_ok)
 
 	if (reap(port))
 		kick(port);
-	over = leave_reap(port);
+	over = token_give_back(&port->reaper);
 	/* With more to reap no callback may keep this thread. */
 	usb_port_pump(port, inline_ok && over);
 	return over;
@@ -206,7 +179,7 @@ reap_all(struct usb_port *port, bool inline_ok)
 	usb_port_release(port);
 }
 
-/* For the one that has entered, and was left word. */
+/* For the one that had the token, and was left word. */
 static void
 reap_rest(struct loop_timer *timer)
 {
@@ -258,32 +231,28 @@ handle(struct loop_source *source, uint32_t events)
 	struct usb_port *port = port_of_source(source);
 
 	(void)events;
-	if (enter_reap(port))
+	if (token_take(&port->reaper))
 		reap_all(port, true);
 }
 
 void
 usb_port_look(struct usb_port *port)
 {
-	if (enter_reap(port))
+	if (token_take(&port->reaper))
 		reap_all(port, false);
 }
 
 bool
 usb_port_hold_events(struct usb_port *port)
 {
-	unsigned state = REAP_NOBODY;
-
-	/* Pairs with enter_reap and leave_reap. One that reaps already goes on. */
-	return port->backend->work == NULL &&
-	       atomic_compare_exchange_strong_explicit(&port->reap_state, &state, REAP_ONE,
-						       memory_order_acq_rel, memory_order_relaxed);
+	/* One that reaps already goes on. */
+	return port->backend->work == NULL && token_take_if_nobodys(&port->reaper);
 }
 
 void
 usb_port_let_events(struct usb_port *port)
 {
-	if (!leave_reap(port))
+	if (!token_give_back(&port->reaper))
 		reap_some(port);
 }
 

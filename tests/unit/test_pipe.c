@@ -504,7 +504,7 @@ submit_until_woken(struct usb_device *device, struct usb_transfer *transfer)
 	IOReturn res = usb_backend_virtual.submit(device, transfer);
 
 	while (!is_control && !left && meter_read(&person_of(scene.person)->calls) == calls) {
-		left = atomic_load(&scene.port->reap_state) == REAP_AGAIN;
+		left = atomic_load(&scene.port->reaper.state) == TOKEN_AGAIN;
 		sched_yield();
 	}
 	atomic_store(&word_left, left);
@@ -543,9 +543,9 @@ static _Atomic bool others_reap;
 static void
 leave_word(void)
 {
-	unsigned state = REAP_ONE;
+	uint32_t state = TOKEN_TAKEN;
 
-	atomic_compare_exchange_strong(&scene.port->reap_state, &state, REAP_AGAIN);
+	atomic_compare_exchange_strong(&scene.port->reaper.state, &state, TOKEN_AGAIN);
 }
 
 /* While the one that submits reaps, more comes. */
@@ -588,7 +588,7 @@ START_TEST(what_comes_again_and_again_keeps_no_submission)
 	while (!atomic_load(&others_reap))
 		sched_yield();
 	/* And all is as before. */
-	while (atomic_load(&scene.port->reap_state) != REAP_NOBODY)
+	while (atomic_load(&scene.port->reaper.state) != TOKEN_NOBODYS)
 		sched_yield();
 	scene_close(&scene);
 }
