@@ -310,6 +310,7 @@ run(struct running *running)
 
 	if (timeout != 0)
 		running->deadline = clock_now() + timeout;
+	call_page_will_submit(&connection->client);
 	fill_request(running);
 	if (is_large(request))
 		status = prepare_large(running);

@@ -51,6 +51,12 @@
  */
 #define GLANCES 8u
 #define AGES	2u /* that are asked how long they are quiet, between two turns */
+/*
+ * Looks that are left out after a call of the only client, if it makes one at a time: fewer than it
+ * needs to take the answer and to call again. A look in vain would leave the line of `submitted` in
+ * both caches, and the exchange of that call would have to wait for it.
+ */
+#define RETURN_TURNS 4u
 /* After what one had last it is remembered for so long, if it was let go with others. */
 #define FORMER_NSEC NSEC_PER_SEC
 /* Between two looks at the clock: so long only if the thread ran a method, or did not run. */
@@ -60,6 +66,7 @@ struct hot {
 	struct connection *connection; /* +1 */
 	const struct call_page *page;
 	uint64_t seen;	/* of the page, as it was last; may be older */
+	uint64_t slots; /* that were submitted when it last had something, as bits */
 	uint64_t last;	/* when it had something */
 	uint64_t since; /* when it rang, or had something; `last` is also when it was taken back */
 	bool found;	/* it had something since the last look at the clock */
@@ -439,20 +446,38 @@ make_first(struct set *set, unsigned index)
 	set->hot[0] = hot;
 }
 
-/* Looks at some. False: without the token. */
+/*
+ * Whether what is found now is a call of the only client, which makes one at a time: it is in the
+ * slot of the last one, and nothing is in another. A client with several threads that call uses
+ * other slots, too, and has one that waits already.
+ */
 static bool
-take_turn(struct set *set, bool *ret_found)
+is_lone_call(const struct set *set, struct hot *hot)
+{
+	uint64_t slots = call_page_moved(hot->page, hot->seen), before = hot->slots;
+
+	hot->slots = slots;
+	return set->count == 1 && slots != 0 && slots == before && (slots & (slots - 1)) == 0;
+}
+
+/* Looks at some. False: without the token. *ret_lone: see is_lone_call. */
+static bool
+take_turn(struct set *set, bool *ret_found, bool *ret_lone)
 {
 	bool also_queues = set->count <= FEW || set->rounds % QUEUE_ROUNDS == 0;
 	unsigned looks = set->count <= GLANCES ? set->count : GLANCES + 1;
 
 	for (unsigned i = 0; i < looks; i++) {
 		unsigned index = i == 0 ? 0 : next_glance(set);
+		bool lone;
 
-		if (!is_due(&set->hot[index], also_queues) ||
-		    !calls_scan_spinning(set->hot[index].connection, false))
+		if (!is_due(&set->hot[index], also_queues))
+			continue;
+		lone = is_lone_call(set, &set->hot[index]);
+		if (!calls_scan_spinning(set->hot[index].connection, false))
 			continue;
 		*ret_found = set->hot[index].found = true;
+		*ret_lone = lone;
 		make_first(set, index);
 		if (!take_token(set))
 			return false;
@@ -465,13 +490,16 @@ static bool
 spin_over(struct loop *loop, struct set *set)
 {
 	for (unsigned turn = 1; set->count > 0; turn++) {
-		bool found = false;
+		bool found = false, lone = false;
 
-		if (!take_turn(set, &found))
+		if (!take_turn(set, &found, &lone))
 			return false;
 		if (loop_has_deferred()) {
 			if (!run_deferred(loop, set))
 				return false;
+		} else if (lone) {
+			for (unsigned i = 0; i < RETURN_TURNS; i++)
+				spin_relax();
 		} else if (!found) {
 			spin_relax();
 		}

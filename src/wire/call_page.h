@@ -267,6 +267,16 @@ struct call_page_client {
 /* Whether the header is one that this library speaks. */
 bool call_page_is_valid(const struct call_page *page);
 
+/*
+ * A call is going to be submitted. Asks for the line of `submitted`, at which a host that spins may
+ * have looked: early enough for it to come back while the request is written.
+ */
+static inline void
+call_page_will_submit(struct call_page_client *client)
+{
+	lines_will_write(&client->page->submitted, LINES_STEP);
+}
+
 /* Submits slot `index`, whose request is complete. True: the host sleeps, ring the doorbell. */
 bool call_page_submit(struct call_page_client *client, unsigned index);
 
@@ -351,17 +361,23 @@ void call_page_init(struct call_page_host *host, struct call_page *page);
 /* Whether there is something to take. Any thread. What the first call is about is on its way then.
  */
 bool call_page_is_due(const struct call_page_host *host);
-/* `submitted` as it was last taken, and whether it has changed since it was `seen`. */
+/* `submitted` as it was last taken; what has changed since it was `seen`, and whether. */
 static inline uint64_t
 call_page_seen(const struct call_page_host *host)
 {
 	return atomic_load_explicit(&host->seen, memory_order_relaxed);
 }
 
+static inline uint64_t
+call_page_moved(const struct call_page *page, uint64_t seen)
+{
+	return atomic_load_explicit(&page->submitted.bits, memory_order_relaxed) ^ seen;
+}
+
 static inline bool
 call_page_has_moved(const struct call_page *page, uint64_t seen)
 {
-	return atomic_load_explicit(&page->submitted.bits, memory_order_relaxed) != seen;
+	return call_page_moved(page, seen) != 0;
 }
 
 /* Whether spinning over the page can help. Any thread. */
