@@ -112,7 +112,8 @@ kern_return_t dext_ring_wait_batch(dext_ring_t *ring, uint32_t what, uint32_t co
 int dext_ring_get_descriptor(dext_ring_t *ring);
 /*
  * Before a poll: true if none of `what` is so; the descriptor becomes readable then when one may
- * be, or when the driver has gone. False: there is something now, or the connection has ended.
+ * be, or when the driver has gone. False: there is something now, or the connection has ended. It
+ * looks for up to 50 us, where that can help, if the driver has not taken all that was pushed.
  */
 bool dext_ring_arm(dext_ring_t *ring, uint32_t what);
 
