@@ -7,6 +7,7 @@
 #define TESTS_UNIT_DRIVER_FIXTURE_H
 
 #include <check.h>
+#include <stdlib.h>
 
 #include "bounds.h"
 #include "bundle.h"
@@ -293,6 +294,7 @@ test_work(struct loop_task *task)
 		sched_yield();
 	if (wanted)
 		meter_raise(&fixture.wanted);
+	free(task);
 }
 
 static kern_return_t
@@ -378,11 +380,15 @@ TestClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 			&(IOAddressSegment){arguments->scalarInput[1], arguments->scalarInput[2]},
 			&ivars->kept_input);
 	case TEST_WORK: {
-		static struct loop_task work = {.run = test_work};
+		/* One for each call: the thread of the last one may still be at its own. */
+		struct loop_task *work;
 
 		if (!loop_is_here(queue_loop))
 			return kIOReturnUnsupported;
-		loop_defer(queue_loop, &work);
+		work = calloc(1, sizeof(*work));
+		ck_assert_ptr_nonnull(work);
+		work->run = test_work;
+		loop_defer(queue_loop, work);
 		return kIOReturnSuccess;
 	}
 	case TEST_ENQUEUE:
