@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is in <DriverKit/IOLib.h>. */
+/* What is in <DriverKit/IOLib.h>, and the time. */
 #include "unit.h"
 
 #include <pthread.h>
@@ -7,6 +7,7 @@
 #include <sys/time.h>
 
 #include <DriverKit/IOLib.h>
+#include <mach/mach_time.h>
 
 #include "clock.h"
 
@@ -209,6 +210,17 @@ START_TEST(many_read_and_one_writes)
 }
 END_TEST
 
+/* WakeAtTime is given mach_absolute_time() and something. */
+START_TEST(a_driver_tells_the_time_of_its_timers)
+{
+	uint64_t before = clock_now(), time = mach_absolute_time();
+
+	ck_assert_uint_le(before, time);
+	ck_assert_uint_le(time, clock_now());
+}
+END_TEST
+
 UNIT_MAIN("io_lib", memory_comes_zeroed_and_goes, too_many_are_none, instance_variables_may_be_none,
 	  signals_do_not_shorten_a_sleep, a_sleep_that_no_clock_can_count_does_not_end,
-	  a_lock_is_held_by_one, a_recursive_lock_is_unlocked_as_often, many_read_and_one_writes)
+	  a_lock_is_held_by_one, a_recursive_lock_is_unlocked_as_often, many_read_and_one_writes,
+	  a_driver_tells_the_time_of_its_timers)

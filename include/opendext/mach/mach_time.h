@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Time as drivers stamp it: CLOCK_MONOTONIC, one unit is one nanosecond. */
+/* Time for apps and drivers, as drivers stamp it: CLOCK_MONOTONIC, one unit is one nanosecond. */
 #ifndef OPENDEXT_MACH_MACH_TIME_H
 #define OPENDEXT_MACH_MACH_TIME_H
 
