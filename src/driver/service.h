@@ -5,8 +5,7 @@
  *
  *	service_create		allocates, initialises and attaches it to its provider; not started
  *	service_start		Start on its queue; a failure terminates it
- *	service_terminate	user clients and child services first, then Stop, then it is
- * detached
+ *	service_terminate	user clients and child services, then Stop, then it is detached
  *
  * Stop is called exactly once for each service whose Start was called. It has ended when the
  * driver's Stop returned and the base implementation was reached, which may be later, from a cancel
