@@ -3,11 +3,10 @@
 #include "clock.h"
 
 #include <DriverKit/IOLib.h>
+#include <mach/mach_time.h>
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 struct IOLock {
 	pthread_mutex_t mutex;
@@ -46,24 +45,16 @@ dext_new(size_t count, size_t size)
 	return size == 0 || count <= SIZE_MAX / size ? calloc(count, size) : NULL;
 }
 
-/* Until then, and not for so long: a signal would begin it anew. */
-static void
-wait_until(uint64_t time)
-{
-	struct timespec deadline = {.tv_sec = (time_t)(time / NSEC_PER_SEC),
-				    .tv_nsec = (long)(time % NSEC_PER_SEC)};
-
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, NULL) == EINTR)
-		;
-}
-
 /* What is longer than the clock can count is for ever. */
 static void
 wait_for(uint64_t amount, uint64_t unit)
 {
 	uint64_t now = clock_now(), most = ((uint64_t)INT64_MAX - now) / unit;
+	uint64_t end = now + (amount < most ? amount : most) * unit;
 
-	wait_until(now + (amount < most ? amount : most) * unit);
+	/* Until then, and not for so long: a signal would begin it anew. */
+	while (mach_wait_until(end) == KERN_ABORTED)
+		;
 }
 
 void
