@@ -55,13 +55,14 @@ transfer_fail(struct transfer *transfer, int code, const char *format, ...)
 
 static bool wait_by_poll(struct transfer *transfer, int fd, short events);
 
+/* refcon: a flag. */
 static void
-on_provider(void *refcon, io_service_t service, uint32_t type, void *argument)
+on_end(void *refcon, io_service_t service, uint32_t type, void *argument)
 {
-	struct transfer *transfer = refcon;
+	bool *ended = refcon;
 
 	if (type == kIOMessageServiceIsTerminated)
-		transfer->provider_gone = true;
+		*ended = true;
 }
 
 /*
@@ -78,8 +79,8 @@ is_pulled_out(struct transfer *transfer)
 	if (transfer->port == NULL || transfer->provider == MACH_PORT_NULL)
 		return false;
 	status = IOServiceAddInterestNotification(transfer->port, transfer->provider,
-						  kIOGeneralInterest, on_provider, transfer,
-						  &interest);
+						  kIOGeneralInterest, on_end,
+						  &transfer->provider_gone, &interest);
 	transfer->provider_gone |= status == kIOReturnNotFound;
 	while (status == kIOReturnSuccess && !transfer->provider_gone && !transfer->unplugged &&
 	       !transfer->interrupted && transfer_now() < end)
@@ -191,15 +192,6 @@ on_completion(void *refcon, IOReturn result, void **args, uint32_t count)
 	transfer_completed(transfer, &done);
 }
 
-static void
-on_service(void *refcon, io_service_t service, uint32_t type, void *argument)
-{
-	struct transfer *transfer = refcon;
-
-	if (type == kIOMessageServiceIsTerminated)
-		transfer->ended_driver = true;
-}
-
 static int
 configure(struct transfer *transfer)
 {
@@ -302,8 +294,8 @@ listen(struct transfer *transfer)
 	if (transfer->port == NULL)
 		return transfer_fail(transfer, DEXT_EXIT_ERROR, "out of memory or descriptors.");
 	status = IOServiceAddInterestNotification(transfer->port, transfer->service,
-						  kIOGeneralInterest, on_service, transfer,
-						  &transfer->interest);
+						  kIOGeneralInterest, on_end,
+						  &transfer->ended_driver, &transfer->interest);
 	if (status != kIOReturnSuccess)
 		return transfer_fail_status(transfer, status, "the service cannot be watched");
 	reference[kIOAsyncCalloutFuncIndex] = (uint64_t)(uintptr_t)on_completion;
