@@ -71,15 +71,12 @@ find_locked(const OSMetaClass *metaclass)
 }
 
 static void
-count(const OSMetaClass *metaclass, long change)
+count_locked(const OSMetaClass *metaclass, long change)
 {
-	unsigned i;
+	unsigned i = find_locked(metaclass);
 
-	pthread_mutex_lock(&seen.lock);
-	i = find_locked(metaclass);
 	if (i < CLASSES_MAX)
 		seen.classes[i].count += change;
-	pthread_mutex_unlock(&seen.lock);
 }
 
 static struct gone *
@@ -93,8 +90,8 @@ made(const OSObject *object)
 {
 	struct gone *gone;
 
-	count(object->metaclass, 1);
 	pthread_mutex_lock(&seen.lock);
+	count_locked(object->metaclass, 1);
 	gone = gone_locked(object);
 	if (gone->address == (uintptr_t)object)
 		gone->address = 0;
@@ -104,8 +101,8 @@ made(const OSObject *object)
 static void
 ended(const OSObject *object)
 {
-	count(object->metaclass, -1);
 	pthread_mutex_lock(&seen.lock);
+	count_locked(object->metaclass, -1);
 	*gone_locked(object) = (struct gone){(uintptr_t)object, object->metaclass};
 	pthread_mutex_unlock(&seen.lock);
 }
