@@ -38,7 +38,7 @@ demo: all
 	scripts/demo.sh $(BUILD)/dev $(FILE)
 
 test:
-	@scripts/bootstrap.sh build test
+	@scripts/bootstrap.sh build test bench
 	python3 scripts/test.py --build $(BUILD) $(if $(SUITE),--suite $(SUITE))
 
 cross:

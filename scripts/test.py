@@ -8,6 +8,7 @@ is a failure.
 """
 import argparse
 import collections
+import json
 import os
 import re
 import subprocess
@@ -128,6 +129,28 @@ def run_suite(directory, configuration, suite, setup, wrapper, counts):
           f"{time.monotonic() - start:.0f} s", flush=True)
 
 
+def measure(directory, counts):
+    """What a call costs here, beside its yardsticks: it is said, and is no failure, however long it takes."""
+    folder = os.path.join(directory, "figures")
+    environment = {**os.environ, "QUICK": "1", "ROW": "call"}
+    results = os.path.join(folder, "results.json")
+    if os.path.exists(results):
+        os.remove(results)
+    start = time.monotonic()
+    if run(["ninja", "-C", directory, "--quiet", "bench"]) != 0 or run(
+            [os.path.join("bench", "run.sh"), directory, folder], env=environment) != 0:
+        counts.failed.append("bench: does not run")
+        return
+    with open(results, encoding="utf-8") as file:
+        rows = json.load(file)
+    unmeasured = [row["name"] for row in rows if row["unit"].startswith("us") and not row["ours"] > 0]
+    if not rows or unmeasured:
+        counts.failed.append(f"bench: nothing measured: {', '.join(unmeasured) or 'no rows'}")
+    else:
+        counts.passed += 1
+    print(f"== bench: {len(rows)} figures of calls, {time.monotonic() - start:.0f} s", flush=True)
+
+
 def report(counts):
     """Names what was skipped, by its program, and what failed, with what that has said of it."""
     skipped = collections.Counter(name.split(" - ")[0].rstrip(" 0123456789") for name in counts.skipped)
@@ -173,6 +196,8 @@ def main():
         for suite in suites:
             for setup in SETUPS.get(suite, [None]):
                 run_suite(directory, name, suite, setup, wrapper, counts)
+        if name == "gcc" and not arguments.suite:
+            measure(directory, counts)
     for name in CROSS if arguments.suite in (None, "cross") else []:
         start = time.monotonic()
         if run([os.path.join(os.path.dirname(__file__), "cross.sh"), name, arguments.build]) != 0:
