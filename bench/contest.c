@@ -23,6 +23,8 @@
 #define BATCHES_MAX 65536
 #define WARM_UP	    16u
 #define HOGS	    2
+/* Turns until one during which the kernel left both sides where they were. */
+#define PLACED_TRIES 20u
 
 struct side {
 	const struct contestant *what;
@@ -163,12 +165,14 @@ take_turn(const struct contestant *what, void *state, pid_t server, unsigned mse
 	static double batches[BATCHES_MAX];
 	uint64_t end = now_nsec() + msec * UINT64_C(1000000), operations = 0, own_cpu, host_cpu,
 		 bells, copied, calls;
+	struct turn turn = {0};
 	size_t count = 0;
-	struct turn turn;
 
 	/* What was underway since the last turn is over then. */
 	for (unsigned i = 0; i < (what->batch > WARM_UP ? what->batch : WARM_UP); i++)
 		what->once(state);
+	if (server_cpu < 0)
+		places_note(server);
 	bells = count_bells() + (what->wakes != NULL ? what->wakes(state) : 0);
 	copied = what->copied != NULL ? what->copied(state) : 0;
 	own_cpu = cpu_nsec(0);
@@ -187,6 +191,8 @@ take_turn(const struct contestant *what, void *state, pid_t server, unsigned mse
 	calls = calls_read() - calls;
 	own_cpu = cpu_nsec(0) - own_cpu;
 	host_cpu = cpu_nsec(server > 0 ? server : -1) - host_cpu;
+	if (server_cpu < 0)
+		places_ask(server, &turn.from, &turn.to);
 	turn.host = (double)host_cpu / (double)operations;
 	turn.cpu = (double)(own_cpu + host_cpu) / (double)operations;
 	bells = count_bells() + (what->wakes != NULL ? what->wakes(state) : 0) - bells;
@@ -320,43 +326,6 @@ contest_pair(struct contest *contest, unsigned msec, struct turn *ret_ours,
 	*ret_yardstick = turns[1];
 }
 
-/* The CPU on which a process last ran: that of its thread which has run most. */
-static int
-cpu_of(pid_t process)
-{
-	unsigned long user, system, most = 0;
-	char path[300], line[1024];
-	struct dirent *entry;
-	DIR *directory;
-	int cpu = -1, found;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)process);
-	directory = opendir(path);
-	while (directory != NULL && (entry = readdir(directory)) != NULL) {
-		FILE *file;
-
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", (int)process, entry->d_name);
-		file = entry->d_name[0] == '.' ? NULL : fopen(path, "r");
-		/* After the name, which may hold anything: fields 14, 15 and 39 of proc(5). */
-		if (file != NULL && fgets(line, sizeof(line), file) != NULL &&
-		    strrchr(line, ')') != NULL &&
-		    sscanf(strrchr(line, ')') + 1,
-			   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d "
-			   "%*d %*d %*u %*u %*d %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u "
-			   "%*u %*d %d",
-			   &user, &system, &found) == 3 &&
-		    (cpu < 0 || user + system > most)) {
-			most = user + system;
-			cpu = found;
-		}
-		if (file != NULL)
-			fclose(file);
-	}
-	if (directory != NULL)
-		closedir(directory);
-	return cpu;
-}
-
 static void
 pin_to(pid_t process, int number)
 {
@@ -367,23 +336,30 @@ pin_to(pid_t process, int number)
 	sched_setaffinity(process, sizeof(one), &one);
 }
 
+static bool
+is_one_cpu(const struct place *place)
+{
+	return place->client == place->server;
+}
+
 void
 contest_placed_pair(struct contest *contest, unsigned msec, struct turn *ret_ours,
 		    struct turn *ret_yardstick, bool *ret_same)
 {
 	struct side *other = &contest->sides[1];
-	int client, server;
+	const struct place *place = &ret_ours->to;
+	unsigned tries = 0;
 
-	*ret_ours = have_turn(&contest->sides[0], msec);
-	client = cpu_of(contest->sides[0].client);
-	server = cpu_of(contest->sides[0].server);
-	if (client >= 0 && server >= 0) {
-		pin_to(other->client, client);
+	do
+		*ret_ours = have_turn(&contest->sides[0], msec);
+	while (is_one_cpu(&ret_ours->from) != is_one_cpu(place) && ++tries < PLACED_TRIES);
+	if (place->client >= 0 && place->server >= 0) {
+		pin_to(other->client, place->client);
 		if (other->server > 0)
-			pin_to(other->server, server);
+			pin_to(other->server, place->server);
 	}
 	*ret_yardstick = have_turn(other, msec);
-	*ret_same = client == server;
+	*ret_same = is_one_cpu(place);
 }
 
 static pid_t hogs[HOGS];

@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "places.h"
+
 struct contestant {
 	const char *name;
 	/* In the client's process. False: it cannot be had here. *ret_server: 0 if it has none. */
@@ -41,11 +43,12 @@ extern const char *const placement_names[];
 /* What one turn brought. The times are of an operation, in ns, over the batches of the turn. */
 struct turn {
 	double median, mean, p99, p999;
-	double cpu;    /* CPU time, both sides */
-	double host;   /* the same, the server's process */
-	double bells;  /* doorbells that an operation rang, both sides */
-	double copied; /* bytes that an operation copied */
-	double calls;  /* system calls of an operation, both sides; 0: not counted */
+	double cpu;	       /* CPU time, both sides */
+	double host;	       /* the same, the server's process */
+	double bells;	       /* doorbells that an operation rang, both sides */
+	double copied;	       /* bytes that an operation copied */
+	double calls;	       /* system calls of an operation, both sides; 0: not counted */
+	struct place from, to; /* unpinned: where it began and ended */
 };
 
 struct contest;
@@ -57,8 +60,10 @@ struct contest *contest_open(const struct contestant *ours, const struct contest
 void contest_pair(struct contest *contest, unsigned msec, struct turn *ret_ours,
 		  struct turn *ret_yardstick);
 /*
- * The same, ours first and the other then on the CPUs that ours was found on afterwards. *ret_same:
- * both sides were on one.
+ * The same, ours first and the other then on the CPUs that ours was on. *ret_same: both sides were
+ * on one. A turn in which they were on one for a part of it only is taken again: its median would
+ * be that of the time on two, when there are forty times as many calls, and the other's place that
+ * of its end.
  */
 void contest_placed_pair(struct contest *contest, unsigned msec, struct turn *ret_ours,
 			 struct turn *ret_yardstick, bool *ret_same);
