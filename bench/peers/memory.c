@@ -54,29 +54,52 @@ sleep_for(struct way *way, uint32_t count)
 }
 
 static void
-send_words(struct way *way, uint32_t count, const uint64_t *words)
+write_words(struct way *way, const uint64_t *words)
 {
 	for (unsigned i = 0; i < 16; i++)
 		way->words[i] = words[i];
+}
+
+/* To one who spins: no more than a store, since nobody is to be woken. */
+static void
+send_plainly(struct way *way, uint32_t count, const uint64_t *words)
+{
+	write_words(way, words);
+	atomic_store_explicit(&way->count, count, memory_order_release);
+}
+
+static void
+send_words(struct way *way, uint32_t count, const uint64_t *words)
+{
+	write_words(way, words);
 	if (atomic_exchange(&way->count, count) & WAITER)
 		syscall(SYS_futex, &way->count, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
+/* How both sides send, and how they wait. */
+struct manner {
+	void (*send)(struct way *way, uint32_t count, const uint64_t *words);
+	void (*await)(struct way *way, uint32_t count);
+};
+
+static const struct manner spinning = {send_plainly, spin_for};
+static const struct manner sleeping = {send_words, sleep_for};
+
 static void
-serve(struct shared *shared, void (*await)(struct way *way, uint32_t count))
+serve(struct shared *shared, const struct manner *manner)
 {
 	uint64_t words[16];
 
 	for (uint32_t count = 1;; count = (count + 1) & ~WAITER) {
-		await(&shared->there, count);
+		manner->await(&shared->there, count);
 		for (unsigned i = 0; i < 16; i++)
 			words[i] = shared->there.words[i];
-		send_words(&shared->back, count, words);
+		manner->send(&shared->back, count, words);
 	}
 }
 
 static bool
-open_with(void **ret_state, pid_t *ret_server, void (*await)(struct way *way, uint32_t count))
+open_with(void **ret_state, pid_t *ret_server, const struct manner *manner)
 {
 	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -85,20 +108,20 @@ open_with(void **ret_state, pid_t *ret_server, void (*await)(struct way *way, ui
 		return false;
 	*ret_server = fork_server();
 	if (*ret_server == 0)
-		serve(shared, await);
+		serve(shared, manner);
 	*ret_state = shared;
 	return *ret_server > 0;
 }
 
 static void
-trip(struct shared *shared, void (*await)(struct way *way, uint32_t count))
+trip(struct shared *shared, const struct manner *manner)
 {
 	uint64_t words[16] = {1, 2, 3};
 	volatile uint64_t got;
 
 	shared->count = (shared->count + 1) & ~WAITER;
-	send_words(&shared->there, shared->count, words);
-	await(&shared->back, shared->count);
+	manner->send(&shared->there, shared->count, words);
+	manner->await(&shared->back, shared->count);
 	for (unsigned i = 0; i < 16; i++)
 		got = shared->back.words[i];
 	(void)got;
@@ -177,26 +200,26 @@ doorbell_once(void *state)
 static bool
 open_line(uint64_t argument, void **ret_state, pid_t *ret_server)
 {
-	return open_with(ret_state, ret_server, spin_for);
+	return open_with(ret_state, ret_server, &spinning);
 }
 
 static uint64_t
 line_once(void *state)
 {
-	trip(state, spin_for);
+	trip(state, &spinning);
 	return 0;
 }
 
 static bool
 open_futex(uint64_t argument, void **ret_state, pid_t *ret_server)
 {
-	return open_with(ret_state, ret_server, sleep_for);
+	return open_with(ret_state, ret_server, &sleeping);
 }
 
 static uint64_t
 futex_once(void *state)
 {
-	trip(state, sleep_for);
+	trip(state, &sleeping);
 	return 0;
 }
 
