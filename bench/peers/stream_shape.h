@@ -4,6 +4,7 @@
 #define BENCH_STREAM_SHAPE_H
 
 #include <sched.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,14 +37,18 @@ stream_depth(const struct stream_shape *shape)
 	return depth < stream_count(shape) ? depth : stream_count(shape);
 }
 
-/* The raw ring's waiting: spin, and give the CPU away where the other side may need it. */
+/*
+ * The raw ring's waiting: on the other side's CPU that one has it at once, since looking again is
+ * in vain until it has run; else spin, and give the CPU away now and then to who may need it.
+ */
 static inline void
-stream_wait(unsigned *turns)
+stream_wait(bool shares_cpu, unsigned *turns)
 {
-	if (++*turns % 256 == 0)
+	if (shares_cpu || ++*turns % 256 == 0)
 		sched_yield();
 #if defined(__x86_64__)
-	__builtin_ia32_pause();
+	else
+		__builtin_ia32_pause();
 #endif
 }
 
