@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* IOLib: the C library under the names of DriverKit. Each lock is one of pthread's. */
+#include "block.h"
 #include "clock.h"
+#include "memfd.h"
+#include "once.h"
 
 #include <DriverKit/IOLib.h>
 #include <mach/mach_time.h>
 
 #include <pthread.h>
 #include <stdlib.h>
+
+/* As a compiler without blocks knows it. */
+DEXT_BEGIN_DECLS
+
+void IOCallOnce(IOCallOnceFlag *flag, struct block *block);
+
+DEXT_END_DECLS
 
 struct IOLock {
 	pthread_mutex_t mutex;
@@ -19,6 +29,15 @@ struct IORecursiveLock {
 struct IORWLock {
 	pthread_rwlock_t lock;
 };
+
+uint64_t IOVMPageSize = 4096;
+
+/* Before a driver's own constructors, since its object stands on this one. */
+__attribute__((constructor)) static void
+learn_page_size(void)
+{
+	IOVMPageSize = page_size();
+}
 
 void *
 IOMalloc(size_t length)
@@ -183,4 +202,32 @@ void
 IORWLockUnlock(IORWLock *lock)
 {
 	pthread_rwlock_unlock(&lock->lock);
+}
+
+void
+IOCallOnce_f(IOCallOnceFlag *flag, void *context, void (*function)(void *context))
+{
+	/* The loop knows of every thread in a driver's code that it may block. */
+	if (!once_try(&flag->opaque, context, function))
+		once_wait(&flag->opaque);
+}
+
+void
+IOCallOnce(IOCallOnceFlag *flag, struct block *block)
+{
+	IOCallOnce_f(flag, block, block_run);
+}
+
+bool
+IOParseBootArgNumber(const char *name, void *value, int bytes)
+{
+	(void)name, (void)value, (void)bytes;
+	return false;
+}
+
+bool
+IOParseBootArgString(const char *name, char *value, int bytes)
+{
+	(void)name, (void)value, (void)bytes;
+	return false;
 }

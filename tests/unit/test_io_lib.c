@@ -4,12 +4,16 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include <DriverKit/IOLib.h>
 #include <mach/mach_time.h>
 
 #include "clock.h"
+#include "meter.h"
 
 struct pair {
 	uint64_t one, other;
@@ -33,6 +37,30 @@ START_TEST(memory_comes_zeroed_and_goes)
 	pairs = IONew(struct pair, 1);
 	ck_assert_ptr_nonnull(pairs);
 	IODelete(pairs, struct pair, 1);
+}
+END_TEST
+
+START_TEST(one_of_a_type_comes_zeroed_and_goes)
+{
+	struct pair *pair = IOMallocType(struct pair);
+
+	ck_assert_ptr_nonnull(pair);
+	ck_assert_uint_eq(pair->one, 0);
+	ck_assert_uint_eq(pair->other, 0);
+	IOFreeType(pair, struct pair);
+	pair = NULL;
+	IOFreeType(pair, struct pair);
+}
+END_TEST
+
+/* Also where it is said to be larger (tests/pages). */
+START_TEST(a_page_has_the_kernels_size)
+{
+	const char *wanted = getenv("LARGE_PAGES");
+
+	ck_assert_uint_eq(IOVMPageSize, (uint64_t)sysconf(_SC_PAGESIZE));
+	if (wanted != NULL)
+		ck_assert_uint_eq(IOVMPageSize, strtoul(wanted, NULL, 10));
 }
 END_TEST
 
@@ -210,6 +238,58 @@ START_TEST(many_read_and_one_writes)
 }
 END_TEST
 
+static IOCallOnceFlag flag;
+static struct meter gate = METER_INITIALIZER;
+static _Atomic unsigned calls;
+
+static void
+do_once(void *context)
+{
+	ck_assert_ptr_eq(context, &gate);
+	meter_raise(&gate);
+	meter_wait(&gate, 4); /* the others have begun */
+	atomic_fetch_add(&calls, 1);
+}
+
+static void *
+try_once(void *context)
+{
+	meter_raise(&gate);
+	IOCallOnce_f(&flag, context, do_once);
+	return (void *)(uintptr_t)atomic_load(&calls);
+}
+
+START_TEST(once_is_done_when_it_returns)
+{
+	IOCallOnceFlag own = {0};
+	pthread_t threads[3];
+	void *seen;
+
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, try_once, &gate), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		pthread_join(threads[i], &seen);
+		ck_assert_uint_eq((uintptr_t)seen, 1);
+	}
+	IOCallOnce_f(&flag, &gate, do_once);
+	ck_assert_uint_eq(calls, 1);
+	IOCallOnce_f(&own, &gate, do_once); /* each flag by itself */
+	ck_assert_uint_eq(calls, 2);
+}
+END_TEST
+
+START_TEST(no_boot_argument_is_set)
+{
+	uint32_t level = 7;
+	char words[8] = "before";
+
+	ck_assert(!IOParseBootArgNumber("debug", &level, sizeof(level)));
+	ck_assert_uint_eq(level, 7);
+	ck_assert(!IOParseBootArgString("console", words, sizeof(words)));
+	ck_assert_str_eq(words, "before");
+}
+END_TEST
+
 /* WakeAtTime is given mach_absolute_time() and something. */
 START_TEST(a_driver_tells_the_time_of_its_timers)
 {
@@ -220,7 +300,9 @@ START_TEST(a_driver_tells_the_time_of_its_timers)
 }
 END_TEST
 
-UNIT_MAIN("io_lib", memory_comes_zeroed_and_goes, too_many_are_none, instance_variables_may_be_none,
+UNIT_MAIN("io_lib", memory_comes_zeroed_and_goes, one_of_a_type_comes_zeroed_and_goes,
+	  a_page_has_the_kernels_size, too_many_are_none, instance_variables_may_be_none,
 	  signals_do_not_shorten_a_sleep, a_sleep_that_no_clock_can_count_does_not_end,
 	  a_lock_is_held_by_one, a_recursive_lock_is_unlocked_as_often, many_read_and_one_writes,
+	  once_is_done_when_it_returns, no_boot_argument_is_set,
 	  a_driver_tells_the_time_of_its_timers)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a driver needs beside objects: memory, waiting, locks and a line in the log. Any thread.
+ * What a driver needs beside objects: memory, waiting, locks, what is done once, and a line in the
+ * log. Any thread.
  *
  * Methods and callbacks of an object run one after the other on its queue, so most drivers need no
  * lock: only those with queues or threads of their own.
@@ -38,6 +39,12 @@ void *dext_new(size_t count, size_t size);
 			(pointer) = NULL;                   \
 		}                                           \
 	} while (0)
+/* One of a type, zeroed. NULL without memory; what is given back may be NULL. */
+#define IOMallocType(type)	  ((type *)dext_new(1, sizeof(type)))
+#define IOFreeType(element, type) IOFree((element), sizeof(type))
+
+/* Bytes of a page, which is 4096 on some machines only. To be read. */
+extern uint64_t IOVMPageSize;
 
 /* --- waiting --- */
 
@@ -82,6 +89,35 @@ void IORWLockFree(IORWLock *lock);
 void IORWLockRead(IORWLock *lock);
 void IORWLockWrite(IORWLock *lock);
 void IORWLockUnlock(IORWLock *lock);
+
+/* --- once --- */
+
+/* Static or global, and zero at first: `static IOCallOnceFlag flag;`. */
+typedef struct IOCallOnceFlag {
+	intptr_t opaque;
+} IOCallOnceFlag;
+
+/*
+ * Runs the function if nobody has; returns when it has run, on whatever thread. A function that
+ * comes to its own flag again waits for ever.
+ */
+void IOCallOnce_f(IOCallOnceFlag *flag, void *context, void (*function)(void *context));
+/* With clang -fblocks; the driver links -lBlocksRuntime as well. */
+#ifdef __BLOCKS__
+typedef void (^IOCallOnceBlock)(void);
+void IOCallOnce(IOCallOnceFlag *flag, IOCallOnceBlock block);
+#endif
+
+/* --- boot arguments --- */
+
+/*
+ * What nvram's boot-args say on a Mac. There are none here: always false, and nothing is written,
+ * as there where nobody has set the argument. Linux's command line is not looked at: it is the
+ * kernel's, and a driver may not read it. What a driver is to be told goes into the personality of
+ * its Info.plist (IOService_CopyProperties).
+ */
+bool IOParseBootArgNumber(const char *name, void *value, int bytes);
+bool IOParseBootArgString(const char *name, char *value, int bytes);
 
 DEXT_END_DECLS
 

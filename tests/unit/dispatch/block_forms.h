@@ -8,6 +8,7 @@ int block_barriers(void);
 int block_group(void);
 int block_once_apply_after(void);
 int block_run_loop(void);
-int block_driver_queue(void); /* driver_blocks.c */
+int block_driver_queue(void); /* of driver_blocks.c, as the next */
+int block_call_once(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A driver's queue with blocks. */
+/* A driver's queue with blocks, and IOCallOnce. */
 #include <DriverKit/DriverKit.h>
 
 #include "block_forms.h"
@@ -30,4 +30,17 @@ block_driver_queue(void)
 	});
 	OSRelease(queue);
 	return sum;
+}
+
+int
+block_call_once(void)
+{
+	static IOCallOnceFlag flag;
+	__block int calls = 0;
+
+	for (int i = 0; i < 2; i++)
+		IOCallOnce(&flag, ^{
+		  calls++;
+		});
+	return calls;
 }

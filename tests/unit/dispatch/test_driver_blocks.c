@@ -14,4 +14,10 @@ START_TEST(a_drivers_queue_runs_blocks)
 }
 END_TEST
 
-UNIT_MAIN("driver_blocks", a_drivers_queue_runs_blocks)
+START_TEST(a_block_is_called_once)
+{
+	ck_assert_int_eq(block_call_once(), 1);
+}
+END_TEST
+
+UNIT_MAIN("driver_blocks", a_drivers_queue_runs_blocks, a_block_is_called_once)
