@@ -20,6 +20,14 @@
 		.placement = (where),                                                              \
 		.wanted = {{THROUGHPUT, 0.95, true}, {CPU_PER_GIB, 0, false}, {COPIED, 0, false}}, \
 	}
+/* The same where there is no goal. */
+#define STREAM_ELSEWHERE(words, bytes, where)                                                  \
+	{                                                                                      \
+		.name = "stream of " words " through a ring", .ours = &our_ring_stream,        \
+		.yardstick = &thread_stream, .shape = SHAPE(.size = (bytes)),                  \
+		.placement = (where),                                                          \
+		.wanted = {{THROUGHPUT, 0, true}, {CPU_PER_GIB, 0, false}, {BELLS, 0, false}}, \
+	}
 
 const struct row ring_rows[] = {
 	/* --- entries --- */
@@ -77,5 +85,23 @@ const struct row ring_rows[] = {
 	STREAM_ALONE("64 KiB", 65536, TWO_CPUS),
 	STREAM_ALONE("1 MiB", 1048576, TWO_CPUS),
 	STREAM_ALONE("64 KiB", 65536, ONE_CPU),
+	/* --- in other places --- */
+	STREAM_ELSEWHERE("16 KiB", 16384, ONE_CPU),
+	STREAM_ELSEWHERE("1 MiB", 1048576, ONE_CPU),
+	STREAM_ELSEWHERE("64 KiB", 65536, UNPINNED),
+	{.name = "stream of 64 KiB through a ring, a hog on each CPU",
+	 .ours = &our_ring_stream,
+	 .yardstick = &socket_stream,
+	 .shape = SHAPE(.size = 65536),
+	 .placement = TWO_CPUS,
+	 .hogs = true,
+	 .wanted = {{THROUGHPUT, 0, true}, {BELLS, 0, false}}},
+	{.name = "dext_ring, batch 8, a hog on each CPU",
+	 .ours = &our_ring,
+	 .yardstick = &raw_messages,
+	 .argument = 8,
+	 .placement = TWO_CPUS,
+	 .hogs = true,
+	 .wanted = {{RATE, 0, true}, {RING_BELLS, 0, false}}},
 };
 const unsigned ring_row_count = sizeof(ring_rows) / sizeof(ring_rows[0]);
