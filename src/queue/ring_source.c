@@ -168,15 +168,14 @@ change_look(struct DextRingDispatchSource_IVars *source, uintptr_t from, uintptr
 						       memory_order_seq_cst, memory_order_seq_cst);
 }
 
-/* Unless this thread has it, which will look soon. */
+/* Also its own: what this thread was left comes before its look, and may hold it up. */
 static bool
 take_look_over(struct DextRingDispatchSource_IVars *source)
 {
 	uintptr_t left = atomic_load_explicit(&source->look_left, memory_order_seq_cst);
 	unsigned state = state_of(left);
 
-	if (left == 0 || thread_of(left) == this_thread() ||
-	    (state != LOOK_LEFT && state != LOOK_RETURNED))
+	if (left == 0 || (state != LOOK_LEFT && state != LOOK_RETURNED))
 		return false;
 	return change_look(source, left, left + 1);
 }

@@ -369,6 +369,39 @@ START_TEST(what_is_told_before_a_look_is_left_is_not_left_to_it)
 }
 END_TEST
 
+/* On the thread that has called the handler, before it does what that has left. */
+static void
+hear(struct loop_task *task)
+{
+	struct entry entry = {0};
+	uint32_t pushed;
+	bool tell;
+
+	ck_assert_int_eq(shared_ring_push(&app, &entry, 1, &pushed, &tell), kIOReturnSuccess);
+	ck_assert(mapped_source_look((IODispatchSource *)source, true));
+	ck_assert(pthread_equal(thread, pthread_self()));
+	app_puts(1);
+	ck_assert_uint_eq(told, 0);
+	ck_assert(mapped_source_look((IODispatchSource *)source, false));
+}
+
+/* It may be held up by that, and the app does not tell again. */
+START_TEST(who_is_told_has_its_own_look_taken_over)
+{
+	struct loop_task task = {.run = hear};
+
+	set(true);
+	source_scene_settle(&scene);
+	leaves_work = is_held_up = is_quiet = true;
+	loop_post(scene.loop, &task);
+	meter_wait(&calls, 2);
+	source_scene_settle(&scene);
+	ck_assert_uint_eq(taken, 2);
+	meter_raise(&done_work);
+	clear();
+}
+END_TEST
+
 /* The other one's handler takes longer than the piece of work. */
 START_TEST(a_thread_with_more_work_keeps_a_look_that_was_taken_over)
 {
@@ -638,6 +671,7 @@ UNIT_MAIN("ring source", the_handler_is_called_for_what_has_come,
 	  who_is_told_looks_for_a_thread_that_is_held_up, who_was_told_returns_the_look,
 	  what_is_told_during_the_handler_is_not_left_to_who_is_held_up,
 	  what_is_told_before_a_look_is_left_is_not_left_to_it,
+	  who_is_told_has_its_own_look_taken_over,
 	  a_thread_with_more_work_keeps_a_look_that_was_taken_over,
 	  who_looks_may_call_it_there_and_then, it_is_not_called_again_for_what_was_left,
 	  an_app_that_submits_for_ever_lets_others_have_their_turn,
