@@ -3,7 +3,8 @@
  * A driver that takes entries and waits for more while its app puts the next one in: the app tells
  * only if it was asked to, and no entry may be left lying. Also if the handler leaves its thread
  * work, after which that looks, while others are told although nobody asked, and take its look
- * over.
+ * over; and if that thread is held up until all that lies in the ring is taken, and the app tells
+ * of it but once.
  */
 #include <DriverKit/DextRingDispatchSource.h>
 
@@ -24,9 +25,11 @@ static const struct shared_ring_shape shape = {sizeof(struct entry), {8, 8}};
 static DextRingDispatchSource *source;
 static _Atomic uint32_t taken;
 static struct source_scene scene;
-static bool works; /* the handler leaves work */
+static bool works;    /* the handler leaves work */
+static bool holds_up; /* that waits for what lies in the ring, and the app tells but once */
 static struct loop_task work;
-static _Atomic bool has_work; /* some thread */
+static _Atomic bool has_work;  /* some thread */
+static _Atomic uint32_t begun; /* entries of the app */
 
 /* Pieces, for as long as it takes to wake another thread. */
 static void
@@ -36,6 +39,8 @@ do_work(struct loop_task *task)
 	uint32_t state = atomic_fetch_add(&seed, 1);
 
 	sched_yield();
+	while (holds_up && atomic_load(&taken) != atomic_load(&begun))
+		sched_yield();
 	if (scatter(&state) % 16 != 0)
 		loop_defer(scene.loop, task);
 	else
@@ -54,6 +59,9 @@ on_ready(OSObject *target, OSAction *action)
 	}
 	while (DextRingDispatchSource_Pop(source, &entry, 1, &count) == kIOReturnSuccess)
 		atomic_fetch_add(&taken, 1);
+	/* What comes now is told while nobody waits. */
+	if (holds_up)
+		sched_yield();
 }
 
 static void
@@ -63,6 +71,7 @@ put(struct shared_ring_producer *app, uint32_t number, bool tells)
 	uint32_t pushed;
 	bool tell;
 
+	atomic_store(&begun, number + 1);
 	ck_assert_int_eq(shared_ring_push(app, &entry, 1, &pushed, &tell), kIOReturnSuccess);
 	if (tell || tells)
 		mapped_source_look((IODispatchSource *)source, false);
@@ -96,6 +105,9 @@ miss_none(void)
 			jitter(&state);
 			put(&app, sent++, works && scatter(&state) % 2 != 0);
 		}
+		/* As before a sleep: once. */
+		if (holds_up && shared_ring_is_left(&app))
+			mapped_source_look((IODispatchSource *)source, false);
 		while (atomic_load(&taken) != sent)
 			ck_assert_msg(clock_now() < deadline, "entry %u is not taken", sent);
 	}
@@ -120,4 +132,12 @@ START_TEST(nor_while_its_threads_have_work)
 }
 END_TEST
 
-UNIT_MAIN("ring source races", the_driver_misses_no_entry, nor_while_its_threads_have_work)
+START_TEST(nor_while_a_thread_is_held_up)
+{
+	works = holds_up = true;
+	miss_none();
+}
+END_TEST
+
+UNIT_MAIN("ring source races", the_driver_misses_no_entry, nor_while_its_threads_have_work,
+	  nor_while_a_thread_is_held_up)
