@@ -4,6 +4,8 @@
 #include "work.h"
 
 #include <dext_virtual.h>
+#include <mach/clock_types.h>
+#include <mach/mach_time.h>
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -497,6 +499,65 @@ cancel(Worker *self, const struct tools *tools)
 	return status == kIOReturnSuccess ? other : status;
 }
 
+/* --- IOLib --- */
+
+#define DELAY_USEC 1000
+
+/* At least so long, whatever signals come. */
+static bool
+delays(void)
+{
+	uint64_t before = mach_absolute_time();
+
+	IODelay(DELAY_USEC);
+	return mach_absolute_time() - before >= DELAY_USEC * NSEC_PER_USEC;
+}
+
+/* All are held at once. */
+static bool
+hold_and_wait(IOLock *lock, IORecursiveLock *nested, IORWLock *shared)
+{
+	bool waited;
+
+	IOLockLock(lock);
+	IORecursiveLockLock(nested);
+	IORecursiveLockLock(nested);
+	IORWLockRead(shared);
+	waited = delays();
+	IORWLockUnlock(shared);
+	IORecursiveLockUnlock(nested);
+	IORecursiveLockUnlock(nested);
+	IOLockUnlock(lock);
+	return waited;
+}
+
+static kern_return_t
+use_io_lib(Worker *self, const struct tools *tools)
+{
+	IOLock *lock = IOLockAlloc();
+	IORecursiveLock *nested = IORecursiveLockAlloc();
+	IORWLock *shared = IORWLockAlloc();
+	uint8_t *bytes = IOMalloc(BYTES), *zeroed = IOMallocZero(BYTES);
+	uint32_t *numbers = IONewZero(uint32_t, BYTES);
+	kern_return_t status = kIOReturnNoMemory;
+
+	if (lock != NULL && nested != NULL && shared != NULL && bytes != NULL && zeroed != NULL &&
+	    numbers != NULL) {
+		memset(bytes, WORKER_BYTE, BYTES);
+		status = zeroed[BYTES - 1] == 0 && numbers[BYTES - 1] == 0 &&
+					 hold_and_wait(lock, nested, shared)
+				 ? kIOReturnSuccess
+				 : kIOReturnBadMedia; /* which no fault excuses */
+	}
+	IOSafeDeleteNULL(numbers, uint32_t, BYTES);
+	IOFree(zeroed, BYTES);
+	IOFree(bytes, BYTES);
+	IORWLockFree(shared);
+	IORecursiveLockFree(nested);
+	IOLockFree(lock);
+	return status;
+}
+
 /* --- which --- */
 
 /* What it works with; without `create` it takes nothing. */
@@ -510,6 +571,7 @@ static const struct {
 	[WORKER_ISOCHRONOUS] = {create_streamed, isochronous},
 	[WORKER_DEVICE] = {NULL, use_device},
 	[WORKER_CANCEL] = {NULL, cancel},
+	[WORKER_IO_LIB] = {NULL, use_io_lib},
 	[WORKER_RESET] = {NULL, reset_device},
 	[WORKER_PULL] = {NULL, pull_out},
 	[WORKER_LEAVE] = {create_transferred, leave},

@@ -15,6 +15,7 @@ enum {
 	WORKER_ISOCHRONOUS,
 	WORKER_DEVICE, /* its interfaces */
 	WORKER_CANCEL, /* of an action, a queue, a source; work in a concurrent queue */
+	WORKER_IO_LIB, /* memory, a lock of each kind, waiting */
 	WORKER_RESET,  /* configuration and reset, which is the end of the service */
 	WORKER_PULL,   /* the device of fake_usb.c is pulled out */
 	WORKER_LEAVE,  /* a transfer is left under way, and a thread in a method, at the end */
