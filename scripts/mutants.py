@@ -5,7 +5,8 @@
 Works on a copy of the committed tree below the build folder, never on the tree itself. The breaks are in
 scripts/mutants.json: what is promised, the file, the text as it stands and as it is broken, and the test program and
 case that must notice. A text that is not there exactly once is an error, so that the list keeps up with
-the code.
+the code. So is a test that fails on the unbroken code, whose failure would say nothing; it may try twice, since the
+machine may have been busy.
 """
 import argparse
 import json
@@ -68,6 +69,18 @@ def build_and_test(objects, mutant):
     return True, done.returncode == 0 and ran, done.stdout
 
 
+def whole(objects, mutant):
+    """None if its test passes on the unbroken code, otherwise a sentence that says that it does not."""
+    for _ in range(2):
+        try:
+            built, passed, output = build_and_test(objects, mutant)
+        except subprocess.TimeoutExpired:
+            built, passed, output = True, False, f"no end in {TEST_SECONDS} s"
+        if built and passed:
+            return None
+    return f"{mutant['test']} fails on the unbroken code:\n{output[-3000:]}"
+
+
 def try_mutant(tree, objects, mutant):
     """Returns a sentence that says what is wrong, or None."""
     path = os.path.join(tree, mutant["file"])
@@ -99,15 +112,14 @@ def main():
     tree, objects = prepare(os.path.abspath(arguments.build))
     mutants = [m for m in mutants if arguments.only is None or arguments.only in m["promise"]]
 
-    # Unbroken, every one of these tests passes: otherwise its failure would say nothing.
-    for mutant in {(m["test"], m.get("case")): m for m in mutants}.values():
-        built, passed, output = build_and_test(objects, mutant)
-        if not built or not passed:
-            sys.exit(f"mutants: {mutant['test']} fails on the unbroken code:\n{output[-3000:]}")
-
     survived = 0
+    tests = {}
     for mutant in mutants:
-        wrong = try_mutant(tree, objects, mutant)
+        # Right before the first that needs it: so what is known is said early.
+        test = mutant["test"], mutant.get("case")
+        if test not in tests:
+            tests[test] = whole(objects, mutant)
+        wrong = tests[test] or try_mutant(tree, objects, mutant)
         survived += wrong is not None
         print(f"{'SURVIVED' if wrong else 'noticed '} {mutant['promise']}"
               + (f": {wrong}" if wrong else ""), flush=True)
