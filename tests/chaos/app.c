@@ -25,6 +25,7 @@
 static struct ledger *ledger;
 static uint64_t seed;
 static struct stream stream;
+static kern_return_t last_look; /* what IOServiceOpen said; kIOReturnNotFound: nothing to open */
 
 /* Below the interface of that device. */
 static io_service_t
@@ -66,11 +67,13 @@ try_open(uint64_t device, io_connect_t *ret_connect)
 	kern_return_t status;
 	int32_t host;
 
+	last_look = kIOReturnNotFound;
 	if (service == MACH_PORT_NULL)
 		return false;
 	host = host_of(service);
 	status = IOServiceOpen(service, mach_task_self(), DEXT_BULKSTREAM_EXCLUSIVE, ret_connect);
 	IOObjectRelease(service);
+	last_look = status;
 	ledger_waited(&ledger->totals, WAIT_OPEN, since);
 	if (ledger_now() - since > wait_bounds[WAIT_OPEN] * UINT64_C(1000000000))
 		fail(ledger, "an open took too long");
@@ -121,8 +124,8 @@ open_service(io_connect_t *ret_connect)
 		}
 		if (ledger_now() - since > wait_bounds[WAIT_SERVICE] * UINT64_C(1000000000) &&
 		    strstr(stream.spec, "unplug-after") == NULL)
-			fail(ledger, "%s: no service of device %llu", stream.spec,
-			     (unsigned long long)device);
+			fail(ledger, "%s: no service of device %llu; the last look: 0x%08x",
+			     stream.spec, (unsigned long long)device, (unsigned)last_look);
 		poll(NULL, 0, AGAIN_MSEC);
 	}
 	return false;
