@@ -422,7 +422,11 @@ const struct row rows[] = {
 };
 const unsigned row_count = sizeof(rows) / sizeof(rows[0]);
 
-/* BENCH_USB is the device of the yardstick; ours is another one of the same kind. */
+/*
+ * BENCH_USB is the device of the yardstick; ours is another one of the same kind. On one CPU no
+ * wake-up crosses CPUs; and libusb with an event thread has two threads that wake each other, as we
+ * have two processes.
+ */
 const struct row usbfs_rows[] = {
 	{.name = "usbfs, 64 KiB",
 	 .ours = &our_stream,
@@ -448,6 +452,24 @@ const struct row usbfs_rows[] = {
 	 .shape = SHAPE(.size = 1048576),
 	 .placement = TWO_CPUS,
 	 .wanted = {{CPU_PER_GIB, 1.1, false}, {CALLS_PER_GIB, 1.1, false}, {THROUGHPUT, 0, true}}},
+	{.name = "usbfs, 64 KiB, through a ring",
+	 .ours = &our_ring_stream,
+	 .yardstick = &usbfs_stream,
+	 .shape = SHAPE(.size = 65536),
+	 .placement = ONE_CPU,
+	 .wanted = {{CPU_PER_GIB, 0, false}, {CALLS_PER_GIB, 0, false}, {THROUGHPUT, 0, true}}},
+	{.name = "usbfs, 64 KiB, through a ring",
+	 .ours = &our_ring_stream,
+	 .yardstick = &usbfs_event_thread,
+	 .shape = SHAPE(.size = 65536),
+	 .placement = TWO_CPUS,
+	 .wanted = {{CPU_PER_GIB, 0, false}, {CALLS_PER_GIB, 0, false}, {THROUGHPUT, 0, true}}},
+	{.name = "usbfs, 1 MiB, through a ring",
+	 .ours = &our_ring_stream,
+	 .yardstick = &usbfs_event_thread,
+	 .shape = SHAPE(.size = 1048576),
+	 .placement = TWO_CPUS,
+	 .wanted = {{CPU_PER_GIB, 0, false}, {CALLS_PER_GIB, 0, false}, {THROUGHPUT, 0, true}}},
 };
 const unsigned usbfs_row_count = sizeof(usbfs_rows) / sizeof(usbfs_rows[0]);
 

@@ -33,7 +33,8 @@ extern const struct contestant hugetlb_pages;	/* and on those of hugetlbfs */
 /* The same memory, mapped anew and read each time, or mapped once. */
 extern const struct contestant mapped_again, mapped_once;
 /* usbfs.c: buffers of a shape to a real device by libusb, no other process. */
-extern const struct contestant usbfs_stream;
+extern const struct contestant usbfs_stream;	   /* one thread */
+extern const struct contestant usbfs_event_thread; /* one sends, another handles events */
 /* handover.c: 64 MiB of shared memory by descriptor. */
 extern const struct contestant raw_handover;
 

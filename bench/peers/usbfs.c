@@ -2,7 +2,10 @@
 /*
  * Streaming to a real device by plain libusb in one process, which is what a program has without
  * us: buffers of its own memory, oldest first, each written whole before it is sent, so many of
- * them underway, and libusb's events handled by the thread that sends when it has to wait.
+ * them underway. Once the thread that sends handles libusb's events, too, which it only does when
+ * as many are underway as may be. And once a thread of its own does, where a server has its CPU, as
+ * in many programs; it wakes the one that sends when half of those underway are over, which is when
+ * our app is woken.
  *
  * The device is BENCH_USB=BUS:DEV, and its first bulk OUT endpoint.
  */
@@ -12,9 +15,13 @@
 
 #include <fcntl.h>
 #include <libusb.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct usbfs_state {
@@ -25,7 +32,10 @@ struct usbfs_state {
 	uint8_t *pool;
 	size_t size;
 	unsigned count, depth;
-	uint64_t next, done;
+	uint32_t next;
+	/* Also a futex. Written by whoever handles events. */
+	_Atomic uint32_t done;
+	_Atomic uint32_t wanted; /* the `done` for which the sending thread sleeps */
 };
 
 static int
@@ -70,7 +80,9 @@ finished(struct libusb_transfer *transfer)
 		fprintf(stderr, "bench: a transfer of libusb's failed\n");
 		_exit(1);
 	}
-	state->done++;
+	/* Pairs with sleep_until: either this sees what is wanted, or that one sees it done. */
+	if (atomic_fetch_add(&state->done, 1) + 1 == atomic_load(&state->wanted))
+		syscall(SYS_futex, &state->done, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 static bool
@@ -98,21 +110,75 @@ open_usbfs(uint64_t argument, void **ret_state, pid_t *ret_server)
 	return state->pool != NULL;
 }
 
-static uint64_t
-usbfs_once(void *context)
+static void *
+handle_events(void *context)
 {
 	struct usbfs_state *state = context;
+
+	pin(0, server_cpu);
+	for (;;)
+		libusb_handle_events(state->context);
+	return NULL;
+}
+
+static bool
+open_event_thread(uint64_t argument, void **ret_state, pid_t *ret_server)
+{
+	pthread_t thread;
+
+	return open_usbfs(argument, ret_state, ret_server) &&
+	       pthread_create(&thread, NULL, handle_events, *ret_state) == 0;
+}
+
+static void
+sleep_until(struct usbfs_state *state, uint32_t wanted)
+{
+	uint32_t done;
+
+	atomic_store(&state->wanted, wanted);
+	while ((int32_t)((done = atomic_load(&state->done)) - wanted) < 0)
+		syscall(SYS_futex, &state->done, FUTEX_WAIT_PRIVATE, done, NULL, NULL, 0);
+}
+
+static bool
+is_full(struct usbfs_state *state)
+{
+	return state->next - atomic_load(&state->done) >= state->depth;
+}
+
+static void
+send_one(struct usbfs_state *state)
+{
 	uint8_t *buffer = state->pool + state->next % state->count * state->size;
 	struct libusb_transfer *transfer = state->transfers[state->next % state->depth];
 
-	while (state->next - state->done >= state->depth)
-		libusb_handle_events(state->context);
 	memset(buffer, (int)state->next, state->size);
 	state->next++;
 	libusb_fill_bulk_transfer(transfer, state->handle, state->endpoint, buffer,
 				  (int)state->size, finished, state, 0);
 	if (libusb_submit_transfer(transfer) != 0)
 		_exit(1);
+}
+
+static uint64_t
+usbfs_once(void *context)
+{
+	struct usbfs_state *state = context;
+
+	while (is_full(state))
+		libusb_handle_events(state->context);
+	send_one(state);
+	return 0;
+}
+
+static uint64_t
+event_thread_once(void *context)
+{
+	struct usbfs_state *state = context;
+
+	if (is_full(state))
+		sleep_until(state, state->next - state->depth / 2);
+	send_one(state);
 	return 0;
 }
 
@@ -120,5 +186,11 @@ const struct contestant usbfs_stream = {
 	.name = "libusb in one process",
 	.open = open_usbfs,
 	.once = usbfs_once,
+	.batch = 16,
+};
+const struct contestant usbfs_event_thread = {
+	.name = "libusb with an event thread",
+	.open = open_event_thread,
+	.once = event_thread_once,
 	.batch = 16,
 };
