@@ -86,7 +86,7 @@ kern_return_t dext_ring_pop(dext_ring_t *ring, void *entries, uint32_t room, uin
 
 /*
  * Waits until one of `what` is so, at most `timeout` nanoseconds (UINT64_MAX: for ever). It looks
- * for up to 50 us, where that can help, and then sleeps. kIOReturnTimeout. kIOReturnOffline: the
+ * for up to 200 us, where that can help, and then sleeps. kIOReturnTimeout. kIOReturnOffline: the
  * driver has gone, and nothing will come any more. kIOReturnAborted: the connection was closed.
  */
 kern_return_t dext_ring_wait(dext_ring_t *ring, uint32_t what, uint64_t timeout);

@@ -53,8 +53,8 @@ bool connection_drain(struct connection *connection);
 
 /* Whether there seems to be something in the ring. Any thread; a hint that the host may falsify. */
 bool connection_is_due(const struct connection *connection);
-/* Whether looking again and again can help, instead of sleeping. Any thread. */
-bool connection_can_spin(const struct connection *connection);
+/* For how long looking again and again helps, instead of sleeping, in ns; 0: not. Any thread. */
+uint64_t connection_spin_budget(const struct connection *connection);
 /*
  * Delivers what is in the ring and makes no system call for it. False: there was nothing, or it
  * takes a drain to see why. Any thread, never blocks; a connection of this process.

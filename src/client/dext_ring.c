@@ -293,17 +293,17 @@ static bool
 spin(struct dext_ring *ring, uint32_t what, uint64_t deadline)
 {
 	const struct call_page_client *page = &ring->connection->client;
-	uint64_t end = clock_now() + SPIN_BUDGET;
+	uint64_t begun = clock_now(), now;
 	bool found = false;
 
-	if (!completion_ring_can_spin(page) || !spin_allowed(&ring->spin))
+	if (completion_ring_budget(page) == 0 || !spin_allowed(&ring->spin))
 		return false;
-	if (end > deadline)
-		end = deadline;
 	for (unsigned turn = 1; !(found = look(ring, what, 0)); turn++) {
 		spin_relax();
-		if (turn % SPIN_TURNS == 0 &&
-		    (clock_now() >= end || !completion_ring_can_spin(page)))
+		if (turn % SPIN_TURNS != 0)
+			continue;
+		now = clock_now();
+		if (now - begun >= completion_ring_budget(page) || now >= deadline)
 			break;
 	}
 	spin_ended(&ring->spin, found);

@@ -120,30 +120,45 @@ copy_near(struct port *port, struct connection *ret_connections[static NEAR_MAX]
 }
 
 static bool
-any_is(bool (*test)(const struct connection *), struct connection *const *connections,
-       unsigned count)
+any_is_due(struct connection *const *connections, unsigned count)
 {
 	bool any = false;
 
 	for (unsigned i = 0; i < count && !any; i++)
-		any = test(connections[i]);
+		any = connection_is_due(connections[i]);
 	return any;
+}
+
+/* The longest of any. */
+static uint64_t
+budget_of(struct connection *const *connections, unsigned count)
+{
+	uint64_t longest = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t budget = connection_spin_budget(connections[i]);
+
+		longest = budget > longest ? budget : longest;
+	}
+	return longest;
 }
 
 /* Until one of the rings has something, the budget, or the deadline. */
 static void
 spin(struct port *port, struct connection *const *connections, unsigned count, uint64_t deadline)
 {
-	uint64_t end;
+	uint64_t begun, now;
 	bool due = false;
 
-	if (!any_is(connection_can_spin, connections, count) || !spin_allowed(&port->spin))
+	if (budget_of(connections, count) == 0 || !spin_allowed(&port->spin))
 		return;
-	end = clock_now() + SPIN_BUDGET;
-	for (unsigned turn = 1; !(due = any_is(connection_is_due, connections, count)); turn++) {
+	begun = clock_now();
+	for (unsigned turn = 1; !(due = any_is_due(connections, count)); turn++) {
 		spin_relax();
-		if (turn % SPIN_TURNS == 0 && (clock_now() >= (end < deadline ? end : deadline) ||
-					       !any_is(connection_can_spin, connections, count)))
+		if (turn % SPIN_TURNS != 0)
+			continue;
+		now = clock_now();
+		if (now - begun >= budget_of(connections, count) || now >= deadline)
 			break;
 	}
 	spin_ended(&port->spin, due);
@@ -161,7 +176,7 @@ take(struct port *port, uint64_t deadline)
 	unsigned count = copy_near(port, connections);
 	bool some = false;
 
-	if (deadline != 0 && !any_is(connection_is_due, connections, count))
+	if (deadline != 0 && !any_is_due(connections, count))
 		spin(port, connections, count, deadline);
 	port_gathering = port;
 	for (unsigned i = 0; i < count; i++) {

@@ -247,10 +247,10 @@ connection_is_due(const struct connection *connection)
 	return completion_ring_is_due(&connection->client);
 }
 
-bool
-connection_can_spin(const struct connection *connection)
+uint64_t
+connection_spin_budget(const struct connection *connection)
 {
-	return completion_ring_can_spin(&connection->client);
+	return completion_ring_budget(&connection->client);
 }
 
 /*

@@ -440,6 +440,17 @@ completion_ring_can_spin(const struct call_page_client *client)
 	return is_host_elsewhere(client);
 }
 
+uint64_t
+completion_ring_budget(const struct call_page_client *client)
+{
+	if (!is_host_elsewhere(client))
+		return 0;
+	/* Only a hint, so in no order. A host that sleeps has armed the page. */
+	return atomic_load_explicit(&client->page->armed.flag, memory_order_relaxed) == 0
+		       ? SPIN_BUDGET_AWAKE
+		       : SPIN_BUDGET;
+}
+
 bool
 completion_ring_arm(struct call_page_client *client)
 {

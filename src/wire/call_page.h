@@ -334,6 +334,11 @@ IOReturn completion_ring_pop(struct call_page_client *client, struct completion 
 bool completion_ring_is_due(const struct call_page_client *client);
 /* Whether looking for it again and again can help. Any thread. */
 bool completion_ring_can_spin(const struct call_page_client *client);
+/*
+ * For how long that may go on, in ns, as it is now; 0: it cannot help. Longer while the host is
+ * awake. Any thread.
+ */
+uint64_t completion_ring_budget(const struct call_page_client *client);
 /* Asks to be told by the pipe about the next entry. False: there is one already, pop again. */
 bool completion_ring_arm(struct call_page_client *client);
 void completion_ring_disarm(struct call_page_client *client);

@@ -6,6 +6,10 @@
  * (spin_cpu) whenever it sends. Elsewhere a spin lasts at most SPIN_BUDGET, which is more than it
  * takes to wake a process on another CPU: with less, a call that found both sides asleep would find
  * them so for ever after. A spin that failed makes the next 1, 2, 4 ... 64 chances go by.
+ *
+ * An app that waits for the end of a buffer while its host works on it spins for longer: of a
+ * stream the next end is due in what the host needs for a buffer, and to be woken for it would cost
+ * the host, which is the slower side then, as much as half of that.
  */
 #ifndef WIRE_SPIN_H
 #define WIRE_SPIN_H
@@ -15,6 +19,8 @@
 #include <stdint.h>
 
 #define SPIN_BUDGET (UINT64_C(50) * 1000) /* ns */
+/* Of an app that waits for what its host does, while that is seen to be awake. */
+#define SPIN_BUDGET_AWAKE (4 * SPIN_BUDGET)
 /* Turns between two looks at the clock, which costs as much as one turn. */
 #define SPIN_TURNS 16u
 

@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "connection.h"
 #include "port.h"
+#include "spin.h"
 
 #define FAKE_SOON (clock_now() + 20 * NSEC_PER_SEC)
 
@@ -199,10 +200,10 @@ connection_is_due(const struct connection *connection)
 	return due;
 }
 
-bool
-connection_can_spin(const struct connection *connection)
+uint64_t
+connection_spin_budget(const struct connection *connection)
 {
-	return connection->spins;
+	return connection->spins ? SPIN_BUDGET : 0;
 }
 
 bool

@@ -192,6 +192,19 @@ START_TEST(who_submits_and_who_takes_say_where)
 }
 END_TEST
 
+START_TEST(who_waits_for_completions_spins_for_longer_while_the_host_is_awake)
+{
+	set();
+	ck_assert_uint_eq(completion_ring_budget(&client), 0);
+	host_is_elsewhere();
+	ck_assert_uint_eq(completion_ring_budget(&client), SPIN_BUDGET);
+	atomic_store(&page->armed.flag, 0);
+	ck_assert_uint_eq(completion_ring_budget(&client), SPIN_BUDGET_AWAKE);
+	call_page_arm(&host);
+	ck_assert_uint_eq(completion_ring_budget(&client), SPIN_BUDGET);
+}
+END_TEST
+
 START_TEST(a_client_that_goes_to_sleep_rings_if_its_call_was_left)
 {
 	set();
@@ -536,6 +549,7 @@ END_TEST
 UNIT_MAIN("call_page", each_word_has_a_line_of_its_own, only_this_version_is_valid,
 	  the_host_takes_each_submission_once, one_ring_for_each_arming,
 	  a_page_that_is_held_is_not_rung_for, who_submits_and_who_takes_say_where,
+	  who_waits_for_completions_spins_for_longer_while_the_host_is_awake,
 	  a_client_that_goes_to_sleep_rings_if_its_call_was_left,
 	  a_call_that_is_taken_soon_is_not_rung_for, nor_is_what_is_looked_at_soon,
 	  a_spin_ends_and_is_not_repeated_at_once, nothing_is_tried_where_the_host_may_be_here,
