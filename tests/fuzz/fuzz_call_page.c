@@ -109,6 +109,8 @@ host_step(struct fuzz *fuzz, struct call_page_host *host, uint8_t step)
 		call_slot_withdraw(&page->slot[fuzz_u8(fuzz) % CALL_PAGE_SLOTS]);
 		break;
 	case 7:
+		/* Few have more than the first line of an entry holds. */
+		entry.count = step & 16 ? DEXT_SCALARS_MAX : 0;
 		for (unsigned count = fuzz_u16(fuzz) % 1100; count > 0; count--) {
 			status = completion_ring_push(host, &entry, &wake);
 			FUZZ_CHECK(status == kIOReturnSuccess || status == kIOReturnOverrun ||
@@ -163,10 +165,14 @@ client_step(struct fuzz *fuzz, struct call_page_client *client, uint8_t step)
 	case 6:
 		completion_ring_is_due(client);
 		completion_ring_can_spin(client);
+		completion_ring_budget(client);
 		completion_ring_arm(client);
 		break;
 	default:
 		completion_ring_disarm(client);
+		/* As at the end of a connection, from when on nobody sleeps. */
+		if (step & 32)
+			call_page_wake(client);
 		break;
 	}
 }

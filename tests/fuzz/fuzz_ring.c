@@ -41,6 +41,13 @@ static struct {
 	struct shared_ring_consumer consumer;
 } own;
 
+static struct {
+	struct fuzz fuzz;
+	unsigned steps;
+	unsigned answered; /* the step in which the handler had another entry */
+	bool within;	   /* a step: it sleeps */
+} input;
+
 /* Entries, and what no pop may touch behind them. */
 struct room {
 	uint8_t entries[ROOM * ENTRY];
@@ -107,6 +114,11 @@ on_ready(OSObject *target, OSAction *action)
 	}
 	/* One turn is as much as the ring has room for, however fast the app is. */
 	FUZZ_CHECK(count == 0 && all <= CAPACITY);
+	/* The app has another one before the driver has come back, though not for ever. */
+	if (input.steps % 4 == 3 && input.steps != input.answered) {
+		input.answered = input.steps;
+		atomic_fetch_add(&ring->lane[SHARED_RING_SUBMISSION].tail.index, 1);
+	}
 }
 
 /* A new one for each input, so that it starts where its words say. */
@@ -237,12 +249,6 @@ begin(struct fuzz *fuzz)
 		scribble_with(write_ring_word, fuzz_u64(fuzz));
 }
 
-static struct {
-	struct fuzz fuzz;
-	unsigned steps;
-	bool within; /* a step: it sleeps */
-} input;
-
 static void
 still_peer(void)
 {
@@ -268,6 +274,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	input.fuzz = (struct fuzz){data, data + size};
 	input.steps = 0;
+	input.answered = 0;
 	if (own.memory == NULL) {
 		source_scene_set(&scene);
 		make_own();
