@@ -96,6 +96,26 @@ push_for_ever(void)
 	}
 }
 
+/* The same app, with a buffer of the driver's, mapped once. */
+static void
+reuse_for_ever(void)
+{
+	io_connect_t connect = harness_open("Echo", 0);
+	mach_vm_address_t address = 0;
+	mach_vm_size_t size = 0;
+
+	if (IOConnectMapMemory64(connect, 0, mach_task_self(), &address, &size, kIOMapAnywhere) !=
+	    kIOReturnSuccess)
+		abort();
+	for (;;) {
+		syscall(SYS_getppid);
+		for (unsigned i = 0; i < WINDOW; i++) {
+			memset((void *)(uintptr_t)address, (int)i, size);
+			call(connect);
+		}
+	}
+}
+
 /* Calls function for each thread of the process. */
 static void
 each_thread(pid_t pid, void (*function)(pid_t thread, void *context), void *context)
@@ -237,6 +257,12 @@ START_TEST(no_system_call_for_entries_of_a_ring)
 }
 END_TEST
 
+START_TEST(no_system_call_for_memory_that_is_used_again)
+{
+	check_no_call("ECHO_BUNDLE", "Echo", reuse_for_ever);
+}
+END_TEST
+
 /* How often this process has rung: it writes to nothing else. */
 static uint64_t
 rings(void)
@@ -344,4 +370,5 @@ START_TEST(an_idle_host_is_never_woken)
 END_TEST
 
 UNIT_MAIN("awake", no_system_call_while_both_are_awake, no_system_call_for_entries_of_a_ring,
-	  clients_that_call_in_turn_do_not_ring, an_idle_host_is_never_woken)
+	  no_system_call_for_memory_that_is_used_again, clients_that_call_in_turn_do_not_ring,
+	  an_idle_host_is_never_woken)
