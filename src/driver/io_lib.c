@@ -2,6 +2,7 @@
 /* IOLib: the C library under the names of DriverKit. Each lock is one of pthread's. */
 #include "block.h"
 #include "clock.h"
+#include "log.h"
 #include "memfd.h"
 #include "once.h"
 
@@ -9,6 +10,8 @@
 #include <mach/mach_time.h>
 
 #include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* As a compiler without blocks knows it. */
@@ -230,4 +233,16 @@ IOParseBootArgString(const char *name, char *value, int bytes)
 {
 	(void)name, (void)value, (void)bytes;
 	return false;
+}
+
+void
+panic(const char *format, ...)
+{
+	char text[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	log_abort("panic: %s", text);
 }

@@ -290,6 +290,21 @@ START_TEST(no_boot_argument_is_set)
 }
 END_TEST
 
+static void
+give_up(void *context)
+{
+	panic("pipe %s of %u", (const char *)context, 3u);
+}
+
+START_TEST(a_panic_says_why_and_ends_the_driver)
+{
+	char text[256];
+
+	ck_assert(unit_killed_by(unit_child(give_up, "two", text, sizeof(text)), SIGABRT));
+	ck_assert_ptr_nonnull(strstr(text, "panic: pipe two of 3\n"));
+}
+END_TEST
+
 /* WakeAtTime is given mach_absolute_time() and something. */
 START_TEST(a_driver_tells_the_time_of_its_timers)
 {
@@ -305,4 +320,4 @@ UNIT_MAIN("io_lib", memory_comes_zeroed_and_goes, one_of_a_type_comes_zeroed_and
 	  signals_do_not_shorten_a_sleep, a_sleep_that_no_clock_can_count_does_not_end,
 	  a_lock_is_held_by_one, a_recursive_lock_is_unlocked_as_often, many_read_and_one_writes,
 	  once_is_done_when_it_returns, no_boot_argument_is_set,
-	  a_driver_tells_the_time_of_its_timers)
+	  a_panic_says_why_and_ends_the_driver, a_driver_tells_the_time_of_its_timers)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a driver needs beside objects: memory, waiting, locks, what is done once, and a line in the
- * log. Any thread.
+ * What a driver needs beside objects: memory, waiting, locks, what is done once, a line in the log
+ * and panic. Any thread.
  *
  * Methods and callbacks of an object run one after the other on its queue, so most drivers need no
  * lock: only those with queues or threads of their own.
@@ -118,6 +118,14 @@ void IOCallOnce(IOCallOnceFlag *flag, IOCallOnceBlock block);
  */
 bool IOParseBootArgNumber(const char *name, void *value, int bytes);
 bool IOParseBootArgString(const char *name, char *value, int bytes);
+
+/* --- the end --- */
+
+/*
+ * Writes "panic: " and the text into the log, and aborts: the driver, not the machine. Its crash is
+ * reported and it is started again, as after any other.
+ */
+void panic(const char *format, ...) DEXT_PRINTF(1, 2) __attribute__((noreturn));
 
 DEXT_END_DECLS
 
