@@ -3,6 +3,8 @@
  * Large structures in memory of every kind that an app may have, with a real driver that keeps
  * them, also where userfaultfd is refused and with another allocator.
  */
+#define UNIT_TIMEOUT_SEC 120 /* a gibibyte of page faults takes some machines 30 s */
+
 #include "echo.h"
 #include "harness.h"
 #include "places.h"
