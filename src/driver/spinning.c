@@ -313,7 +313,7 @@ static bool
 is_quiet(const struct set *set, const struct hot *hot, uint64_t now)
 {
 	return is_over(set, now) || now - hot->last > QUIET_NSEC ||
-	       !call_page_can_spin(&hot->connection->page);
+	       connection_has_ended(hot->connection) || !call_page_can_spin(&hot->connection->page);
 }
 
 /* Some at a time. */
@@ -386,6 +386,10 @@ look(struct loop *loop, struct set *set, uint64_t now)
  * Before a set is let go that nothing came from, the descriptors are looked at: one who is not in
  * it may have rung meanwhile, and joins it then. Else clients that call in turn would have each
  * other's connections let go, and each turn begin with a ring that waits for a budget to end.
+ *
+ * Once is enough, and no other look keeps it from going on to age: where the turns between two of
+ * these take longer than LOOK_NSEC (a slow machine, work that was left to this thread) one is due
+ * each time, and nobody would ever be let go.
  */
 static bool
 tend(struct loop *loop, struct set *set)
@@ -395,8 +399,12 @@ tend(struct loop *loop, struct set *set)
 	forgive(set, now);
 	note_found(set, now);
 	adopt(set, now);
-	if (now - set->looked >= LOOK_NSEC || (is_over(set, now) && set->looked < set->last))
-		return look(loop, set, now);
+	if (is_over(set, now)) {
+		if (set->looked < set->last)
+			return look(loop, set, now);
+	} else if (now - set->looked >= LOOK_NSEC && !look(loop, set, now)) {
+		return false;
+	}
 	return age(set, now);
 }
 

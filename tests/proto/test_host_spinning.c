@@ -203,24 +203,32 @@ START_TEST(who_was_let_go_is_taken_back_when_another_rings)
 }
 END_TEST
 
-/* Whether a call page is mapped here, by whomever. */
-static bool
-is_page_there(void)
+/* How often call pages are mapped here, by whomever. */
+static unsigned
+pages(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned count = 0;
 	char line[512];
-	bool found = false;
 
 	ck_assert_ptr_nonnull(maps);
-	while (!found && fgets(line, sizeof(line), maps) != NULL)
-		found = strstr(line, "opendext-calls") != NULL;
+	while (fgets(line, sizeof(line), maps) != NULL)
+		count += strstr(line, "opendext-calls") != NULL;
 	fclose(maps);
-	return found;
+	return count;
+}
+
+static void
+await_pages(unsigned count)
+{
+	uint64_t deadline = clock_now() + RAW_DEADLINE;
+
+	while (pages() > count)
+		ck_assert_msg(clock_now() < deadline, "its page is kept");
 }
 
 START_TEST(who_was_let_go_and_has_ended_is_forgotten)
 {
-	uint64_t deadline;
 	struct raw raw;
 
 	fixture_start();
@@ -228,10 +236,32 @@ START_TEST(who_was_let_go_and_has_ended_is_forgotten)
 		raw_open(&raw);
 		cool(&raw, 1);
 		raw_close(&raw);
-		deadline = clock_now() + RAW_DEADLINE;
-		while (is_page_there())
-			ck_assert_msg(clock_now() < deadline, "its page is kept");
+		await_pages(0);
 	}
+	fixture_end();
+}
+END_TEST
+
+/* The turns of a thread that spins are slow meanwhile. */
+START_TEST(who_has_ended_is_forgotten_while_others_work)
+{
+	struct raw clients[2];
+
+	fixture_start();
+	raw_open(&clients[0]);
+	for (unsigned round = 0; round < ROUNDS && !is_alone(); round++) {
+		unsigned before = pages();
+
+		raw_open(&clients[1]);
+		meter_reset(&fixture.go);
+		raw_request(&clients[0], 1, CALL_METHOD, TEST_TOIL);
+		ck_assert_int_eq(raw_call(&clients[0], 1)->status, kIOReturnSuccess);
+		heat(clients, 2);
+		raw_close(&clients[1]);
+		await_pages(before);
+		meter_raise(&fixture.go);
+	}
+	raw_close(&clients[0]);
 	fixture_end();
 }
 END_TEST
@@ -316,5 +346,5 @@ END_TEST
 UNIT_MAIN("host_spinning", a_quiet_client_is_let_go_while_another_calls,
 	  it_goes_to_sleep_when_calls_stop_coming, no_client_can_keep_it_awake_without_calls,
 	  it_is_not_kept_awake_by_one_who_has_gone, who_was_let_go_is_taken_back_when_another_rings,
-	  who_was_let_go_and_has_ended_is_forgotten, a_method_that_blocks_keeps_nobody_else_waiting,
-	  work_is_interrupted_for_a_call)
+	  who_was_let_go_and_has_ended_is_forgotten, who_has_ended_is_forgotten_while_others_work,
+	  a_method_that_blocks_keeps_nobody_else_waiting, work_is_interrupted_for_a_call)

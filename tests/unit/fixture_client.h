@@ -25,6 +25,7 @@ enum test_method {
 	TEST_HOLD_MAPPED, /* keeps only a mapping of the large input, until TEST_LET_GO */
 	TEST_ASK, /* asks for the memory of scalars 1 (address) and 2, options scalar 0; keeps it */
 	TEST_WORK,    /* leaves its thread work, until that is wanted or fixture.go */
+	TEST_TOIL,    /* leaves its thread pieces of work, one after the other, until fixture.go */
 	TEST_ENQUEUE, /* scalar 0 entries of 8 bytes into the data queue of type scalar 1 */
 	TEST_METHODS,
 };
@@ -233,6 +234,35 @@ test_work(struct loop_task *task)
 	free(task);
 }
 
+/* A piece takes so long that sixteen of them take longer than a millisecond. */
+static void
+test_toil(struct loop_task *task)
+{
+	uint64_t end = clock_now() + 100 * NSEC_PER_USEC;
+
+	while (clock_now() < end)
+		;
+	if (meter_read(&fixture.go) == 0)
+		loop_defer(queue_loop, task);
+	else
+		free(task);
+}
+
+/* One for each call: the thread of the last one may still be at its own. */
+static kern_return_t
+test_leave(void (*run)(struct loop_task *task))
+{
+	struct loop_task *work;
+
+	if (!loop_is_here(queue_loop))
+		return kIOReturnUnsupported;
+	work = calloc(1, sizeof(*work));
+	ck_assert_ptr_nonnull(work);
+	work->run = run;
+	loop_defer(queue_loop, work);
+	return kIOReturnSuccess;
+}
+
 static kern_return_t
 TestClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 			  IOUserClientMethodArguments *arguments,
@@ -315,18 +345,10 @@ TestClient_ExternalMethod(IOUserClient *self, uint64_t selector,
 			self, arguments->scalarInput[0], 1,
 			&(IOAddressSegment){arguments->scalarInput[1], arguments->scalarInput[2]},
 			&ivars->kept_input);
-	case TEST_WORK: {
-		/* One for each call: the thread of the last one may still be at its own. */
-		struct loop_task *work;
-
-		if (!loop_is_here(queue_loop))
-			return kIOReturnUnsupported;
-		work = calloc(1, sizeof(*work));
-		ck_assert_ptr_nonnull(work);
-		work->run = test_work;
-		loop_defer(queue_loop, work);
-		return kIOReturnSuccess;
-	}
+	case TEST_WORK:
+		return test_leave(test_work);
+	case TEST_TOIL:
+		return test_leave(test_toil);
 	case TEST_ENQUEUE:
 		return test_enqueue(ivars, arguments->scalarInput);
 	case TEST_FAIL:

@@ -8,6 +8,7 @@
 
 #include "bounds.h"
 #include "bundle.h"
+#include "clock.h"
 #include "connection.h"
 #include "log.h"
 #include "memfd.h"
@@ -49,7 +50,7 @@ struct fixture {
 	struct meter aborted; /* the handler of a kept completion */
 	unsigned stopped_at_abort;
 	struct meter entered; /* TEST_BLOCK began */
-	struct meter go;      /* TEST_BLOCK and TEST_WORK end when this is raised */
+	struct meter go;      /* TEST_BLOCK, TEST_WORK and TEST_TOIL end when this is raised */
 	struct meter wanted;  /* TEST_WORK was */
 	struct meter taken;   /* entries of data queues and rings */
 	IOUserClient *client; /* the last one, borrowed */
