@@ -19,7 +19,7 @@ import time
 import tap
 
 DEXT, FOLDER, BUNDLE = (os.path.abspath(path) for path in sys.argv[1:])
-DEADLINE = 30  # seconds
+DEADLINE = 100  # seconds, of 120: compinit alone opens a thousand files
 SETUP = """
 PS1= PS2= RPS1=
 unsetopt zle_bracketed_paste prompt_cr prompt_sp 2>/dev/null
