@@ -270,10 +270,13 @@ look(struct dext_ring *ring, uint32_t what, uint32_t asks)
 
 	if (what & DEXT_RING_ENTRIES) {
 		lock(ring, &ring->pop_lock);
-		if (asks != 0)
+		if (asks != 0) {
+			/* Who sleeps for several looks after BATCH_STEP by itself. */
+			shared_ring_be_patient(&ring->completions, asks > 1);
 			shared_ring_await_entries(&ring->completions,
 						  shared_ring_empty_at(&ring->completions) + asks -
 							  1);
+		}
 		found = shared_ring_has_entries(&ring->completions);
 		unlock(ring, &ring->pop_lock);
 	}

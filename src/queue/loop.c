@@ -30,6 +30,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "signal_stack.h"
 #include "status.h"
@@ -491,13 +492,38 @@ loop_defer_long(struct loop *loop, struct loop_task *task)
 }
 
 bool
+loop_owe(struct loop *loop, struct loop_task *task)
+{
+	if (!loop_is_here(loop) || (current->deferred == NULL && !current->in_round))
+		return false;
+	if (current->owed == NULL)
+		current->owed_since = clock_now();
+	task->next = current->owed;
+	current->owed = task;
+	return true;
+}
+
+static void
+pay(struct loop_thread *self, bool now)
+{
+	if (self->owed != NULL && (now || clock_now() - self->owed_since >= LOOP_OWED_NSEC))
+		run_list(self->loop, &self->owed);
+}
+
+/* Before the looks, too: who is woken may bring what the last one of them finds. */
+bool
 loop_run_deferred(struct loop *loop)
 {
-	if (current->deferred == NULL || loop->abandoned)
+	struct loop_thread *self = current;
+
+	if (self->deferred == NULL || loop->abandoned)
 		return false;
-	run_list(loop, &current->deferred);
-	if (!loop->abandoned)
-		run_list(loop, &current->looks);
+	self->in_round = true;
+	run_list(loop, &self->deferred);
+	pay(self, self->deferred == NULL);
+	run_list(loop, &self->looks);
+	self->in_round = false;
+	pay(self, self->deferred == NULL);
 	return !loop->abandoned;
 }
 
@@ -508,6 +534,7 @@ loop_will_block(struct loop *loop)
 
 	if (self == NULL || self->loop != loop || self->blocking++ > 0)
 		return;
+	pay(self, !self->in_round);
 	if (loop->blocks != NULL)
 		loop->blocks();
 	/*
@@ -540,6 +567,7 @@ loop_will_wait(struct loop *loop)
 	loop_will_block(loop);
 	if (!loop_is_here(loop))
 		return;
+	pay(current, true);
 	post_list(loop, &current->deferred);
 	post_list(loop, &current->looks);
 }

@@ -18,6 +18,7 @@
 
 #define LOOP_THREADS_MAX 256
 #define LOOP_LATER_MSEC	 10
+#define LOOP_OWED_NSEC	 UINT64_C(100000)
 
 struct loop;
 
@@ -127,6 +128,14 @@ void loop_defer_look(struct loop *loop, struct loop_task *task);
  * after the event that wakes it before that. Nothing else is woken for it, and no timer is set.
  */
 void loop_defer_long(struct loop *loop, struct loop_task *task);
+/*
+ * A wake-up of somebody who can wait for it, and could not run before this thread is through with
+ * what it was left: `task` runs then, before the last look, or when LOOP_OWED_NSEC have gone by and
+ * this thread comes to where it can; or before it waits. Driver code that blocks by means of its
+ * own holds it up. False: there is nothing that it would wait for, or this is no thread of the
+ * loop.
+ */
+bool loop_owe(struct loop *loop, struct loop_task *task);
 /* Runs what this thread was left, but what that leaves anew. True: there was something. */
 bool loop_run_deferred(struct loop *loop);
 /* Whether there is something. For one who spins. */

@@ -37,6 +37,9 @@ struct loop_thread {
 	struct loop_task *deferred; /* [thread] newest first */
 	struct loop_task *looks;    /* [thread] the same; empty if `deferred` is */
 	struct loop_task *later;    /* [thread] for after the next sleep, newest first */
+	struct loop_task *owed;	    /* [thread] empty outside of a round without `deferred` */
+	uint64_t owed_since;	    /* [thread] the first of them */
+	bool in_round;		    /* [thread] runs what was deferred, or looks */
 };
 
 struct loop {

@@ -25,6 +25,9 @@
  * Looks come from the handler's end and, after the app has told, from the thread that scans its
  * connection.
  *
+ * What completes while its thread does what it was left is told to an app that sleeps on this CPU
+ * after that (loop_owe): it would run in the middle of it, with half of what it could have had.
+ *
  * A handler gets the entries that were there when it was called. Then the ring looks empty to it,
  * and its next call is behind what else is on the queue: so an app that submits for ever keeps no
  * other waiting, and a driver that is faster than its app does not follow it entry by entry. Each
@@ -77,7 +80,8 @@ struct DextRingDispatchSource_IVars {
 	_Atomic bool hungry, cramped, spoiled;
 	_Atomic bool told; /* the app has, of entries for which nobody waited */
 	_Atomic uint32_t seen, freed;
-	struct loop_task look;
+	struct loop_task look, owing;
+	_Atomic bool owes;	     /* `owing` is some thread's */
 	_Atomic uintptr_t look_left; /* a thread and a LOOK_x; only compared */
 	pthread_mutex_t asking;	     /* one thread asks for entries, or goes on, at a time */
 	uint32_t left; /* [whoever pops] entries until the end of the handler's turn */
@@ -394,6 +398,48 @@ call_ready(struct source_handler *handler, OSObject *target, OSAction *action,
 	}
 }
 
+/* --- telling the app --- */
+
+static void
+tell_app(struct DextRingDispatchSource_IVars *source)
+{
+	shared_ring_ring_bell(source->ring);
+	mapped_source_tell(&source->mapped);
+}
+
+static void
+tell_owed(struct loop_task *task)
+{
+	struct DextRingDispatchSource_IVars *source =
+		(struct DextRingDispatchSource_IVars *)((char *)task -
+							offsetof(
+								struct DextRingDispatchSource_IVars,
+								owing));
+
+	/* Pairs with the exchange in tell_of_entries: the task may be used again. */
+	atomic_store_explicit(&source->owes, false, memory_order_release);
+	tell_app(source);
+	OSRelease(source->mapped.source);
+}
+
+/*
+ * An app that would take this thread's CPU in the middle of what it was left is told after that, if
+ * it can wait. One that is owed a telling by another thread, which may be held up, is told at once.
+ */
+static void
+tell_of_entries(struct DextRingDispatchSource_IVars *source)
+{
+	if (shared_ring_can_wait(&source->completions) &&
+	    !atomic_exchange_explicit(&source->owes, true, memory_order_acquire)) {
+		OSRetain(source->mapped.source);
+		if (loop_owe(queue_loop, &source->owing))
+			return;
+		atomic_store_explicit(&source->owes, false, memory_order_relaxed);
+		OSRelease(source->mapped.source);
+	}
+	tell_app(source);
+}
+
 /* --- life --- */
 
 static void
@@ -434,6 +480,7 @@ set_up(IODispatchSource *object, IOMemoryDescriptor *memory, const struct shared
 	atomic_init(&source->hungry, true);
 	source->left = UINT32_MAX;
 	source->look.run = look_again;
+	source->owing.run = tell_owed;
 	pthread_mutex_init(&source->asking, NULL);
 	source_handler_init(object, &source->handler, ready, call_ready);
 	OSObjectIVars(IODispatchSource, object)->cancel = cancel;
@@ -518,13 +565,6 @@ note(struct DextRingDispatchSource_IVars *source, IOReturn res)
 	return res;
 }
 
-static void
-tell_app(struct DextRingDispatchSource_IVars *source)
-{
-	shared_ring_ring_bell(source->ring);
-	mapped_source_tell(&source->mapped);
-}
-
 kern_return_t
 DextRingDispatchSource_Pop(DextRingDispatchSource *object, void *entries, uint32_t room,
 			   uint32_t *count)
@@ -560,7 +600,7 @@ DextRingDispatchSource_Push(DextRingDispatchSource *object, const void *entries,
 	mapped_source_moved(&source->mapped,
 			    &(const struct mapped_move){.is_ring = true, .count = *pushed}, held);
 	if (tell)
-		tell_app(source);
+		tell_of_entries(source);
 	if (*pushed < count && res != kIOReturnError)
 		wait_for_room(source);
 	return note(source, res);

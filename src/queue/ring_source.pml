@@ -8,8 +8,10 @@
  * nothing more unasked. Each of THREADS calls the handler, looks since the app has told, and does
  * what it was left. The handler may leave its thread work, WORKS times; that may go on, PIECES times.
  * In a piece its thread may be held up, HOLDS of them, until all that the app has put is taken, or
- * it is quiet. Left out: that who waits by means of its own gives what it was left to others, and
- * the waits for room. The order of memory is that of shared_ring.pml: all accesses here are seq_cst.
+ * it is quiet. Left out: that who waits by means of its own gives what it was left to others, the
+ * waits for room, and when completions are told of, on which no look depends: an app that waits for
+ * them may come back at any time. The order of memory is that of shared_ring.pml: all accesses here
+ * are seq_cst.
  *
  * FORGETS_TOLD does not keep what is told while nobody waits; NO_LOOK_AFTER_TOLD does not look once
  * more after that; EARLY_TOLD asks for it before the look is left. NO_TAKE_OVER leaves each look to

@@ -26,6 +26,7 @@
 #include "fence.h"
 #include "futex.h"
 #include "lines.h"
+#include "spin.h"
 
 #define SHAPE_SHIFT 8u
 /* Bytes; more are faster by memcpy. */
@@ -334,6 +335,18 @@ shared_ring_is_left(const struct shared_ring_producer *producer)
 	       atomic_load_explicit(&producer->lane->tail.index, memory_order_relaxed);
 }
 
+bool
+shared_ring_can_wait(const struct shared_ring_producer *producer)
+{
+	const struct shared_ring_lane *lane = producer->lane;
+
+	/* For what was stored before the number: push did not acquire it while the fences are lent.
+	 */
+	(void)atomic_load_explicit(&lane->armed.number, memory_order_acquire);
+	return spin_is_here(spin_cpu(),
+			    atomic_load_explicit(&lane->armed.cpu, memory_order_relaxed));
+}
+
 void
 shared_ring_await_room(struct shared_ring_producer *producer, uint32_t head)
 {
@@ -439,6 +452,14 @@ shared_ring_await_entries(struct shared_ring_consumer *consumer, uint32_t tail)
 	await(&lane->armed.number, &consumer->asked, tail);
 	if (fences)
 		fence_everywhere();
+}
+
+void
+shared_ring_be_patient(const struct shared_ring_consumer *consumer, bool patient)
+{
+	/* Pairs with can_wait: the number that is stored after it carries it. */
+	atomic_store_explicit(&consumer->lane->armed.cpu, patient ? spin_cpu() : 0,
+			      memory_order_relaxed);
 }
 
 void

@@ -71,6 +71,7 @@ struct shared_ring_lane {
 		/* number << 32 | tail to be passed; 0: never armed */
 		_Alignas(SHARED_RING_LINE) _Atomic uint64_t number;
 		_Atomic uint32_t fences; /* 1: the consumer has the fences */
+		_Atomic uint32_t cpu;	 /* of who can be told later (spin_cpu); 0: of nobody */
 	} armed;			 /* [consumer] */
 	struct {
 		_Alignas(SHARED_RING_LINE) _Atomic uint64_t number; /* the same with head */
@@ -167,6 +168,12 @@ void shared_ring_await_room(struct shared_ring_producer *producer, uint32_t head
  * the last arming. Never at the same time as await_entries.
  */
 void shared_ring_take_fences(struct shared_ring_consumer *consumer, uint32_t tail);
+/*
+ * Before await_entries: whether the caller, who then sleeps until a time, can be told later than at
+ * once by a producer that has work on this CPU; and the producer's question, when it is to tell.
+ */
+void shared_ring_be_patient(const struct shared_ring_consumer *consumer, bool patient);
+bool shared_ring_can_wait(const struct shared_ring_producer *producer);
 /* The last position at which there is no entry, or no room. */
 uint32_t shared_ring_empty_at(const struct shared_ring_consumer *consumer);
 uint32_t shared_ring_full_at(const struct shared_ring_producer *producer);

@@ -33,7 +33,14 @@ spin_is_elsewhere(uint32_t own, uint32_t peer)
 	return own != 0 && peer != 0 && peer != own;
 }
 
-/* The same, and this thread spins. */
+/* Whether both certainly were on one. */
+static inline bool
+spin_is_here(uint32_t own, uint32_t peer)
+{
+	return own != 0 && own == peer;
+}
+
+/* spin_is_elsewhere, and this thread spins. */
 bool spin_can_help(uint32_t peer);
 
 /* Zeroed at first. Threads that share one may lose a step of it, which costs a spin. */

@@ -2,6 +2,8 @@
 /* What a thread of a loop does after its work: what was deferred, looks, what can wait. */
 #include "loop_fixture.h"
 
+#include <stdatomic.h>
+
 #include "clock.h"
 
 /* A task that leaves another to its thread, and whether that came too early, or elsewhere. */
@@ -239,6 +241,167 @@ START_TEST(who_waits_has_others_look)
 }
 END_TEST
 
+/* Who owes something after the first of its rounds: 'o', when that is paid. */
+struct owing {
+	struct looking looking;
+	struct loop_task owed;
+	bool is_late, blocks, waits, is_paid;
+};
+
+static void
+run_owed(struct loop_task *task)
+{
+	struct owing *owing = (struct owing *)((char *)task - offsetof(struct owing, owed));
+
+	owing->is_paid = true;
+	note_step(&owing->looking, 'o');
+}
+
+/* The time, while it is not 0. */
+static _Atomic uint64_t stopped_at;
+
+uint64_t __real_clock_now(void);
+uint64_t __wrap_clock_now(void);
+
+uint64_t
+__wrap_clock_now(void)
+{
+	uint64_t stopped = atomic_load(&stopped_at);
+
+	return stopped != 0 ? stopped : __real_clock_now();
+}
+
+static void
+run_round_and_owe(struct loop_task *task)
+{
+	struct looking *looking = (struct looking *)((char *)task - offsetof(struct looking, work));
+	struct owing *owing = (struct owing *)looking;
+
+	if (looking->order[0] == '\0') {
+		ck_assert(loop_owe(looking->loop, &owing->owed));
+		if (owing->is_late)
+			atomic_fetch_add(&stopped_at, LOOP_OWED_NSEC);
+		if (owing->blocks)
+			loop_will_block(looking->loop);
+		if (owing->waits)
+			loop_will_wait(looking->loop);
+		ck_assert(!owing->waits || owing->is_paid);
+		if (owing->blocks || owing->waits)
+			loop_did_block(looking->loop);
+	}
+	run_round(task);
+}
+
+static void
+check_owed(struct owing owing, const char *order)
+{
+	struct meter over = METER_INITIALIZER;
+	struct loop *loop = start();
+
+	atomic_store(&stopped_at, 1);
+	ck_assert(!loop_owe(loop, &owing.owed)); /* this is no thread of it */
+	owing.looking.task.run = begin_rounds;
+	owing.looking.work.run = run_round_and_owe;
+	owing.looking.look.run = run_look;
+	owing.looking.loop = loop;
+	owing.looking.over = &over;
+	owing.owed.run = run_owed;
+	loop_post(loop, &owing.looking.task);
+	meter_wait(&over, 1);
+	loop_destroy(loop);
+	if (order != NULL) /* else the look is another thread's */
+		ck_assert_str_eq(owing.looking.order, order);
+}
+
+START_TEST(what_is_owed_is_paid_after_the_last_round_and_before_the_last_look)
+{
+	check_owed((struct owing){.looking.rounds = 1}, "wol");
+	check_owed((struct owing){.looking.rounds = 2}, "wlwol");
+}
+END_TEST
+
+START_TEST(what_is_owed_for_long_is_paid_after_the_round)
+{
+	check_owed((struct owing){.looking.rounds = 2, .is_late = true}, "wolwl");
+}
+END_TEST
+
+START_TEST(what_is_owed_for_long_is_paid_before_driver_code_runs)
+{
+	check_owed((struct owing){.looking.rounds = 2, .blocks = true, .is_late = true}, "owlwl");
+	check_owed((struct owing){.looking.rounds = 2, .blocks = true}, "wlwol");
+}
+END_TEST
+
+START_TEST(who_waits_pays_before)
+{
+	check_owed((struct owing){.looking.rounds = 1, .waits = true}, NULL);
+}
+END_TEST
+
+static void
+run_look_and_owe(struct loop_task *task)
+{
+	struct looking *looking = (struct looking *)((char *)task - offsetof(struct looking, look));
+
+	ck_assert(loop_owe(looking->loop, &((struct owing *)looking)->owed));
+	run_look(task);
+}
+
+START_TEST(what_a_look_owes_is_paid)
+{
+	struct meter over = METER_INITIALIZER;
+	struct owing owing = {
+		.looking = {.task.run = begin_rounds,
+			    .work.run = run_round,
+			    .look.run = run_look_and_owe,
+			    .loop = start(),
+			    .over = &over,
+			    .rounds = 1},
+		.owed.run = run_owed,
+	};
+
+	loop_post(owing.looking.loop, &owing.looking.task);
+	meter_wait(&over, 1);
+	loop_destroy(owing.looking.loop);
+	ck_assert_str_eq(owing.looking.order, "wlo");
+}
+END_TEST
+
+static void
+owe_before_the_round(struct loop_task *task)
+{
+	struct owing *owing = (struct owing *)task;
+	struct loop *loop = owing->looking.loop;
+
+	ck_assert(!loop_owe(loop, &owing->owed));
+	begin_rounds(task);
+	ck_assert(loop_owe(loop, &owing->owed));
+	loop_will_block(loop);
+	loop_did_block(loop);
+}
+
+/* Not by what the rounds call, which is the driver's answer to them. */
+START_TEST(who_may_block_before_its_rounds_pays_before)
+{
+	struct meter over = METER_INITIALIZER;
+	struct owing owing = {
+		.looking = {.task.run = owe_before_the_round,
+			    .work.run = run_round,
+			    .look.run = run_look,
+			    .loop = start(),
+			    .over = &over,
+			    .rounds = 1},
+		.owed.run = run_owed,
+	};
+
+	loop_post(owing.looking.loop, &owing.looking.task);
+	meter_wait(&over, 1);
+	loop_destroy(owing.looking.loop);
+	ck_assert_str_eq(owing.looking.order, "owl");
+}
+END_TEST
+
 static bool is_wanted, was_wanted;
 
 static bool
@@ -289,4 +452,8 @@ UNIT_MAIN("loop_deferred", what_is_deferred_runs_on_the_same_thread_afterwards,
 	  what_can_wait_runs_after_a_sleep, what_can_wait_runs_before_its_thread_ends,
 	  who_waits_has_others_run_what_was_deferred,
 	  looks_come_after_each_round_of_what_was_deferred, who_waits_has_others_look,
+	  what_is_owed_is_paid_after_the_last_round_and_before_the_last_look,
+	  what_is_owed_for_long_is_paid_after_the_round,
+	  what_is_owed_for_long_is_paid_before_driver_code_runs, who_waits_pays_before,
+	  what_a_look_owes_is_paid, who_may_block_before_its_rounds_pays_before,
 	  work_is_told_whether_its_thread_is_wanted)

@@ -5,6 +5,8 @@
 
 #include "source_scene.h"
 
+#include <sched.h>
+
 #include "call_page.h"
 #include "closing_app.h"
 #include "descriptor.h"
@@ -32,6 +34,9 @@ static bool was_spared;	 /* the app its fences, in a call of the handler */
 static pthread_t thread; /* of the handler's last call */
 static pthread_t worker; /* to which the handler has left work */
 static bool drains = true, puts_inside, puts_before, floods, leaves_work, is_held_up, is_quiet;
+static bool is_patient;		   /* the app, when it waits for completions */
+static uint32_t completes;	   /* entries in a piece of what the handler leaves */
+static uint32_t rung_at_work;	   /* until its end */
 static unsigned pieces = 1;	   /* of what the handler leaves */
 static struct meter *_Atomic held; /* the handler, until this is raised */
 static struct loop_task work;
@@ -103,6 +108,22 @@ __wrap_shared_ring_pop(struct shared_ring_consumer *consumer, void *entries, uin
 	return res;
 }
 
+/* The driver completes entries in the middle of that work, and an app waits for each. */
+static void
+complete(bool patient, uint32_t count)
+{
+	struct entry entry = {0};
+	uint32_t bell = shared_ring_bell(ring), pushed;
+
+	for (uint32_t i = 0; i < count; i++) {
+		shared_ring_be_patient(&app_end, patient);
+		shared_ring_await_entries(&app_end, shared_ring_empty_at(&app_end));
+		DextRingDispatchSource_Push(source, &entry, 1, &pushed);
+		ck_assert_uint_eq(pushed, 1);
+	}
+	rung_at_work = shared_ring_bell(ring) - bell;
+}
+
 /* What the handler has left to its thread, as a transfer to a virtual device: the app goes on. */
 static void
 do_work(struct loop_task *task)
@@ -112,6 +133,8 @@ do_work(struct loop_task *task)
 	worker = pthread_self();
 	if (!is_quiet)
 		app_puts(1);
+	if (completes > 0)
+		complete(is_patient, completes);
 	if (pieces > 1) {
 		pieces--;
 		loop_defer(scene.loop, task);
@@ -584,6 +607,77 @@ START_TEST(an_app_that_waits_is_told_once)
 }
 END_TEST
 
+static void
+complete_at_work(bool patient, uint32_t count)
+{
+	is_patient = patient;
+	completes = count;
+	leaves_work = is_quiet = true;
+	app_puts(1);
+	meter_wait(&at_work, 1);
+}
+
+static void
+stay_on_one_cpu(void)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET((size_t)sched_getcpu(), &one);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+}
+
+/* It would take the thread's CPU in the middle of the work. Not told at all it waits here. */
+START_TEST(an_app_on_this_cpu_that_can_wait_is_told_after_the_work)
+{
+	stay_on_one_cpu();
+	set(true);
+	complete_at_work(true, 1);
+	ck_assert_uint_eq(rung_at_work, 0);
+	while (shared_ring_bell(ring) != 1)
+		sched_yield();
+	source_scene_settle(&scene);
+	ck_assert_uint_eq(shared_ring_bell(ring), 1);
+	clear();
+}
+END_TEST
+
+START_TEST(an_app_that_is_owed_a_telling_is_told_at_once)
+{
+	stay_on_one_cpu();
+	set(true);
+	complete_at_work(true, 2);
+	ck_assert_uint_eq(rung_at_work, 1);
+	while (shared_ring_bell(ring) != 2)
+		sched_yield();
+	clear();
+}
+END_TEST
+
+START_TEST(an_app_that_cannot_wait_is_told_at_once)
+{
+	stay_on_one_cpu();
+	set(true);
+	complete_at_work(false, 1);
+	ck_assert_uint_eq(rung_at_work, 1);
+	clear();
+}
+END_TEST
+
+START_TEST(an_app_on_another_cpu_cannot_wait)
+{
+	stay_on_one_cpu();
+	set(true);
+	atomic_store(&ring->lane[SHARED_RING_COMPLETION].armed.cpu, 4096);
+	ck_assert(!shared_ring_can_wait(
+		&(struct shared_ring_producer){.lane = &ring->lane[SHARED_RING_COMPLETION]}));
+	shared_ring_be_patient(&app_end, true);
+	ck_assert(shared_ring_can_wait(
+		&(struct shared_ring_producer){.lane = &ring->lane[SHARED_RING_COMPLETION]}));
+	clear();
+}
+END_TEST
+
 START_TEST(what_an_app_that_closes_has_got_and_given_is_counted)
 {
 	struct entry entry = {0};
@@ -677,5 +771,7 @@ UNIT_MAIN("ring source", the_handler_is_called_for_what_has_come,
 	  an_app_that_submits_for_ever_lets_others_have_their_turn,
 	  an_app_that_lies_gets_no_longer_a_turn,
 	  an_app_that_keeps_the_driver_awake_is_spared_its_fences, the_driver_is_told_of_room,
-	  an_app_that_waits_is_told_once, what_an_app_that_closes_has_got_and_given_is_counted,
+	  an_app_that_waits_is_told_once, an_app_on_this_cpu_that_can_wait_is_told_after_the_work,
+	  an_app_that_is_owed_a_telling_is_told_at_once, an_app_that_cannot_wait_is_told_at_once,
+	  an_app_on_another_cpu_cannot_wait, what_an_app_that_closes_has_got_and_given_is_counted,
 	  a_spoiled_ring_is_an_error_and_no_more, what_cannot_be_is_refused)
