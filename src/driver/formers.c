@@ -3,7 +3,7 @@
 
 #include "connection.h"
 
-#define FORMERS_MAX 64u /* as many as a thread spins over */
+#define FORMERS_MAX DEXT_LIMIT_CONNECTIONS /* as many as a thread spins over */
 
 static struct {
 	pthread_mutex_t lock;

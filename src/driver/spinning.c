@@ -35,7 +35,11 @@
 #include "formers.h"
 #include "spin.h"
 
-#define HOT_MAX	  64u /* connections in a set; others sleep and ring */
+/*
+ * Connections in a set; others sleep and ring. One that finds no room rings at each of its turns,
+ * for as long as a quiet one is in there, and wakes a thread beside the one that spins.
+ */
+#define HOT_MAX	  DEXT_LIMIT_CONNECTIONS
 #define LOOK_NSEC (500 * NSEC_PER_USEC)
 /*
  * Of one connection, while others keep the thread awake: looking at its page costs less than a
@@ -75,7 +79,6 @@ struct hot {
 };
 
 struct set {
-	struct hot hot[HOT_MAX]; /* the first: who had something last */
 	unsigned count;
 	unsigned glance;   /* who of the others was looked at last */
 	unsigned rounds;   /* times that all of them were */
@@ -87,6 +90,8 @@ struct set {
 	bool useful;	   /* it was, to take others back */
 	bool ran;     /* something that was left to this thread, since the clock was looked at */
 	bool stopped; /* the loop is to stop */
+	/* The first: who had something last. Behind the rest, beside which the first few lie so. */
+	struct hot hot[HOT_MAX];
 };
 
 static struct {
