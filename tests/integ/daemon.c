@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -202,6 +203,22 @@ daemon_kill(struct daemon *daemon)
 		keeper_settle(daemon->keeper);
 }
 
+/* Puts what is in the folder `new` in the place of the bundle, if there is one: in one step, or the
+ * daemon may look between two and see none. */
+static void
+put_in_place(const struct daemon *daemon, const char *name)
+{
+	char made[PATH_MAX], place[PATH_MAX];
+	int status;
+
+	snprintf(made, sizeof(made), "%s/new", daemon->folder);
+	snprintf(place, sizeof(place), "%s/bundles/%s", daemon->folder, name);
+	status = renameat2(AT_FDCWD, made, AT_FDCWD, place, RENAME_EXCHANGE);
+	if (status < 0 && errno == ENOENT)
+		status = rename(made, place);
+	ck_assert_msg(status == 0, "%s: %s", place, strerror(errno));
+}
+
 void
 daemon_drop(struct daemon *daemon, const char *bundle, const char *name, const char *version)
 {
@@ -212,9 +229,9 @@ daemon_drop(struct daemon *daemon, const char *bundle, const char *name, const c
 		     "mkdir $D/new && cp -rL $BUNDLE/. $D/new && "
 		     "if [ -n \"$VERSION\" ]; then sed -i \"s|<key>IOUserClass</key>|"
 		     "<key>TestVersion</key><string>$VERSION</string>&|\" $D/new/Info.plist; fi && "
-		     "chown -R $DAEMON_UID $D/new && chmod -R go=rX $D/new && "
-		     "if [ -e $D/bundles/$NAME ]; then mv $D/bundles/$NAME $D/old; fi && "
-		     "mv -T $D/new $D/bundles/$NAME && rm -rf $D/old");
+		     "chown -R $DAEMON_UID $D/new && chmod -R go=rX $D/new");
+	put_in_place(daemon, name);
+	daemon_shell(daemon, "rm -rf $D/new");
 }
 
 void
