@@ -91,7 +91,10 @@ is_pulled_out(struct transfer *transfer)
 	return transfer->provider_gone || transfer->unplugged;
 }
 
-/* A driver ends with its device; its last completions, still in the ring or the port, say so. */
+/*
+ * A driver ends with its device; its last completions, still in the ring or the port, may say so.
+ * If they were made before its hub noticed, they do not.
+ */
 static bool
 was_unplugged(struct transfer *transfer)
 {
@@ -107,7 +110,8 @@ find_cause(struct transfer *transfer, IOReturn status)
 	switch (status) {
 	case kIOReturnOffline:
 	case MACH_SEND_INVALID_DEST:
-		return was_unplugged(transfer) ? kIOReturnNoDevice : status;
+		return was_unplugged(transfer) || is_pulled_out(transfer) ? kIOReturnNoDevice
+									  : status;
 	case kIOReturnNotResponding:
 	case kIOReturnIOError:
 	case kIOReturnAborted: /* what was behind one that was not answered */
