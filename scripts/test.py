@@ -103,14 +103,13 @@ def run_suite(directory, configuration, suite, setup, wrapper, counts):
         os.remove(report)
     if not any(has_tests(directory, each) for each in SUITES.get(suite, [suite])):
         return
-    # What is timed or needs the machine for itself does not share it.
-    processes = "1" if suite in ("integ", "vm") else "2"
+    # What needs the machine for itself says so to Meson.
     command = ["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs", "--quiet",
-               "--num-processes", processes]
+               "--num-processes", "2"]
     for each in SUITES.get(suite, [suite]):
         command += ["--suite", each]
     environment = {**os.environ, **SANITIZERS}
-    if configuration in ("asan", "tsan", "aarch64"):
+    if configuration in ("asan", "tsan", "aarch64", "i386"):  # the latter two may be emulated
         command += ["--timeout-multiplier", "4"]
         environment["CK_TIMEOUT_MULTIPLIER"] = "4"  # of each case, which Check counts itself
     if setup:
