@@ -25,7 +25,8 @@ is_call_of_rest(long call)
 	static const long calls[] = {
 #ifdef SYS_epoll_wait
 		SYS_epoll_wait,
-#else
+#endif
+#ifndef __x86_64__
 		232, 281, 202, 230, 35, /* of x86-64: epoll_wait, epoll_pwait, and the three below */
 #endif
 		SYS_epoll_pwait, SYS_futex, SYS_clock_nanosleep, SYS_nanosleep,
