@@ -32,6 +32,8 @@
 /* Bytes; more are faster by memcpy. */
 #define COPIED_IN_WORDS 1024u
 #define FETCH_AHEAD	16u
+/* Entries whose lines a CPU has on their way together. */
+#define AT_ONCE 8u
 /* Of the threads that sleep on the bell; who sleeps beside them looks after its step. */
 #define SLEEPERS_TOLD 16
 /* Entries without an arming after which one may cost fence_everywhere. A push is 50 ns cheaper. */
@@ -208,7 +210,8 @@ load_head(const struct shared_ring_producer *producer)
 /*
  * The lines of the entries that come AHEAD later are asked for, to be written. They have been read
  * by the other side, on another CPU; a push that had to wait for them would wait at its store of
- * the tail, which nothing may overtake.
+ * the tail, which nothing may overtake. A batch has several of its own on their way while it is
+ * stored, since they were handed back; to ask for others only takes the places of these.
  */
 static void
 fetch_ahead(const struct shared_ring_producer *producer, uint32_t count)
@@ -216,7 +219,7 @@ fetch_ahead(const struct shared_ring_producer *producer, uint32_t count)
 #if defined(__x86_64__)
 	uint32_t first = producer->tail + FETCH_AHEAD, mask = producer->capacity - 1;
 
-	for (uint32_t i = 0; i < count && i < FETCH_AHEAD; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		const uint8_t *entry =
 			producer->entries + (size_t)((first + i) & mask) * producer->entry_size;
 
@@ -310,7 +313,8 @@ shared_ring_push(struct shared_ring_producer *producer, const void *entries, uin
 		count = room;
 	if (count == 0)
 		return kIOReturnOverrun;
-	fetch_ahead(producer, count);
+	if (count < AT_ONCE)
+		fetch_ahead(producer, count);
 	write_entries(producer, entries, count);
 	producer->tail += count;
 	*ret_tell =
@@ -380,11 +384,21 @@ hand_lines_back(uint8_t *entries, size_t start, size_t end)
 		memset(entries + line * LINES_STEP - 8, 0, 8);
 }
 
+/*
+ * A few entries at once: their lines are handed back while the next ones come. Handed back at the
+ * end all of them would be underway when the head is stored, which waits for them. By memcpy, since
+ * nothing here was stored by this side in words, as in copy_entries.
+ */
 static void
 read_places(const struct shared_ring_consumer *consumer, uint8_t *to, size_t start, size_t size)
 {
-	copy_entries(to, consumer->entries + start, size);
-	hand_lines_back(consumer->entries, start, start + size);
+	size_t step = (size_t)AT_ONCE * consumer->entry_size, end = start + size;
+
+	for (size_t bytes; start < end; start += bytes, to += bytes) {
+		bytes = end - start < step ? end - start : step;
+		memcpy(to, consumer->entries + start, bytes);
+		hand_lines_back(consumer->entries, start, start + bytes);
+	}
 }
 
 static void
