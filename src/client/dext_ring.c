@@ -291,22 +291,34 @@ look(struct dext_ring *ring, uint32_t what, uint32_t asks)
 	return found;
 }
 
+/*
+ * For how long a look can help. A driver that has not asked to be told of the next submission is at
+ * work and will look for it, also if its host sleeps by what the page says: that is of calls.
+ */
+static uint64_t
+spin_budget(const struct dext_ring *ring)
+{
+	uint64_t budget = completion_ring_budget(&ring->connection->client);
+
+	return budget == 0 || shared_ring_is_awaited(&ring->submissions) ? budget
+									 : SPIN_BUDGET_AWAKE;
+}
+
 /* Looks for a while, if that can help. */
 static bool
 spin(struct dext_ring *ring, uint32_t what, uint64_t deadline)
 {
-	const struct call_page_client *page = &ring->connection->client;
 	uint64_t begun = clock_now(), now;
 	bool found = false;
 
-	if (completion_ring_budget(page) == 0 || !spin_allowed(&ring->spin))
+	if (spin_budget(ring) == 0 || !spin_allowed(&ring->spin))
 		return false;
 	for (unsigned turn = 1; !(found = look(ring, what, 0)); turn++) {
 		spin_relax();
 		if (turn % SPIN_TURNS != 0)
 			continue;
 		now = clock_now();
-		if (now - begun >= completion_ring_budget(page) || now >= deadline)
+		if (now - begun >= spin_budget(ring) || now >= deadline)
 			break;
 	}
 	spin_ended(&ring->spin, found);

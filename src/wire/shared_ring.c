@@ -340,6 +340,16 @@ shared_ring_is_left(const struct shared_ring_producer *producer)
 }
 
 bool
+shared_ring_is_awaited(const struct shared_ring_producer *producer)
+{
+	const struct shared_ring_lane *lane = producer->lane;
+	uint64_t number = atomic_load_explicit(&lane->armed.number, memory_order_relaxed);
+	uint32_t tail = atomic_load_explicit(&lane->tail.index, memory_order_relaxed);
+
+	return number != 0 && (int32_t)((uint32_t)number - tail) >= 0;
+}
+
+bool
 shared_ring_can_wait(const struct shared_ring_producer *producer)
 {
 	const struct shared_ring_lane *lane = producer->lane;

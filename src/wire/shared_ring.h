@@ -156,6 +156,8 @@ bool shared_ring_has_entries(const struct shared_ring_consumer *consumer);
 bool shared_ring_has_room(const struct shared_ring_producer *producer);
 /* Whether what was pushed has not been popped yet. */
 bool shared_ring_is_left(const struct shared_ring_producer *producer);
+/* Whether the consumer has asked to be told of what is pushed next. A hint, in no order. */
+bool shared_ring_is_awaited(const struct shared_ring_producer *producer);
 
 /*
  * Asks to be told when the other side is past that position: as the caller knows it, or up to a

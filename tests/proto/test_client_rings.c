@@ -12,6 +12,7 @@
 #include "fake_host.h"
 #include "memfd.h"
 #include "shared_ring.h"
+#include "spin.h"
 
 #include <dext_ring.h>
 
@@ -147,11 +148,13 @@ static struct waiter {
 	pthread_t thread;
 	_Atomic bool ended;
 	kern_return_t result;
+	uint64_t begun;
 } waiter;
 
 static void *
 wait_there(void *context)
 {
+	waiter.begun = clock_now();
 	waiter.result = dext_ring_wait_batch(ring, waiter.what, waiter.count, waiter.timeout);
 	atomic_store(&waiter.ended, true);
 	return NULL;
@@ -289,6 +292,22 @@ START_TEST(what_the_driver_is_about_to_take_it_is_not_told_of)
 	ck_assert_uint_eq(tells_for(ELSEWHERE, 3), 0);
 	/* It has gone to sleep or is held up. */
 	ck_assert_uint_ge(tells_for(ELSEWHERE, 0), 1);
+	clear();
+}
+END_TEST
+
+/* Also if the page is armed, as it is here as long as nobody calls. */
+START_TEST(while_the_driver_is_at_work_the_app_looks_for_longer)
+{
+	uint32_t pushed;
+
+	set(DEXT_RING_ONE_THREAD, starts[_i]);
+	atomic_store(&host.page->host_cpu.number, ELSEWHERE);
+	dext_ring_push(ring, entries, BATCH, &pushed);
+	begin(DEXT_RING_ENTRIES, BATCH, UINT64_MAX);
+	ck_assert_uint_ge(clock_now() - waiter.begun, SPIN_BUDGET_AWAKE);
+	complete(BATCH);
+	ends_with(BATCH);
 	clear();
 }
 END_TEST
@@ -480,6 +499,7 @@ END_TEST
 UNIT_LOOP_MAIN("client_rings", {an_app_that_waits_for_a_batch_is_told_once, 2},
 	       {so_is_one_that_waits_for_room, 2}, {nor_of_what_it_takes_while_the_app_sleeps, 2},
 	       {what_the_driver_is_about_to_take_it_is_not_told_of, 2},
+	       {while_the_driver_is_at_work_the_app_looks_for_longer, 2},
 	       {what_is_there_is_enough, 1}, {a_batch_that_does_not_fill_is_handed_out, 1},
 	       {who_has_waited_for_long_is_told_of_the_first, 1}, {time_ends_it, 1},
 	       {the_end_of_the_host_ends_it, 1}, {the_end_of_an_idle_host_ends_it, 1},

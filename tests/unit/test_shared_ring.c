@@ -166,13 +166,16 @@ START_TEST(who_waits_is_told_once)
 	bool tell;
 
 	set(SHARED_RING_SUBMISSION);
+	ck_assert(!shared_ring_is_awaited(&producer));
 	push(1, &count, &tell);
 	ck_assert(!tell);
 	pop(1, &count, &tell);
 	shared_ring_await_entries(&consumer, shared_ring_empty_at(&consumer));
 	ck_assert(!shared_ring_has_entries(&consumer));
+	ck_assert(shared_ring_is_awaited(&producer));
 	push(1, &count, &tell);
 	ck_assert(tell);
+	ck_assert(!shared_ring_is_awaited(&producer));
 	push(1, &count, &tell);
 	ck_assert(!tell);
 	/* Waiting anew is another time. */
@@ -229,9 +232,11 @@ START_TEST(who_waits_for_several_is_told_of_the_last)
 		for (uint32_t i = 1; i < several; i++) {
 			push(1, &count, &tell);
 			ck_assert(!tell);
+			ck_assert(shared_ring_is_awaited(&producer));
 		}
 		push(1, &count, &tell);
 		ck_assert(tell);
+		ck_assert(!shared_ring_is_awaited(&producer));
 		/* Once; and at once if they come together. */
 		push(8, &count, &tell);
 		ck_assert(!tell);
