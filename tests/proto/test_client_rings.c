@@ -81,6 +81,7 @@ set(uint32_t options, uint32_t start)
 
 /* The driver takes all that is left when the app looks for that the next but so many times. */
 static unsigned looks, takes_at;
+static uint64_t taken_at; /* the time */
 
 static bool take(void);
 bool __real_shared_ring_is_left(const struct shared_ring_producer *producer);
@@ -89,9 +90,11 @@ bool __wrap_shared_ring_is_left(const struct shared_ring_producer *producer);
 bool
 __wrap_shared_ring_is_left(const struct shared_ring_producer *producer)
 {
-	if (++looks == takes_at)
+	if (++looks == takes_at) {
+		taken_at = clock_now();
 		while (__real_shared_ring_is_left(producer))
 			take();
+	}
 	return __real_shared_ring_is_left(producer);
 }
 
@@ -296,19 +299,28 @@ START_TEST(what_the_driver_is_about_to_take_it_is_not_told_of)
 }
 END_TEST
 
-/* Also if the page is armed, as it is here as long as nobody calls. */
+/*
+ * Also if the page is armed, as it is here as long as nobody calls. Where the fake host has said
+ * meanwhile on which CPU it is, which it does when it hears from the app, that is tried again.
+ */
 START_TEST(while_the_driver_is_at_work_the_app_looks_for_longer)
 {
+	bool was_elsewhere;
 	uint32_t pushed;
 
-	set(DEXT_RING_ONE_THREAD, starts[_i]);
-	atomic_store(&host.page->host_cpu.number, ELSEWHERE);
-	dext_ring_push(ring, entries, BATCH, &pushed);
-	begin(DEXT_RING_ENTRIES, BATCH, UINT64_MAX);
-	ck_assert_uint_ge(clock_now() - waiter.begun, SPIN_BUDGET_AWAKE);
-	complete(BATCH);
-	ends_with(BATCH);
-	clear();
+	do {
+		set(DEXT_RING_ONE_THREAD, starts[_i]);
+		atomic_store(&host.page->host_cpu.number, ELSEWHERE);
+		dext_ring_push(ring, entries, BATCH, &pushed);
+		looks = 0;
+		takes_at = 1; /* when the app has looked for long enough; so nobody is told */
+		begin(DEXT_RING_ENTRIES, BATCH, UINT64_MAX);
+		was_elsewhere = atomic_load(&host.page->host_cpu.number) == ELSEWHERE;
+		complete(BATCH);
+		ends_with(BATCH);
+		clear();
+	} while (!was_elsewhere);
+	ck_assert_uint_ge(taken_at - waiter.begun, SPIN_BUDGET_AWAKE);
 }
 END_TEST
 
