@@ -2,12 +2,12 @@
 #include "unit.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stddef.h>
 #include <sys/mman.h>
 
 #include "call_page.h"
 #include "clock.h"
+#include "one_cpu.h"
 #include "sleepers.h"
 
 static struct call_page *page;
@@ -171,12 +171,8 @@ END_TEST
 
 START_TEST(who_submits_and_who_takes_say_where)
 {
-	cpu_set_t one;
-
 	set();
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+	stay_on_one_cpu();
 	ck_assert_uint_eq(atomic_load(&page->client_cpu.number), 0);
 	ck_assert(!call_page_can_spin(&host));
 	call_page_submit(&client, 0);

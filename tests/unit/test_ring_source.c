@@ -12,6 +12,7 @@
 #include "descriptor.h"
 #include "fence.h"
 #include "mapped_source.h"
+#include "one_cpu.h"
 #include "shared_ring.h"
 
 struct entry {
@@ -615,16 +616,6 @@ complete_at_work(bool patient, uint32_t count)
 	leaves_work = is_quiet = true;
 	app_puts(1);
 	meter_wait(&at_work, 1);
-}
-
-static void
-stay_on_one_cpu(void)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET((size_t)sched_getcpu(), &one);
-	ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
 }
 
 /* It would take the thread's CPU in the middle of the work. Not told at all it waits here. */

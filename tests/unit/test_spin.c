@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
-#include <sched.h>
-
+#include "one_cpu.h"
 #include "spin.h"
 
 /* How many chances go by until the next spin. */
@@ -36,12 +35,8 @@ END_TEST
 
 START_TEST(nobody_spins_for_a_peer_on_the_same_cpu)
 {
-	cpu_set_t one;
-	int cpu = sched_getcpu();
+	int cpu = stay_on_one_cpu();
 
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
 	ck_assert_uint_eq(spin_cpu(), (unsigned)cpu + 1);
 	ck_assert(!spin_can_help((unsigned)cpu + 1));
 	ck_assert(spin_can_help((unsigned)cpu + 2));
