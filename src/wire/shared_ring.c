@@ -166,6 +166,13 @@ shared_ring_consume(struct shared_ring_consumer *consumer, struct shared_ring *r
 	};
 }
 
+/* Whether the position that was asked for is still to be passed. */
+static bool
+is_ahead(uint64_t asked, uint32_t mine, uint32_t capacity)
+{
+	return (uint32_t)asked - mine < capacity;
+}
+
 /*
  * Whether the other side waits for a position that `mine` is past, and was not told; it is now.
  * What may be asked for is less than a ring's length ahead; all else is past.
@@ -173,7 +180,7 @@ shared_ring_consume(struct shared_ring_consumer *consumer, struct shared_ring *r
 static bool
 is_to_tell(uint64_t asked, uint32_t mine, uint32_t capacity, uint64_t *told)
 {
-	if (asked == 0 || asked == *told || (uint32_t)asked - mine < capacity)
+	if (asked == 0 || asked == *told || is_ahead(asked, mine, capacity))
 		return false;
 	*told = asked;
 	return true;
@@ -346,7 +353,7 @@ shared_ring_is_awaited(const struct shared_ring_producer *producer)
 	uint64_t number = atomic_load_explicit(&lane->armed.number, memory_order_relaxed);
 	uint32_t tail = atomic_load_explicit(&lane->tail.index, memory_order_relaxed);
 
-	return number != 0 && (int32_t)((uint32_t)number - tail) >= 0;
+	return number != 0 && is_ahead(number, tail, producer->capacity);
 }
 
 bool
