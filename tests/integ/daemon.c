@@ -203,8 +203,10 @@ daemon_kill(struct daemon *daemon)
 		keeper_settle(daemon->keeper);
 }
 
-/* Puts what is in the folder `new` in the place of the bundle, if there is one: in one step, or the
- * daemon may look between two and see none. */
+/*
+ * Puts what is in the folder `new` in the place of the bundle, if there is one: in one step, or the
+ * daemon may look between two and see none.
+ */
 static void
 put_in_place(const struct daemon *daemon, const char *name)
 {
